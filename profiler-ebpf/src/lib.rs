@@ -1,0 +1,2 @@
+//! What both sides compile.
+#![no_std]

@@ -1,0 +1,2 @@
+//! ioprof.
+fn main() {}

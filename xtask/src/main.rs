@@ -1,0 +1,3 @@
+//! `cargo xtask`: builds, checks and measures ioprof.
+
+fn main() {}

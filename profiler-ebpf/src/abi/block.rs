@@ -1,0 +1,133 @@
+//! Block requests: from the moment they are made, through issue, to completion.
+
+use super::{Totals, map_value};
+
+/// Key of the table that gives each (workload, device, operation) its slot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockKey {
+    /// The workload whose thread made the request; 0 for everybody else.
+    pub workload: u32,
+    /// The device, major << 20 | minor.
+    pub device: u32,
+    /// The [`Operation`].
+    pub operation: u32,
+    /// Zero.
+    pub padding: u32,
+}
+map_value!(BlockKey, 16);
+
+/// What a request does to the device, by the rule of the kernel's own accounting
+/// (`op_stat_group` in include/linux/blk_types.h), with empty flushes apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Operation {
+    /// From the device.
+    Read = 0,
+    /// To the device; write-zeroes too, as in /sys/block/DEV/stat.
+    Write = 1,
+    /// An empty write that asks for the device's cache to be written.
+    Flush = 2,
+    /// Blocks no longer needed.
+    Discard = 3,
+}
+
+impl Operation {
+    /// All, in the order of their numbers, with the name the report uses.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Read, "read"),
+        (Self::Write, "write"),
+        (Self::Flush, "flush"),
+        (Self::Discard, "discard"),
+    ];
+}
+
+/// Where a slot's numbers are kept.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockSlot {
+    /// Index into the statistics, from 1; the histogram series follow from it.
+    pub stats: u32,
+    /// Index into the depths, of this workload on this device.
+    pub own_depth: u32,
+    /// Index into the depths, of everybody on this device.
+    pub device_depth: u32,
+    /// The [`Operation`].
+    pub operation: u32,
+}
+map_value!(BlockSlot, 16);
+
+/// How many slots there are.
+pub const MAX_SLOTS: u32 = 1024;
+/// How many (workload, device) pairs have a depth, those for everybody included.
+pub const MAX_DEPTHS: u32 = 512;
+
+/// A request in flight.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestState {
+    /// When it was made, in nanoseconds of the monotonic clock.
+    pub made_ns: u64,
+    /// When it was last issued to the driver; 0 before.
+    pub issued_ns: u64,
+    /// Bytes completed so far.
+    pub done_bytes: u64,
+    /// Bytes when issued, all merged bios included.
+    pub size: u64,
+    /// Where its numbers go.
+    pub slot: BlockSlot,
+}
+map_value!(RequestState, 48);
+
+/// One slot, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockStats {
+    /// Requests completed, and their bytes.
+    pub size: Totals,
+    /// Nanoseconds from made to issued.
+    pub queue: Totals,
+    /// Nanoseconds from issued to completed; of a flush, from made to completed.
+    pub service: Totals,
+    /// Requests that failed.
+    pub errors: u64,
+}
+map_value!(BlockStats, 104);
+
+/// Key of the table of depths.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DepthKey {
+    /// The device, major << 20 | minor.
+    pub device: u32,
+    /// The workload, or [`DepthKey::EVERYBODY`].
+    pub workload: u32,
+}
+map_value!(DepthKey, 8);
+
+impl DepthKey {
+    /// All requests of the device, whoever made them.
+    pub const EVERYBODY: u32 = u32::MAX;
+}
+
+/// Requests made and not yet completed, shared by all CPUs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// How many there are now.
+    pub in_flight: u64,
+    /// Ends minus beginnings of the spans with at least one in flight, in nanoseconds, wrapping: right
+    /// whenever none is in flight; otherwise the time of reading is still to be added.
+    pub busy_ns: u64,
+    /// The most there were at once.
+    pub max: u64,
+    /// Requests begun.
+    pub made: u64,
+}
+map_value!(Depth, 32);
+
+/// The first histogram series of a slot: queue, service and size follow each other.
+#[inline(always)]
+pub const fn series(first_block_series: u32, slot: u32) -> u32 {
+    first_block_series + 3 * slot
+}

@@ -1,0 +1,37 @@
+//! What can be lost, each with its counter: nothing that goes wrong in the kernel stays silent.
+
+/// The kinds of loss; the number is the index into the `LOSSES` array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Loss {
+    /// A new task of a workload could not be given its record: its calls are not counted.
+    TaskRefused = 0,
+    /// A call returned that was never seen to begin, by a thread that was not inside one at attach.
+    ExitUnmatched = 1,
+    /// The table of errors by number is full: the error is counted in the call's total only.
+    ErrorsFull = 2,
+    /// No histogram block was left: the value is in count, sum and extremes only.
+    HistogramFull = 3,
+    /// The table of requests in flight is full: the request is not counted.
+    RequestsFull = 4,
+    /// The table of (workload, device, operation) is full: the request is not counted.
+    SlotsFull = 5,
+    /// A request was made again before its completion was seen.
+    CompletionMissed = 6,
+    /// A request completed that was never seen to be made: in flight at attach, or its making was lost.
+    RequestUnmatched = 7,
+}
+
+impl Loss {
+    /// All kinds, in the order of their numbers, with the name the report uses.
+    pub const ALL: [(Self, &'static str); 8] = [
+        (Self::TaskRefused, "task_refused"),
+        (Self::ExitUnmatched, "exit_unmatched"),
+        (Self::ErrorsFull, "errors_full"),
+        (Self::HistogramFull, "histogram_full"),
+        (Self::RequestsFull, "requests_full"),
+        (Self::SlotsFull, "slots_full"),
+        (Self::CompletionMissed, "completion_missed"),
+        (Self::RequestUnmatched, "request_unmatched"),
+    ];
+}

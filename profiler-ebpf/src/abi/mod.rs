@@ -1,0 +1,93 @@
+//! The keys and values of the maps, the names they are found by, and the numbers set at load.
+
+pub mod block;
+pub mod fields;
+pub mod loss;
+pub mod syscall;
+pub mod task;
+
+/// How many workloads one run can tell apart; number 0 is everything that is in no workload.
+pub const MAX_WORKLOADS: u32 = 64;
+
+/// Marks a type as readable from a map, and pins its size, so that a change on one side cannot go unseen.
+macro_rules! map_value {
+    ($type:ty, $size:expr) => {
+        const _: () = assert!(size_of::<$type>() == $size);
+        // SAFETY: the type is repr(C), made of integers and without implicit padding, which the size
+        // assertion above and the field list together keep true.
+        #[cfg(feature = "user")]
+        unsafe impl aya::Pod for $type {}
+    };
+}
+pub(crate) use map_value;
+
+/// Count, sum and extremes of what also goes into a histogram, kept exactly.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many values.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The smallest; meaningless while `count` is 0.
+    pub min: u64,
+    /// The largest.
+    pub max: u64,
+}
+
+impl Totals {
+    /// Takes one value in.
+    #[inline(always)]
+    pub const fn add(&mut self, value: u64) {
+        if self.count == 0 || value < self.min {
+            self.min = value;
+        }
+        if value > self.max {
+            self.max = value;
+        }
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(value);
+    }
+
+    /// Takes in what another CPU saw.
+    pub const fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 || other.min < self.min {
+            self.min = other.min;
+        }
+        if other.max > self.max {
+            self.max = other.max;
+        }
+        self.count += other.count;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Totals;
+
+    #[test]
+    fn merging_is_the_same_as_adding_everything_to_one() {
+        let (mut one, mut left, mut right) =
+            (Totals::default(), Totals::default(), Totals::default());
+        for value in [7, 3, 99, 0, 12] {
+            one.add(value);
+            if value % 2 == 0 { &mut left } else { &mut right }.add(value);
+        }
+        left.merge(&right);
+        left.merge(&Totals::default());
+        assert_eq!(left, one);
+        assert_eq!((one.count, one.sum, one.min, one.max), (5, 121, 0, 99));
+    }
+
+    #[test]
+    fn merging_into_nothing_keeps_the_minimum() {
+        let (mut empty, mut one) = (Totals::default(), Totals::default());
+        one.add(5);
+        empty.merge(&one);
+        assert_eq!(empty.min, 5);
+    }
+}

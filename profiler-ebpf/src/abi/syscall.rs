@@ -1,0 +1,90 @@
+//! System calls: what is counted for each operation of each workload.
+
+use super::{MAX_WORKLOADS, Totals, map_value};
+
+/// How many operations a table can name; 0 is `other`, every call that has no name of its own.
+pub const MAX_OPERATIONS: u32 = 64;
+/// How many system call numbers the table covers; larger ones are `other`.
+pub const MAX_SYSCALLS: u32 = 512;
+/// Entries of the map of calls, for the largest number of workloads.
+pub const MAX_CALL_STATS: u32 = MAX_OPERATIONS * MAX_WORKLOADS;
+
+/// What the probes know of a system call number, packed into the `u32` that the table holds: the operation
+/// in the low half, and above it where the size of the request stands and whether the result is a byte count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallKind(pub u32);
+
+impl CallKind {
+    /// The size is the third argument, as in read(2).
+    pub const SIZE_ARG2: u32 = 1 << 16;
+    /// The size is the fourth argument, as in sendfile(2).
+    pub const SIZE_ARG3: u32 = 2 << 16;
+    /// The size is the fifth argument, as in splice(2).
+    pub const SIZE_ARG4: u32 = 3 << 16;
+    /// The second argument points to as many `struct iovec` as the third says, as in readv(2).
+    pub const SIZE_VECTOR: u32 = 4 << 16;
+    /// The mask of the four above; none of them means the call has no size.
+    pub const SIZE_MASK: u32 = 7 << 16;
+    /// A positive result is the number of bytes moved.
+    pub const MOVES_BYTES: u32 = 1 << 20;
+    /// The call does not return: exit(2), exit_group(2).
+    pub const NO_RETURN: u32 = 1 << 21;
+
+    /// The operation, an index below [`MAX_OPERATIONS`].
+    #[inline(always)]
+    pub const fn operation(self) -> u32 {
+        self.0 & (MAX_OPERATIONS - 1)
+    }
+
+    /// Where the size of the request is found.
+    #[inline(always)]
+    pub const fn size(self) -> u32 {
+        self.0 & Self::SIZE_MASK
+    }
+
+    /// Whether a flag is set.
+    #[inline(always)]
+    pub const fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
+}
+
+/// How many `struct iovec` of a vectored call are summed in the kernel; where there are more, the request
+/// counts with the bytes that were moved.
+pub const MAX_IOVECS: usize = 16;
+
+/// One operation of one workload, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallStats {
+    /// Calls that returned, and nanoseconds from entry to exit.
+    pub latency: Totals,
+    /// Requested bytes of the calls that move data.
+    pub size: Totals,
+    /// Bytes moved, from the results.
+    pub bytes: u64,
+    /// Calls that returned an error.
+    pub errors: u64,
+}
+map_value!(CallStats, 80);
+
+/// Key of the table of errors.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorKey {
+    /// The workload, from 1.
+    pub workload: u32,
+    /// The operation.
+    pub operation: u32,
+    /// The error number, positive.
+    pub errno: u32,
+    /// Zero.
+    pub padding: u32,
+}
+map_value!(ErrorKey, 16);
+
+/// The number of the histogram series of an operation: latencies are even, sizes odd.
+#[inline(always)]
+pub const fn series(workload: u32, operation: u32) -> u32 {
+    2 * (workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
+}

@@ -1,0 +1,79 @@
+//! Tasks in scope: membership, the call in flight, and what the kernel itself counted for them.
+
+use super::map_value;
+
+/// What the kernel counts for a task by itself, or a sum of it over tasks.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// Bytes that read-like calls returned; `rchar` of /proc/PID/io.
+    pub rchar: u64,
+    /// Bytes that write-like calls took; `wchar` of /proc/PID/io.
+    pub wchar: u64,
+    /// Bytes of the read bios the task submitted.
+    pub read_bytes: u64,
+    /// Bytes of pages the task made dirty, and of its direct writes.
+    pub write_bytes: u64,
+    /// Bytes of dirty pages the task dropped before they were written.
+    pub cancelled_write_bytes: u64,
+    /// User CPU time by the tick, in nanoseconds.
+    pub user_ns: u64,
+    /// System CPU time by the tick, in nanoseconds.
+    pub system_ns: u64,
+    /// CPU time by the scheduler's clock, in nanoseconds.
+    pub runtime_ns: u64,
+}
+map_value!(Accounts, 64);
+
+/// The record of a task in scope, in BPF task storage.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskState {
+    /// The workload the task belongs to, from 1.
+    pub workload: u32,
+    /// The flags below; none once the first call has begun, until the task exits.
+    pub flags: u32,
+    /// When the call in flight began, in nanoseconds of the monotonic clock; 0 outside calls.
+    pub entered_ns: u64,
+    /// The bytes that the call in flight asked for.
+    pub size: u64,
+    /// The [`super::syscall::CallKind`] of the call in flight.
+    pub kind: u32,
+    /// Zero.
+    pub padding: u32,
+    /// What the kernel had counted when the task came into scope.
+    pub baseline: Accounts,
+}
+map_value!(TaskState, 96);
+
+impl TaskState {
+    /// The task was made while in scope: its first return is from the call in which its parent made it.
+    pub const CHILD_RETURN: u32 = 1;
+    /// The task was running at attach: it may be inside a call that was not seen to begin.
+    pub const MAY_BE_IN_CALL: u32 = 2;
+    /// The record was made by user space, and no baseline was taken yet.
+    pub const NEW: u32 = 4;
+    /// The task has exited, and its accounts are in its workload's totals.
+    pub const EXITED: u32 = 8;
+}
+
+/// Counters of one workload, shared by all CPUs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkloadTotals {
+    /// Processes that came into scope.
+    pub processes: u64,
+    /// Threads that came into scope, the first of each process included.
+    pub threads: u64,
+    /// Threads that exited.
+    pub threads_exited: u64,
+    /// Calls that were under way at attach: they are in no other count.
+    pub calls_in_flight_at_attach: u64,
+    /// Calls by a 32-bit interface, whose numbers have another meaning: all counted as `other`.
+    pub compat_calls: u64,
+    /// Vectored requests of more segments than are summed, or whose segments could not be read.
+    pub vectors_unread: u64,
+    /// What the kernel counted for the tasks that exited, and for the living when the totals were read.
+    pub accounts: Accounts,
+}
+map_value!(WorkloadTotals, 112);

@@ -1,0 +1,372 @@
+//! Block requests: made, issued, completed.
+//!
+//! The owner is the task that runs when the request is made: it submits the bio. Whoever runs at issue or
+//! completion (a kblockd worker, an interrupted stranger) is never asked.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, PerCpuArray},
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use ioprof_ebpf::abi::{
+    block::{
+        BlockKey, BlockSlot, BlockStats, Depth, DepthKey, Operation, RequestState, series,
+    },
+    loss::Loss,
+};
+
+use super::{
+    atomic, histogram,
+    kernel::{self, constant, field, now},
+    loss,
+    syscall::NO_EXIST,
+    task,
+};
+
+/// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
+#[btf_map(name = "REQUESTS")]
+static REQUESTS: HashMap<u64, RequestState, 1> = HashMap::new();
+
+#[btf_map(name = "SLOTS")]
+static SLOTS: HashMap<BlockKey, BlockSlot, 1> = HashMap::new();
+
+/// How many slots and how many depths were handed out.
+#[btf_map(name = "SLOTS_USED")]
+static SLOTS_USED: Array<u64, 2> = Array::new();
+
+/// By slot.
+#[btf_map(name = "BLOCK_STATS")]
+static BLOCK_STATS: PerCpuArray<BlockStats, 1> = PerCpuArray::new();
+
+/// The number of the depth of each (device, workload).
+#[btf_map(name = "DEPTH_NUMBERS")]
+static DEPTH_NUMBERS: HashMap<DepthKey, u64, 1> = HashMap::new();
+
+#[btf_map(name = "DEPTHS")]
+static DEPTHS: Array<Depth, 1> = Array::new();
+
+/// `REQ_PREFLUSH`, whose place among the flags changes from kernel to kernel; set at load.
+#[unsafe(no_mangle)]
+static REQ_PREFLUSH: u32 = 0;
+
+/// The first histogram series after those of the system calls; set at load.
+#[unsafe(no_mangle)]
+static FIRST_BLOCK_SERIES: u32 = 0;
+
+/// 1 where requests are first seen by their bio (kernels before 6.5 have no block_io_start); set at load.
+#[unsafe(no_mangle)]
+static MADE_BY_BIO: u32 = 0;
+
+/// `REQ_OP_MASK` and the operations of include/linux/blk_types.h, which are the same in all kernels.
+const REQ_OP_MASK: u32 = 0xff;
+const REQ_OP_FLUSH: u32 = 2;
+const REQ_OP_DISCARD: u32 = 3;
+/// From here on requests are not the file system's (`REQ_OP_DRV_IN`), and the kernel does not account them.
+const REQ_OP_DRV_IN: u32 = 34;
+
+#[btf_tracepoint(function = "block_io_start")]
+fn block_start(ctx: BtfTracePointContext) {
+    let request: *const c_void = ctx.arg(0);
+    // SAFETY: `request` is the argument of the tracepoint, and the rest is loaded from it.
+    unsafe {
+        let queue: *const c_void = field(request, &kernel::OFF_REQUEST_QUEUE);
+        let disk: *const c_void = field(queue, &kernel::OFF_QUEUE_DISK);
+        let flags = field(request, &kernel::OFF_REQUEST_FLAGS);
+        let size: u32 = field(request, &kernel::OFF_REQUEST_LEN);
+        made(request as u64, disk, flags, size);
+    }
+}
+
+#[btf_tracepoint(function = "block_getrq")]
+fn block_getrq(ctx: BtfTracePointContext) {
+    let bio: *const c_void = ctx.arg(0);
+    // SAFETY: `bio` is the argument of the tracepoint, and the rest is loaded from it.
+    unsafe {
+        let device: *const c_void = field(bio, &kernel::OFF_BIO_BDEV);
+        let disk: *const c_void = field(device, &kernel::OFF_BDEV_DISK);
+        let flags = field(bio, &kernel::OFF_BIO_FLAGS);
+        let size: u32 = field(bio, &kernel::OFF_BIO_SIZE);
+        made(bio as u64, disk, flags, size);
+    }
+}
+
+/// Records a request that the running task has made.
+///
+/// # Safety
+///
+/// `disk` is a BTF pointer to a `struct gendisk`.
+#[inline(always)]
+unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
+    let Some(operation) = operation(flags, size) else {
+        return;
+    };
+    // SAFETY: by the caller's promise.
+    let (major, minor): (u32, u32) = unsafe {
+        (
+            field(disk, &kernel::OFF_DISK_MAJOR),
+            field(disk, &kernel::OFF_DISK_MINOR),
+        )
+    };
+    let key_of_slot = BlockKey {
+        workload: task::workload_of_current(),
+        device: major << 20 | minor,
+        operation: operation as u32,
+        padding: 0,
+    };
+    let Some(slot) = slot(&key_of_slot) else {
+        loss::count(Loss::SlotsFull);
+        return;
+    };
+    let now = now();
+    let state = RequestState {
+        made_ns: now,
+        issued_ns: 0,
+        done_bytes: 0,
+        size: size.into(),
+        slot,
+    };
+    match REQUESTS.insert(&key, &state, NO_EXIST) {
+        Ok(()) => {}
+        Err(error) if error == EXISTS => replace(key, &state, now),
+        Err(_) => {
+            loss::count(Loss::RequestsFull);
+            return;
+        }
+    }
+    depth_begin(slot.own_depth, now);
+    depth_begin(slot.device_depth, now);
+}
+
+/// `-EEXIST`.
+const EXISTS: i32 = -17;
+
+/// Takes the place of a request whose completion was not seen.
+#[inline(always)]
+fn replace(key: u64, state: &RequestState, now: u64) {
+    loss::count(Loss::CompletionMissed);
+    if let Some(old) = REQUESTS.get_ptr_mut(&key) {
+        // SAFETY: the entry stays valid for the run of the program.
+        unsafe {
+            leave(&(*old).slot, now);
+            *old = *state;
+        }
+    }
+}
+
+/// What the request does; none for what is not the file system's.
+#[inline(always)]
+fn operation(flags: u32, size: u32) -> Option<Operation> {
+    match flags & REQ_OP_MASK {
+        REQ_OP_FLUSH => Some(Operation::Flush),
+        REQ_OP_DISCARD => Some(Operation::Discard),
+        REQ_OP_DRV_IN.. => None,
+        _ if size == 0 && flags & constant(&REQ_PREFLUSH) != 0 => Some(Operation::Flush),
+        op if op & 1 == 1 => Some(Operation::Write),
+        _ => Some(Operation::Read),
+    }
+}
+
+/// The slot of a (workload, device, operation), made where there is none yet.
+#[inline(always)]
+fn slot(key: &BlockKey) -> Option<BlockSlot> {
+    if let Some(slot) = SLOTS.get_ptr_mut(key) {
+        // SAFETY: the entry stays valid for the run of the program, and is never changed.
+        return Some(unsafe { *slot });
+    }
+    let own_depth = depth_number(&DepthKey {
+        device: key.device,
+        workload: key.workload,
+    })?;
+    let device_depth = depth_number(&DepthKey {
+        device: key.device,
+        workload: DepthKey::EVERYBODY,
+    })?;
+    let new = BlockSlot {
+        stats: hand_out(0)? as u32,
+        own_depth,
+        device_depth,
+        operation: key.operation,
+    };
+    let _ = SLOTS.insert(key, &new, NO_EXIST);
+    // SAFETY: as above; it may be another CPU's, which was first.
+    SLOTS.get_ptr_mut(key).map(|slot| unsafe { *slot })
+}
+
+#[inline(always)]
+fn depth_number(key: &DepthKey) -> Option<u32> {
+    if DEPTH_NUMBERS.get_ptr_mut(key).is_none() {
+        let _ = DEPTH_NUMBERS.insert(key, &hand_out(1)?, NO_EXIST);
+    }
+    // SAFETY: the entry stays valid for the run of the program, and is never changed.
+    DEPTH_NUMBERS
+        .get_ptr_mut(key)
+        .map(|number| unsafe { *number } as u32)
+}
+
+/// The next number, from 1. Of two CPUs that ask for the same key at once, one number stays unused.
+#[inline(always)]
+fn hand_out(counter: u32) -> Option<u64> {
+    SLOTS_USED
+        .get_ptr_mut(counter)
+        .map(|used| atomic::add(used, 1) + 1)
+}
+
+/// A request begins. The span with requests in flight begins where there were none: subtracting its
+/// beginning and adding its end needs no lock, and is right whichever CPU does which.
+#[inline(always)]
+fn depth_begin(number: u32, now: u64) {
+    let Some(depth) = DEPTHS.get_ptr_mut(number) else {
+        return;
+    };
+    // SAFETY: the value is in the map; CPUs share it by atomic operations.
+    unsafe {
+        let before = atomic::add(&raw mut (*depth).in_flight, 1);
+        if before == 0 {
+            atomic::add(&raw mut (*depth).busy_ns, now.wrapping_neg());
+        }
+        atomic::raise(&raw mut (*depth).max, before + 1);
+        atomic::add(&raw mut (*depth).made, 1);
+    }
+}
+
+#[inline(always)]
+fn depth_end(number: u32, now: u64) {
+    let Some(depth) = DEPTHS.get_ptr_mut(number) else {
+        return;
+    };
+    // SAFETY: as in `depth_begin`.
+    unsafe {
+        if atomic::add(&raw mut (*depth).in_flight, 1_u64.wrapping_neg()) == 1 {
+            atomic::add(&raw mut (*depth).busy_ns, now);
+        }
+    }
+}
+
+/// A request is no longer in flight.
+#[inline(always)]
+fn leave(slot: &BlockSlot, now: u64) {
+    depth_end(slot.own_depth, now);
+    depth_end(slot.device_depth, now);
+}
+
+/// The record of a request, and the key it is found by.
+#[inline(always)]
+fn find(request: *const c_void) -> Option<(u64, *mut RequestState)> {
+    let key = request as u64;
+    if let Some(state) = REQUESTS.get_ptr_mut(&key) {
+        return Some((key, state));
+    }
+    if constant(&MADE_BY_BIO) == 0 {
+        return None;
+    }
+    // SAFETY: `request` is the argument of a tracepoint.
+    let (first, last): (u64, u64) = unsafe {
+        (
+            field(request, &kernel::OFF_REQUEST_BIO),
+            field(request, &kernel::OFF_REQUEST_BIOTAIL),
+        )
+    };
+    // A front merge puts another bio first.
+    let key = if REQUESTS.get_ptr_mut(&first).is_some() {
+        first
+    } else {
+        last
+    };
+    REQUESTS.get_ptr_mut(&key).map(|state| (key, state))
+}
+
+#[btf_tracepoint(function = "block_rq_issue")]
+fn block_issue(ctx: BtfTracePointContext) {
+    let request: *const c_void = ctx.arg(0);
+    let Some((key, state)) = find(request) else {
+        return;
+    };
+    // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
+    unsafe {
+        (*state).issued_ns = now();
+        (*state).size = field::<u32>(request, &kernel::OFF_REQUEST_LEN).into();
+        if key != request as u64 {
+            let moved = *state;
+            let _ = REQUESTS.remove(&key);
+            if REQUESTS.insert(&(request as u64), &moved, 0).is_err() {
+                loss::count(Loss::RequestsFull);
+                leave(&moved.slot, moved.issued_ns);
+            }
+        }
+    }
+}
+
+/// The driver had no room for it: it waits again.
+#[btf_tracepoint(function = "block_rq_requeue")]
+fn block_requeue(ctx: BtfTracePointContext) {
+    if let Some((_, state)) = find(ctx.arg(0)) {
+        // SAFETY: the entry stays valid for the run of the program.
+        unsafe { (*state).issued_ns = 0 };
+    }
+}
+
+/// The request becomes part of another, and is never issued.
+#[btf_tracepoint(function = "block_rq_merge")]
+fn block_merge(ctx: BtfTracePointContext) {
+    if let Some((key, state)) = find(ctx.arg(0)) {
+        // SAFETY: the entry stays valid for the run of the program.
+        let slot = unsafe { (*state).slot };
+        leave(&slot, now());
+        let _ = REQUESTS.remove(&key);
+    }
+}
+
+#[btf_tracepoint(function = "block_rq_complete")]
+fn block_complete(ctx: BtfTracePointContext) {
+    let request: *const c_void = ctx.arg(0);
+    let status: u8 = ctx.arg(1);
+    let bytes: u32 = ctx.arg(2);
+    let Some((key, state)) = find(request) else {
+        // The kernel's own flush requests, and the second end of a write that had one: without bytes.
+        if bytes > 0 {
+            loss::count(Loss::RequestUnmatched);
+        }
+        return;
+    };
+    let now = now();
+    // SAFETY: the entry stays valid for the run of the program.
+    let state = unsafe { &mut *state };
+    state.done_bytes += u64::from(bytes);
+    if state.done_bytes < state.size && bytes > 0 {
+        return;
+    }
+    let done = *state;
+    let _ = REQUESTS.remove(&key);
+    leave(&done.slot, now);
+    count(&done, now, status != 0);
+}
+
+#[inline(always)]
+fn count(request: &RequestState, now: u64, failed: bool) {
+    let slot = request.slot.stats;
+    let Some(stats) = BLOCK_STATS.get_ptr_mut(slot) else {
+        loss::count(Loss::SlotsFull);
+        return;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes it.
+    let stats = unsafe { &mut *stats };
+    let series = series(constant(&FIRST_BLOCK_SERIES), slot);
+    stats.size.add(request.done_bytes);
+    stats.errors += u64::from(failed);
+    histogram::record(series + 2, request.done_bytes);
+    if request.issued_ns != 0 {
+        let queue = request.issued_ns.wrapping_sub(request.made_ns);
+        stats.queue.add(queue);
+        histogram::record(series, queue);
+        let service = now.wrapping_sub(request.issued_ns);
+        stats.service.add(service);
+        histogram::record(series + 1, service);
+    } else if request.slot.operation == Operation::Flush as u32 {
+        // The kernel sends one flush for several: the wait for it is what the workload sees.
+        let service = now.wrapping_sub(request.made_ns);
+        stats.service.add(service);
+        histogram::record(series + 1, service);
+    }
+}

@@ -1,0 +1,52 @@
+//! Reading the kernel's structures at offsets that user space has set.
+
+use core::ffi::c_void;
+
+macro_rules! constants {
+    ($($symbol:ident: $structure:literal $path:literal),* $(,)?) => {
+        $(
+            #[unsafe(no_mangle)]
+            pub static $symbol: u32 = 0;
+        )*
+    };
+}
+ioprof_ebpf::kernel_fields!(constants);
+
+/// Where the second argument of a system call stands in `struct pt_regs`.
+#[unsafe(no_mangle)]
+pub static OFF_ARG1: u32 = 0;
+/// The third.
+#[unsafe(no_mangle)]
+pub static OFF_ARG2: u32 = 0;
+/// The fourth.
+#[unsafe(no_mangle)]
+pub static OFF_ARG3: u32 = 0;
+/// The fifth.
+#[unsafe(no_mangle)]
+pub static OFF_ARG4: u32 = 0;
+
+/// The value of a constant that user space sets at load; volatile, or the compiler would put in the zero.
+#[inline(always)]
+pub fn constant(symbol: &'static u32) -> u32 {
+    // SAFETY: a reference to a static is valid for reads.
+    unsafe { core::ptr::read_volatile(symbol) }
+}
+
+/// Loads a field of the structure at `base`.
+///
+/// # Safety
+///
+/// `base` is a BTF-typed pointer, a tracepoint argument or loaded from one, which the verifier checks; the
+/// kernel turns a fault into a zero. `T` is an integer or a pointer of the field's size.
+#[inline(always)]
+pub unsafe fn field<T: Copy>(base: *const c_void, offset: &'static u32) -> T {
+    // SAFETY: by the caller's promise; the verifier refuses a program that breaks it.
+    unsafe { *base.byte_add(constant(offset) as usize).cast::<T>() }
+}
+
+/// Nanoseconds of the monotonic clock.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: the helper takes nothing and cannot fail.
+    unsafe { aya_ebpf::helpers::bpf_ktime_get_ns() }
+}

@@ -1,0 +1,17 @@
+//! Counting what is lost.
+
+use aya_ebpf::{btf_maps::Array, macros::btf_map};
+use ioprof_ebpf::abi::loss::Loss;
+
+use super::atomic;
+
+#[btf_map(name = "LOSSES")]
+static LOSSES: Array<u64, { Loss::ALL.len() }> = Array::new();
+
+/// Counts one loss, and says whether it was the first of its kind.
+#[inline(always)]
+pub fn count(loss: Loss) -> bool {
+    LOSSES
+        .get_ptr_mut(loss as u32)
+        .is_some_and(|counter| atomic::add(counter, 1) == 0)
+}

@@ -1,0 +1,224 @@
+//! System calls of the tasks in scope: entry stamps the task's record, exit counts.
+
+use core::{ffi::c_void, ptr};
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, PerCpuArray},
+    helpers::bpf_probe_read_user_buf,
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use ioprof_ebpf::abi::{
+    fields::ABSENT,
+    loss::Loss,
+    syscall::{
+        CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, series,
+    },
+    task::TaskState,
+};
+
+use super::{
+    atomic, histogram,
+    kernel::{self, constant, field, now},
+    loss, task,
+};
+
+/// The [`CallKind`] of every system call number.
+#[btf_map(name = "CALL_KINDS")]
+static CALL_KINDS: Array<u32, { MAX_SYSCALLS as usize }> = Array::new();
+
+/// Index (workload - 1) * MAX_OPERATIONS + operation.
+#[btf_map(name = "CALLS")]
+static CALLS: PerCpuArray<CallStats, 1> = PerCpuArray::new();
+
+#[btf_map(name = "ERRORS")]
+static ERRORS: HashMap<ErrorKey, u64, 4096> = HashMap::new();
+
+/// `TS_COMPAT` of arch/x86/include/asm/thread_info.h: the call came by the 32-bit interface.
+const TS_COMPAT: u32 = 0x2;
+
+/// The largest error number a call can return, `MAX_ERRNO` of include/linux/err.h.
+const MAX_ERRNO: u64 = 4095;
+
+#[btf_tracepoint(function = "sys_enter")]
+fn syscall_enter(ctx: BtfTracePointContext) {
+    let task = task::current();
+    let Some(state) = task::state(task) else {
+        return;
+    };
+    let registers: *const c_void = ctx.arg(0);
+    let number: u64 = ctx.arg(1);
+    // SAFETY: the record stays valid for the run of the program; `registers` is the tracepoint's argument.
+    unsafe {
+        let kind = if is_compat(task) {
+            count_compat((*state).workload);
+            CallKind(0)
+        } else {
+            CallKind(CALL_KINDS.get(number as u32).copied().unwrap_or(0))
+        };
+        (*state).kind = kind.0;
+        (*state).flags = 0;
+        (*state).size = match kind.size() {
+            0 => 0,
+            CallKind::SIZE_ARG2 => field(registers, &kernel::OFF_ARG2),
+            CallKind::SIZE_ARG3 => field(registers, &kernel::OFF_ARG3),
+            CallKind::SIZE_ARG4 => field(registers, &kernel::OFF_ARG4),
+            _ => vector_size(registers),
+        };
+        (*state).entered_ns = now();
+    }
+}
+
+#[btf_tracepoint(function = "sys_exit")]
+fn syscall_exit(ctx: BtfTracePointContext) {
+    let Some(state) = task::state(task::current()) else {
+        return;
+    };
+    let now = now();
+    let result: u64 = ctx.arg(1);
+    // SAFETY: the record stays valid for the run of the program.
+    unsafe {
+        let entered = (*state).entered_ns;
+        if entered == 0 {
+            unmatched(state);
+            return;
+        }
+        (*state).entered_ns = 0;
+        count(&*state, now.wrapping_sub(entered), result);
+    }
+}
+
+/// Counts a call that is over.
+#[inline(always)]
+fn count(state: &TaskState, latency: u64, result: u64) {
+    let kind = CallKind(state.kind);
+    let (workload, operation) = (state.workload, kind.operation());
+    let Some(stats) = CALLS.get_ptr_mut(workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
+    else {
+        return;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes it.
+    let stats = unsafe { &mut *stats };
+    stats.latency.add(latency);
+    let series = series(workload, operation);
+    histogram::record(series, latency);
+    let failed = result >= MAX_ERRNO.wrapping_neg();
+    if failed {
+        stats.errors += 1;
+        count_error(workload, operation, result.wrapping_neg() as u32);
+    }
+    if kind.has(CallKind::MOVES_BYTES) {
+        let moved = if failed { 0 } else { result };
+        stats.bytes += moved;
+        let size = if state.size == UNKNOWN_SIZE {
+            moved
+        } else {
+            state.size
+        };
+        stats.size.add(size);
+        histogram::record(series + 1, size);
+    }
+}
+
+#[inline(always)]
+fn count_error(workload: u32, operation: u32, errno: u32) {
+    let key = ErrorKey {
+        workload,
+        operation,
+        errno,
+        padding: 0,
+    };
+    if ERRORS.get_ptr_mut(&key).is_none() {
+        // Another CPU may put the same key in first: what matters is that it is there.
+        let _ = ERRORS.insert(&key, &0, NO_EXIST);
+    }
+    match ERRORS.get_ptr_mut(&key) {
+        Some(counter) => {
+            atomic::add(counter, 1);
+        }
+        None => {
+            loss::count(Loss::ErrorsFull);
+        }
+    }
+}
+
+/// `BPF_NOEXIST` of include/uapi/linux/bpf.h.
+pub const NO_EXIST: u64 = 1;
+
+/// An exit without an entry, which is in order once in the life of a task.
+#[inline(always)]
+unsafe fn unmatched(state: *mut TaskState) {
+    // SAFETY: the caller passes the current task's record.
+    unsafe {
+        let flags = (*state).flags;
+        (*state).flags = 0;
+        if flags & TaskState::CHILD_RETURN != 0 {
+            return;
+        }
+        if flags & TaskState::MAY_BE_IN_CALL == 0 {
+            loss::count(Loss::ExitUnmatched);
+            return;
+        }
+        if let Some(totals) = task::totals((*state).workload) {
+            atomic::add(&raw mut (*totals).calls_in_flight_at_attach, 1);
+        }
+    }
+}
+
+/// Whether the call comes by the 32-bit interface, whose numbers mean other calls.
+#[inline(always)]
+unsafe fn is_compat(task: *const c_void) -> bool {
+    // SAFETY: `task` is the running task.
+    constant(&kernel::OFF_TASK_STATUS) != ABSENT
+        && unsafe { field::<u32>(task, &kernel::OFF_TASK_STATUS) } & TS_COMPAT != 0
+}
+
+#[inline(always)]
+fn count_compat(workload: u32) {
+    if let Some(totals) = task::totals(workload) {
+        // SAFETY: the counter is in the map.
+        atomic::add(unsafe { &raw mut (*totals).compat_calls }, 1);
+    }
+}
+
+/// Stands for the size of a vectored call whose segments are not summed here.
+const UNKNOWN_SIZE: u64 = u64::MAX;
+
+/// `struct iovec` of readv(2).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Iovec {
+    base: u64,
+    len: u64,
+}
+
+/// The bytes that a vectored call asks for.
+#[inline(always)]
+unsafe fn vector_size(registers: *const c_void) -> u64 {
+    // SAFETY: `registers` is the tracepoint's argument.
+    let (address, count): (u64, u64) = unsafe {
+        (
+            field(registers, &kernel::OFF_ARG1),
+            field(registers, &kernel::OFF_ARG2),
+        )
+    };
+    if count == 0 {
+        return 0;
+    }
+    if count > MAX_IOVECS as u64 {
+        return UNKNOWN_SIZE;
+    }
+    let mut segments = [Iovec { base: 0, len: 0 }; MAX_IOVECS];
+    let bytes = ptr::from_mut(&mut segments).cast::<u8>();
+    let wanted = count as usize * size_of::<Iovec>();
+    // SAFETY: the slice lies within the array, which the check above and the mask keep true.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(bytes, wanted & 0x1ff) };
+    // SAFETY: the helper checks the user's address.
+    if unsafe { bpf_probe_read_user_buf(address as *const u8, bytes) }.is_err() {
+        return UNKNOWN_SIZE;
+    }
+    // What was not read is zero.
+    segments
+        .iter()
+        .fold(0, |sum: u64, segment| sum.wrapping_add(segment.len))
+}

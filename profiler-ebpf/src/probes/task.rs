@@ -1,0 +1,303 @@
+//! Which tasks are in scope: inherited at fork, given up at exit, and given by user space to what already runs.
+
+use core::{
+    ffi::{c_long, c_void},
+    ptr,
+};
+
+use aya_ebpf::{
+    bindings::{BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, task_struct},
+    btf_maps::Array,
+    helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get},
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use aya_log_ebpf::warn;
+use ioprof_ebpf::abi::{
+    loss::Loss,
+    task::{Accounts, TaskState, WorkloadTotals},
+};
+
+use super::{
+    atomic,
+    kernel::{self, field},
+    loss,
+};
+
+/// A task storage map, declared as aya-ebpf declares its own: the BTF of this structure is the definition.
+#[repr(C)]
+pub struct TaskStorage<T> {
+    r#type: *const [i32; 29],
+    key: *const i32,
+    value: *const T,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; BPF_F_NO_PREALLOC as usize],
+}
+
+// SAFETY: the pointers are placeholders that only the loader reads; no program follows them.
+unsafe impl<T> Sync for TaskStorage<T> {}
+
+impl<T> TaskStorage<T> {
+    const fn new() -> Self {
+        Self {
+            r#type: ptr::null(),
+            key: ptr::null(),
+            value: ptr::null(),
+            max_entries: ptr::null(),
+            map_flags: ptr::null(),
+        }
+    }
+
+    /// The task's value, where it has one.
+    #[inline(always)]
+    fn get(&self, task: *const c_void) -> Option<*mut T> {
+        self.call(task, ptr::null_mut(), 0)
+    }
+
+    /// The task's value, made from `initial` where it has none.
+    #[inline(always)]
+    fn get_or_insert(&self, task: *const c_void, initial: &mut T) -> Option<*mut T> {
+        self.call(
+            task,
+            ptr::from_mut(initial),
+            BPF_LOCAL_STORAGE_GET_F_CREATE.into(),
+        )
+    }
+
+    #[inline(always)]
+    fn call(&self, task: *const c_void, initial: *mut T, flags: u64) -> Option<*mut T> {
+        let map = ptr::from_ref(self).cast_mut().cast();
+        // SAFETY: the map is one of task storage, and the verifier accepts only pointers to tasks.
+        let value: *mut T = unsafe {
+            bpf_task_storage_get(
+                map,
+                task.cast_mut().cast::<task_struct>(),
+                initial.cast(),
+                flags,
+            )
+        }
+        .cast();
+        (!value.is_null()).then_some(value)
+    }
+}
+
+#[btf_map(name = "TASKS")]
+static TASKS: TaskStorage<TaskState> = TaskStorage::new();
+
+#[btf_map(name = "WORKLOADS")]
+static WORKLOADS: Array<WorkloadTotals, 1> = Array::new();
+
+/// `PF_IO_WORKER` of include/linux/sched.h: a thread of io_uring, made without a fork that is traced.
+const PF_IO_WORKER: u32 = 0x10;
+
+/// The running task.
+#[inline(always)]
+pub fn current() -> *const c_void {
+    // SAFETY: the helper takes nothing and cannot fail.
+    unsafe { bpf_get_current_task_btf() }.cast_const().cast()
+}
+
+/// The record of a task, where it is in scope.
+#[inline(always)]
+pub fn state(task: *const c_void) -> Option<*mut TaskState> {
+    TASKS.get(task)
+}
+
+/// The workload that the running task does I/O for, 0 where it is in none. An io_uring worker works for
+/// the process it is a thread of.
+#[inline(always)]
+pub fn workload_of_current() -> u32 {
+    let task = current();
+    // SAFETY: the record stays valid for the run of the program.
+    if let Some(state) = TASKS.get(task) {
+        return unsafe { (*state).workload };
+    }
+    // SAFETY: `task` is the running task, and its leader a task too.
+    unsafe {
+        if field::<u32>(task, &kernel::OFF_TASK_FLAGS) & PF_IO_WORKER == 0 {
+            return 0;
+        }
+        let leader: *const c_void = field(task, &kernel::OFF_TASK_GROUP_LEADER);
+        TASKS.get(leader).map_or(0, |state| (*state).workload)
+    }
+}
+
+/// The shared counters of a workload.
+#[inline(always)]
+pub fn totals(workload: u32) -> Option<*mut WorkloadTotals> {
+    WORKLOADS.get_ptr_mut(workload)
+}
+
+#[btf_tracepoint(function = "sched_process_fork")]
+fn process_fork(ctx: BtfTracePointContext) {
+    let child: *const c_void = ctx.arg(1);
+    let Some(parent) = state(current()) else {
+        return;
+    };
+    let mut initial = TaskState {
+        // SAFETY: the record stays valid for the run of the program.
+        workload: unsafe { (*parent).workload },
+        flags: TaskState::CHILD_RETURN,
+        ..TaskState::default()
+    };
+    if TASKS.get_or_insert(child, &mut initial).is_none() {
+        if loss::count(Loss::TaskRefused) {
+            // SAFETY: `child` is the argument of the tracepoint.
+            let pid: u32 = unsafe { field(child, &kernel::OFF_TASK_PID) };
+            warn!(&ctx, "thread {} could not be given its record; it and its children are not counted", pid);
+        }
+        return;
+    }
+    count_arrival(child, initial.workload);
+}
+
+/// Counts a task that came into scope.
+#[inline(always)]
+fn count_arrival(task: *const c_void, workload: u32) {
+    let Some(totals) = totals(workload) else {
+        return;
+    };
+    // SAFETY: `task` is a task by the callers; the counters are in the map.
+    unsafe {
+        atomic::add(&raw mut (*totals).threads, 1);
+        let pid: u32 = field(task, &kernel::OFF_TASK_PID);
+        if pid == field(task, &kernel::OFF_TASK_TGID) {
+            atomic::add(&raw mut (*totals).processes, 1);
+        }
+    }
+}
+
+#[btf_tracepoint(function = "sched_process_exit")]
+fn process_exit(ctx: BtfTracePointContext) {
+    let task: *const c_void = ctx.arg(0);
+    let Some(state) = state(task) else {
+        return;
+    };
+    // SAFETY: the record and the counters stay valid for the run of the program.
+    unsafe {
+        let Some(totals) = totals((*state).workload) else {
+            return;
+        };
+        atomic::add(&raw mut (*totals).threads_exited, 1);
+        add_accounts(task, state, totals);
+        (*state).flags = TaskState::EXITED;
+    }
+}
+
+/// Adds what the kernel counted for a task since it came into scope.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task, `state` its record, `totals` in the map.
+#[inline(always)]
+unsafe fn add_accounts(
+    task: *const c_void,
+    state: *const TaskState,
+    totals: *mut WorkloadTotals,
+) {
+    macro_rules! add {
+        ($($name:ident $offset:ident),*) => {
+            $(
+                // SAFETY: by the caller's promise.
+                unsafe {
+                    let now: u64 = field(task, &kernel::$offset);
+                    let since = now.wrapping_sub((*state).baseline.$name);
+                    atomic::add(&raw mut (*totals).accounts.$name, since);
+                }
+            )*
+        };
+    }
+    add!(
+        rchar OFF_TASK_RCHAR, wchar OFF_TASK_WCHAR, read_bytes OFF_TASK_READ_BYTES,
+        write_bytes OFF_TASK_WRITE_BYTES, cancelled_write_bytes OFF_TASK_CANCELLED_WRITE_BYTES,
+        user_ns OFF_TASK_UTIME, system_ns OFF_TASK_STIME, runtime_ns OFF_TASK_RUNTIME
+    );
+}
+
+/// What the kernel has counted for a task so far.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+unsafe fn accounts(task: *const c_void) -> Accounts {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        Accounts {
+            rchar: field(task, &kernel::OFF_TASK_RCHAR),
+            wchar: field(task, &kernel::OFF_TASK_WCHAR),
+            read_bytes: field(task, &kernel::OFF_TASK_READ_BYTES),
+            write_bytes: field(task, &kernel::OFF_TASK_WRITE_BYTES),
+            cancelled_write_bytes: field(task, &kernel::OFF_TASK_CANCELLED_WRITE_BYTES),
+            user_ns: field(task, &kernel::OFF_TASK_UTIME),
+            system_ns: field(task, &kernel::OFF_TASK_STIME),
+            runtime_ns: field(task, &kernel::OFF_TASK_RUNTIME),
+        }
+    }
+}
+
+/// The context of an iterator over tasks, `struct bpf_iter__task` of kernel/bpf/task_iter.c.
+#[repr(C)]
+struct TaskIteration {
+    meta: *const c_void,
+    task: *const c_void,
+}
+
+/// Brings every thread of a process into scope whose leader user space has given a record.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+fn seed_threads(ctx: *mut TaskIteration) -> c_long {
+    // SAFETY: the kernel passes the context of a task iterator; `task` is null after the last.
+    unsafe {
+        let task = (*ctx).task;
+        if task.is_null() {
+            return 0;
+        }
+        let leader: *const c_void = field(task, &kernel::OFF_TASK_GROUP_LEADER);
+        let Some(leader) = state(leader) else {
+            return 0;
+        };
+        let mut initial = TaskState {
+            workload: (*leader).workload,
+            flags: TaskState::MAY_BE_IN_CALL | TaskState::NEW,
+            ..TaskState::default()
+        };
+        let Some(state) = TASKS.get_or_insert(task, &mut initial) else {
+            loss::count(Loss::TaskRefused);
+            return 0;
+        };
+        // User space gives the leader's record without a baseline: a flag that is still set says that
+        // this pass is the one that takes it.
+        if (*state).flags & TaskState::NEW == 0 {
+            return 0;
+        }
+        (*state).flags &= !TaskState::NEW;
+        (*state).baseline = accounts(task);
+        count_arrival(task, (*state).workload);
+    }
+    0
+}
+
+/// Adds the accounts of the tasks in scope that still live to their workloads' totals.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+fn account_threads(ctx: *mut TaskIteration) -> c_long {
+    // SAFETY: as in `seed_threads`.
+    unsafe {
+        let task = (*ctx).task;
+        if task.is_null() {
+            return 0;
+        }
+        let Some(state) = state(task) else {
+            return 0;
+        };
+        // A zombie is still in the kernel's table of tasks.
+        if (*state).flags & TaskState::EXITED != 0 {
+            return 0;
+        }
+        if let Some(totals) = totals((*state).workload) {
+            add_accounts(task, state, totals);
+        }
+    }
+    0
+}

@@ -1,3 +1,59 @@
 //! `cargo xtask`: builds, checks and measures ioprof.
 
-fn main() {}
+mod ebpf;
+mod error;
+mod hash;
+mod privileges;
+mod process;
+mod profile;
+mod runner;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+use crate::workspace::Workspace;
+
+/// Builds, checks and measures ioprof.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build ioprof and start `ioprof run` with these arguments, through sudo where that is needed
+    Run(profile::Args),
+    /// Run every test, those that need root through sudo where that works
+    Test(test::Args),
+    /// Build the eBPF object and record what it was built from
+    Ebpf(ebpf::Args),
+    /// Start a program that cargo built, through sudo if it needs root
+    #[command(hide = true)]
+    Runner(runner::Args),
+}
+
+fn main() -> ExitCode {
+    let task = Cli::parse().task;
+    match Workspace::find().and_then(|workspace| run(&workspace, &task)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
+    match task {
+        Task::Run(args) => profile::run(workspace, args),
+        Task::Test(args) => test::run(workspace, args),
+        Task::Ebpf(args) => ebpf::run(workspace, args),
+        Task::Runner(args) => runner::run(args),
+    }
+}

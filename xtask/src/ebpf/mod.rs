@@ -1,0 +1,120 @@
+//! The eBPF object: building it, recording what it was built from, and checking that it still is.
+
+mod build;
+mod linker;
+mod record;
+mod setup;
+mod sources;
+mod strip;
+mod toolchain;
+
+use std::fs;
+use std::process::ExitCode;
+
+use crate::error::{Error, Result};
+use crate::hash::sha256_hex;
+use crate::test;
+use crate::workspace::Workspace;
+
+use record::Record;
+use toolchain::Toolchain;
+
+/// The target of the kernel side: little endian, as every machine that ioprof is built for.
+const TARGET: &str = "bpfel-unknown-none";
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Change nothing: fail unless the committed object is what its sources make
+    #[arg(long, conflicts_with = "setup")]
+    check: bool,
+
+    /// Install what the build needs, from Debian's packages and crates.io
+    #[arg(long)]
+    setup: bool,
+}
+
+/// `cargo xtask ebpf`.
+pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    if args.check {
+        return check(workspace);
+    }
+    if args.setup {
+        setup::run(workspace)?;
+    } else {
+        update(workspace)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the object and writes it and its record into the source tree.
+fn update(workspace: &Workspace) -> Result<()> {
+    let recorded = Record::read(workspace).ok();
+    let toolchain =
+        Toolchain::choose(workspace, recorded.as_ref().map(|record| &record.toolchain))?;
+    println!("building the eBPF object with {toolchain}");
+    let sources_sha256 = sources::hash(workspace)?;
+    let object = build::object(workspace, &toolchain)?;
+    let record = Record {
+        sources_sha256,
+        object_sha256: sha256_hex(&object),
+        toolchain: toolchain.versions,
+    };
+    let path = record::object_path(workspace);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+    }
+    let changed = fs::read(&path).ok().as_ref() != Some(&object);
+    fs::write(&path, &object).map_err(Error::file("write", &path))?;
+    record.write(workspace)?;
+    println!(
+        "{} profiler/ebpf/ioprof.bpf.o: {} bytes, sha256 {}",
+        if changed { "wrote" } else { "unchanged:" },
+        object.len(),
+        record.object_sha256
+    );
+    Ok(())
+}
+
+/// Fails unless the committed object is the recorded one, and the sources are those it was made from.
+pub fn check_sources(workspace: &Workspace) -> Result<Record> {
+    let record = Record::read(workspace)?;
+    let path = record::object_path(workspace);
+    let object = fs::read(&path).map_err(Error::file("read", &path))?;
+    if sha256_hex(&object) != record.object_sha256 {
+        return Err(Error::ObjectChanged);
+    }
+    if sources::hash(workspace)? != record.sources_sha256 {
+        return Err(Error::SourcesChanged);
+    }
+    Ok(record)
+}
+
+/// As [`check_sources`]; then builds the object again, and fails unless it is the same or does the same.
+pub fn check(workspace: &Workspace) -> Result<ExitCode> {
+    let record = check_sources(workspace)?;
+    println!("the committed eBPF object is recorded as made from these sources");
+    let toolchain = match Toolchain::choose(workspace, Some(&record.toolchain)) {
+        Ok(toolchain) => toolchain,
+        Err(error @ Error::NoToolchain { .. }) => {
+            println!("not rebuilt: {error}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(error) => return Err(error),
+    };
+    let object = build::object(workspace, &toolchain)?;
+    if sha256_hex(&object) == record.object_sha256 {
+        println!("rebuilt with {toolchain}: the same bytes");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let path = workspace.join("target/ebpf/ioprof.bpf.o");
+    fs::write(&path, &object).map_err(Error::file("write", &path))?;
+    if toolchain.versions == record.toolchain {
+        return Err(Error::NotReproduced(path));
+    }
+    println!(
+        "other bytes, from another toolchain: {toolchain} here, {} recorded; \
+         running the kernel tests on the object just built",
+        record.toolchain
+    );
+    test::run_kernel_tests(workspace, &path)
+}

@@ -1,0 +1,113 @@
+//! `cargo xtask ebpf --setup`: from Debian's packages and crates.io, what the eBPF build needs.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::linker::{self, Linker};
+use super::toolchain::{self, Compiler};
+use crate::error::{Error, Result};
+use crate::privileges::as_root;
+use crate::process;
+use crate::workspace::{Workspace, cargo};
+
+const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
+
+/// Installs what is missing; at once done where nothing is.
+pub fn run(workspace: &Workspace) -> Result<()> {
+    let compiler = compiler()?;
+    println!("compiler: {}, LLVM {}", compiler.version, compiler.llvm);
+    let linker = match Linker::installed(workspace) {
+        Some(linker) if linker.version == linker::VERSION => linker,
+        _ => install_linker(workspace, &compiler)?,
+    };
+    println!("bpf-linker: {}", linker.version);
+    Ok(())
+}
+
+/// A compiler that will do: one that is here, or Debian's.
+fn compiler() -> Result<Compiler> {
+    if let Some(compiler) = toolchain::compilers().into_iter().next() {
+        return Ok(compiler);
+    }
+    apt_install(COMPILER_PACKAGES.iter().map(ToString::to_string))?;
+    toolchain::compilers()
+        .into_iter()
+        .next()
+        .ok_or(Error::Setup {
+            why: format!(
+                "{} did not bring a compiler that will do",
+                COMPILER_PACKAGES.join(", ")
+            ),
+            remedy: "use `rustup toolchain install nightly --component rust-src`",
+        })
+}
+
+/// Builds `bpf-linker` against the LLVM that the compiler itself uses, into the checkout's own folder.
+fn install_linker(workspace: &Workspace, compiler: &Compiler) -> Result<Linker> {
+    let major = compiler.llvm.split('.').next().unwrap_or_default();
+    let prefix = PathBuf::from(format!("/usr/lib/llvm-{major}"));
+    if !prefix.join("include/llvm-c/Core.h").exists() || !prefix.join("lib/libPolly.a").exists() {
+        apt_install(llvm_packages(major))?;
+    }
+    let feature = format!("llvm-{major}");
+    let mut install = Command::new(cargo());
+    install
+        .args([
+            "install",
+            "bpf-linker",
+            "--version",
+            linker::VERSION,
+            "--locked",
+            "--force",
+        ])
+        .args(["--no-default-features", "--features", &feature, "--root"])
+        .arg(workspace.tools())
+        .arg("--target-dir")
+        .arg(workspace.join("target/tools/build"))
+        .current_dir(workspace.root())
+        .env("LLVM_PREFIX", &prefix);
+    process::run(&mut install)?;
+    Linker::installed(workspace).ok_or(Error::Setup {
+        why: "the bpf-linker that was just built does not start".to_owned(),
+        remedy: "run `target/tools/bin/bpf-linker --version` to see why",
+    })
+}
+
+fn llvm_packages(major: &str) -> impl Iterator<Item = String> {
+    [format!("llvm-{major}-dev"), format!("libpolly-{major}-dev")]
+        .into_iter()
+        .chain(["zlib1g-dev", "libzstd-dev", "libxml2-dev"].map(str::to_owned))
+}
+
+fn apt_install(packages: impl Iterator<Item = String>) -> Result<()> {
+    if process::find_on_path("apt-get").is_none() {
+        return Err(Error::Setup {
+            why: "there is no apt-get".to_owned(),
+            remedy: "use `rustup toolchain install nightly --component rust-src` and `cargo install bpf-linker`",
+        });
+    }
+    process::run(as_root("apt-get").args(["update", "--quiet"]))?;
+    process::run(
+        as_root("env")
+            .args([
+                "DEBIAN_FRONTEND=noninteractive",
+                "apt-get",
+                "install",
+                "--yes",
+                "--quiet",
+            ])
+            .arg("--no-install-recommends")
+            .args(packages),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::llvm_packages;
+
+    #[test]
+    fn llvms_packages_are_those_of_the_compilers_llvm() {
+        let packages: Vec<_> = llvm_packages("22").collect();
+        assert_eq!(packages[..2], ["llvm-22-dev", "libpolly-22-dev"]);
+    }
+}

@@ -1,0 +1,83 @@
+//! `cargo xtask run`: builds ioprof and becomes `ioprof run`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use crate::error::{Error, Result};
+use crate::privileges::{Privileges, sudo_works};
+use crate::process;
+use crate::workspace::{Workspace, cargo};
+
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// What `ioprof run` is given, as it stands
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+/// `cargo xtask run`: does not return where it succeeds, so that status and signals are ioprof's own.
+pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let program = build(workspace)?;
+    let mut ioprof = if Privileges::current().can_profile() || !sudo_works() {
+        // Without sudo, ioprof itself says best what it lacks.
+        Command::new(program)
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg("--").arg(program);
+        sudo
+    };
+    ioprof.arg("run").args(&args.args);
+    Err(process::become_program(&mut ioprof))
+}
+
+/// Builds the release and returns its path, wherever cargo puts it.
+fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let mut build = Command::new(cargo());
+    build
+        .current_dir(workspace.root())
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "ioprof",
+            "--bin",
+            "ioprof",
+        ])
+        .arg("--message-format=json-render-diagnostics");
+    executable(&process::output(&mut build)?).ok_or_else(|| {
+        Error::malformed("`cargo build`'s output", "it names no executable `ioprof`")
+    })
+}
+
+/// The binary named in cargo's messages.
+fn executable(messages: &str) -> Option<PathBuf> {
+    #[derive(serde::Deserialize)]
+    struct Message {
+        executable: Option<PathBuf>,
+    }
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
+        .next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::executable;
+
+    #[test]
+    fn the_path_is_what_cargo_says() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
+            {\"reason\":\"compiler-artifact\",\"executable\":\"/t/release/ioprof\"}\n\
+            {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(
+            executable(messages).as_deref(),
+            Some(Path::new("/t/release/ioprof"))
+        );
+        assert_eq!(executable(""), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! `cargo xtask test`: every test, with those that could not run counted and named.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use crate::ebpf;
+use crate::error::{Error, Result};
+use crate::process;
+use crate::runner;
+use crate::workspace::{Workspace, cargo};
+
+/// Test binaries that need root are those whose name starts so.
+const NEEDS_ROOT: &str = "kernel";
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Fail where a test cannot run here, as CI does
+    #[arg(long)]
+    forbid_skip: bool,
+
+    /// What `cargo test` is given besides
+    #[arg(last = true)]
+    cargo_args: Vec<OsString>,
+}
+
+/// `cargo xtask test`.
+pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    ebpf::check_sources(workspace)?;
+    let forbid_skip = args.forbid_skip || env::var("CI").is_ok_and(|ci| ci == "true");
+    let mut tests = tests(workspace, forbid_skip)?;
+    tests
+        .args(["--workspace", "--no-fail-fast"])
+        .args(&args.cargo_args);
+    run_counting(workspace, &mut tests)
+}
+
+/// The kernel tests alone, on an object other than the committed one.
+pub fn run_kernel_tests(workspace: &Workspace, object: &Path) -> Result<ExitCode> {
+    let mut tests = tests(workspace, false)?;
+    tests
+        .args(["--package", "ioprof", "--test"])
+        .arg(format!("{NEEDS_ROOT}*"))
+        .env("IOPROF_EBPF_OBJECT", object);
+    run_counting(workspace, &mut tests)
+}
+
+fn tests(workspace: &Workspace, forbid_skip: bool) -> Result<Command> {
+    let mut tests = Command::new(cargo());
+    tests
+        .current_dir(workspace.root())
+        .arg("test")
+        .args(runner::cargo_options(NEEDS_ROOT)?)
+        .env("IOPROF_SKIP_LOG", skip_log(workspace))
+        .env_remove("IOPROF_FORBID_SKIP");
+    if forbid_skip {
+        tests.env("IOPROF_FORBID_SKIP", "1");
+    }
+    Ok(tests)
+}
+
+/// Where tests write that they were skipped. Not in /tmp: there, root may not write to another user's file.
+fn skip_log(workspace: &Workspace) -> PathBuf {
+    workspace.join("target/skipped-tests.log")
+}
+
+fn run_counting(workspace: &Workspace, tests: &mut Command) -> Result<ExitCode> {
+    let log = skip_log(workspace);
+    if let Some(folder) = log.parent() {
+        fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+    }
+    fs::write(&log, "").map_err(Error::file("write", &log))?;
+    let code = process::exit_code(tests)?;
+    let skipped = fs::read_to_string(&log).map_err(Error::file("read", &log))?;
+    print!("{}", summary(&skipped));
+    Ok(code)
+}
+
+/// How many tests were skipped, and which.
+fn summary(log: &str) -> String {
+    let mut lines: Vec<_> = log.lines().filter(|line| !line.is_empty()).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    let mut summary = format!("{} tests skipped\n", lines.len());
+    for line in lines {
+        summary += &format!("  {line}\n");
+    }
+    summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+
+    #[test]
+    fn names_each_skipped_test_once() {
+        assert_eq!(summary(""), "0 tests skipped\n");
+        assert_eq!(
+            summary("skipped: b: no root\nskipped: a: no loop device\nskipped: b: no root\n"),
+            "2 tests skipped\n  skipped: a: no loop device\n  skipped: b: no root\n"
+        );
+    }
+}

@@ -54,6 +54,9 @@ pub enum Error {
          run `cargo xtask ebpf` and commit what it writes", .0.display()
     )]
     NotReproduced(PathBuf),
+
+    #[error("{0} places break a rule of the layout; each is named above")]
+    Layers(usize),
 }
 
 impl Error {

@@ -1,8 +1,11 @@
 //! `cargo xtask`: builds, checks and measures ioprof.
 
+mod check;
+mod ci;
 mod ebpf;
 mod error;
 mod hash;
+mod layers;
 mod privileges;
 mod process;
 mod profile;
@@ -33,6 +36,12 @@ enum Task {
     Test(test::Args),
     /// Build the eBPF object and record what it was built from
     Ebpf(ebpf::Args),
+    /// Check all that can be known without running a test
+    Check,
+    /// Check which part of the code knows which, and what no file may hold
+    Layers,
+    /// Run every check and every test, and fail where one is skipped
+    Ci,
     /// Start a program that cargo built, through sudo if it needs root
     #[command(hide = true)]
     Runner(runner::Args),
@@ -54,6 +63,9 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         Task::Run(args) => profile::run(workspace, args),
         Task::Test(args) => test::run(workspace, args),
         Task::Ebpf(args) => ebpf::run(workspace, args),
+        Task::Check => check::run(workspace).map(|()| ExitCode::SUCCESS),
+        Task::Layers => layers::run(workspace).map(|()| ExitCode::SUCCESS),
+        Task::Ci => ci::run(workspace),
         Task::Runner(args) => runner::run(args),
     }
 }

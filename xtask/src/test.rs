@@ -29,7 +29,7 @@ pub struct Args {
 /// `cargo xtask test`.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     ebpf::check_sources(workspace)?;
-    let forbid_skip = args.forbid_skip || env::var("CI").is_ok_and(|ci| ci == "true");
+    let forbid_skip = args.forbid_skip || in_ci();
     let mut tests = tests(workspace, forbid_skip)?;
     tests
         .args(["--workspace", "--no-fail-fast"])
@@ -37,9 +37,22 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     run_counting(workspace, &mut tests)
 }
 
+/// Every test, none skipped.
+pub fn run_all(workspace: &Workspace) -> Result<ExitCode> {
+    let args = Args {
+        forbid_skip: true,
+        cargo_args: Vec::new(),
+    };
+    run(workspace, &args)
+}
+
+fn in_ci() -> bool {
+    env::var("CI").is_ok_and(|value| value == "true")
+}
+
 /// The kernel tests alone, on an object other than the committed one.
 pub fn run_kernel_tests(workspace: &Workspace, object: &Path) -> Result<ExitCode> {
-    let mut tests = tests(workspace, false)?;
+    let mut tests = tests(workspace, in_ci())?;
     tests
         .args(["--package", "ioprof", "--test"])
         .arg(format!("{NEEDS_ROOT}*"))

@@ -18,6 +18,8 @@ const PACKAGE: &str = "ioprof-ebpf";
 pub const FLAGS: &[&str] = &[
     // The object depends on no architecture, so the machine that builds it must not choose one.
     "--cfg=bpf_target_arch=\"x86_64\"",
+    // Atomic operations that return a value; the kernel has had them since 5.12.
+    "-Ctarget-cpu=v3",
     "-Cpanic=abort",
     // The kernel's type information is made from debug information.
     "-Cdebuginfo=2",

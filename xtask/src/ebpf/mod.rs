@@ -16,6 +16,8 @@ use crate::hash::sha256_hex;
 use crate::test;
 use crate::workspace::Workspace;
 
+pub use setup::run as setup;
+
 use record::Record;
 use toolchain::Toolchain;
 
@@ -39,7 +41,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         return check(workspace);
     }
     if args.setup {
-        setup::run(workspace)?;
+        setup(workspace)?;
     } else {
         update(workspace)?;
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds, checks and measures ioprof.
 
+mod bench;
 mod check;
 mod ci;
 mod ebpf;
@@ -40,8 +41,10 @@ enum Task {
     Check,
     /// Check which part of the code knows which, and what no file may hold
     Layers,
+    /// Measure what ioprof costs
+    Bench(bench::Args),
     /// Run every check and every test, and fail where one is skipped
-    Ci,
+    Ci(ci::Args),
     /// Start a program that cargo built, through sudo if it needs root
     #[command(hide = true)]
     Runner(runner::Args),
@@ -65,7 +68,8 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         Task::Ebpf(args) => ebpf::run(workspace, args),
         Task::Check => check::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Layers => layers::run(workspace).map(|()| ExitCode::SUCCESS),
-        Task::Ci => ci::run(workspace),
+        Task::Bench(args) => bench::run(workspace, args),
+        Task::Ci(args) => ci::run(workspace, args),
         Task::Runner(args) => runner::run(args),
     }
 }

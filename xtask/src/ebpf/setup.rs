@@ -12,6 +12,9 @@ use crate::workspace::{Workspace, cargo};
 
 const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
 
+/// Another installation may be under way; apt then waits for it.
+const LOCK: &str = "DPkg::Lock::Timeout=300";
+
 /// Installs what is missing; at once done where nothing is.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let compiler = compiler()?;
@@ -86,7 +89,7 @@ fn apt_install(packages: impl Iterator<Item = String>) -> Result<()> {
             remedy: "use `rustup toolchain install nightly --component rust-src` and `cargo install bpf-linker`",
         });
     }
-    process::run(as_root("apt-get").args(["update", "--quiet"]))?;
+    process::run(as_root("apt-get").args(["update", "--quiet", "-o", LOCK]))?;
     process::run(
         as_root("env")
             .args([
@@ -96,7 +99,7 @@ fn apt_install(packages: impl Iterator<Item = String>) -> Result<()> {
                 "--yes",
                 "--quiet",
             ])
-            .arg("--no-install-recommends")
+            .args(["--no-install-recommends", "-o", LOCK])
             .args(packages),
     )
 }

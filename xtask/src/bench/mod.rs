@@ -1,0 +1,44 @@
+//! `cargo xtask bench`: what ioprof costs, and what it is set against.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use crate::error::Result;
+use crate::process;
+use crate::runner;
+use crate::workspace::{Workspace, cargo};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(clap::Subcommand)]
+enum Bench {
+    /// Nanoseconds added to one system call, by ioprof and by what else is installed
+    Overhead {
+        /// What the benchmark is given
+        #[arg(last = true)]
+        args: Vec<OsString>,
+    },
+}
+
+/// `cargo xtask bench`.
+pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    match &args.bench {
+        Bench::Overhead { args } => overhead(workspace, args),
+    }
+}
+
+/// Runs `profiler/benches/overhead.rs`, which loads probes and so needs root.
+fn overhead(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> {
+    let mut bench = Command::new(cargo());
+    bench
+        .current_dir(workspace.root())
+        .arg("bench")
+        .args(runner::cargo_options("")?)
+        .args(["--package", "ioprof", "--bench", "overhead", "--"])
+        .args(args);
+    process::exit_code(&mut bench)
+}

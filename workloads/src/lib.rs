@@ -1,1 +1,143 @@
-//! The workloads that ioprof brings.
+//! The workloads that ioprof brings: `async`, `mmap`, `batch` and `copy`.
+//!
+//! Each does file I/O the way a careful program does, and counts what it asked of the kernel: its [`Summary`] is the ground
+//! truth that ioprof's probes are compared with. Nothing here knows of probes.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), ioprof_workloads::Error> {
+//! use clap::Parser;
+//! use ioprof_workloads::{Interrupt, Workload};
+//!
+//! #[derive(Parser)]
+//! struct Arguments {
+//!     #[command(subcommand)]
+//!     workload: Workload,
+//! }
+//!
+//! let arguments = Arguments::parse_from(["example", "async", "--files", "100"]);
+//! let summary = ioprof_workloads::run(&arguments.workload, &Interrupt::install()?)?;
+//! println!("{} reads", summary.calls("read"));
+//! # Ok(())
+//! # }
+//! ```
+
+#![allow(dead_code, reason = "removed with the next change, which uses it")]
+
+mod async_files;
+mod batch;
+mod buffers;
+mod cache;
+mod copy;
+mod counters;
+mod data_set;
+mod error;
+mod files;
+mod interrupt;
+mod mmap;
+mod offsets;
+pub mod options;
+mod report;
+mod resources;
+mod run;
+mod summary;
+mod transfer;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{FromRawFd, RawFd};
+use std::process::ExitCode;
+
+pub use error::Error;
+pub use interrupt::Interrupt;
+pub use options::{AsyncOptions, BatchOptions, CopyOptions, MmapOptions};
+pub use summary::{FileError, LatencySummary, OperationSummary, Setup, Summary, Via};
+
+use resources::Descriptors;
+
+/// A built-in workload with its options.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Workload {
+    /// Many files, or many blocks of one file, at once
+    Async(AsyncOptions),
+    /// A file larger than memory allows, through a window of mapped memory
+    Mmap(MmapOptions),
+    /// Many files through a pipeline: discover, read, transform, write or discard
+    Batch(BatchOptions),
+    /// The ways to copy a file
+    Copy(CopyOptions),
+}
+
+impl Workload {
+    /// The names on the command line.
+    pub const NAMES: &[&str] = &["async", "mmap", "batch", "copy"];
+
+    /// The name on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Async(_) => "async",
+            Self::Mmap(_) => "mmap",
+            Self::Batch(_) => "batch",
+            Self::Copy(_) => "copy",
+        }
+    }
+}
+
+/// Runs a workload: makes its data set, puts the cache in its state, does and measures the work, cleans up.
+///
+/// Files that fail are counted and listed in the summary; the run goes on without them. A set `interrupted` ends the run
+/// early, with a summary of what was done.
+///
+/// # Errors
+///
+/// What keeps the workload from running at all: options that make no sense, too little space, a folder that is missing.
+pub fn run(workload: &Workload, interrupted: &Interrupt) -> Result<Summary, Error> {
+    let before = Descriptors::now();
+    let mut summary = match workload {
+        Workload::Async(options) => async_files::run(options, interrupted),
+        Workload::Mmap(options) => mmap::run(options, interrupted),
+        Workload::Batch(options) => batch::run(options, interrupted),
+        Workload::Copy(options) => copy::run(options, interrupted),
+    }?;
+    summary.leaked_descriptors = Descriptors::now().leaked_since(&before);
+    Ok(summary)
+}
+
+/// Runs a workload as a program: handles signals, prints the summary to stdout and, with `summary_fd`, writes it as one
+/// JSON document to that inherited descriptor, which is closed then.
+///
+/// The exit status is 0 if all went well, 1 if any file failed, and 128 plus the signal's number if one ended the run early.
+///
+/// # Errors
+///
+/// As [`run`]; and where the handlers cannot be installed or the descriptor cannot be written to.
+pub fn main(workload: &Workload, summary_fd: Option<i32>) -> Result<ExitCode, Error> {
+    let interrupt = Interrupt::install()?;
+    let summary = run(workload, &interrupt)?;
+    // A reader that went away (`| head`) is no failure of the workload.
+    let _ = io::stdout().write_all(report::text(&summary).as_bytes());
+    if let Some(descriptor) = summary_fd {
+        write_summary(&summary, descriptor)
+            .map_err(|source| Error::SummaryDescriptor { descriptor, source })?;
+    }
+    Ok(exit_code(&summary))
+}
+
+fn exit_code(summary: &Summary) -> ExitCode {
+    match summary.interrupted_by {
+        Some(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap_or(0)),
+        None if summary.failed() > 0 => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    }
+}
+
+fn write_summary(summary: &Summary, descriptor: RawFd) -> io::Result<()> {
+    // SAFETY: F_GETFD only asks; for a number that is no descriptor it fails.
+    if descriptor < 0 || unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: the descriptor is open, and by the contract of `main` it was inherited for this purpose: nothing else in the
+    // process owns it.
+    let mut file = unsafe { File::from_raw_fd(descriptor) };
+    serde_json::to_writer(&mut file, summary)?;
+    file.write_all(b"\n")
+}

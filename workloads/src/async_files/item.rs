@@ -1,0 +1,186 @@
+//! One item done with system calls, from open to close.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::plan::{Item, Plan};
+use crate::buffers::{Buffer, PAGE};
+use crate::counters::Event;
+use crate::files::Files;
+use crate::options::SyncWhen;
+use crate::transfer::Transfer;
+
+/// What failed, and why.
+pub type Failed = (&'static str, String);
+
+/// Names the operation that failed.
+fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> Failed {
+    move |error| {
+        (
+            operation,
+            format!("{error}; {}", crate::error::remedy(&error)),
+        )
+    }
+}
+
+/// Does a whole file: open, transfer, sync where wanted, close.
+pub fn whole_file<F: Files>(
+    plan: &Plan,
+    item: Item,
+    buffer: &mut Buffer,
+    transfer: &mut Transfer<'_, F>,
+) -> Result<(), Failed> {
+    let file = transfer
+        .open(plan.path(item), plan.open_flags(item.read))
+        .map_err(failed("open"))?;
+    let done = block(plan, item, file.as_fd(), buffer, transfer);
+    let done = done.and_then(|()| sync(plan, item, &file, transfer));
+    // Closed in any case; the first error is the one to tell.
+    let closed = transfer.close(file).map_err(failed("close"));
+    done.and(closed)
+}
+
+fn sync<F: Files>(
+    plan: &Plan,
+    item: Item,
+    file: &OwnedFd,
+    transfer: &mut Transfer<'_, F>,
+) -> Result<(), Failed> {
+    if item.read || plan.fsync == SyncWhen::Never {
+        return Ok(());
+    }
+    transfer.sync(file.as_fd()).map_err(failed("fsync"))
+}
+
+/// Does the transfer of an item in an open file.
+pub fn block<F: Files>(
+    plan: &Plan,
+    item: Item,
+    file: BorrowedFd<'_>,
+    buffer: &mut Buffer,
+    transfer: &mut Transfer<'_, F>,
+) -> Result<(), Failed> {
+    if !item.read {
+        let mut done = 0;
+        while done < item.length {
+            let length = (item.length - done).min(plan.block_size);
+            let piece = &mut buffer[..length as usize];
+            plan.content
+                .fill(item.file as u64, item.offset + done, piece);
+            transfer
+                .write_all(file, piece, item.offset + done)
+                .map_err(failed("write"))?;
+            done += length;
+        }
+        return Ok(());
+    }
+    let mut progress = Progress::new(item);
+    loop {
+        let wanted = plan.read_length(progress.left());
+        let piece = &mut buffer[..wanted];
+        let count = transfer
+            .read_some(file, piece, Some(progress.offset()))
+            .map_err(failed("read"))?;
+        let offset = progress.offset();
+        let step = progress.advance(plan, wanted, count);
+        if let Some(event) = step.event {
+            transfer.counters.event(event);
+        }
+        if plan.verify {
+            verify(plan, item, offset, &buffer[..count])?;
+            if step.event == Some(Event::Shrank) {
+                return Err((
+                    "verify",
+                    format!("the file ends at offset {}", progress.offset()),
+                ));
+            }
+        }
+        if step.finished {
+            return Ok(());
+        }
+    }
+}
+
+/// Compares what was read with what the seed says, as far as the item goes.
+pub fn verify(plan: &Plan, item: Item, offset: u64, read: &[u8]) -> Result<(), Failed> {
+    let expected = (item.offset + item.length).saturating_sub(offset);
+    let read = &read[..read.len().min(expected as usize)];
+    match plan.content.difference(item.file as u64, offset, read) {
+        None => Ok(()),
+        Some(at) => Err((
+            "verify",
+            format!("the byte at offset {at} is not what was written there"),
+        )),
+    }
+}
+
+/// How far the reading of an item got, and what each read means.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    item: Item,
+    done: u64,
+    /// Where the last direct read ended off a page, to notice that repeating it brings nothing more.
+    stuck_at: Option<u64>,
+}
+
+/// What one read meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Nothing more is to be read.
+    pub finished: bool,
+    /// What is to be counted.
+    pub event: Option<Event>,
+}
+
+impl Progress {
+    /// Nothing read yet.
+    pub fn new(item: Item) -> Self {
+        Self {
+            item,
+            done: 0,
+            stuck_at: None,
+        }
+    }
+
+    /// Where the next read starts.
+    pub fn offset(&self) -> u64 {
+        self.item.offset + self.done
+    }
+
+    /// Bytes still expected.
+    pub fn left(&self) -> u64 {
+        self.item.length.saturating_sub(self.done)
+    }
+
+    /// Takes note of a read that asked for `wanted` bytes and got `count`.
+    pub fn advance(&mut self, plan: &Plan, wanted: usize, count: usize) -> Step {
+        self.done += count as u64;
+        let end = |event| Step {
+            finished: true,
+            event,
+        };
+        if self.done > self.item.length && plan.blocks.is_none() {
+            // What was there when the data set was listed has been read; chasing a file that grows may never end.
+            return end(Some(Event::Grew));
+        }
+        if self.done >= self.item.length && (count < wanted || plan.blocks.is_some()) {
+            return end(None);
+        }
+        if count == 0 {
+            return end((self.done < self.item.length).then_some(Event::Shrank));
+        }
+        if count < wanted && plan.direct && !self.offset().is_multiple_of(PAGE) {
+            // Direct reads must start on a boundary, so the odd part is read again; twice the same end is the file's end.
+            let end_offset = self.offset();
+            if self.stuck_at == Some(end_offset) {
+                return end(Some(Event::Shrank));
+            }
+            self.stuck_at = Some(end_offset);
+            self.done -= end_offset % PAGE;
+        }
+        Step {
+            finished: false,
+            event: (count < wanted).then_some(Event::ShortRead),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The portable engine: system calls on a bounded pool of tokio's blocking threads, watched for files that take too long.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::item;
+use super::plan::{Item, Plan, path_of};
+use crate::buffers::Buffer;
+use crate::counters::{Counters, Event, nanoseconds};
+use crate::error::Error;
+use crate::files::Files;
+use crate::transfer::{OpenGauge, Transfer};
+
+/// How long threads that are stuck in a call are waited for once everything else is done.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What the threads share.
+struct Pool<F> {
+    plan: Arc<Plan>,
+    files: F,
+    gauge: Arc<OpenGauge>,
+    started: Instant,
+    total: Mutex<Counters>,
+}
+
+/// What a thread is at, for the watch to see.
+#[derive(Default)]
+struct Desk {
+    /// Nanoseconds since the pool's start at which the item was begun, plus one; 0 between items.
+    since: AtomicU64,
+    /// Index of the item's file.
+    file: AtomicUsize,
+    /// The watch gave the item up: the thread is to end once its call returns.
+    given_up: AtomicBool,
+}
+
+impl Desk {
+    fn begin(&self, item: Item, now: u64) {
+        self.file.store(item.file, Ordering::Relaxed);
+        self.since.store(now + 1, Ordering::Release);
+    }
+
+    /// Whether the item is still the thread's. Exactly one of this and `give_up` takes the value out.
+    fn end(&self) -> bool {
+        self.since.swap(0, Ordering::AcqRel) != 0
+    }
+
+    /// Takes an overdue item away; returns its file.
+    fn give_up(&self, now: u64, timeout: Duration) -> Option<usize> {
+        let since = self.since.load(Ordering::Acquire);
+        if since == 0 || u128::from(now.saturating_sub(since)) < timeout.as_nanos() {
+            return None;
+        }
+        let file = self.file.load(Ordering::Relaxed);
+        // A thread that finished meanwhile, or went on to the next item, keeps it.
+        self.since
+            .compare_exchange(since, 0, Ordering::AcqRel, Ordering::Relaxed)
+            .ok()?;
+        self.given_up.store(true, Ordering::Release);
+        Some(file)
+    }
+}
+
+/// Runs the plan; returns what all threads counted, and whether some never came back.
+///
+/// # Errors
+///
+/// [`Error::Worker`] where threads cannot be had, [`Error::Io`] where the file of blocks cannot be opened.
+pub fn run<F: Files + Send + 'static>(
+    plan: Arc<Plan>,
+    files: F,
+    gauge: Arc<OpenGauge>,
+) -> Result<(Counters, usize), Error> {
+    let workers = plan.workers;
+    let pool = Arc::new(Pool {
+        plan,
+        files,
+        gauge,
+        started: Instant::now(),
+        total: Mutex::default(),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        // A thread that is stuck is replaced, so there may be twice as many; the watch keeps to that bound.
+        .max_blocking_threads(workers * 2)
+        .build()
+        .map_err(|error| Error::Worker(format!("no runtime: {error}")))?;
+    let outcome = runtime.block_on(supervise(&pool, workers));
+    runtime.shutdown_timeout(GRACE);
+    let lost = outcome?;
+    let total = std::mem::take(&mut *pool.total.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((total, lost))
+}
+
+/// Starts the threads, replaces those that get stuck, and waits for the others. Returns how many stayed stuck.
+async fn supervise<F: Files + Send + 'static>(
+    pool: &Arc<Pool<F>>,
+    workers: usize,
+) -> Result<usize, Error> {
+    let (ended, mut endings) = mpsc::unbounded_channel();
+    let mut desks: Vec<Arc<Desk>> = Vec::new();
+    let start = |desks: &mut Vec<Arc<Desk>>| {
+        let desk = Arc::new(Desk::default());
+        desks.push(Arc::clone(&desk));
+        let (pool, ended) = (Arc::clone(pool), ended.clone());
+        tokio::task::spawn_blocking(move || {
+            let result = work(&pool, &desk);
+            // The receiver is gone only if the run is over without this thread.
+            let _ = ended.send((desk.given_up.load(Ordering::Acquire), result));
+        });
+    };
+    for _ in 0..workers {
+        start(&mut desks);
+    }
+    let timeout = pool.plan.timeout;
+    let mut tick = tokio::time::interval(
+        (timeout / 4).clamp(Duration::from_millis(1), Duration::from_millis(250)),
+    );
+    let (mut running, mut stuck, mut first_error) = (workers, 0_usize, None);
+    while running > 0 {
+        tokio::select! {
+            Some((was_given_up, result)) = endings.recv() => {
+                if was_given_up { stuck -= 1 } else { running -= 1 }
+                if let Err(error) = result {
+                    first_error.get_or_insert(error);
+                }
+            }
+            _ = tick.tick() => {
+                let now = nanoseconds(pool.started);
+                let overdue: Vec<usize> = desks.iter().filter_map(|desk| desk.give_up(now, timeout)).collect();
+                desks.retain(|desk| !desk.given_up.load(Ordering::Acquire));
+                for file in overdue {
+                    running -= 1;
+                    stuck += 1;
+                    give_up(pool, file);
+                    if stuck <= workers {
+                        start(&mut desks);
+                        running += 1;
+                    }
+                }
+            }
+        }
+    }
+    // Those stuck may return yet; their counts are worth a moment.
+    let patience = tokio::time::Instant::now() + GRACE;
+    while stuck > 0 {
+        match tokio::time::timeout_at(patience, endings.recv()).await {
+            Ok(Some(_)) => stuck -= 1,
+            Ok(None) | Err(_) => break,
+        }
+    }
+    first_error.map_or(Ok(stuck), Err)
+}
+
+fn give_up<F>(pool: &Pool<F>, file: usize) {
+    let mut total = pool.total.lock().unwrap_or_else(PoisonError::into_inner);
+    total.event(Event::TimedOut);
+    let seconds = pool.plan.timeout.as_secs_f64();
+    total.fail_with(
+        &path_of(&pool.plan.files, file),
+        "timeout",
+        format!("given up after {seconds} s; raise --timeout if the file is slow"),
+    );
+    total.finish_file();
+}
+
+/// One thread: item after item.
+fn work<F: Files>(pool: &Pool<F>, desk: &Desk) -> Result<(), Error> {
+    let plan = &*pool.plan;
+    let mut buffer = Buffer::new(plan.buffer_size())
+        .map_err(Error::io("allocate memory for", plan.files_dir()))?;
+    let mut transfer = Transfer::new(&pool.files, &pool.gauge, Some(plan.timeout));
+    let mut shared = SharedFile::default();
+    let mut result = Ok(());
+    while let Some(item) = plan.next() {
+        desk.begin(item, nanoseconds(pool.started));
+        let done = match plan.blocks {
+            None => item::whole_file(plan, item, &mut buffer, &mut transfer),
+            Some(_) => match shared.open(plan, item, &mut transfer) {
+                Ok(file) => item::block(plan, item, file.as_fd(), &mut buffer, &mut transfer),
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            },
+        };
+        if !desk.end() {
+            break;
+        }
+        if let Err((operation, error)) = done {
+            transfer
+                .counters
+                .fail_with(plan.path(item), operation, error);
+        }
+        if plan.blocks.is_none() {
+            transfer.counters.finish_file();
+        }
+    }
+    desk.end();
+    let closed = shared.close(plan, &mut transfer);
+    pool.total
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .merge(transfer.counters);
+    result.and(closed)
+}
+
+/// The one file of blocks, opened by a thread when it first needs it, for reading and for writing.
+#[derive(Default)]
+struct SharedFile {
+    read: Option<OwnedFd>,
+    write: Option<OwnedFd>,
+}
+
+impl SharedFile {
+    fn open<F: Files>(
+        &mut self,
+        plan: &Plan,
+        item: Item,
+        transfer: &mut Transfer<'_, F>,
+    ) -> Result<&OwnedFd, Error> {
+        let slot = if item.read {
+            &mut self.read
+        } else {
+            &mut self.write
+        };
+        match slot {
+            Some(file) => Ok(file),
+            None => {
+                let path = plan.path(item);
+                let file = transfer
+                    .open(path, plan.open_flags(item.read))
+                    .map_err(Error::io("open", path))?;
+                Ok(slot.insert(file))
+            }
+        }
+    }
+
+    fn close<F: Files>(self, plan: &Plan, transfer: &mut Transfer<'_, F>) -> Result<(), Error> {
+        let mut result = Ok(());
+        if let Some(file) = &self.write
+            && plan.fsync != crate::options::SyncWhen::Never
+        {
+            result = transfer
+                .sync(file.as_fd())
+                .map_err(Error::io("fsync", plan.files_dir()));
+        }
+        for file in [self.read, self.write].into_iter().flatten() {
+            result = result.and(
+                transfer
+                    .close(file)
+                    .map_err(Error::io("close", plan.files_dir())),
+            );
+        }
+        result
+    }
+}

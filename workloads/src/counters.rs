@@ -1,0 +1,433 @@
+//! Counting operations: one `Counters` per thread, merged at the end, so that counting costs no shared cache line.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Instant;
+
+use hdrhistogram::Histogram;
+
+use crate::error::{errno_number_name, remedy};
+use crate::summary::{FileError, LatencySummary, OperationSummary, Summary, Via};
+
+/// What a workload asks of the kernel, or of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    missing_docs,
+    reason = "the names are those of the system calls; docs/workloads.md lists what each covers"
+)]
+pub enum Operation {
+    Open,
+    Stat,
+    Read,
+    Write,
+    Fsync,
+    Close,
+    Seek,
+    Allocate,
+    Truncate,
+    CopyFileRange,
+    Sendfile,
+    Splice,
+    Mmap,
+    Munmap,
+    Madvise,
+    Msync,
+    Fadvise,
+    ReadDirectory,
+    MakeDirectory,
+    Load,
+    Store,
+}
+
+impl Operation {
+    /// Every operation, in the order they are reported.
+    pub const ALL: [Self; 21] = [
+        Self::Open,
+        Self::Stat,
+        Self::Read,
+        Self::Write,
+        Self::Fsync,
+        Self::Close,
+        Self::Seek,
+        Self::Allocate,
+        Self::Truncate,
+        Self::CopyFileRange,
+        Self::Sendfile,
+        Self::Splice,
+        Self::Mmap,
+        Self::Munmap,
+        Self::Madvise,
+        Self::Msync,
+        Self::Fadvise,
+        Self::ReadDirectory,
+        Self::MakeDirectory,
+        Self::Load,
+        Self::Store,
+    ];
+
+    /// The name in the summary.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Stat => "stat",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Fsync => "fsync",
+            Self::Close => "close",
+            Self::Seek => "seek",
+            Self::Allocate => "fallocate",
+            Self::Truncate => "truncate",
+            Self::CopyFileRange => "copy_file_range",
+            Self::Sendfile => "sendfile",
+            Self::Splice => "splice",
+            Self::Mmap => "mmap",
+            Self::Munmap => "munmap",
+            Self::Madvise => "madvise",
+            Self::Msync => "msync",
+            Self::Fadvise => "fadvise",
+            Self::ReadDirectory => "read_directory",
+            Self::MakeDirectory => "make_directory",
+            Self::Load => "load",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// Something unusual in a transfer that is neither an error of the file nor nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(
+    missing_docs,
+    reason = "the names say it; Summary::events documents them"
+)]
+pub enum Event {
+    ShortRead,
+    ShortWrite,
+    Interrupted,
+    WouldBlock,
+    Shrank,
+    Grew,
+    Vanished,
+    TimedOut,
+    Skipped,
+    Hole,
+}
+
+impl Event {
+    /// The key in [`Summary::events`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ShortRead => "short_read",
+            Self::ShortWrite => "short_write",
+            Self::Interrupted => "interrupted",
+            Self::WouldBlock => "would_block",
+            Self::Shrank => "shrank",
+            Self::Grew => "grew",
+            Self::Vanished => "vanished",
+            Self::TimedOut => "timed_out",
+            Self::Skipped => "skipped",
+            Self::Hole => "hole",
+        }
+    }
+}
+
+/// Longest latency that the histogram tells apart; longer ones count as this.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+
+/// Counts of one operation.
+#[derive(Clone, Debug)]
+struct Counter {
+    calls: u64,
+    bytes: u64,
+    errors: BTreeMap<i32, u64>,
+    latency: Option<Histogram<u64>>,
+}
+
+impl Counter {
+    fn new() -> Self {
+        // Two digits: percentiles off by 1 % at most, in 36 KiB. The arguments are constants that the library accepts.
+        Self {
+            calls: 0,
+            bytes: 0,
+            errors: BTreeMap::new(),
+            latency: Histogram::new_with_bounds(1, LONGEST_NS, 2).ok(),
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.bytes += other.bytes;
+        for (&number, &count) in &other.errors {
+            *self.errors.entry(number).or_default() += count;
+        }
+        if let (Some(mine), Some(theirs)) = (&mut self.latency, &other.latency) {
+            // Cannot fail: both have the same bounds.
+            let _ = mine.add(theirs);
+        }
+    }
+
+    fn summary(&self, name: &str, via: Via) -> OperationSummary {
+        let latency = self
+            .latency
+            .as_ref()
+            .filter(|histogram| !histogram.is_empty())
+            .map(|histogram| LatencySummary {
+                count: histogram.len(),
+                min_ns: histogram.min(),
+                max_ns: histogram.max(),
+                mean_ns: histogram.mean() as u64,
+                p50_ns: histogram.value_at_quantile(0.5),
+                p90_ns: histogram.value_at_quantile(0.9),
+                p99_ns: histogram.value_at_quantile(0.99),
+                p999_ns: histogram.value_at_quantile(0.999),
+            });
+        let errors = self
+            .errors
+            .iter()
+            .map(|(&number, &count)| (errno_number_name(number), count))
+            .collect();
+        OperationSummary {
+            name: name.to_owned(),
+            via,
+            calls: self.calls,
+            bytes: self.bytes,
+            errors,
+            latency,
+        }
+    }
+}
+
+const OPERATIONS: usize = Operation::ALL.len();
+const WAYS: [Via; 3] = [Via::Syscall, Via::IoUring, Via::Memory];
+
+/// What one thread did.
+#[derive(Debug, Default)]
+pub struct Counters {
+    table: [[Option<Box<Counter>>; OPERATIONS]; WAYS.len()],
+    events: BTreeMap<Event, u64>,
+    failures: Vec<FileError>,
+    failures_not_listed: u64,
+    files: u64,
+}
+
+impl Counters {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn counter(&mut self, operation: Operation, via: Via) -> &mut Counter {
+        self.table[via as usize][operation as usize].get_or_insert_with(|| Box::new(Counter::new()))
+    }
+
+    /// One call: its length and what it returned, bytes or an error number.
+    pub fn record(
+        &mut self,
+        operation: Operation,
+        via: Via,
+        latency_ns: u64,
+        result: Result<u64, i32>,
+    ) {
+        let counter = self.counter(operation, via);
+        counter.calls += 1;
+        match result {
+            Ok(bytes) => counter.bytes += bytes,
+            Err(number) => *counter.errors.entry(number).or_default() += 1,
+        }
+        if let Some(histogram) = &mut counter.latency {
+            histogram.saturating_record(latency_ns.max(1));
+        }
+    }
+
+    /// Many calls at once that were not timed one by one, `sampled_ns` being the length of one of them.
+    pub fn record_many(
+        &mut self,
+        operation: Operation,
+        via: Via,
+        calls: u64,
+        bytes: u64,
+        sampled_ns: Option<u64>,
+    ) {
+        let counter = self.counter(operation, via);
+        counter.calls += calls;
+        counter.bytes += bytes;
+        if let (Some(histogram), Some(latency_ns)) = (&mut counter.latency, sampled_ns) {
+            histogram.saturating_record(latency_ns.max(1));
+        }
+    }
+
+    /// Does a system call, times and counts it. `bytes` says what of its result counts as data moved.
+    pub fn call<T>(
+        &mut self,
+        operation: Operation,
+        bytes: impl FnOnce(&T) -> u64,
+        call: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let start = Instant::now();
+        let result = call();
+        let outcome = match &result {
+            Ok(value) => Ok(bytes(value)),
+            Err(error) => Err(error.raw_os_error().unwrap_or(libc::EIO)),
+        };
+        self.record(operation, Via::Syscall, nanoseconds(start), outcome);
+        result
+    }
+
+    /// Counts something unusual.
+    pub fn event(&mut self, event: Event) {
+        *self.events.entry(event).or_default() += 1;
+    }
+
+    /// How often that happened.
+    #[cfg(test)]
+    pub fn events(&self, event: Event) -> u64 {
+        self.events.get(&event).copied().unwrap_or(0)
+    }
+
+    /// One more file is done, well or not.
+    pub fn finish_file(&mut self) {
+        self.files += 1;
+    }
+
+    /// Files done.
+    pub fn files(&self) -> u64 {
+        self.files
+    }
+
+    /// A file failed.
+    pub fn fail(&mut self, path: &std::path::Path, operation: &str, error: &io::Error) {
+        let text = match error.raw_os_error() {
+            Some(_) => format!("{error}; {}", remedy(error)),
+            None => error.to_string(),
+        };
+        self.fail_with(path, operation, text);
+    }
+
+    /// A file failed, for a reason that has its own words.
+    pub fn fail_with(&mut self, path: &std::path::Path, operation: &str, error: String) {
+        self.failures.push(FileError {
+            path: path.display().to_string(),
+            operation: operation.to_owned(),
+            error,
+        });
+        self.bound_failures();
+    }
+
+    fn bound_failures(&mut self) {
+        let over = self.failures.len().saturating_sub(Summary::LISTED_ERRORS);
+        self.failures_not_listed += over as u64;
+        self.failures.truncate(Summary::LISTED_ERRORS);
+    }
+
+    /// How many files failed.
+    pub fn failed(&self) -> u64 {
+        self.failures.len() as u64 + self.failures_not_listed
+    }
+
+    /// Adds what another thread did.
+    pub fn merge(&mut self, other: Self) {
+        for (via, row) in WAYS.iter().zip(&other.table) {
+            for (operation, counter) in Operation::ALL.iter().zip(row) {
+                if let Some(counter) = counter {
+                    self.counter(*operation, *via).merge(counter);
+                }
+            }
+        }
+        for (event, count) in other.events {
+            *self.events.entry(event).or_default() += count;
+        }
+        self.files += other.files;
+        self.failures_not_listed += other.failures_not_listed;
+        self.failures.extend(other.failures);
+        self.bound_failures();
+    }
+
+    /// The operations that happened, in the order of [`Operation::ALL`].
+    pub fn operations(&self) -> Vec<OperationSummary> {
+        let mut operations = Vec::new();
+        for operation in Operation::ALL {
+            for via in WAYS {
+                if let Some(counter) = &self.table[via as usize][operation as usize] {
+                    operations.push(counter.summary(operation.name(), via));
+                }
+            }
+        }
+        operations
+    }
+
+    /// Puts everything counted into the summary.
+    pub fn report(self, summary: &mut Summary) {
+        summary.operations = self.operations();
+        summary.events = self
+            .events
+            .iter()
+            .map(|(event, &count)| (event.name().to_owned(), count))
+            .collect();
+        summary.files = self.files;
+        summary.errors = self.failures;
+        summary.errors_not_listed = self.failures_not_listed;
+    }
+}
+
+/// Time since `start`.
+pub fn nanoseconds(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_list_of_operations_is_in_the_order_of_the_table() {
+        for (index, operation) in Operation::ALL.iter().enumerate() {
+            assert_eq!(*operation as usize, index);
+        }
+        for (index, via) in WAYS.iter().enumerate() {
+            assert_eq!(*via as usize, index);
+        }
+    }
+
+    #[test]
+    fn merging_adds_everything() {
+        let mut first = Counters::new();
+        first.record(Operation::Read, Via::Syscall, 1000, Ok(10));
+        first.event(Event::ShortRead);
+        let mut second = Counters::new();
+        second.record(Operation::Read, Via::Syscall, 3000, Ok(5));
+        second.record(Operation::Read, Via::IoUring, 1, Ok(1));
+        second.record(Operation::Read, Via::Syscall, 2000, Err(libc::EIO));
+        second.event(Event::ShortRead);
+        second.finish_file();
+        first.merge(second);
+
+        let mut summary = Summary::default();
+        first.report(&mut summary);
+        assert_eq!(summary.calls("read"), 4);
+        assert_eq!(summary.bytes("read"), 16);
+        assert_eq!(summary.operations[0].errors["EIO"], 1);
+        assert_eq!(
+            summary.operations[0]
+                .latency
+                .as_ref()
+                .map(|latency| latency.count),
+            Some(3)
+        );
+        assert_eq!(summary.events["short_read"], 2);
+        assert_eq!(summary.files, 1);
+    }
+
+    #[test]
+    fn failures_are_bounded_and_the_rest_counted() {
+        let mut counters = Counters::new();
+        for _ in 0..Summary::LISTED_ERRORS + 7 {
+            counters.fail(
+                Path::new("/x"),
+                "read",
+                &io::Error::from_raw_os_error(libc::EIO),
+            );
+        }
+        assert_eq!(counters.failures.len(), Summary::LISTED_ERRORS);
+        assert_eq!(counters.failed(), Summary::LISTED_ERRORS as u64 + 7);
+    }
+}

@@ -1,5 +1,6 @@
 //! `cargo xtask run`: builds ioprof and becomes `ioprof run`.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -13,12 +14,16 @@ use crate::workspace::{Workspace, cargo};
 #[command(disable_help_flag = true)]
 pub struct Args {
     /// What `ioprof run` is given, as it stands
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<OsString>,
+    #[arg(
+        value_name = "ARGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    _args: Vec<OsString>,
 }
 
 /// `cargo xtask run`: does not return where it succeeds, so that status and signals are ioprof's own.
-pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+pub fn run(workspace: &Workspace, _: &Args) -> Result<ExitCode> {
     let program = build(workspace)?;
     let mut ioprof = if Privileges::current().can_profile() || !sudo_works() {
         // Without sudo, ioprof itself says best what it lacks.
@@ -28,7 +33,8 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         sudo.arg("--").arg(program);
         sudo
     };
-    ioprof.arg("run").args(&args.args);
+    // From the process itself, since clap takes a leading `--` for its own.
+    ioprof.arg("run").args(env::args_os().skip(2));
     Err(process::become_program(&mut ioprof))
 }
 

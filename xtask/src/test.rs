@@ -31,9 +31,10 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     ebpf::check_sources(workspace)?;
     let forbid_skip = args.forbid_skip || in_ci();
     let mut tests = tests(workspace, forbid_skip)?;
-    tests
-        .args(["--workspace", "--no-fail-fast"])
-        .args(&args.cargo_args);
+    if !names_package(&args.cargo_args) {
+        tests.arg("--workspace");
+    }
+    tests.arg("--no-fail-fast").args(&args.cargo_args);
     run_counting(workspace, &mut tests)
 }
 
@@ -44,6 +45,15 @@ pub fn run_all(workspace: &Workspace) -> Result<ExitCode> {
         cargo_args: Vec::new(),
     };
     run(workspace, &args)
+}
+
+/// Whether these arguments say themselves what is to be tested.
+fn names_package(cargo_args: &[OsString]) -> bool {
+    cargo_args
+        .iter()
+        .map(|arg| arg.to_string_lossy())
+        .take_while(|arg| arg != "--")
+        .any(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
 }
 
 fn in_ci() -> bool {
@@ -96,7 +106,7 @@ fn summary(log: &str) -> String {
     let mut lines: Vec<_> = log.lines().filter(|line| !line.is_empty()).collect();
     lines.sort_unstable();
     lines.dedup();
-    let mut summary = format!("{} tests skipped\n", lines.len());
+    let mut summary = format!("tests skipped: {}\n", lines.len());
     for line in lines {
         summary += &format!("  {line}\n");
     }
@@ -105,14 +115,26 @@ fn summary(log: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::summary;
+    use super::{names_package, summary};
+
+    #[test]
+    fn a_package_of_choice_is_tested_alone() {
+        let names = |args: &[&str]| {
+            let args: Vec<_> = args.iter().map(Into::into).collect();
+            names_package(&args)
+        };
+        assert!(names(&["-p", "ioprof"]));
+        assert!(names(&["--lib", "--package=ioprof"]));
+        assert!(!names(&["--lib", "--", "-p"]));
+        assert!(!names(&[]));
+    }
 
     #[test]
     fn names_each_skipped_test_once() {
-        assert_eq!(summary(""), "0 tests skipped\n");
+        assert_eq!(summary(""), "tests skipped: 0\n");
         assert_eq!(
             summary("skipped: b: no root\nskipped: a: no loop device\nskipped: b: no root\n"),
-            "2 tests skipped\n  skipped: a: no loop device\n  skipped: b: no root\n"
+            "tests skipped: 2\n  skipped: a: no loop device\n  skipped: b: no root\n"
         );
     }
 }

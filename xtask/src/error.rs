@@ -29,7 +29,7 @@ pub enum Error {
 
     #[error(
         "no toolchain here can build the eBPF object ({found}); run `cargo xtask ebpf --setup`, or \
-         `rustup toolchain install nightly --component rust-src` and `cargo install bpf-linker`"
+         `rustup toolchain install nightly --component rust-src` and `cargo binstall bpf-linker`"
     )]
     NoToolchain { found: String },
 

@@ -1,10 +1,12 @@
 //! `cargo xtask ebpf --setup`: from Debian's packages and crates.io, what the eBPF build needs.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use super::linker::{self, Linker};
-use super::toolchain::{self, Compiler};
+use super::record::{Record, Versions};
+use super::toolchain::Compiler;
 use crate::error::{Error, Result};
 use crate::privileges::as_root;
 use crate::process;
@@ -12,64 +14,83 @@ use crate::workspace::{Workspace, cargo};
 
 const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
 
+/// What those of LLVM bring, below its folder.
+const LLVM_FILES: &[&str] = &["include/llvm-c/Core.h", "lib/libPolly.a"];
+
 /// Another installation may be under way; apt then waits for it.
 const LOCK: &str = "DPkg::Lock::Timeout=300";
 
+/// What to do where there is no Debian.
+const ELSEWHERE: &str =
+    "use `rustup toolchain install nightly --component rust-src` and `cargo binstall bpf-linker`";
+
 /// Installs what is missing; at once done where nothing is.
 pub fn run(workspace: &Workspace) -> Result<()> {
-    let compiler = compiler()?;
+    let recorded = Record::read(workspace).ok().map(|record| record.toolchain);
+    let compiler = compiler(recorded.as_ref())?;
     println!("compiler: {}, LLVM {}", compiler.version, compiler.llvm);
-    let linker = match Linker::installed(workspace) {
-        Some(linker) if linker.version == linker::VERSION => linker,
-        _ => install_linker(workspace, &compiler)?,
+    let linker = match linker(workspace, &compiler) {
+        Some(linker) => linker,
+        None => install_linker(workspace, &compiler)?,
     };
     println!("bpf-linker: {}", linker.version);
     Ok(())
 }
 
 /// A compiler that will do: one that is here, or Debian's.
-fn compiler() -> Result<Compiler> {
-    if let Some(compiler) = toolchain::compilers().into_iter().next() {
+fn compiler(recorded: Option<&Versions>) -> Result<Compiler> {
+    if let Some(compiler) = Compiler::choose(recorded) {
         return Ok(compiler);
     }
     apt_install(COMPILER_PACKAGES.iter().map(ToString::to_string))?;
-    toolchain::compilers()
-        .into_iter()
-        .next()
-        .ok_or(Error::Setup {
-            why: format!(
-                "{} did not bring a compiler that will do",
-                COMPILER_PACKAGES.join(", ")
-            ),
-            remedy: "use `rustup toolchain install nightly --component rust-src`",
-        })
+    Compiler::choose(recorded).ok_or_else(|| Error::Setup {
+        why: format!(
+            "{} did not bring a compiler that will do",
+            COMPILER_PACKAGES.join(", ")
+        ),
+        remedy: ELSEWHERE,
+    })
+}
+
+/// The linker that was installed here before; rustup's compilers have an LLVM that Debian
+/// lacks, so beside those any linker of the right version will do.
+fn linker(workspace: &Workspace, compiler: &Compiler) -> Option<Linker> {
+    let linker = if compiler.is_packaged() {
+        Linker::installed(workspace)
+    } else {
+        Linker::find(workspace)
+    };
+    linker.filter(|linker| linker.version == linker::VERSION)
 }
 
 /// Builds `bpf-linker` against the LLVM that the compiler itself uses, into the checkout's own folder.
 fn install_linker(workspace: &Workspace, compiler: &Compiler) -> Result<Linker> {
+    if !compiler.is_packaged() {
+        return Err(Error::Setup {
+            why: format!("{} is not of Debian", compiler.rustc.display()),
+            remedy: "use `cargo binstall bpf-linker`",
+        });
+    }
     let major = compiler.llvm.split('.').next().unwrap_or_default();
     let prefix = PathBuf::from(format!("/usr/lib/llvm-{major}"));
-    if !prefix.join("include/llvm-c/Core.h").exists() || !prefix.join("lib/libPolly.a").exists() {
+    if !LLVM_FILES.iter().all(|file| prefix.join(file).exists()) {
         apt_install(llvm_packages(major))?;
     }
     let feature = format!("llvm-{major}");
+    let built = workspace.tools().join("build");
     let mut install = Command::new(cargo());
     install
-        .args([
-            "install",
-            "bpf-linker",
-            "--version",
-            linker::VERSION,
-            "--locked",
-            "--force",
-        ])
-        .args(["--no-default-features", "--features", &feature, "--root"])
+        .args(["install", "bpf-linker", "--version", linker::VERSION])
+        .args(["--locked", "--force", "--no-default-features"])
+        .args(["--features", &feature, "--root"])
         .arg(workspace.tools())
         .arg("--target-dir")
-        .arg(workspace.join("target/tools/build"))
+        .arg(&built)
         .current_dir(workspace.root())
         .env("LLVM_PREFIX", &prefix);
     process::run(&mut install)?;
+    // It is not built a second time, and is large.
+    fs::remove_dir_all(&built).map_err(Error::file("remove", &built))?;
     Linker::installed(workspace).ok_or(Error::Setup {
         why: "the bpf-linker that was just built does not start".to_owned(),
         remedy: "run `target/tools/bin/bpf-linker --version` to see why",
@@ -86,7 +107,7 @@ fn apt_install(packages: impl Iterator<Item = String>) -> Result<()> {
     if process::find_on_path("apt-get").is_none() {
         return Err(Error::Setup {
             why: "there is no apt-get".to_owned(),
-            remedy: "use `rustup toolchain install nightly --component rust-src` and `cargo install bpf-linker`",
+            remedy: ELSEWHERE,
         });
     }
     process::run(as_root("apt-get").args(["update", "--quiet", "-o", LOCK]))?;

@@ -49,7 +49,7 @@ impl Toolchain {
     /// The recorded toolchain where it is here, and else the first that is there.
     pub fn choose(workspace: &Workspace, recorded: Option<&Versions>) -> Result<Self> {
         let linker = Linker::find(workspace);
-        let compiler = preferred(compilers(), recorded);
+        let compiler = Compiler::choose(recorded);
         match (compiler, linker) {
             (Some(compiler), Some(linker)) => Ok(Self::of(compiler, linker)),
             (compiler, linker) => Err(Error::NoToolchain {
@@ -75,7 +75,7 @@ impl Toolchain {
 }
 
 /// Every compiler here that could do, best first: nightly, the distribution's, the one in use.
-pub fn compilers() -> Vec<Compiler> {
+fn compilers() -> Vec<Compiler> {
     let nightly = process::try_output(Command::new("rustup").args([
         "which",
         "--toolchain",
@@ -95,6 +95,16 @@ pub fn compilers() -> Vec<Compiler> {
 }
 
 impl Compiler {
+    /// The recorded compiler where it is here, and else the first that is there.
+    pub fn choose(recorded: Option<&Versions>) -> Option<Self> {
+        preferred(compilers(), recorded)
+    }
+
+    /// Whether it came with the distribution's packages.
+    pub fn is_packaged(&self) -> bool {
+        self.rustc.starts_with("/usr/bin")
+    }
+
     /// This compiler, if it is new enough and has a cargo and the library's sources beside it.
     fn at(rustc: &Path) -> Option<Self> {
         let ask = |argument: &[&str]| {

@@ -5,7 +5,10 @@
 #![cfg_attr(
     target_arch = "bpf",
     feature(core_intrinsics),
-    allow(internal_features, reason = "the target declares no atomic types, though the machine has them")
+    allow(
+        internal_features,
+        reason = "the target declares no atomic types, though the machine has them"
+    )
 )]
 
 #[cfg(target_arch = "bpf")]

@@ -1,2 +1,26 @@
-//! ioprof.
-fn main() {}
+//! The command: parse, do, and say in one line what went wrong.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ioprof::{
+    cli::{Cli, Command},
+    commands,
+};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(run) => commands::run(run),
+        Command::Attach(attach) => commands::attach(&attach),
+        Command::Report { file } => commands::report(&file),
+        Command::Workload {
+            workload,
+            summary_fd,
+        } => commands::workload(&workload, summary_fd),
+        Command::Doctor => commands::doctor(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("ioprof: {error}");
+        ExitCode::from(error.exit_status())
+    })
+}

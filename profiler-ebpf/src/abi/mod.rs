@@ -75,7 +75,12 @@ mod tests {
             (Totals::default(), Totals::default(), Totals::default());
         for value in [7, 3, 99, 0, 12] {
             one.add(value);
-            if value % 2 == 0 { &mut left } else { &mut right }.add(value);
+            if value % 2 == 0 {
+                &mut left
+            } else {
+                &mut right
+            }
+            .add(value);
         }
         left.merge(&right);
         left.merge(&Totals::default());

@@ -27,8 +27,8 @@ impl CallKind {
     pub const SIZE_MASK: u32 = 7 << 16;
     /// A positive result is the number of bytes moved.
     pub const MOVES_BYTES: u32 = 1 << 20;
-    /// The call does not return: exit(2), exit_group(2).
-    pub const NO_RETURN: u32 = 1 << 21;
+    /// The call executes a program: execve(2), execveat(2).
+    pub const EXECUTES: u32 = 1 << 21;
 
     /// The operation, an index below [`MAX_OPERATIONS`].
     #[inline(always)]

@@ -53,6 +53,8 @@ impl TaskState {
     pub const MAY_BE_IN_CALL: u32 = 2;
     /// The record was made by user space, and no baseline was taken yet.
     pub const NEW: u32 = 4;
+    /// The task is a child of ioprof that waits to be let go: nothing counts before it executes its program.
+    pub const WAITING: u32 = 16;
     /// The task has exited, and its accounts are in its workload's totals.
     pub const EXITED: u32 = 8;
 }

@@ -11,9 +11,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
-    block::{
-        BlockKey, BlockSlot, BlockStats, Depth, DepthKey, Operation, RequestState, series,
-    },
+    block::{BlockKey, BlockSlot, BlockStats, Depth, DepthKey, Operation, RequestState, series},
     loss::Loss,
 };
 

@@ -26,7 +26,6 @@ static BLOCKS: PerCpuArray<Block, 1> = PerCpuArray::new();
 #[btf_map(name = "BLOCKS_USED")]
 static BLOCKS_USED: Array<u64, 1> = Array::new();
 
-
 /// Counts a value in its bucket. One program writes a series, and a program does not interrupt itself on a
 /// CPU (the kernel skips the inner run and counts it), so the bucket needs no atomic operation.
 #[inline(always)]

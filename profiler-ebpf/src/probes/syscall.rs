@@ -11,9 +11,7 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     fields::ABSENT,
     loss::Loss,
-    syscall::{
-        CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, series,
-    },
+    syscall::{CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, series},
     task::TaskState,
 };
 
@@ -56,8 +54,10 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         } else {
             CallKind(CALL_KINDS.get(number as u32).copied().unwrap_or(0))
         };
+        if (*state).flags != 0 && !task::begins(task, state, kind) {
+            return;
+        }
         (*state).kind = kind.0;
-        (*state).flags = 0;
         (*state).size = match kind.size() {
             0 => 0,
             CallKind::SIZE_ARG2 => field(registers, &kernel::OFF_ARG2),
@@ -151,6 +151,9 @@ unsafe fn unmatched(state: *mut TaskState) {
     // SAFETY: the caller passes the current task's record.
     unsafe {
         let flags = (*state).flags;
+        if flags & TaskState::WAITING != 0 {
+            return;
+        }
         (*state).flags = 0;
         if flags & TaskState::CHILD_RETURN != 0 {
             return;

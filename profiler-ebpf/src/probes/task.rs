@@ -15,6 +15,7 @@ use aya_ebpf::{
 use aya_log_ebpf::warn;
 use ioprof_ebpf::abi::{
     loss::Loss,
+    syscall::CallKind,
     task::{Accounts, TaskState, WorkloadTotals},
 };
 
@@ -144,7 +145,10 @@ fn process_fork(ctx: BtfTracePointContext) {
         if loss::count(Loss::TaskRefused) {
             // SAFETY: `child` is the argument of the tracepoint.
             let pid: u32 = unsafe { field(child, &kernel::OFF_TASK_PID) };
-            warn!(&ctx, "thread {} could not be given its record; it and its children are not counted", pid);
+            warn!(
+                &ctx,
+                "thread {} could not be given its record; it and its children are not counted", pid
+            );
         }
         return;
     }
@@ -190,11 +194,7 @@ fn process_exit(ctx: BtfTracePointContext) {
 ///
 /// `task` is a BTF pointer to a task, `state` its record, `totals` in the map.
 #[inline(always)]
-unsafe fn add_accounts(
-    task: *const c_void,
-    state: *const TaskState,
-    totals: *mut WorkloadTotals,
-) {
+unsafe fn add_accounts(task: *const c_void, state: *const TaskState, totals: *mut WorkloadTotals) {
     macro_rules! add {
         ($($name:ident $offset:ident),*) => {
             $(
@@ -212,6 +212,26 @@ unsafe fn add_accounts(
         write_bytes OFF_TASK_WRITE_BYTES, cancelled_write_bytes OFF_TASK_CANCELLED_WRITE_BYTES,
         user_ns OFF_TASK_UTIME, system_ns OFF_TASK_STIME, runtime_ns OFF_TASK_RUNTIME
     );
+}
+
+/// The first call of a task whose record has flags. False where the call is still part of its waiting.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task, `state` its record.
+#[inline(always)]
+pub unsafe fn begins(task: *const c_void, state: *mut TaskState, kind: CallKind) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if (*state).flags & TaskState::WAITING != 0 {
+            if !kind.has(CallKind::EXECUTES) {
+                return false;
+            }
+            (*state).baseline = accounts(task);
+        }
+        (*state).flags = 0;
+    }
+    true
 }
 
 /// What the kernel has counted for a task so far.

@@ -1,0 +1,194 @@
+//! Block requests and devices.
+
+use std::collections::BTreeSet;
+
+use ioprof_ebpf::abi::block::{BlockStats, Depth, DepthKey, Operation};
+
+use super::{Context, Snapshot, Unit, device_number, histogram};
+use crate::{
+    kernel::Requests,
+    model::report::{Block, BlockOperation, Device, Origin, QueueDepth, Share},
+};
+
+/// Whether the probes that requests are counted by were attached.
+fn is_counted(snapshot: &Snapshot) -> bool {
+    // One of the two that see a request made, and the one that sees it completed.
+    let attached = |tracepoint: &str| {
+        snapshot.probes.iter().any(|probe| {
+            probe.tracepoint == tracepoint
+                && probe.verdict == crate::model::ledger::Verdict::Attached
+        })
+    };
+    attached("block_rq_complete") && (attached("block_io_start") || attached("block_getrq"))
+}
+
+/// The requests of a workload; none where the probes for them are missing.
+pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Option<Vec<Block>> {
+    if !is_counted(snapshot) {
+        return None;
+    }
+    let mut blocks: Vec<_> = snapshot
+        .requests
+        .iter()
+        .filter(|requests| requests.key.workload == workload && requests.stats.size.count > 0)
+        .map(|requests| Block {
+            device: context.device(device_number(requests.key.device)),
+            operation: operation(requests.key.operation),
+            origin: Origin::Thread,
+            requests: requests.stats.size.count,
+            errors: requests.stats.errors,
+            bytes: requests.stats.size.sum,
+            queue: histogram(Unit::Ns, &requests.stats.queue, &requests.queue),
+            service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
+            size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
+        })
+        .collect();
+    blocks.sort_by(|a, b| (&a.device, a.operation).cmp(&(&b.device, b.operation)));
+    Some(blocks)
+}
+
+fn operation(number: u32) -> BlockOperation {
+    match Operation::ALL
+        .get(number as usize)
+        .map(|(operation, _)| operation)
+    {
+        Some(Operation::Read) | None => BlockOperation::Read,
+        Some(Operation::Write) => BlockOperation::Write,
+        Some(Operation::Flush) => BlockOperation::Flush,
+        Some(Operation::Discard) => BlockOperation::Discard,
+    }
+}
+
+/// The devices that anybody used, the busiest first.
+pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Vec<Device> {
+    let packed: BTreeSet<u32> = snapshot
+        .requests
+        .iter()
+        .map(|requests| requests.key.device)
+        .collect();
+    let mut devices: Vec<_> = packed
+        .into_iter()
+        .map(|packed| device(snapshot, context, packed))
+        .collect();
+    devices.sort_by(|a, b| (b.busy_ns, &a.name).cmp(&(a.busy_ns, &b.name)));
+    devices
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "shares and means are for reading, and spans of months fit into 53 bits of nanoseconds"
+)]
+fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
+    let (major, minor) = device_number(packed);
+    let of_device = || {
+        snapshot
+            .requests
+            .iter()
+            .filter(move |requests| requests.key.device == packed)
+    };
+    let sum = |operation: Operation, value: fn(&BlockStats) -> u64| -> u64 {
+        of_device()
+            .filter(|requests| requests.key.operation == operation as u32)
+            .map(|requests| value(&requests.stats))
+            .sum()
+    };
+    let count = |stats: &BlockStats| stats.size.count;
+    let bytes = |stats: &BlockStats| stats.size.sum;
+    let depth = depth(snapshot, packed, DepthKey::EVERYBODY);
+    let busy_ns = busy_ns(snapshot, context, &depth);
+    let request_ns: u64 = of_device()
+        .map(|requests| in_flight_ns(&requests.stats))
+        .sum();
+    let duration = context.duration_ns.max(1) as f64;
+    Device {
+        name: context.device((major, minor)),
+        major,
+        minor,
+        reads: sum(Operation::Read, count),
+        read_bytes: sum(Operation::Read, bytes),
+        writes: sum(Operation::Write, count),
+        written_bytes: sum(Operation::Write, bytes),
+        flushes: sum(Operation::Flush, count),
+        discards: sum(Operation::Discard, count),
+        read_ns: sum(Operation::Read, in_flight_ns),
+        write_ns: sum(Operation::Write, in_flight_ns),
+        busy_ns,
+        utilization: busy_ns as f64 / duration,
+        queue_depth: QueueDepth {
+            mean: request_ns as f64 / duration,
+            max: depth.max,
+        },
+        shares: shares(snapshot, context, packed, busy_ns),
+    }
+}
+
+/// The time from made to completed of all requests.
+const fn in_flight_ns(stats: &BlockStats) -> u64 {
+    stats.queue.sum + stats.service.sum
+}
+
+fn depth(snapshot: &Snapshot, device: u32, workload: u32) -> Depth {
+    snapshot
+        .depths
+        .iter()
+        .find(|(key, _)| *key == DepthKey { device, workload })
+        .map_or_else(Depth::default, |(_, depth)| *depth)
+}
+
+/// The time with requests in flight. A span that has not ended lasts until the reading.
+fn busy_ns(snapshot: &Snapshot, context: &Context<'_>, depth: &Depth) -> u64 {
+    let busy = if depth.in_flight == 0 {
+        depth.busy_ns
+    } else {
+        depth.busy_ns.wrapping_add(snapshot.read_at_ns)
+    };
+    busy.min(context.duration_ns)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "as in `device`")]
+fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) -> Vec<Share> {
+    let is_data = |operation: u32| {
+        operation == Operation::Read as u32 || operation == Operation::Write as u32
+    };
+    let of_device: Vec<&Requests> = snapshot
+        .requests
+        .iter()
+        .filter(|requests| requests.key.device == packed && requests.stats.size.count > 0)
+        .collect();
+    let bytes = |workload: Option<u32>| -> u64 {
+        of_device
+            .iter()
+            .filter(|requests| workload.is_none_or(|number| requests.key.workload == number))
+            .filter(|requests| is_data(requests.key.operation))
+            .map(|requests| requests.stats.size.sum)
+            .sum()
+    };
+    let all_bytes = bytes(None);
+    let part = |of: u64, whole: u64| (whole > 0).then(|| of as f64 / whole as f64);
+    let workloads: BTreeSet<u32> = of_device
+        .iter()
+        .map(|requests| requests.key.workload)
+        .collect();
+    let mut shares: Vec<_> = workloads
+        .into_iter()
+        .map(|number| {
+            let own_busy = busy_ns(snapshot, context, &depth(snapshot, packed, number));
+            let own_bytes = bytes(Some(number));
+            Share {
+                workload: context.workload(number),
+                requests: of_device
+                    .iter()
+                    .filter(|requests| requests.key.workload == number)
+                    .map(|requests| requests.stats.size.count)
+                    .sum(),
+                bytes: own_bytes,
+                bytes_share: part(own_bytes, all_bytes),
+                busy_ns: own_busy,
+                busy_share: part(own_busy, busy),
+            }
+        })
+        .collect();
+    // Everybody else comes last.
+    shares.sort_by_key(|share| share.workload.is_none());
+    shares
+}

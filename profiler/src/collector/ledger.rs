@@ -1,0 +1,223 @@
+//! The books.
+
+use ioprof_ebpf::abi::loss::Loss;
+
+use super::{Context, Snapshot};
+use crate::{
+    kernel::proc::DeviceStat,
+    model::{
+        ledger::{Check, CheckKind, Ledger},
+        report::{BlockOperation, Device, Workload},
+    },
+};
+
+/// What the kernel counted for a workload's tasks, beside what the probes did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accounted {
+    /// CPU time in user mode.
+    pub cpu_user_ns: u64,
+    /// CPU time in the kernel.
+    pub cpu_system_ns: u64,
+}
+
+impl Accounted {
+    /// The CPU time of a workload: the scheduler's clock, divided between user and kernel as the ticks
+    /// fell, which is how the kernel itself does it (`cputime_adjust` in kernel/sched/cputime.c).
+    pub fn of(snapshot: &Snapshot, workload: u32) -> Self {
+        let accounts = snapshot
+            .workloads
+            .get(workload as usize - 1)
+            .map(|totals| totals.accounts)
+            .unwrap_or_default();
+        let ticks = u128::from(accounts.user_ns) + u128::from(accounts.system_ns);
+        let runtime = u128::from(accounts.runtime_ns);
+        // Where no tick fell into it, it is taken for time in the kernel, as the kernel does.
+        let user = (runtime * u128::from(accounts.user_ns))
+            .checked_div(ticks)
+            .unwrap_or(0) as u64;
+        Self {
+            cpu_user_ns: user,
+            cpu_system_ns: accounts.runtime_ns.saturating_sub(user),
+        }
+    }
+}
+
+/// The ledger of a run whose workloads and devices are done.
+pub fn ledger(
+    snapshot: &Snapshot,
+    context: &Context<'_>,
+    workloads: &[Workload],
+    devices: &[Device],
+) -> Ledger {
+    let lost = |wanted: Loss| {
+        snapshot
+            .losses
+            .iter()
+            .find(|(loss, _)| *loss == wanted)
+            .map_or(0, |(_, count)| *count)
+    };
+    let total = |value: fn(&ioprof_ebpf::abi::task::WorkloadTotals) -> u64| -> u64 {
+        snapshot.workloads.iter().map(value).sum()
+    };
+    let measured: Option<u64> = snapshot
+        .probes
+        .iter()
+        .filter_map(|probe| probe.measured_ns)
+        .reduce(|a, b| a + b);
+    Ledger {
+        lost: Loss::ALL
+            .iter()
+            .filter(|(loss, _)| *loss != Loss::RequestUnmatched)
+            .map(|(loss, name)| ((*name).to_owned(), lost(*loss)))
+            .collect(),
+        requests_in_flight_at_attach: lost(Loss::RequestUnmatched),
+        calls_in_flight_at_attach: total(|totals| totals.calls_in_flight_at_attach),
+        compat_calls: total(|totals| totals.compat_calls),
+        vectors_unread: total(|totals| totals.vectors_unread),
+        probes: snapshot.probes.clone(),
+        probe_cpu_ns: measured
+            .zip(snapshot.cost_share)
+            .map(|(ns, share)| in_proportion(ns, share)),
+        probe_cpu_measured_share: snapshot.cost_share,
+        checks: workload_checks(snapshot, workloads)
+            .chain(device_checks(context, devices))
+            .collect(),
+        messages: snapshot.messages.clone(),
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "an estimate of less than a few years of nanoseconds, never negative"
+)]
+fn in_proportion(measured_ns: u64, share: f64) -> u64 {
+    if share > 0.0 {
+        (measured_ns as f64 / share) as u64
+    } else {
+        measured_ns
+    }
+}
+
+/// The calls whose bytes the kernel adds to `rchar`: fs/read_write.c, `add_rchar`.
+const READING: [&str; 7] = [
+    "read",
+    "pread64",
+    "readv",
+    "preadv",
+    "preadv2",
+    "sendfile",
+    "copy_file_range",
+];
+/// Those whose bytes it adds to `wchar`.
+const WRITING: [&str; 7] = [
+    "write",
+    "pwrite64",
+    "writev",
+    "pwritev",
+    "pwritev2",
+    "sendfile",
+    "copy_file_range",
+];
+
+fn workload_checks<'a>(
+    snapshot: &'a Snapshot,
+    workloads: &'a [Workload],
+) -> impl Iterator<Item = Check> + 'a {
+    workloads
+        .iter()
+        .zip(&snapshot.workloads)
+        .flat_map(|(workload, totals)| {
+            let accounts = totals.accounts;
+            let called = |names: &[&str]| -> u64 {
+                workload
+                    .syscalls
+                    .iter()
+                    .filter(|call| names.contains(&call.name.as_str()))
+                    .filter_map(|call| call.bytes)
+                    .sum()
+            };
+            let requested = |operation| -> Option<u64> {
+                let block = workload.block.as_ref()?;
+                let own = block.iter().filter(|block| block.operation == operation);
+                Some(own.map(|block| block.bytes).sum())
+            };
+            let check = |what, counted: Option<u64>, kernel| {
+                counted.map(|counted| Check {
+                    workload: Some(workload.name.clone()),
+                    device: None,
+                    what,
+                    counted,
+                    kernel,
+                })
+            };
+            [
+                check(
+                    CheckKind::CallReadBytes,
+                    Some(called(&READING)),
+                    accounts.rchar,
+                ),
+                check(
+                    CheckKind::CallWrittenBytes,
+                    Some(called(&WRITING)),
+                    accounts.wchar,
+                ),
+                check(
+                    CheckKind::BlockReadBytes,
+                    requested(BlockOperation::Read),
+                    accounts.read_bytes,
+                ),
+                check(
+                    CheckKind::BlockWrittenBytes,
+                    requested(BlockOperation::Write),
+                    accounts.write_bytes,
+                ),
+            ]
+        })
+        .flatten()
+}
+
+fn device_checks<'a>(
+    context: &'a Context<'_>,
+    devices: &'a [Device],
+) -> impl Iterator<Item = Check> + 'a {
+    devices
+        .iter()
+        .filter_map(|device| {
+            let number = (device.major, device.minor);
+            // One that came or went during the run has nothing to be compared with.
+            let before = context.before.find(number)?.stat;
+            let after = context.after.find(number)?.stat;
+            let kernel = |value: fn(&DeviceStat) -> u64| value(&after).wrapping_sub(value(&before));
+            let check = |what, counted, kernel| Check {
+                workload: None,
+                device: Some(device.name.clone()),
+                what,
+                counted,
+                kernel,
+            };
+            Some([
+                check(
+                    CheckKind::DeviceReadBytes,
+                    device.read_bytes,
+                    kernel(|stat| stat.read_bytes),
+                ),
+                check(
+                    CheckKind::DeviceWrittenBytes,
+                    device.written_bytes,
+                    kernel(|stat| stat.written_bytes),
+                ),
+                check(
+                    CheckKind::DeviceReads,
+                    device.reads,
+                    kernel(|stat| stat.reads),
+                ),
+                check(
+                    CheckKind::DeviceWrites,
+                    device.writes + device.flushes,
+                    kernel(|stat| stat.writes),
+                ),
+            ])
+        })
+        .flatten()
+}

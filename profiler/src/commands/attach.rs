@@ -1,0 +1,105 @@
+//! `ioprof attach`.
+
+use std::{os::fd::OwnedFd, process::ExitCode, time::Instant};
+
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::{
+    destination::Destination,
+    measure::{Facts, Measurement, distinct},
+    report,
+};
+use crate::{
+    cli::Attach,
+    error::Error,
+    kernel::{self, Origin, proc},
+    model::report::Kind,
+};
+
+/// Profiles processes that already run, until they end, the time is over, or a signal says so.
+///
+/// # Errors
+///
+/// Where a process is not there, or the probes cannot be attached.
+pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
+    let mut pids = attach.pids.clone();
+    pids.sort_unstable();
+    pids.dedup();
+    let processes = pids
+        .iter()
+        .map(|pid| proc::process(*pid))
+        .collect::<Result<Vec<_>, _>>()?;
+    let destination = Destination::open(attach.common.output.as_deref())?;
+    let runtime = report::runtime()?;
+    let report = runtime.block_on(async {
+        let mut measurement = Measurement::start(pids.len(), &attach.common)?;
+        let mut ends = Vec::new();
+        for (number, pid) in (1..).zip(&pids) {
+            let descriptor = kernel::pidfd_open(*pid)?;
+            let session = measurement.session();
+            session.add_process(*pid, number, Origin::Running)?;
+            ends.push(descriptor);
+        }
+        let began = Instant::now();
+        report::say_ready(&pids);
+        let max_rss = || {
+            pids.iter()
+                .map(|pid| proc::max_rss_bytes(*pid))
+                .collect::<Vec<_>>()
+        };
+        let before_end = max_rss();
+        tokio::select! {
+            ended = all_ended(ends) => ended?,
+            _ = measurement.asked_to_end() => {}
+            () = time_over(attach.duration) => {}
+        }
+        let wall = began.elapsed();
+        let rss = max_rss()
+            .into_iter()
+            .zip(before_end)
+            .map(|(now, before)| now.or(before));
+        let names = distinct(processes.iter().map(|process| process.name.clone()));
+        let facts = names
+            .into_iter()
+            .zip(&processes)
+            .zip(&pids)
+            .zip(rss)
+            .map(|(((name, process), pid), max_rss_bytes)| Facts {
+                name,
+                kind: Kind::Attached,
+                argv: process.argv.clone(),
+                root_pid: *pid,
+                exit: None,
+                wall,
+                cpu_ns: None,
+                max_rss_bytes,
+                self_reported: None,
+            })
+            .collect();
+        measurement.finish(facts)
+    })?;
+    report::deliver(&report, destination)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until every process has ended: its descriptor becomes readable, by pidfd_open(2).
+async fn all_ended(processes: Vec<OwnedFd>) -> Result<(), Error> {
+    for process in processes {
+        // SAFETY: the descriptor is owned by what it is moved into, and closed with it.
+        let process = unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }
+            .map_err(Error::system("watching the process"))?;
+        process
+            .readable()
+            .await
+            .map_err(Error::system("watching the process"))?
+            .retain_ready();
+    }
+    Ok(())
+}
+
+async fn time_over(duration: Option<std::time::Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,74 @@
+//! `ioprof doctor`.
+
+use std::{path::Path, process::ExitCode};
+
+use crate::{
+    error::Error,
+    kernel::{Session, Settings, btf, privileges::Capabilities},
+    model::ledger::Verdict,
+};
+
+/// Tries what `run` would do, and tells what it finds.
+///
+/// # Errors
+///
+/// None of its own: what is wrong is what it prints.
+pub fn doctor() -> Result<ExitCode, Error> {
+    let line = |what: &str, found: &str| println!("{what:<14} {found}");
+    if let Ok(uname) = nix::sys::utsname::uname() {
+        line(
+            "kernel",
+            &format!(
+                "{} {}",
+                uname.release().to_string_lossy(),
+                uname.machine().to_string_lossy()
+            ),
+        );
+    }
+    let has_btf = Path::new(btf::PATH).exists();
+    line("BTF", if has_btf { btf::PATH } else { "missing" });
+    let missing = Capabilities::effective().missing();
+    line(
+        "capabilities",
+        &if missing.is_empty() {
+            "CAP_BPF and CAP_PERFMON".to_owned()
+        } else {
+            format!("missing: {}", missing.join(", "))
+        },
+    );
+    let snapshot = Session::start(&Settings {
+        workloads: 1,
+        ..Settings::default()
+    })
+    .and_then(Session::finish);
+    match snapshot {
+        Ok(snapshot) => {
+            for probe in &snapshot.probes {
+                let verdict = match &probe.verdict {
+                    Verdict::Attached => "attached".to_owned(),
+                    Verdict::NotNeeded { reason } => format!("not needed: {reason}"),
+                    Verdict::Absent { reason } => format!("absent: {reason}"),
+                    Verdict::Refused { reason } => format!("refused: {reason}"),
+                };
+                line("probe", &format!("{:<20} {verdict}", probe.tracepoint));
+            }
+            line(
+                "own cost",
+                if snapshot.cost_share.is_some() {
+                    "measured by the kernel's BPF statistics"
+                } else {
+                    "unknown: BPF statistics take CAP_SYS_ADMIN"
+                },
+            );
+            line("verdict", "`ioprof run` works here");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            line(
+                "verdict",
+                &format!("`ioprof run` does not work here: {error}"),
+            );
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

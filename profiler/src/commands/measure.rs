@@ -1,0 +1,209 @@
+//! A measurement from the attaching of the probes to the report.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::utsname::uname;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    cli::Common,
+    collector::{self, Accounted, Context},
+    error::Error,
+    kernel::{OwnCost, Session, Settings, probes::Without, proc::Devices},
+    model::report::{Exit, Host, Kind, Report, SCHEMA, Workload},
+};
+
+/// What is known of a workload beside what the probes count.
+pub struct Facts {
+    /// What the report calls it.
+    pub name: String,
+    /// What kind it is.
+    pub kind: Kind,
+    /// Its command line.
+    pub argv: Vec<String>,
+    /// Its first process.
+    pub root_pid: i32,
+    /// How that ended; none where it still runs.
+    pub exit: Option<Exit>,
+    /// From its coming into scope to its end.
+    pub wall: Duration,
+    /// Its CPU time, user and system, where the kernel has told at its end.
+    pub cpu_ns: Option<(u64, u64)>,
+    /// The largest resident set of any of its processes.
+    pub max_rss_bytes: Option<u64>,
+    /// What a built-in workload says it did.
+    pub self_reported: Option<ioprof_workloads::Summary>,
+}
+
+/// A measurement under way.
+pub struct Measurement {
+    session: Session,
+    started_at: jiff::Timestamp,
+    began: Instant,
+    before: Devices,
+    next_tick: tokio::time::Instant,
+    signals: [Signal; 3],
+}
+
+/// A signal that asks ioprof to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked(pub nix::sys::signal::Signal);
+
+const SIGNALS: [(fn() -> SignalKind, nix::sys::signal::Signal); 3] = [
+    (SignalKind::interrupt, nix::sys::signal::Signal::SIGINT),
+    (SignalKind::terminate, nix::sys::signal::Signal::SIGTERM),
+    (SignalKind::hangup, nix::sys::signal::Signal::SIGHUP),
+];
+
+impl Measurement {
+    /// Attaches the probes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::start`].
+    pub fn start(workloads: usize, common: &Common) -> Result<Self, Error> {
+        let signals = {
+            let mut made = SIGNALS.map(|(kind, _)| signal(kind()));
+            let mut take = |index: usize| {
+                std::mem::replace(&mut made[index], Err(std::io::Error::other("taken")))
+                    .map_err(Error::system("catching signals"))
+            };
+            [take(0)?, take(1)?, take(2)?]
+        };
+        let session = Session::start(&Settings {
+            workloads: u32::try_from(workloads).unwrap_or(u32::MAX),
+            without: Without(common.without_probe.clone()),
+        })?;
+        Ok(Self {
+            session,
+            started_at: jiff::Timestamp::now(),
+            began: Instant::now(),
+            before: Devices::now(),
+            next_tick: tokio::time::Instant::now() + OwnCost::first_tick(),
+            signals,
+        })
+    }
+
+    /// The probes.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Waits for a signal that asks to end, and meanwhile keeps the measuring of the probes' cost going.
+    pub async fn asked_to_end(&mut self) -> Asked {
+        loop {
+            let [interrupt, terminate, hangup] = &mut self.signals;
+            tokio::select! {
+                _ = interrupt.recv() => return Asked(SIGNALS[0].1),
+                _ = terminate.recv() => return Asked(SIGNALS[1].1),
+                _ = hangup.recv() => return Asked(SIGNALS[2].1),
+                () = tokio::time::sleep_until(self.next_tick) => {
+                    self.next_tick += self.session.own_cost().tick();
+                }
+            }
+        }
+    }
+
+    /// Reads the maps, detaches the probes and makes the report.
+    ///
+    /// # Errors
+    ///
+    /// Where a map cannot be read.
+    pub fn finish(self, facts: Vec<Facts>) -> Result<Report, Error> {
+        let duration_ns = nanoseconds(self.began.elapsed());
+        let after = Devices::now();
+        let snapshot = self.session.finish()?;
+        let names: Vec<String> = facts.iter().map(|facts| facts.name.clone()).collect();
+        let context = Context {
+            names: &names,
+            before: &self.before,
+            after: &after,
+            duration_ns,
+        };
+        let workloads: Vec<Workload> = (1..)
+            .zip(facts)
+            .map(|(number, facts)| {
+                let totals = snapshot.workloads[number as usize - 1];
+                let accounted = Accounted::of(&snapshot, number);
+                let (cpu_user_ns, cpu_system_ns) = facts
+                    .cpu_ns
+                    .unwrap_or((accounted.cpu_user_ns, accounted.cpu_system_ns));
+                Workload {
+                    name: facts.name,
+                    kind: facts.kind,
+                    argv: facts.argv,
+                    root_pid: facts.root_pid,
+                    exit: facts.exit,
+                    wall_ns: nanoseconds(facts.wall),
+                    cpu_user_ns,
+                    cpu_system_ns,
+                    max_rss_bytes: facts.max_rss_bytes,
+                    processes: totals.processes,
+                    threads: totals.threads,
+                    threads_running: totals.threads.saturating_sub(totals.threads_exited),
+                    syscalls: collector::syscalls(&snapshot, number),
+                    block: collector::block(&snapshot, &context, number),
+                    self_reported: facts.self_reported,
+                }
+            })
+            .collect();
+        let devices = collector::devices(&snapshot, &context);
+        let ledger = collector::ledger(&snapshot, &context, &workloads, &devices);
+        Ok(Report {
+            schema: SCHEMA.into(),
+            ioprof_version: env!("CARGO_PKG_VERSION").into(),
+            host: host(),
+            started_at: self.started_at.to_string(),
+            duration_ns,
+            workloads,
+            devices,
+            ledger,
+        })
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn host() -> Host {
+    let uname = uname();
+    let part = |get: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
+        uname
+            .as_ref()
+            .map(|uname| get(uname).to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
+    Host {
+        name: part(|uname| uname.nodename()),
+        kernel: part(|uname| uname.release()),
+        architecture: part(|uname| uname.machine()),
+        cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64),
+    }
+}
+
+/// Names that tell the workloads apart: the second of a name is NAME#2.
+pub fn distinct(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = std::collections::BTreeMap::<String, u32>::new();
+    names
+        .into_iter()
+        .map(|name| {
+            let count = seen.entry(name.clone()).or_default();
+            *count += 1;
+            if *count == 1 {
+                name
+            } else {
+                format!("{name}#{count}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn workloads_of_the_same_name_are_told_apart() {
+        let names = super::distinct(["a", "b", "a", "a"].map(String::from));
+        assert_eq!(names, ["a", "b", "a#2", "a#3"]);
+    }
+}

@@ -1,0 +1,30 @@
+//! What the user asks for, put together from the parts.
+
+mod attach;
+mod child;
+mod destination;
+mod doctor;
+mod measure;
+mod report;
+mod run;
+mod targets;
+
+use std::process::ExitCode;
+
+use ioprof_workloads::Workload;
+
+pub use attach::attach;
+pub use doctor::doctor;
+pub use report::report;
+pub use run::run;
+
+use crate::error::Error;
+
+/// `ioprof workload`: the workload alone.
+///
+/// # Errors
+///
+/// Those of the workload.
+pub fn workload(workload: &Workload, summary_fd: Option<i32>) -> Result<ExitCode, Error> {
+    Ok(ioprof_workloads::main(workload, summary_fd)?)
+}

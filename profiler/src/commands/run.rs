@@ -1,0 +1,181 @@
+//! `ioprof run`.
+
+use std::{process::ExitCode, time::Instant};
+
+use nix::{
+    sys::signal::{self, SigHandler, Signal},
+    unistd::{self, Pid},
+};
+
+use super::{
+    child::{Ended, Running, Waiting},
+    destination::Destination,
+    measure::{Asked, Facts, Measurement, distinct},
+    report,
+    targets::{Target, targets},
+};
+use crate::{
+    cli::Run,
+    error::Error,
+    kernel::Origin,
+    model::report::{Exit, Kind},
+};
+
+/// Profiles workloads or a command from their first instruction on.
+///
+/// # Errors
+///
+/// Everything that is ioprof's own failure; how the command ends is not one.
+pub fn run(run: Run) -> Result<ExitCode, Error> {
+    let (targets, options) = targets(run)?;
+    let destination = Destination::open(options.common.output.as_deref())?;
+    let runtime = report::runtime()?;
+    let (report, exits) = runtime.block_on(async {
+        // The children first: one is a copy of ioprof until it executes its program, and its largest
+        // resident set is never less than that.
+        let waiting = targets
+            .iter()
+            .map(Waiting::start)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut measurement = Measurement::start(targets.len(), &options.common)?;
+        for (number, waiting) in (1..).zip(&waiting) {
+            let session = measurement.session();
+            session.add_process(waiting.pid, number, Origin::Waiting)?;
+        }
+        let mut runs = Runs::default();
+        for waiting in waiting {
+            runs.release(waiting)?;
+            if !options.parallel && runs.wait(&mut measurement).await?.is_some() {
+                break;
+            }
+        }
+        runs.wait(&mut measurement).await?;
+        let facts = runs.facts(&targets);
+        let exits: Vec<Exit> = facts.iter().filter_map(|facts| facts.exit).collect();
+        Ok::<_, Error>((measurement.finish(facts)?, exits))
+    })?;
+    // A thread may still wait for a child that the user no longer waits for.
+    runtime.shutdown_background();
+    report::deliver(&report, destination)?;
+    Ok(pass_on(&exits))
+}
+
+/// The children, in the order of the targets.
+#[derive(Default)]
+struct Runs(Vec<Child>);
+
+struct Child {
+    running: Running,
+    released: Instant,
+    ended: Option<(Ended, std::time::Duration)>,
+}
+
+impl Runs {
+    fn release(&mut self, waiting: Waiting) -> Result<(), Error> {
+        let released = Instant::now();
+        self.0.push(Child {
+            running: waiting.release()?,
+            released,
+            ended: None,
+        });
+        Ok(())
+    }
+
+    /// Waits until all have ended. The first signal is passed on where the terminal has not done that; a
+    /// second one kills what still runs, and ends the waiting.
+    async fn wait(&mut self, measurement: &mut Measurement) -> Result<Option<Asked>, Error> {
+        let mut asked = None;
+        while let Some(child) = self.0.iter_mut().find(|child| child.ended.is_none()) {
+            tokio::select! {
+                ended = &mut child.running.ended => {
+                    let ended = ended
+                        .unwrap_or_else(|_| Err(std::io::Error::other("nobody waited")))
+                        .map_err(Error::system("waiting for the command"))?;
+                    child.ended = Some((ended, child.released.elapsed()));
+                }
+                signal = measurement.asked_to_end() => {
+                    if asked.is_some() {
+                        self.send(Signal::SIGKILL);
+                        continue;
+                    }
+                    if !has_reached_children(signal) {
+                        self.send(signal.0);
+                    }
+                    asked = Some(signal);
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    fn send(&self, signal: Signal) {
+        for child in self.0.iter().filter(|child| child.ended.is_none()) {
+            // It may have ended in this moment.
+            let _ = signal::kill(Pid::from_raw(child.running.pid), signal);
+        }
+    }
+
+    fn facts(self, targets: &[Target]) -> Vec<Facts> {
+        let names = distinct(targets.iter().map(|target| target.name.clone()));
+        let mut children = self.0.into_iter();
+        targets
+            .iter()
+            .zip(names)
+            .map(|(target, name)| {
+                // Those that a signal kept from being started have none.
+                let child = children.next();
+                let ended = child.as_ref().and_then(|child| child.ended);
+                Facts {
+                    name,
+                    kind: target.kind,
+                    argv: target
+                        .argv
+                        .iter()
+                        .map(|word| word.to_string_lossy().into_owned())
+                        .collect(),
+                    root_pid: child.as_ref().map_or(0, |child| child.running.pid),
+                    exit: ended.map(|(ended, _)| ended.exit),
+                    wall: ended.map_or_else(Default::default, |(_, wall)| wall),
+                    cpu_ns: ended.map(|(ended, _)| (ended.cpu_user_ns, ended.cpu_system_ns)),
+                    max_rss_bytes: ended.map(|(ended, _)| ended.max_rss_bytes),
+                    self_reported: child
+                        .and_then(|child| child.running.summary)
+                        .filter(|_| target.kind == Kind::Builtin)
+                        .and_then(|summary| summary.join().ok().flatten()),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Whether a signal came from the terminal, which sends it to the whole foreground process group.
+fn has_reached_children(asked: Asked) -> bool {
+    let in_foreground = std::fs::File::open("/dev/tty")
+        .is_ok_and(|terminal| unistd::tcgetpgrp(terminal) == Ok(unistd::getpgrp()));
+    asked.0 != Signal::SIGTERM && in_foreground
+}
+
+/// Ends as the first workload that failed did.
+fn pass_on(exits: &[Exit]) -> ExitCode {
+    for exit in exits {
+        match *exit {
+            Exit::Code(0) => {}
+            Exit::Code(code) => return ExitCode::from(code as u8),
+            Exit::Signal(number) => return raise(number),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Raises the signal that ended the command, so that who started ioprof sees the same end.
+fn raise(number: i32) -> ExitCode {
+    if let Ok(signal) = Signal::try_from(number) {
+        // A second core file would say nothing of the command's.
+        let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
+        // SAFETY: the default action needs no handler.
+        let _ = unsafe { signal::signal(signal, SigHandler::SigDfl) };
+        let _ = signal::raise(signal);
+    }
+    // Some cannot be raised; a shell reports them so.
+    ExitCode::from((128 + number) as u8)
+}

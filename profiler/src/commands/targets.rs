@@ -1,0 +1,244 @@
+//! From the words of the command line to what is to be run.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args as _, FromArgMatches as _, Parser};
+use ioprof_workloads::Workload;
+use nix::unistd::{AccessFlags, access};
+
+use crate::{
+    cli::{Run, RunOptions},
+    error::Error,
+    model::report::Kind,
+};
+
+/// Something to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What the report calls it.
+    pub name: String,
+    /// Built-in, or the user's.
+    pub kind: Kind,
+    /// The file to execute.
+    pub program: PathBuf,
+    /// Its words, the first its own name.
+    pub argv: Vec<OsString>,
+}
+
+/// Parses one workload with its options, to have its mistakes found before anything starts.
+#[derive(Parser)]
+#[command(name = "ioprof workload")]
+struct OneWorkload {
+    #[command(subcommand)]
+    workload: Workload,
+}
+
+/// What `ioprof run` is to run, and how.
+///
+/// # Errors
+///
+/// Where a workload or a command does not exist. Wrong options end the process, as clap does.
+pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
+    if let Some(name) = run.command.first() {
+        let target = Target {
+            name: Path::new(name)
+                .file_name()
+                .unwrap_or(name)
+                .to_string_lossy()
+                .into_owned(),
+            kind: Kind::Command,
+            program: find(name)?,
+            argv: run.command,
+        };
+        return Ok((vec![target], run.options));
+    }
+    let (words, trailing) = split_options(run.words().to_vec());
+    let options = merge(run.options, &trailing);
+    let own = std::env::current_exe().map_err(Error::system("finding the program's own file"))?;
+    let targets: Vec<_> = segments(words)?
+        .into_iter()
+        .map(|segment| builtin(&own, segment))
+        .collect();
+    if targets.is_empty() {
+        return Err(Error::NothingToRun {
+            names: Workload::NAMES.join(", "),
+        });
+    }
+    Ok((targets, options))
+}
+
+fn builtin(own: &Path, segment: Vec<OsString>) -> Target {
+    let command = [OsString::from("ioprof workload")];
+    let parsed = OneWorkload::try_parse_from(command.iter().chain(&segment));
+    let name = match parsed {
+        Ok(one) => one.workload.name().to_owned(),
+        Err(error) => error.exit(),
+    };
+    let argv = [OsString::from("ioprof"), "workload".into()]
+        .into_iter()
+        .chain(segment)
+        .collect();
+    Target {
+        name,
+        kind: Kind::Builtin,
+        program: own.to_owned(),
+        argv,
+    }
+}
+
+/// One list of words for each workload: its name, and its options up to the next name.
+fn segments(words: Vec<OsString>) -> Result<Vec<Vec<OsString>>, Error> {
+    let is_name = |word: &OsStr| Workload::NAMES.iter().any(|name| *name == word);
+    let mut segments: Vec<Vec<OsString>> = Vec::new();
+    for word in words {
+        if is_name(&word) {
+            segments.push(vec![word]);
+        } else if let Some(segment) = segments.last_mut() {
+            // A word that no option takes is a workload that does not exist.
+            let takes_no_word =
+                segment.len() == 1 || !segment.last().is_some_and(|last| is_option(last));
+            if takes_no_word && !is_option(&word) {
+                return Err(unknown(&word));
+            }
+            segment.push(word);
+        } else {
+            return Err(unknown(&word));
+        }
+    }
+    Ok(segments)
+}
+
+fn is_option(word: &OsStr) -> bool {
+    word.as_bytes().starts_with(b"-")
+}
+
+fn unknown(word: &OsStr) -> Error {
+    Error::UnknownWorkload {
+        name: word.to_string_lossy().into_owned(),
+        names: Workload::NAMES.join(", "),
+    }
+}
+
+/// Takes the options of `run` out of the words behind the first workload.
+fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
+    let (mut rest, mut taken) = (Vec::new(), Vec::new());
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        if text == "--parallel"
+            || text.starts_with("--output=")
+            || text.starts_with("--without-probe=")
+        {
+            taken.push(word);
+        } else if text == "-o" || text == "--output" || text == "--without-probe" {
+            taken.push(word);
+            taken.extend(words.next());
+        } else {
+            rest.push(word);
+        }
+    }
+    (rest, taken)
+}
+
+fn merge(first: RunOptions, trailing: &[OsString]) -> RunOptions {
+    let parser = RunOptions::augment_args(clap::Command::new("ioprof run").no_binary_name(true));
+    let matches = parser.get_matches_from(trailing);
+    let Ok(second) = RunOptions::from_arg_matches(&matches) else {
+        return first;
+    };
+    RunOptions {
+        parallel: first.parallel || second.parallel,
+        common: crate::cli::Common {
+            output: second.common.output.or(first.common.output),
+            without_probe: [first.common.without_probe, second.common.without_probe].concat(),
+        },
+    }
+}
+
+/// The file that a command's name stands for, by the rule of execvp(3).
+fn find(command: &OsStr) -> Result<PathBuf, Error> {
+    let name = || command.to_string_lossy().into_owned();
+    let candidates: Vec<PathBuf> = if command.as_bytes().contains(&b'/') {
+        vec![command.into()]
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(command))
+            .collect()
+    };
+    let mut refusal = None;
+    for candidate in candidates.iter().filter(|candidate| candidate.is_file()) {
+        match access(candidate, AccessFlags::X_OK) {
+            Ok(()) => return Ok(candidate.clone()),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    Err(match refusal {
+        Some(error) => Error::CommandNotExecutable {
+            command: name(),
+            source: error.into(),
+        },
+        None => Error::CommandNotFound { command: name() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn each_workload_has_the_options_behind_it() {
+        let (rest, taken) = split_options(words(&[
+            "async",
+            "--seed",
+            "3",
+            "--parallel",
+            "mmap",
+            "-o",
+            "x",
+        ]));
+        assert_eq!(taken, words(&["--parallel", "-o", "x"]));
+        let segments = segments(rest).expect("two workloads");
+        assert_eq!(
+            segments,
+            [words(&["async", "--seed", "3"]), words(&["mmap"])]
+        );
+    }
+
+    #[test]
+    fn a_word_that_is_no_workload_is_named() {
+        for wrong in [
+            &["asynk"][..],
+            &["async", "mmapp"],
+            &["async", "--seed", "3", "x"],
+        ] {
+            let refused = segments(words(wrong));
+            assert!(
+                matches!(refused, Err(Error::UnknownWorkload { .. })),
+                "{wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn commands_are_found_as_a_shell_finds_them() {
+        assert!(
+            find(OsStr::new("sh"))
+                .expect("there is a shell")
+                .ends_with("sh")
+        );
+        let missing = find(OsStr::new("no-such-command-at-all"));
+        assert_eq!(missing.expect_err("it does not exist").exit_status(), 127);
+        let plain = tempfile::NamedTempFile::new().expect("a temporary file");
+        let refused = find(plain.path().as_os_str());
+        assert_eq!(refused.expect_err("it is no program").exit_status(), 126);
+    }
+}

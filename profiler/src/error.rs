@@ -1,0 +1,190 @@
+//! What can go wrong, each with its remedy, in one line.
+
+use std::{io, path::PathBuf};
+
+/// An error that ends ioprof itself; what ends the profiled command is not one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refuses BPF to this user.
+    #[error(
+        "no permission to load BPF programs: run as root (sudo), or give CAP_BPF and CAP_PERFMON, \
+         e.g. sudo setcap cap_bpf,cap_perfmon+ep PATH_OF_IOPROF"
+    )]
+    NoPrivilege,
+    /// The kernel does not describe its types.
+    #[error(
+        "no BTF at {path}: ioprof needs a kernel of 5.15 or later built with CONFIG_DEBUG_INFO_BTF=y"
+    )]
+    NoBtf {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The kernel's BTF is there, but cannot be used.
+    #[error(
+        "the kernel's BTF cannot be used ({reason}); please report this with your kernel's version"
+    )]
+    Btf {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The object could not be loaded.
+    #[error(
+        "the eBPF object cannot be loaded: {reason}; `ioprof doctor` shows what this kernel allows"
+    )]
+    Load {
+        /// The loader's words, in one line.
+        reason: String,
+    },
+    /// A probe without which nothing can be measured is missing.
+    #[error(
+        "the probe {probe} cannot be attached: {reason}; `ioprof doctor` shows what this kernel allows"
+    )]
+    ProbeMissing {
+        /// The program.
+        probe: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// A map could not be read or written.
+    #[error("the map {map} cannot be used: {reason}")]
+    Map {
+        /// The map.
+        map: &'static str,
+        /// The loader's words.
+        reason: String,
+    },
+    /// There is no such process.
+    #[error("no process {pid}: it may have ended; `ps -e` lists those there are")]
+    NoProcess {
+        /// What the user asked for.
+        pid: i32,
+    },
+    /// A thread that is not the first of its process.
+    #[error(
+        "{pid} is a thread of process {process}: attach to the process, and all its threads are profiled"
+    )]
+    NotAProcess {
+        /// What the user asked for.
+        pid: i32,
+        /// The process the thread belongs to.
+        process: i32,
+    },
+    /// A thread of the kernel makes no system calls.
+    #[error(
+        "{pid} is a kernel thread ({name}): ioprof profiles user processes, and shows what the kernel writes for them as `other`"
+    )]
+    KernelThread {
+        /// What the user asked for.
+        pid: i32,
+        /// Its name.
+        name: String,
+    },
+    /// More workloads than one run can tell apart.
+    #[error(
+        "{count} workloads in one run, and at most {most} can be told apart: start several ioprof"
+    )]
+    TooManyWorkloads {
+        /// How many were asked for.
+        count: usize,
+        /// The limit.
+        most: u32,
+    },
+    /// Neither a workload's name nor `-- COMMAND`.
+    #[error(
+        "no workload named {name:?}: there are {names}; a command goes behind --, as in: ioprof run -- {name}"
+    )]
+    UnknownWorkload {
+        /// What the user asked for.
+        name: String,
+        /// What there is.
+        names: String,
+    },
+    /// Neither a workload nor a command.
+    #[error(
+        "nothing to run: name a workload ({names}), or a command behind --, as in: ioprof run -- ls"
+    )]
+    NothingToRun {
+        /// What there is.
+        names: String,
+    },
+    /// The command does not exist.
+    #[error("{command}: command not found; check the spelling and PATH")]
+    CommandNotFound {
+        /// The command.
+        command: String,
+    },
+    /// The command cannot be executed.
+    #[error("{command}: cannot be executed ({source}); check its permissions and format")]
+    CommandNotExecutable {
+        /// The command.
+        command: String,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The report cannot be written where the user wants it.
+    #[error("cannot write the report to {path}: {source}; choose another place with -o")]
+    Output {
+        /// The place.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// A report cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Input {
+        /// The place.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// A file that is not a report.
+    #[error("{path} is not a report of ioprof: {reason}")]
+    NotAReport {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A report of a later ioprof.
+    #[error(
+        "{path} has the schema {schema:?}, and this ioprof reads {supported:?}: use a newer ioprof"
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        schema: String,
+        /// What is read here.
+        supported: &'static str,
+    },
+    /// A built-in workload failed.
+    #[error(transparent)]
+    Workload(#[from] ioprof_workloads::Error),
+    /// The machine refused something that is not expected to fail.
+    #[error("{what}: {source}")]
+    System {
+        /// What was being done.
+        what: &'static str,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: names what was being done.
+    pub fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::System {
+            what,
+            source: source.into(),
+        }
+    }
+
+    /// The exit status, by the convention of env(1) and timeout(1).
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::CommandNotFound { .. } => 127,
+            Self::CommandNotExecutable { .. } => 126,
+            _ => 125,
+        }
+    }
+}

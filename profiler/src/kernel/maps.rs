@@ -1,0 +1,268 @@
+//! Reading the maps into plain values of the ABI.
+
+use aya::{
+    Ebpf, Pod,
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray},
+};
+use ioprof_ebpf::{
+    abi::{
+        block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey},
+        loss::Loss,
+        syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
+        task::WorkloadTotals,
+    },
+    histogram::{Block, OCTAVES},
+};
+use nix::time::{ClockId, clock_gettime};
+
+use super::{one_line, syscalls::OPERATIONS};
+use crate::{error::Error, model::ledger::Probe};
+
+/// Buckets that are not empty: octave, bucket, count.
+pub type Buckets = Vec<(u32, u32, u64)>;
+
+/// One operation of one workload.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The workload, from 1.
+    pub workload: u32,
+    /// The operation.
+    pub operation: u32,
+    /// All CPUs together.
+    pub stats: CallStats,
+    /// Nanoseconds from entry to exit.
+    pub latency: Buckets,
+    /// Requested bytes.
+    pub size: Buckets,
+}
+
+/// One operation on one device by one workload.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    /// Whose, where and what.
+    pub key: BlockKey,
+    /// All CPUs together.
+    pub stats: BlockStats,
+    /// Nanoseconds from made to issued.
+    pub queue: Buckets,
+    /// Nanoseconds from issued to completed.
+    pub service: Buckets,
+    /// Bytes.
+    pub size: Buckets,
+}
+
+/// Everything the probes have counted, as they counted it.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Calls, by workload and operation.
+    pub calls: Vec<Call>,
+    /// Errors by number.
+    pub errors: Vec<(ErrorKey, u64)>,
+    /// Requests.
+    pub requests: Vec<Requests>,
+    /// Depths.
+    pub depths: Vec<(DepthKey, Depth)>,
+    /// The totals of each workload, the first of number 1.
+    pub workloads: Vec<WorkloadTotals>,
+    /// What was lost.
+    pub losses: Vec<(Loss, u64)>,
+    /// What became of the probes.
+    pub probes: Vec<Probe>,
+    /// Which part of the time the probes' cost was measured.
+    pub cost_share: Option<f64>,
+    /// What the probes had to say.
+    pub messages: Vec<String>,
+    /// When the depths were read, in nanoseconds of the monotonic clock.
+    pub read_at_ns: u64,
+}
+
+/// Reads everything.
+pub fn read(
+    ebpf: &Ebpf,
+    workloads: u32,
+    probes: Vec<Probe>,
+    cost_share: Option<f64>,
+    messages: Vec<String>,
+) -> Result<Snapshot, Error> {
+    let histograms = Histograms::new(ebpf)?;
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_err(Error::system("reading the monotonic clock"))?;
+    Ok(Snapshot {
+        calls: calls(ebpf, workloads, &histograms)?,
+        errors: entries(ebpf, "ERRORS")?,
+        requests: requests(ebpf, workloads, &histograms)?,
+        depths: depths(ebpf)?,
+        workloads: (1..=workloads)
+            .map(|number| workload(ebpf, number))
+            .collect::<Result<_, _>>()?,
+        losses: losses(ebpf)?,
+        probes,
+        cost_share,
+        messages,
+        read_at_ns: now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned(),
+    })
+}
+
+/// The totals of one workload.
+pub fn workload(ebpf: &Ebpf, number: u32) -> Result<WorkloadTotals, Error> {
+    const MAP: &str = "WORKLOADS";
+    array::<WorkloadTotals>(ebpf, MAP)?
+        .get(&number, 0)
+        .map_err(refused(MAP))
+}
+
+fn calls(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec<Call>, Error> {
+    const MAP: &str = "CALLS";
+    let map = per_cpu_array::<CallStats>(ebpf, MAP)?;
+    let mut calls = Vec::new();
+    for workload in 1..=workloads {
+        for operation in 0..OPERATIONS {
+            let index = (workload - 1) * MAX_OPERATIONS + operation;
+            let mut stats = CallStats::default();
+            for cpu in map.get(&index, 0).map_err(refused(MAP))?.iter() {
+                stats.latency.merge(&cpu.latency);
+                stats.size.merge(&cpu.size);
+                stats.bytes += cpu.bytes;
+                stats.errors += cpu.errors;
+            }
+            if stats.latency.count == 0 {
+                continue;
+            }
+            let series = syscall::series(workload, operation);
+            calls.push(Call {
+                workload,
+                operation,
+                stats,
+                latency: histograms.series(series)?,
+                size: histograms.series(series + 1)?,
+            });
+        }
+    }
+    Ok(calls)
+}
+
+fn requests(
+    ebpf: &Ebpf,
+    workloads: u32,
+    histograms: &Histograms<'_>,
+) -> Result<Vec<Requests>, Error> {
+    const MAP: &str = "BLOCK_STATS";
+    let map = per_cpu_array::<BlockStats>(ebpf, MAP)?;
+    let first = syscall::series(workloads.max(1) + 1, 0);
+    let mut requests = Vec::new();
+    for (key, slot) in entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")? {
+        let mut stats = BlockStats::default();
+        for cpu in map.get(&slot.stats, 0).map_err(refused(MAP))?.iter() {
+            stats.size.merge(&cpu.size);
+            stats.queue.merge(&cpu.queue);
+            stats.service.merge(&cpu.service);
+            stats.errors += cpu.errors;
+        }
+        let series = block::series(first, slot.stats);
+        requests.push(Requests {
+            key,
+            stats,
+            queue: histograms.series(series)?,
+            service: histograms.series(series + 1)?,
+            size: histograms.series(series + 2)?,
+        });
+    }
+    Ok(requests)
+}
+
+fn depths(ebpf: &Ebpf) -> Result<Vec<(DepthKey, Depth)>, Error> {
+    const MAP: &str = "DEPTHS";
+    let map = array::<Depth>(ebpf, MAP)?;
+    entries::<DepthKey, u64>(ebpf, "DEPTH_NUMBERS")?
+        .into_iter()
+        .map(|(key, number)| {
+            let depth = map.get(&(number as u32), 0).map_err(refused(MAP))?;
+            Ok((key, depth))
+        })
+        .collect()
+}
+
+fn losses(ebpf: &Ebpf) -> Result<Vec<(Loss, u64)>, Error> {
+    const MAP: &str = "LOSSES";
+    let map = array::<u64>(ebpf, MAP)?;
+    Loss::ALL
+        .iter()
+        .map(|(loss, _)| {
+            let count = map.get(&(*loss as u32), 0).map_err(refused(MAP))?;
+            Ok((*loss, count))
+        })
+        .collect()
+}
+
+/// The directory and its blocks of buckets.
+struct Histograms<'a> {
+    directory: Array<&'a MapData, u64>,
+    blocks: PerCpuArray<&'a MapData, Block>,
+}
+
+impl<'a> Histograms<'a> {
+    const DIRECTORY: &'static str = "DIRECTORY";
+    const BLOCKS: &'static str = "BLOCKS";
+
+    fn new(ebpf: &'a Ebpf) -> Result<Self, Error> {
+        Ok(Self {
+            directory: array(ebpf, Self::DIRECTORY)?,
+            blocks: per_cpu_array(ebpf, Self::BLOCKS)?,
+        })
+    }
+
+    /// The buckets of a series that are not empty, all CPUs together.
+    fn series(&self, series: u32) -> Result<Buckets, Error> {
+        let mut buckets = Vec::new();
+        for octave in 0..OCTAVES {
+            let number = self
+                .directory
+                .get(&(series * OCTAVES + octave), 0)
+                .map_err(refused(Self::DIRECTORY))? as u32;
+            // Numbers past the end were handed out when none was left, and that was counted as lost.
+            if number == 0 || number >= self.blocks.len() {
+                continue;
+            }
+            let mut sum = Block::default();
+            let cpus = self.blocks.get(&number, 0).map_err(refused(Self::BLOCKS))?;
+            for cpu in cpus.iter() {
+                for (sum, count) in sum.iter_mut().zip(cpu) {
+                    *sum += count;
+                }
+            }
+            let filled = (0..).zip(sum).filter(|(_, count)| *count > 0);
+            buckets.extend(filled.map(|(bucket, count)| (octave, bucket, count)));
+        }
+        Ok(buckets)
+    }
+}
+
+fn map<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<&'a aya::maps::Map, Error> {
+    ebpf.map(name).ok_or(Error::Map {
+        map: name,
+        reason: "it is not in the object".into(),
+    })
+}
+
+fn array<'a, V: Pod>(ebpf: &'a Ebpf, name: &'static str) -> Result<Array<&'a MapData, V>, Error> {
+    map(ebpf, name)?.try_into().map_err(refused(name))
+}
+
+fn per_cpu_array<'a, V: Pod>(
+    ebpf: &'a Ebpf,
+    name: &'static str,
+) -> Result<PerCpuArray<&'a MapData, V>, Error> {
+    map(ebpf, name)?.try_into().map_err(refused(name))
+}
+
+fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<(K, V)>, Error> {
+    let map: HashMap<_, K, V> = map(ebpf, name)?.try_into().map_err(refused(name))?;
+    map.iter().collect::<Result<_, _>>().map_err(refused(name))
+}
+
+fn refused(map: &'static str) -> impl FnOnce(MapError) -> Error {
+    move |error| Error::Map {
+        map,
+        reason: one_line(&error),
+    }
+}

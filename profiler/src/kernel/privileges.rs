@@ -1,0 +1,63 @@
+//! What this process may do.
+
+/// The capabilities that matter, as bits of `CapEff` in /proc/self/status; see capabilities(7).
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_PERFMON: u32 = 38;
+const CAP_BPF: u32 = 39;
+
+/// The effective capabilities of this process, as the bits of capabilities(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities(u64);
+
+impl Capabilities {
+    /// Those of this process; none where /proc cannot be read.
+    pub fn effective() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self::parse(&status).unwrap_or(Self(0))
+    }
+
+    fn parse(status: &str) -> Option<Self> {
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("CapEff:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok().map(Self)
+    }
+
+    const fn has(self, bit: u32) -> bool {
+        self.0 & 1 << bit != 0
+    }
+
+    /// Those that probes take and that are missing.
+    pub fn missing(self) -> Vec<&'static str> {
+        [(CAP_BPF, "CAP_BPF"), (CAP_PERFMON, "CAP_PERFMON")]
+            .into_iter()
+            .filter(|(bit, _)| !self.has(*bit) && !self.has(CAP_SYS_ADMIN))
+            .map(|(_, name)| name)
+            .collect()
+    }
+}
+
+/// Whether the probes' capabilities are there.
+pub fn can_load() -> bool {
+    Capabilities::effective().missing().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = |mask: &str| {
+            Capabilities::parse(&format!("Name:\tx\nCapEff:\t{mask}\n")).map(Capabilities::missing)
+        };
+        assert_eq!(
+            missing("0000000000000000"),
+            Some(vec!["CAP_BPF", "CAP_PERFMON"])
+        );
+        assert_eq!(missing("0000008000000000"), Some(vec!["CAP_PERFMON"]));
+        assert_eq!(missing("000000c000000000"), Some(vec![]));
+        assert_eq!(missing("0000000000200000"), Some(vec![]));
+        assert_eq!(Capabilities::parse("Name:\tx\n"), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! One measurement: the probes from load to the last reading of their maps.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use aya::{
+    Btf, Ebpf, EbpfLoader,
+    maps::{Array, MapError},
+};
+use aya_log::EbpfLogger;
+use ioprof_ebpf::{
+    abi::{
+        MAX_WORKLOADS,
+        block::{MAX_DEPTHS, MAX_SLOTS},
+        syscall::{MAX_OPERATIONS, series},
+    },
+    histogram::OCTAVES,
+};
+
+use super::{
+    btf::{self, KernelTypes},
+    maps::{self, Snapshot},
+    object, one_line,
+    own_cost::OwnCost,
+    probes::{self, PROBES, Without},
+    proc, syscalls,
+    tasks::{self, Origin},
+};
+use crate::{
+    error::Error,
+    model::ledger::{Probe, Verdict},
+};
+
+/// What a measurement is to cover.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// How many workloads are told apart.
+    pub workloads: u32,
+    /// The probes to go without.
+    pub without: Without,
+}
+
+/// Probes that are attached, until this is dropped.
+pub struct Session {
+    ebpf: Ebpf,
+    workloads: u32,
+    verdicts: Vec<Verdict>,
+    logger: EbpfLogger<Messages>,
+    messages: Messages,
+    cost: OwnCost,
+}
+
+/// What the probes have to say, kept for the report.
+#[derive(Clone, Debug, Default)]
+struct Messages(Arc<Mutex<Vec<String>>>);
+
+impl Messages {
+    fn take(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .map(|mut messages| std::mem::take(&mut *messages))
+            .unwrap_or_default()
+    }
+}
+
+impl log::Log for Messages {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if let Ok(mut messages) = self.0.lock() {
+            messages.push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+impl Session {
+    /// Loads the object and attaches its probes. From here on requests are counted; calls are, of the
+    /// processes that are brought into scope.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel or the user's privileges do not allow it, each with its remedy.
+    pub fn start(settings: &Settings) -> Result<Self, Error> {
+        if settings.workloads > MAX_WORKLOADS {
+            return Err(Error::TooManyWorkloads {
+                count: settings.workloads as usize,
+                most: MAX_WORKLOADS,
+            });
+        }
+        let types = KernelTypes::read(Path::new(btf::PATH))?;
+        let btf = Btf::from_sys_fs().map_err(|error| Error::Btf {
+            reason: one_line(&error),
+        })?;
+        let mut ebpf = load(settings, &types, &btf)?;
+        set_call_kinds(&mut ebpf)?;
+        tasks::load_iterators(&mut ebpf, &btf)?;
+        // Before the probes, so that their first runs are in it.
+        let cost = OwnCost::start();
+        let verdicts = probes::attach(&mut ebpf, &btf, &types, &settings.without)?;
+        let messages = Messages::default();
+        let logger =
+            EbpfLogger::init_with_logger(&mut ebpf, messages.clone()).map_err(|error| {
+                Error::Load {
+                    reason: one_line(&error),
+                }
+            })?;
+        Ok(Self {
+            ebpf,
+            workloads: settings.workloads,
+            verdicts,
+            logger,
+            messages,
+            cost,
+        })
+    }
+
+    /// Brings a process with all its threads into scope.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoProcess`] where it is gone.
+    pub fn add_process(&mut self, pid: i32, workload: u32, origin: Origin) -> Result<(), Error> {
+        tasks::add_process(&mut self.ebpf, pid, workload, origin)
+    }
+
+    /// The measuring of the probes' own cost, for whoever keeps time.
+    pub fn own_cost(&mut self) -> &mut OwnCost {
+        &mut self.cost
+    }
+
+    /// The number of a workload's threads that were seen to begin and have not ended.
+    ///
+    /// # Errors
+    ///
+    /// Where the map cannot be read.
+    pub fn living_threads(&self, workload: u32) -> Result<u64, Error> {
+        let totals = maps::workload(&self.ebpf, workload)?;
+        Ok(totals.threads.saturating_sub(totals.threads_exited))
+    }
+
+    /// Reads everything. The probes are detached when the session is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Where a map cannot be read.
+    pub fn finish(mut self) -> Result<Snapshot, Error> {
+        self.cost.stop();
+        // The living once more, with what the kernel has counted for them by now.
+        tasks::account_living(&mut self.ebpf)?;
+        let mut probes = Vec::new();
+        for (probe, verdict) in PROBES.iter().zip(&self.verdicts) {
+            let runs = match verdict {
+                Verdict::Attached => self.cost.of_program(&mut self.ebpf, probe.program),
+                _ => None,
+            };
+            probes.push(Probe {
+                name: probe.program.into(),
+                tracepoint: probe.tracepoint.into(),
+                verdict: verdict.clone(),
+                missed: runs.map(|runs| runs.missed),
+                measured_runs: runs.map(|runs| runs.count),
+                measured_ns: runs.map(|runs| runs.time_ns),
+            });
+        }
+        self.logger.flush();
+        maps::read(
+            &self.ebpf,
+            self.workloads,
+            probes,
+            self.cost.share(),
+            self.messages.take(),
+        )
+    }
+}
+
+/// The sizes of the maps for so many workloads, and the constants of this kernel, into the object.
+fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
+    let workloads = settings.workloads.max(1);
+    let first_block_series = series(workloads + 1, 0);
+    let slots = (64 * (workloads + 1)).min(MAX_SLOTS);
+    let made_by_bio = u32::from(settings.without.made_by_bio(types));
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(btf)).allow_unsupported_maps();
+    for (symbol, value) in &types.constants {
+        // A field that no probe reads any more is not in the object.
+        loader.override_global(symbol, value, false);
+    }
+    loader
+        .override_global("FIRST_BLOCK_SERIES", &first_block_series, true)
+        .override_global("MADE_BY_BIO", &made_by_bio, true)
+        .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
+        .map_max_entries("WORKLOADS", workloads + 1)
+        .map_max_entries(
+            "DIRECTORY",
+            (first_block_series + 3 * (slots + 1)) * OCTAVES,
+        )
+        .map_max_entries("BLOCKS", 256 + 512 * workloads)
+        .map_max_entries("SLOTS", slots)
+        .map_max_entries("BLOCK_STATS", slots + 1)
+        .map_max_entries("DEPTH_NUMBERS", MAX_DEPTHS)
+        .map_max_entries("DEPTHS", MAX_DEPTHS + 1)
+        .map_max_entries("REQUESTS", proc::requests_at_most())
+        .load(object::bytes())
+        .map_err(|error| {
+            if super::privileges::can_load() {
+                Error::Load {
+                    reason: one_line(&error),
+                }
+            } else {
+                Error::NoPrivilege
+            }
+        })
+}
+
+fn set_call_kinds(ebpf: &mut Ebpf) -> Result<(), Error> {
+    const MAP: &str = "CALL_KINDS";
+    let refused = |error: MapError| Error::Map {
+        map: MAP,
+        reason: one_line(&error),
+    };
+    let map = ebpf.map_mut(MAP).ok_or_else(|| Error::Map {
+        map: MAP,
+        reason: "it is not in the object".into(),
+    })?;
+    let mut table: Array<_, u32> = map.try_into().map_err(refused)?;
+    for (number, kind) in (0..).zip(syscalls::kinds()) {
+        table.set(number, kind, 0).map_err(refused)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Which system calls are told apart, and where their sizes stand.
+
+use std::io;
+
+use ioprof_ebpf::abi::syscall::{CallKind, MAX_OPERATIONS, MAX_SYSCALLS};
+
+/// A system call with a name of its own in the report.
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    name: &'static str,
+    number: libc::c_long,
+    kind: u32,
+}
+
+const PLAIN: u32 = 0;
+const MOVES: u32 = CallKind::MOVES_BYTES;
+
+/// The libc crate does not have it; include/uapi/asm-generic/unistd.h, and the table of x86-64.
+#[expect(
+    non_upper_case_globals,
+    reason = "named as the libc crate names the others"
+)]
+const SYS_io_pgetevents: libc::c_long = if cfg!(target_arch = "x86_64") {
+    333
+} else {
+    292
+};
+
+macro_rules! calls {
+    ($($(#[$attribute:meta])* $name:literal $number:path, $kind:expr),* $(,)?) => {
+        &[$($(#[$attribute])* Call { name: $name, number: $number, kind: $kind }),*]
+    };
+}
+
+/// The calls in the order in which operations are numbered, from 1.
+const CALLS: &[Call] = calls![
+    "read" libc::SYS_read, MOVES | CallKind::SIZE_ARG2,
+    "pread64" libc::SYS_pread64, MOVES | CallKind::SIZE_ARG2,
+    "readv" libc::SYS_readv, MOVES | CallKind::SIZE_VECTOR,
+    "preadv" libc::SYS_preadv, MOVES | CallKind::SIZE_VECTOR,
+    "preadv2" libc::SYS_preadv2, MOVES | CallKind::SIZE_VECTOR,
+    "write" libc::SYS_write, MOVES | CallKind::SIZE_ARG2,
+    "pwrite64" libc::SYS_pwrite64, MOVES | CallKind::SIZE_ARG2,
+    "writev" libc::SYS_writev, MOVES | CallKind::SIZE_VECTOR,
+    "pwritev" libc::SYS_pwritev, MOVES | CallKind::SIZE_VECTOR,
+    "pwritev2" libc::SYS_pwritev2, MOVES | CallKind::SIZE_VECTOR,
+    "copy_file_range" libc::SYS_copy_file_range, MOVES | CallKind::SIZE_ARG4,
+    "sendfile" libc::SYS_sendfile, MOVES | CallKind::SIZE_ARG3,
+    "splice" libc::SYS_splice, MOVES | CallKind::SIZE_ARG4,
+    "fsync" libc::SYS_fsync, PLAIN,
+    "fdatasync" libc::SYS_fdatasync, PLAIN,
+    "sync_file_range" libc::SYS_sync_file_range, PLAIN,
+    "msync" libc::SYS_msync, PLAIN,
+    "syncfs" libc::SYS_syncfs, PLAIN,
+    "openat" libc::SYS_openat, PLAIN,
+    "openat2" libc::SYS_openat2, PLAIN,
+    "close" libc::SYS_close, PLAIN,
+    "lseek" libc::SYS_lseek, PLAIN,
+    "fstat" libc::SYS_fstat, PLAIN,
+    "newfstatat" libc::SYS_newfstatat, PLAIN,
+    "statx" libc::SYS_statx, PLAIN,
+    "getdents64" libc::SYS_getdents64, PLAIN,
+    "truncate" libc::SYS_truncate, PLAIN,
+    "ftruncate" libc::SYS_ftruncate, PLAIN,
+    "fallocate" libc::SYS_fallocate, PLAIN,
+    "fadvise64" libc::SYS_fadvise64, PLAIN,
+    "readahead" libc::SYS_readahead, PLAIN,
+    "madvise" libc::SYS_madvise, PLAIN,
+    "mmap" libc::SYS_mmap, PLAIN,
+    "munmap" libc::SYS_munmap, PLAIN,
+    "renameat" libc::SYS_renameat, PLAIN,
+    "renameat2" libc::SYS_renameat2, PLAIN,
+    "unlinkat" libc::SYS_unlinkat, PLAIN,
+    "mkdirat" libc::SYS_mkdirat, PLAIN,
+    "io_submit" libc::SYS_io_submit, PLAIN,
+    "io_getevents" libc::SYS_io_getevents, PLAIN,
+    "io_pgetevents" SYS_io_pgetevents, PLAIN,
+    "io_uring_enter" libc::SYS_io_uring_enter, PLAIN,
+    // The calls below are older forms, which newer architectures do not have.
+    #[cfg(target_arch = "x86_64")] "open" libc::SYS_open, PLAIN,
+    #[cfg(target_arch = "x86_64")] "creat" libc::SYS_creat, PLAIN,
+    #[cfg(target_arch = "x86_64")] "stat" libc::SYS_stat, PLAIN,
+    #[cfg(target_arch = "x86_64")] "lstat" libc::SYS_lstat, PLAIN,
+    #[cfg(target_arch = "x86_64")] "rename" libc::SYS_rename, PLAIN,
+    #[cfg(target_arch = "x86_64")] "unlink" libc::SYS_unlink, PLAIN,
+    #[cfg(target_arch = "x86_64")] "rmdir" libc::SYS_rmdir, PLAIN,
+    #[cfg(target_arch = "x86_64")] "mkdir" libc::SYS_mkdir, PLAIN,
+];
+
+/// The name of everything else.
+const OTHER: &str = "other";
+
+/// How many operations there are, `other` included.
+#[expect(clippy::cast_possible_wrap, reason = "a table of some fifty lines")]
+pub const OPERATIONS: u32 = CALLS.len() as u32 + 1;
+const _: () = assert!(OPERATIONS <= MAX_OPERATIONS);
+
+/// The name of an operation by its number.
+pub fn operation_name(operation: u32) -> &'static str {
+    (operation as usize)
+        .checked_sub(1)
+        .and_then(|index| CALLS.get(index))
+        .map_or(OTHER, |call| call.name)
+}
+
+/// For each system call number, the packed [`CallKind`].
+pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
+    let mut kinds = [0; MAX_SYSCALLS as usize];
+    for (operation, call) in (1..).zip(CALLS) {
+        if let Some(kind) = usize::try_from(call.number)
+            .ok()
+            .and_then(|at| kinds.get_mut(at))
+        {
+            *kind = operation | call.kind;
+        }
+    }
+    for number in [libc::SYS_execve, libc::SYS_execveat] {
+        kinds[number as usize] = CallKind::EXECUTES;
+    }
+    kinds
+}
+
+/// The name of an error number as errno(3) has it, and of those that only the kernel sees.
+pub fn error_name(errno: u32) -> String {
+    // include/linux/errno.h: a call that will be made again, or was ended by a signal handler.
+    match errno {
+        512 => "ERESTARTSYS".into(),
+        513 => "ERESTARTNOINTR".into(),
+        514 => "ERESTARTNOHAND".into(),
+        516 => "ERESTART_RESTARTBLOCK".into(),
+        529 => "EIOCBQUEUED".into(),
+        _ => match nix::errno::Errno::from_raw(errno.cast_signed()) {
+            nix::errno::Errno::UnknownErrno => format!("E{errno}"),
+            known => format!("{known:?}"),
+        },
+    }
+}
+
+/// Whether an error of the loader is a lack of permission.
+pub fn is_permission(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_is_found_by_its_number_and_only_once() {
+        let kinds = kinds();
+        for (operation, call) in (1..).zip(CALLS) {
+            let kind = CallKind(kinds[usize::try_from(call.number).expect("a number")]);
+            assert_eq!(kind.operation(), operation, "{}", call.name);
+            assert_eq!(operation_name(operation), call.name);
+            assert_eq!(
+                kind.has(CallKind::MOVES_BYTES),
+                kind.size() != 0,
+                "{}",
+                call.name
+            );
+        }
+        let named = kinds
+            .iter()
+            .filter(|kind| CallKind(**kind).operation() != 0)
+            .count();
+        assert_eq!(named, CALLS.len());
+        assert_eq!(operation_name(0), "other");
+    }
+
+    #[test]
+    fn errors_have_the_names_that_strace_prints() {
+        assert_eq!(error_name(2), "ENOENT");
+        assert_eq!(error_name(11), "EAGAIN");
+        assert_eq!(error_name(512), "ERESTARTSYS");
+        assert_eq!(error_name(4000), "E4000");
+    }
+}

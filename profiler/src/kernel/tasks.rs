@@ -1,0 +1,165 @@
+//! Bringing processes into scope that the probes did not see begin.
+
+use std::{
+    io::{self, Read as _},
+    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+    ptr,
+};
+
+use aya::{
+    Btf, Ebpf,
+    maps::Map,
+    programs::{Iter, ProgramError},
+};
+use ioprof_ebpf::abi::task::TaskState;
+
+use super::{one_line, probes::program, proc};
+use crate::error::Error;
+
+const TASKS: &str = "TASKS";
+const SEED: &str = "seed_threads";
+const ACCOUNT: &str = "account_threads";
+
+/// How a process comes into scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is a child of ioprof that waits to be let go: what it does before it executes its program is not
+    /// its own.
+    Waiting,
+    /// It runs, and may be inside a call.
+    Running,
+}
+
+/// Verifies the programs that walk over all tasks.
+pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
+    for name in [SEED, ACCOUNT] {
+        let loaded = || -> Result<(), ProgramError> {
+            let iterator: &mut Iter = program(ebpf, name)?.try_into()?;
+            iterator.load("task", btf)
+        }();
+        loaded.map_err(|error| missing(name, &error))?;
+    }
+    Ok(())
+}
+
+fn missing(probe: &'static str, error: &dyn std::error::Error) -> Error {
+    Error::ProbeMissing {
+        probe,
+        reason: one_line(error),
+    }
+}
+
+/// Gives the first thread of a process its record, and then the others.
+///
+/// A process is named by a descriptor of it: its number may mean another process in the kernel's eyes,
+/// where ioprof runs in a PID namespace.
+pub fn add_process(ebpf: &mut Ebpf, pid: i32, workload: u32, origin: Origin) -> Result<(), Error> {
+    let process = pidfd_open(pid)?;
+    let state = TaskState {
+        workload,
+        flags: TaskState::NEW
+            | match origin {
+                Origin::Waiting => TaskState::WAITING,
+                Origin::Running => TaskState::MAY_BE_IN_CALL,
+            },
+        ..TaskState::default()
+    };
+    put(ebpf, &process, &state).map_err(|error| match error.raw_os_error() {
+        Some(libc::ESRCH | libc::ENOENT) => Error::NoProcess { pid },
+        _ => map_error(&error),
+    })?;
+    // A thread that the first pass had not reached may have made another that it had passed already;
+    // what is made from then on inherits, so that two passes reach all.
+    for _ in 0..2 {
+        walk(ebpf, SEED)?;
+    }
+    Ok(())
+}
+
+/// Adds what the kernel counted for the living tasks in scope to their workloads' totals.
+pub fn account_living(ebpf: &mut Ebpf) -> Result<(), Error> {
+    walk(ebpf, ACCOUNT)
+}
+
+/// Runs an iterator over all tasks.
+fn walk(ebpf: &mut Ebpf, name: &'static str) -> Result<(), Error> {
+    let run = || -> Result<(), Box<dyn std::error::Error>> {
+        let iterator: &mut Iter = program(ebpf, name)?.try_into()?;
+        let link = iterator.attach()?;
+        let mut walk = iterator.take_link(link)?.into_file()?;
+        // Reading drives the program over the tasks; it writes nothing.
+        walk.read_to_end(&mut Vec::new())?;
+        Ok(())
+    }();
+    run.map_err(|error| missing(name, &*error))
+}
+
+/// A descriptor of a process, by pidfd_open(2).
+///
+/// # Errors
+///
+/// [`Error::NoProcess`] and [`Error::NotAProcess`] where the number is that of none or of a thread.
+pub fn pidfd_open(pid: i32) -> Result<OwnedFd, Error> {
+    // SAFETY: the call takes two integers.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match i32::try_from(descriptor) {
+        // SAFETY: the kernel has just made the descriptor for us.
+        Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => {
+            let source = io::Error::last_os_error();
+            Err(match source.raw_os_error() {
+                // The number of a thread is refused with ENOENT, and before Linux 6.9 with EINVAL.
+                Some(libc::ESRCH | libc::EINVAL | libc::ENOENT) => proc::why_not_a_process(pid),
+                _ => Error::system("opening the process")(source),
+            })
+        }
+    }
+}
+
+/// The part of `union bpf_attr` that BPF_MAP_UPDATE_ELEM reads; see bpf(2).
+#[repr(C)]
+struct UpdateElement {
+    map: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Puts a record into task storage, whose keys are descriptors of processes when user space writes; aya has
+/// no type for such a map.
+fn put(ebpf: &Ebpf, process: &OwnedFd, state: &TaskState) -> io::Result<()> {
+    const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+    let Some(Map::Unsupported(map)) = ebpf.map(TASKS) else {
+        return Err(io::Error::other("it is not in the object"));
+    };
+    let key = process.as_raw_fd();
+    let request = UpdateElement {
+        map: map.fd().as_fd().as_raw_fd().cast_unsigned(),
+        padding: 0,
+        key: ptr::from_ref(&key) as u64,
+        value: ptr::from_ref(state) as u64,
+        flags: 0,
+    };
+    // SAFETY: the request points to a key and a value of the map's sizes, which live through the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_MAP_UPDATE_ELEM,
+            ptr::from_ref(&request),
+            size_of::<UpdateElement>(),
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+fn map_error(error: &io::Error) -> Error {
+    Error::Map {
+        map: TASKS,
+        reason: error.to_string(),
+    }
+}

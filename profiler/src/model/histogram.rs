@@ -1,0 +1,160 @@
+//! A distribution: exact count, sum and extremes, and buckets for the quantiles.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
+
+/// What the values of a histogram are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Nanoseconds.
+    Ns,
+    /// Bytes.
+    Bytes,
+}
+
+/// Values from `ge` to `le`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// The smallest value that belongs here.
+    pub ge: u64,
+    /// The largest value that belongs here.
+    pub le: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// A distribution of values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Buckets", into = "Written")]
+pub struct Histogram {
+    /// What the values are.
+    pub unit: Unit,
+    /// How many.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The smallest, 0 where there is none.
+    pub min: u64,
+    /// The largest, 0 where there is none.
+    pub max: u64,
+    /// Ascending, without empty ones. They may hold fewer values than `count` where some were lost.
+    pub buckets: Vec<Bucket>,
+}
+
+impl Histogram {
+    /// A histogram without values.
+    pub const fn empty(unit: Unit) -> Self {
+        Self {
+            unit,
+            count: 0,
+            sum: 0,
+            min: 0,
+            max: 0,
+            buckets: Vec::new(),
+        }
+    }
+
+    /// The value below or at which the part `q` of all values lies, within 1.6 %; none where there are no
+    /// values.
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let held: u64 = self.buckets.iter().map(|bucket| bucket.count).sum();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            reason = "a rank beyond 2^53 may be off by one, and is never negative"
+        )]
+        let rank = ((held as f64 * q).ceil() as u64).clamp(1, held.max(1));
+        let mut seen = 0;
+        self.buckets.iter().find_map(|bucket| {
+            seen += bucket.count;
+            (seen >= rank).then(|| {
+                (bucket.ge + (bucket.le - bucket.ge) / 2).clamp(self.min, self.max.max(self.min))
+            })
+        })
+    }
+
+    /// The mean; none where there are no values.
+    pub fn mean(&self) -> Option<u64> {
+        self.sum.checked_div(self.count)
+    }
+
+    /// The HdrHistogram of the buckets' midpoints, V2 with DEFLATE, in base64.
+    fn hdr(&self) -> String {
+        // Four digits, so that nothing worth speaking of is added to the buckets' own error.
+        let highest = self.max.max(2);
+        let Ok(mut hdr) = hdrhistogram::Histogram::<u64>::new_with_bounds(1, highest, 4) else {
+            return String::new();
+        };
+        for bucket in &self.buckets {
+            let middle = bucket.ge + (bucket.le - bucket.ge) / 2;
+            hdr.saturating_record_n(middle.clamp(self.min, self.max), bucket.count);
+        }
+        let mut bytes = Vec::new();
+        match V2DeflateSerializer::new().serialize(&hdr, &mut bytes) {
+            Ok(_) => BASE64.encode(bytes),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+/// What is read back: the rest of what is written follows from it.
+#[derive(Deserialize)]
+struct Buckets {
+    unit: Unit,
+    count: u64,
+    sum: u64,
+    min: u64,
+    max: u64,
+    buckets: Vec<Bucket>,
+}
+
+impl From<Buckets> for Histogram {
+    fn from(read: Buckets) -> Self {
+        Self {
+            unit: read.unit,
+            count: read.count,
+            sum: read.sum,
+            min: read.min,
+            max: read.max,
+            buckets: read.buckets,
+        }
+    }
+}
+
+/// What is written.
+#[derive(Serialize)]
+struct Written {
+    unit: Unit,
+    count: u64,
+    sum: u64,
+    min: u64,
+    max: u64,
+    mean: Option<u64>,
+    p50: Option<u64>,
+    p90: Option<u64>,
+    p99: Option<u64>,
+    p999: Option<u64>,
+    buckets: Vec<Bucket>,
+    hdr: String,
+}
+
+impl From<Histogram> for Written {
+    fn from(histogram: Histogram) -> Self {
+        Self {
+            unit: histogram.unit,
+            count: histogram.count,
+            sum: histogram.sum,
+            min: histogram.min,
+            max: histogram.max,
+            mean: histogram.mean(),
+            p50: histogram.quantile(0.5),
+            p90: histogram.quantile(0.9),
+            p99: histogram.quantile(0.99),
+            p999: histogram.quantile(0.999),
+            hdr: histogram.hdr(),
+            buckets: histogram.buckets,
+        }
+    }
+}

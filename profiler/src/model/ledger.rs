@@ -1,0 +1,141 @@
+//! The books: what was lost, what was missing, and what the kernel counted for itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What became of a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It ran.
+    Attached,
+    /// Another does its work on this kernel.
+    NotNeeded {
+        /// Which.
+        reason: String,
+    },
+    /// It is not there to be attached to.
+    Absent {
+        /// Why.
+        reason: String,
+    },
+    /// The kernel would not have it.
+    Refused {
+        /// Its words.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    /// Why what hangs on the probe is unknown; none where it is not.
+    pub fn reason_missing(&self) -> Option<&str> {
+        match self {
+            Self::Attached | Self::NotNeeded { .. } => None,
+            Self::Absent { reason } | Self::Refused { reason } => Some(reason),
+        }
+    }
+}
+
+/// A probe in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The program.
+    pub name: String,
+    /// What it is attached to.
+    pub tracepoint: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Events it did not see because it was running on that CPU already; none where that is not known.
+    pub missed: Option<u64>,
+    /// Runs while the cost was measured; none where it was not.
+    pub measured_runs: Option<u64>,
+    /// Nanoseconds those runs took.
+    pub measured_ns: Option<u64>,
+}
+
+/// One sum of ours against one of the kernel's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The workload; none where it is about everybody.
+    pub workload: Option<String>,
+    /// The device; none where it is about all.
+    pub device: Option<String>,
+    /// What is compared.
+    pub what: CheckKind,
+    /// What the probes counted.
+    pub counted: u64,
+    /// What the kernel counted.
+    pub kernel: u64,
+}
+
+/// What is compared, and with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    /// Bytes that calls returned, against `rchar` of /proc/PID/io.
+    CallReadBytes,
+    /// Bytes that calls took, against `wchar`.
+    CallWrittenBytes,
+    /// Bytes of the workload's own read requests, against `read_bytes`.
+    BlockReadBytes,
+    /// Bytes of the workload's own write requests, against `write_bytes`, which counts pages as they
+    /// become dirty: the two differ by what is written later, by others.
+    BlockWrittenBytes,
+    /// Bytes read from a device by everybody, against /sys/block/DEV/stat.
+    DeviceReadBytes,
+    /// Bytes written to a device by everybody, against /sys/block/DEV/stat.
+    DeviceWrittenBytes,
+    /// Read requests, against /sys/block/DEV/stat.
+    DeviceReads,
+    /// Write requests, those for a flush included, against /sys/block/DEV/stat.
+    DeviceWrites,
+}
+
+impl CheckKind {
+    /// Whether the two should be the same, or nearly.
+    pub const fn must_agree(self) -> bool {
+        !matches!(self, Self::BlockWrittenBytes)
+    }
+}
+
+/// The ledger of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Events that were lost, by kind; all kinds are there.
+    pub lost: BTreeMap<String, u64>,
+    /// Requests that were in flight when the probes were attached: in no other count.
+    pub requests_in_flight_at_attach: u64,
+    /// Calls that were under way when the probes were attached: in no other count.
+    pub calls_in_flight_at_attach: u64,
+    /// Calls by the 32-bit interface, all counted as `other`.
+    pub compat_calls: u64,
+    /// Vectored calls whose size is that of what was moved, because their segments were too many.
+    pub vectors_unread: u64,
+    /// What became of the probes.
+    pub probes: Vec<Probe>,
+    /// CPU time of the probes over the run; none where it may not be measured.
+    pub probe_cpu_ns: Option<u64>,
+    /// Which part of the run that was measured in, from 0 to 1; the rest is in proportion.
+    pub probe_cpu_measured_share: Option<f64>,
+    /// Our sums against the kernel's.
+    pub checks: Vec<Check>,
+    /// What the probes had to say.
+    pub messages: Vec<String>,
+}
+
+impl Ledger {
+    /// Events lost, of all kinds.
+    pub fn lost_total(&self) -> u64 {
+        let missed: u64 = self.probes.iter().filter_map(|probe| probe.missed).sum();
+        self.lost.values().sum::<u64>() + missed
+    }
+
+    /// The probes that are missing, and why.
+    pub fn missing(&self) -> impl Iterator<Item = (&Probe, &str)> {
+        self.probes
+            .iter()
+            .filter_map(|probe| Some((probe, probe.verdict.reason_missing()?)))
+    }
+}

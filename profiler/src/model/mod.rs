@@ -1,0 +1,5 @@
+//! Plain data: what was measured, in the shape in which the report tells it.
+
+pub mod histogram;
+pub mod ledger;
+pub mod report;

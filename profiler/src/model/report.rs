@@ -1,0 +1,235 @@
+//! The report: the whole of one run.
+
+use std::collections::BTreeMap;
+
+use ioprof_workloads::Summary;
+use serde::{Deserialize, Serialize};
+
+use super::{histogram::Histogram, ledger::Ledger};
+
+/// The identifier of the report's format.
+pub const SCHEMA: &str = "ioprof.report.v1";
+
+/// One run of ioprof.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version that measured.
+    pub ioprof_version: String,
+    /// Where.
+    pub host: Host,
+    /// When, as RFC 3339 has it.
+    pub started_at: String,
+    /// From the attaching of the probes to their last reading.
+    pub duration_ns: u64,
+    /// What was profiled.
+    pub workloads: Vec<Workload>,
+    /// The devices that were touched, by anybody.
+    pub devices: Vec<Device>,
+    /// The books.
+    pub ledger: Ledger,
+}
+
+/// The machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// The release of its kernel.
+    pub kernel: String,
+    /// Its architecture, as uname(2) has it.
+    pub architecture: String,
+    /// How many CPUs are online.
+    pub cpus: u64,
+}
+
+/// What kind of workload it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// One of ioprof's own.
+    Builtin,
+    /// A command of the user's.
+    Command,
+    /// A process that was there before.
+    Attached,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exit {
+    /// By itself, with this status.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// One workload: a process, its threads, and all their descendants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Workload {
+    /// What it is called.
+    pub name: String,
+    /// What kind it is.
+    pub kind: Kind,
+    /// Its command line.
+    pub argv: Vec<String>,
+    /// Its first process.
+    pub root_pid: i32,
+    /// How the first process ended; none where it still runs.
+    pub exit: Option<Exit>,
+    /// From its coming into scope to its end, or to the end of the run.
+    pub wall_ns: u64,
+    /// CPU time in user mode.
+    pub cpu_user_ns: u64,
+    /// CPU time in the kernel.
+    pub cpu_system_ns: u64,
+    /// The largest resident set of any of its processes; none where it is not known.
+    pub max_rss_bytes: Option<u64>,
+    /// Processes that were in scope.
+    pub processes: u64,
+    /// Threads that were in scope, the first of each process included.
+    pub threads: u64,
+    /// Threads that still ran at the end.
+    pub threads_running: u64,
+    /// Its system calls, the most expensive first.
+    pub syscalls: Vec<Syscall>,
+    /// Its requests to devices; none where the probes for them are missing.
+    pub block: Option<Vec<Block>>,
+    /// What a built-in workload says it did.
+    pub self_reported: Option<Summary>,
+}
+
+/// A system call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Syscall {
+    /// Its name, or `other` for all without a name of their own.
+    pub name: String,
+    /// Calls that returned.
+    pub calls: u64,
+    /// Those that returned an error, by its name.
+    pub errors: BTreeMap<String, u64>,
+    /// Bytes moved; none for calls that move none.
+    pub bytes: Option<u64>,
+    /// Time in the call, of all threads together.
+    pub time_ns: u64,
+    /// From entry to exit.
+    pub latency: Histogram,
+    /// Requested bytes; none for calls that move none.
+    pub size: Option<Histogram>,
+}
+
+impl Syscall {
+    /// The calls that returned an error.
+    pub fn failed(&self) -> u64 {
+        self.errors.values().sum()
+    }
+}
+
+/// What a request does to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlockOperation {
+    /// From the device.
+    Read,
+    /// To the device.
+    Write,
+    /// The device's cache is to be written.
+    Flush,
+    /// Blocks are no longer needed.
+    Discard,
+}
+
+/// Who submitted a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A thread of the workload itself, or an io_uring worker of its process.
+    Thread,
+}
+
+/// Requests of one operation on one device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// The device's name, or its numbers where it has none any more.
+    pub device: String,
+    /// What they do.
+    pub operation: BlockOperation,
+    /// Who submitted them.
+    pub origin: Origin,
+    /// Requests completed.
+    pub requests: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// From made to issued.
+    pub queue: Histogram,
+    /// From issued to completed; of a flush, from made to completed.
+    pub service: Histogram,
+    /// Bytes of each.
+    pub size: Histogram,
+}
+
+/// A device over the run, for everybody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its name, or its numbers where it has none any more.
+    pub name: String,
+    /// Its major number.
+    pub major: u32,
+    /// Its minor number.
+    pub minor: u32,
+    /// Read requests completed.
+    pub reads: u64,
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Write requests completed.
+    pub writes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+    /// Flushes asked for and completed.
+    pub flushes: u64,
+    /// Discards completed.
+    pub discards: u64,
+    /// Time of its read requests from made to completed, together.
+    pub read_ns: u64,
+    /// The same of its write requests.
+    pub write_ns: u64,
+    /// Time with at least one request made and not completed.
+    pub busy_ns: u64,
+    /// `busy_ns` over the run's duration, from 0 to 1.
+    pub utilization: f64,
+    /// Requests made and not completed.
+    pub queue_depth: QueueDepth,
+    /// Whose requests they were: each workload that made any, and `other` for everybody else.
+    pub shares: Vec<Share>,
+}
+
+/// How many requests were made and not completed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueDepth {
+    /// Over the run.
+    pub mean: f64,
+    /// At most.
+    pub max: u64,
+}
+
+/// The part of one workload in what a device did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// The workload's name; none for everybody else.
+    pub workload: Option<String>,
+    /// Requests completed, of all operations.
+    pub requests: u64,
+    /// Bytes read and written.
+    pub bytes: u64,
+    /// `bytes` over those of everybody, from 0 to 1; none where there are none.
+    pub bytes_share: Option<f64>,
+    /// Time with at least one of its requests in flight.
+    pub busy_ns: u64,
+    /// `busy_ns` over the device's, from 0 to 1; none where that is 0. The parts of workloads whose
+    /// requests are in flight together add up to more than 1.
+    pub busy_share: Option<f64>,
+}

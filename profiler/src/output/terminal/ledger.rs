@@ -1,0 +1,127 @@
+//! The books in a line or two, and loud where they do not balance.
+
+use super::Style;
+use crate::{
+    model::{
+        ledger::{Check, CheckKind, Ledger},
+        report::Report,
+    },
+    output::format::{bytes, count, percent, printable, time},
+};
+
+/// What puts the figures in doubt; none where nothing does.
+pub fn alarm(ledger: &Ledger) -> Option<String> {
+    let mut causes = Vec::new();
+    if ledger.lost_total() > 0 {
+        let missed: u64 = ledger.probes.iter().filter_map(|probe| probe.missed).sum();
+        let kinds = ledger
+            .lost
+            .iter()
+            .map(|(kind, lost)| (kind.replace('_', " "), *lost))
+            .chain([("probe runs skipped".to_owned(), missed)])
+            .filter(|(_, lost)| *lost > 0)
+            .map(|(kind, lost)| format!("{} {kind}", count(lost)))
+            .collect::<Vec<_>>();
+        causes.push(format!("EVENTS WERE LOST: {}", kinds.join(", ")));
+    }
+    for (probe, reason) in ledger.missing() {
+        causes.push(format!(
+            "PROBE MISSING: {} ({})",
+            probe.tracepoint,
+            printable(reason)
+        ));
+    }
+    (!causes.is_empty()).then(|| causes.join("\n"))
+}
+
+/// The ledger.
+pub fn render(report: &Report, style: Style) -> String {
+    let ledger = &report.ledger;
+    let attached = ledger.probes.len() - ledger.missing().count();
+    let mut text = format!(
+        "{}  {}, {attached} of {} probes there, {}\n",
+        style.heading("Ledger"),
+        if ledger.lost_total() == 0 {
+            "nothing lost".to_owned()
+        } else {
+            format!("{} events lost", count(ledger.lost_total()))
+        },
+        ledger.probes.len(),
+        cost(report),
+    );
+    let at_attach = ledger.calls_in_flight_at_attach + ledger.requests_in_flight_at_attach;
+    if at_attach > 0 {
+        text.push_str(&format!(
+            "  under way at attach, not counted: {} calls, {} requests\n",
+            count(ledger.calls_in_flight_at_attach),
+            count(ledger.requests_in_flight_at_attach)
+        ));
+    }
+    if ledger.compat_calls > 0 {
+        text.push_str(&format!(
+            "  {} calls by the 32-bit interface, all counted as other\n",
+            count(ledger.compat_calls)
+        ));
+    }
+    for check in ledger.checks.iter().filter(|check| is_shown(check)) {
+        text.push_str(&line(check));
+    }
+    for message in &ledger.messages {
+        text.push_str(&format!("  probes: {}\n", printable(message)));
+    }
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
+fn cost(report: &Report) -> String {
+    let ledger = &report.ledger;
+    let Some(cpu) = ledger.probe_cpu_ns else {
+        return "their cost unknown (it takes CAP_SYS_ADMIN)".into();
+    };
+    let capacity = report.duration_ns.max(1) as f64 * report.host.cpus.max(1) as f64;
+    let estimated = ledger
+        .probe_cpu_measured_share
+        .is_some_and(|share| share < 0.99);
+    format!(
+        "cost {}{} CPU ({} of the machine)",
+        if estimated { "about " } else { "" },
+        time(cpu),
+        percent(cpu as f64 / capacity)
+    )
+}
+
+/// Requests are told by their bytes already.
+const fn is_shown(check: &Check) -> bool {
+    let is_count = matches!(check.what, CheckKind::DeviceReads | CheckKind::DeviceWrites);
+    (check.counted > 0 || check.kernel > 0) && (!is_count || check.counted != check.kernel)
+}
+
+fn line(check: &Check) -> String {
+    let whose = check
+        .workload
+        .as_deref()
+        .or(check.device.as_deref())
+        .map_or_else(String::new, printable);
+    let (what, source) = match check.what {
+        CheckKind::CallReadBytes => ("read by calls", "/proc/PID/io"),
+        CheckKind::CallWrittenBytes => ("written by calls", "/proc/PID/io"),
+        CheckKind::BlockReadBytes => ("read from devices", "/proc/PID/io"),
+        CheckKind::BlockWrittenBytes => ("written to devices", "made dirty"),
+        CheckKind::DeviceReadBytes => ("read", "/sys/block"),
+        CheckKind::DeviceWrittenBytes => ("written", "/sys/block"),
+        CheckKind::DeviceReads => ("reads", "/sys/block"),
+        CheckKind::DeviceWrites => ("writes", "/sys/block"),
+    };
+    let is_count = matches!(check.what, CheckKind::DeviceReads | CheckKind::DeviceWrites);
+    let number = if is_count { count } else { bytes };
+    let difference = match check.counted.cmp(&check.kernel) {
+        std::cmp::Ordering::Equal => "exactly".to_owned(),
+        std::cmp::Ordering::Less => format!("-{}", number(check.kernel - check.counted)),
+        std::cmp::Ordering::Greater => format!("+{}", number(check.counted - check.kernel)),
+    };
+    format!(
+        "  {whose}: {what} {}, {source} {} ({difference})\n",
+        number(check.counted),
+        number(check.kernel)
+    )
+}

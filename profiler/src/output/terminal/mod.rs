@@ -1,0 +1,40 @@
+//! The report for a person, in 80 columns.
+
+mod devices;
+mod histogram;
+mod ledger;
+mod style;
+mod table;
+mod workload;
+
+pub use style::Style;
+
+use crate::{model::report::Report, output::format::time};
+
+/// The width that everything but paths and command lines keeps to.
+const WIDTH: usize = 80;
+
+/// The whole report.
+pub fn render(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    let lost = ledger::alarm(&report.ledger);
+    // What puts the figures in doubt comes before them.
+    if let Some(lost) = &lost {
+        text.push_str(&format!("{}\n\n", style.alarm(lost)));
+    }
+    for part in &report.workloads {
+        text.push_str(&workload::render(part, style));
+    }
+    text.push_str(&devices::render(report, style));
+    text.push_str(&ledger::render(report, style));
+    text.push_str(&style.faint(&format!(
+        "ioprof {} on {}, Linux {}, {} CPUs, {}, {}\n",
+        report.ioprof_version,
+        crate::output::format::printable(&report.host.name),
+        report.host.kernel,
+        report.host.cpus,
+        report.started_at,
+        time(report.duration_ns),
+    )));
+    text
+}

@@ -1,0 +1,57 @@
+//! Columns without lines: the first to the left, numbers to the right.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table as Cells, presets::NOTHING};
+
+use super::Style;
+
+/// A table that is printed with its heading.
+pub struct Table {
+    cells: Cells,
+    left: usize,
+    columns: usize,
+}
+
+impl Table {
+    /// A table whose first `left` columns are text.
+    pub fn new(left: usize, header: &[&str]) -> Self {
+        let mut cells = Cells::new();
+        cells
+            .load_preset(NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_header(header);
+        Self {
+            cells,
+            left,
+            columns: header.len(),
+        }
+    }
+
+    /// One row.
+    pub fn row<I: IntoIterator<Item = String>>(&mut self, row: I) {
+        self.cells.add_row(row);
+    }
+
+    /// The lines, the heading emphasised.
+    pub fn render(mut self, style: Style) -> String {
+        for (at, column) in self.cells.column_iter_mut().enumerate() {
+            column.set_cell_alignment(if at < self.left {
+                CellAlignment::Left
+            } else {
+                CellAlignment::Right
+            });
+            let right = if at + 1 == self.columns { 0 } else { 2 };
+            column.set_padding((0, right));
+        }
+        let mut text = String::new();
+        for (at, line) in self.cells.lines().enumerate() {
+            let line = line.trim_end();
+            if at == 0 {
+                text.push_str(&style.heading(line));
+            } else {
+                text.push_str(line);
+            }
+            text.push('\n');
+        }
+        text
+    }
+}

@@ -1,0 +1,302 @@
+//! One workload: what it did, its calls, its requests.
+
+use super::{Style, WIDTH, histogram, table::Table};
+use crate::{
+    model::{
+        histogram::Histogram,
+        report::{Block, BlockOperation, Exit, Kind, Syscall, Workload},
+    },
+    output::format::{bytes, command_line, count, percent, printable, shortened, time},
+};
+
+/// How many calls have a line of their own, and how many a histogram.
+const CALLS: usize = 12;
+const HISTOGRAMS: usize = 2;
+/// Below this a distribution says no more than its quantiles.
+const FEW: u64 = 16;
+
+/// Everything about one workload.
+pub fn render(workload: &Workload, style: Style) -> String {
+    let mut text = summary(workload, style);
+    text.push('\n');
+    text.push_str(&calls(workload, style));
+    text.push_str(&histograms(workload, style));
+    text.push_str(&requests(workload, style));
+    text.push_str(&self_reported(workload));
+    text
+}
+
+fn summary(workload: &Workload, style: Style) -> String {
+    let kind = match workload.kind {
+        Kind::Builtin => "built-in workload",
+        Kind::Command => "command",
+        Kind::Attached => "attached",
+    };
+    let end = match workload.exit {
+        Some(Exit::Code(code)) => format!("exit {code}"),
+        Some(Exit::Signal(signal)) => format!("ended by signal {signal}"),
+        None if workload.root_pid == 0 => "not started".to_owned(),
+        None => "still running".to_owned(),
+    };
+    let heading = style.heading(&printable(&workload.name));
+    let mut text = format!("{heading}  {kind}, pid {}, {end}\n", workload.root_pid);
+    if workload.kind == Kind::Command || workload.kind == Kind::Attached {
+        text.push_str(&format!(
+            "  $ {}\n",
+            shortened(&command_line(&workload.argv), WIDTH - 4)
+        ));
+    }
+    text.push_str(&format!("  {}\n", time_line(workload)));
+    text.push_str(&format!("  {}\n", asked_line(workload)));
+    text.push_str(&format!("  {}\n", device_line(workload)));
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
+fn time_line(workload: &Workload) -> String {
+    let cpu = workload.cpu_user_ns + workload.cpu_system_ns;
+    let mut parts = vec![
+        format!("wall {}", time(workload.wall_ns)),
+        format!(
+            "CPU {} user + {} system",
+            time(workload.cpu_user_ns),
+            time(workload.cpu_system_ns)
+        ),
+    ];
+    if workload.wall_ns > 0 {
+        parts.push(format!(
+            "= {} of a CPU",
+            percent(cpu as f64 / workload.wall_ns as f64)
+        ));
+    }
+    let mut line = parts.join(" ").replacen(" CPU", ", CPU", 1);
+    if let Some(rss) = workload.max_rss_bytes {
+        line.push_str(&format!(", max RSS {}", bytes(rss)));
+    }
+    let running = match workload.threads_running {
+        0 => String::new(),
+        running if workload.kind == Kind::Attached => format!(", {running} running"),
+        running => format!(", {running} still running"),
+    };
+    format!(
+        "{line}\n  processes {}, threads {}{running}",
+        count(workload.processes),
+        count(workload.threads)
+    )
+}
+
+/// Calls that take bytes in; the others that move bytes give them out.
+const READING: [&str; 5] = ["read", "pread64", "readv", "preadv", "preadv2"];
+const WRITING: [&str; 5] = ["write", "pwrite64", "writev", "pwritev", "pwritev2"];
+
+fn asked_line(workload: &Workload) -> String {
+    let sum = |names: &[&str]| {
+        let calls = workload
+            .syscalls
+            .iter()
+            .filter(|call| names.contains(&call.name.as_str()));
+        calls.fold((0, 0), |(bytes, calls), call| {
+            (bytes + call.bytes.unwrap_or(0), calls + call.calls)
+        })
+    };
+    let (read, reads) = sum(&READING);
+    let (written, writes) = sum(&WRITING);
+    let (copied, copies) = sum(&["copy_file_range", "sendfile", "splice"]);
+    let mut line = format!(
+        "asked   read {} in {} calls, written {} in {}",
+        bytes(read),
+        count(reads),
+        bytes(written),
+        count(writes)
+    );
+    if copies > 0 {
+        line.push_str(&format!(", copied {} in {}", bytes(copied), count(copies)));
+    }
+    line
+}
+
+fn device_line(workload: &Workload) -> String {
+    let Some(block) = &workload.block else {
+        return "device  unknown: the probes for requests are missing, see the ledger".into();
+    };
+    let sum = |operation| {
+        let own = block.iter().filter(|block| block.operation == operation);
+        own.fold((0, 0), |(bytes, requests), block| {
+            (bytes + block.bytes, requests + block.requests)
+        })
+    };
+    let (read, reads) = sum(BlockOperation::Read);
+    let (written, writes) = sum(BlockOperation::Write);
+    let (_, flushes) = sum(BlockOperation::Flush);
+    format!(
+        "device  read {} in {} requests, written {} in {}, {} flushes",
+        bytes(read),
+        count(reads),
+        bytes(written),
+        count(writes),
+        count(flushes)
+    )
+}
+
+fn calls(workload: &Workload, style: Style) -> String {
+    if workload.syscalls.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(
+        1,
+        &[
+            "system call",
+            "calls",
+            "errors",
+            "bytes",
+            "time",
+            "p50",
+            "p99",
+            "max",
+        ],
+    );
+    for call in workload.syscalls.iter().take(CALLS) {
+        table.row([
+            call.name.clone(),
+            count(call.calls),
+            count(call.failed()),
+            call.bytes.map_or_else(String::new, bytes),
+            time(call.time_ns),
+            quantile(&call.latency, 0.5),
+            quantile(&call.latency, 0.99),
+            time(call.latency.max),
+        ]);
+    }
+    let rest = workload.syscalls.get(CALLS..).unwrap_or_default();
+    if !rest.is_empty() {
+        table.row([
+            format!("{} more", rest.len()),
+            count(rest.iter().map(|call| call.calls).sum()),
+            count(rest.iter().map(Syscall::failed).sum()),
+            bytes(rest.iter().filter_map(|call| call.bytes).sum()),
+            time(rest.iter().map(|call| call.time_ns).sum()),
+        ]);
+    }
+    format!("{}{}\n", table.render(style), errors(workload))
+}
+
+/// Which errors there were, the most frequent first.
+fn errors(workload: &Workload) -> String {
+    let mut errors: Vec<_> = workload
+        .syscalls
+        .iter()
+        .flat_map(|call| {
+            let of_call = call.errors.iter();
+            of_call.map(|(error, count)| (*count, &call.name, error))
+        })
+        .collect();
+    if errors.is_empty() {
+        return String::new();
+    }
+    errors.sort_by(|a, b| b.cmp(a));
+    let listed: Vec<_> = errors
+        .iter()
+        .map(|(times, call, error)| format!("{call} {error} {}", count(*times)))
+        .collect();
+    format!(
+        "{}\n",
+        shortened(&format!("errors: {}", listed.join(", ")), WIDTH)
+    )
+}
+
+fn quantile(histogram: &Histogram, q: f64) -> String {
+    histogram.quantile(q).map_or_else(|| "-".into(), time)
+}
+
+/// The latencies of the calls that took the most time.
+fn histograms(workload: &Workload, style: Style) -> String {
+    workload
+        .syscalls
+        .iter()
+        .filter(|call| call.name != "other" && call.calls >= FEW)
+        .take(HISTOGRAMS)
+        .map(|call| {
+            let heading = style.heading(&format!("{} latency", call.name));
+            format!("{heading}\n{}\n", histogram::render(&call.latency))
+        })
+        .collect()
+}
+
+fn requests(workload: &Workload, style: Style) -> String {
+    let Some(block) = workload.block.as_ref().filter(|block| !block.is_empty()) else {
+        return String::new();
+    };
+    let mut table = Table::new(
+        2,
+        &[
+            "device",
+            "request",
+            "count",
+            "bytes",
+            "queue p50",
+            "p99",
+            "service p50",
+            "p99",
+            "max",
+        ],
+    );
+    for requests in block {
+        table.row([
+            requests.device.clone(),
+            operation(requests.operation).to_owned(),
+            count(requests.requests),
+            bytes(requests.bytes),
+            quantile(&requests.queue, 0.5),
+            quantile(&requests.queue, 0.99),
+            quantile(&requests.service, 0.5),
+            quantile(&requests.service, 0.99),
+            time(requests.service.max),
+        ]);
+    }
+    format!("{}{}\n", table.render(style), failed(block))
+}
+
+fn failed(block: &[Block]) -> String {
+    match block.iter().map(|block| block.errors).sum() {
+        0 => String::new(),
+        failed => format!("{} requests failed\n", count(failed)),
+    }
+}
+
+const fn operation(operation: BlockOperation) -> &'static str {
+    match operation {
+        BlockOperation::Read => "read",
+        BlockOperation::Write => "write",
+        BlockOperation::Flush => "flush",
+        BlockOperation::Discard => "discard",
+    }
+}
+
+/// What a built-in workload says it did, in a line.
+fn self_reported(workload: &Workload) -> String {
+    let Some(own) = &workload.self_reported else {
+        return String::new();
+    };
+    let done: Vec<_> = own
+        .operations
+        .iter()
+        .filter(|operation| operation.calls > 0)
+        .map(|operation| {
+            format!(
+                "{} {} ({})",
+                count(operation.calls),
+                operation.name,
+                bytes(operation.bytes)
+            )
+        })
+        .collect();
+    let mut text = format!(
+        "says itself: {} with {}, {} files, {}\n",
+        time(own.elapsed_ns),
+        printable(&own.engine),
+        count(own.files),
+        done.join(", ")
+    );
+    text.push('\n');
+    text
+}

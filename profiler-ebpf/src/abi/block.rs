@@ -57,6 +57,9 @@ pub struct BlockSlot {
 }
 map_value!(BlockSlot, 16);
 
+/// How many bios of a request are looked at: as many as it can have segments, `BLK_MAX_SEGMENTS` of
+/// include/linux/blkdev.h.
+pub const MAX_BIOS: u32 = 128;
 /// How many slots there are.
 pub const MAX_SLOTS: u32 = 1024;
 /// How many (workload, device) pairs have a depth, those for everybody included.
@@ -74,16 +77,29 @@ pub struct RequestState {
     pub done_bytes: u64,
     /// Bytes when issued, all merged bios included.
     pub size: u64,
+    /// Those of them that are another workload's, which had its bio merged into this request.
+    pub foreign_bytes: u64,
     /// Where its numbers go.
     pub slot: BlockSlot,
 }
-map_value!(RequestState, 48);
+map_value!(RequestState, 56);
+
+/// A bio that was merged into a request, until that is issued.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MergedBio {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Where they go.
+    pub slot: BlockSlot,
+}
+map_value!(MergedBio, 24);
 
 /// One slot, on one CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockStats {
-    /// Requests completed, and their bytes.
+    /// Requests completed, and their bytes, whoever the bios in them are from.
     pub size: Totals,
     /// Nanoseconds from made to issued.
     pub queue: Totals,
@@ -91,8 +107,20 @@ pub struct BlockStats {
     pub service: Totals,
     /// Requests that failed.
     pub errors: u64,
+    /// Bytes completed, without those of other workloads' bios.
+    pub bytes: u64,
+    /// Bytes issued in requests of other workloads. Kept apart, because issue may be interrupted by
+    /// completion.
+    pub merged_bytes: u64,
 }
-map_value!(BlockStats, 104);
+map_value!(BlockStats, 120);
+
+impl BlockStats {
+    /// The bytes of the slot's own bios, in whatever request.
+    pub const fn own_bytes(&self) -> u64 {
+        self.bytes + self.merged_bytes
+    }
+}
 
 /// Key of the table of depths.
 #[repr(C)]

@@ -44,6 +44,7 @@ macro_rules! kernel_fields {
             OFF_QUEUE_DISK: "request_queue" "disk",
             OFF_DISK_MAJOR: "gendisk" "major",
             OFF_DISK_MINOR: "gendisk" "first_minor",
+            OFF_BIO_NEXT: "bio" "bi_next",
             OFF_BIO_BDEV: "bio" "bi_bdev",
             OFF_BIO_FLAGS: "bio" "bi_opf",
             OFF_BIO_SIZE: "bio" "bi_iter.bi_size",

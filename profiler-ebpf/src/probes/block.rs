@@ -18,7 +18,7 @@ use ioprof_ebpf::abi::{
 use super::{
     atomic, histogram,
     kernel::{self, constant, field, now},
-    loss,
+    loss, merge,
     syscall::NO_EXIST,
     task,
 };
@@ -36,7 +36,7 @@ static SLOTS_USED: Array<u64, 2> = Array::new();
 
 /// By slot.
 #[btf_map(name = "BLOCK_STATS")]
-static BLOCK_STATS: PerCpuArray<BlockStats, 1> = PerCpuArray::new();
+pub static BLOCK_STATS: PerCpuArray<BlockStats, 1> = PerCpuArray::new();
 
 /// The number of the depth of each (device, workload).
 #[btf_map(name = "DEPTH_NUMBERS")]
@@ -80,13 +80,28 @@ fn block_start(ctx: BtfTracePointContext) {
 #[btf_tracepoint(function = "block_getrq")]
 fn block_getrq(ctx: BtfTracePointContext) {
     let bio: *const c_void = ctx.arg(0);
-    // SAFETY: `bio` is the argument of the tracepoint, and the rest is loaded from it.
+    // SAFETY: `bio` is the argument of the tracepoint.
+    unsafe {
+        let (disk, flags, size) = look_at(bio);
+        made(bio as u64, disk, flags, size);
+    }
+}
+
+/// The disk, the flags and the size of a bio.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn look_at(bio: *const c_void) -> (*const c_void, u32, u32) {
+    // SAFETY: by the caller's promise.
     unsafe {
         let device: *const c_void = field(bio, &kernel::OFF_BIO_BDEV);
-        let disk: *const c_void = field(device, &kernel::OFF_BDEV_DISK);
-        let flags = field(bio, &kernel::OFF_BIO_FLAGS);
-        let size: u32 = field(bio, &kernel::OFF_BIO_SIZE);
-        made(bio as u64, disk, flags, size);
+        (
+            field(device, &kernel::OFF_BDEV_DISK),
+            field(bio, &kernel::OFF_BIO_FLAGS),
+            field(bio, &kernel::OFF_BIO_SIZE),
+        )
     }
 }
 
@@ -97,24 +112,8 @@ fn block_getrq(ctx: BtfTracePointContext) {
 /// `disk` is a BTF pointer to a `struct gendisk`.
 #[inline(always)]
 unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
-    let Some(operation) = operation(flags, size) else {
-        return;
-    };
     // SAFETY: by the caller's promise.
-    let (major, minor): (u32, u32) = unsafe {
-        (
-            field(disk, &kernel::OFF_DISK_MAJOR),
-            field(disk, &kernel::OFF_DISK_MINOR),
-        )
-    };
-    let key_of_slot = BlockKey {
-        workload: task::workload_of_current(),
-        device: major << 20 | minor,
-        operation: operation as u32,
-        padding: 0,
-    };
-    let Some(slot) = slot(&key_of_slot) else {
-        loss::count(Loss::SlotsFull);
+    let Some(slot) = (unsafe { slot_of_current(disk, flags, size) }) else {
         return;
     };
     let now = now();
@@ -123,6 +122,7 @@ unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
         issued_ns: 0,
         done_bytes: 0,
         size: size.into(),
+        foreign_bytes: 0,
         slot,
     };
     match REQUESTS.insert(&key, &state, NO_EXIST) {
@@ -151,6 +151,34 @@ fn replace(key: u64, state: &RequestState, now: u64) {
             *old = *state;
         }
     }
+}
+
+/// Where the numbers go of what the running task does to a disk; none for what is not accounted, or where
+/// there is no room.
+///
+/// # Safety
+///
+/// `disk` is a BTF pointer to a `struct gendisk`.
+#[inline(always)]
+pub unsafe fn slot_of_current(disk: *const c_void, flags: u32, size: u32) -> Option<BlockSlot> {
+    let operation = operation(flags, size)?;
+    // SAFETY: by the caller's promise.
+    let (major, minor): (u32, u32) = unsafe {
+        (
+            field(disk, &kernel::OFF_DISK_MAJOR),
+            field(disk, &kernel::OFF_DISK_MINOR),
+        )
+    };
+    let slot = slot(&BlockKey {
+        workload: task::workload_of_current(),
+        device: major << 20 | minor,
+        operation: operation as u32,
+        padding: 0,
+    });
+    if slot.is_none() {
+        loss::count(Loss::SlotsFull);
+    }
+    slot
 }
 
 /// What the request does; none for what is not the file system's.
@@ -285,6 +313,7 @@ fn block_issue(ctx: BtfTracePointContext) {
     unsafe {
         (*state).issued_ns = now();
         (*state).size = field::<u32>(request, &kernel::OFF_REQUEST_LEN).into();
+        (*state).foreign_bytes += merge::take_foreign(request, &(*state).slot);
         if key != request as u64 {
             let moved = *state;
             let _ = REQUESTS.remove(&key);
@@ -308,9 +337,14 @@ fn block_requeue(ctx: BtfTracePointContext) {
 /// The request becomes part of another, and is never issued.
 #[btf_tracepoint(function = "block_rq_merge")]
 fn block_merge(ctx: BtfTracePointContext) {
-    if let Some((key, state)) = find(ctx.arg(0)) {
-        // SAFETY: the entry stays valid for the run of the program.
-        let slot = unsafe { (*state).slot };
+    let request: *const c_void = ctx.arg(0);
+    if let Some((key, state)) = find(request) {
+        // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
+        let slot = unsafe {
+            let slot = (*state).slot;
+            merge::remember_all(request, &slot);
+            slot
+        };
         leave(&slot, now());
         let _ = REQUESTS.remove(&key);
     }
@@ -352,6 +386,7 @@ fn count(request: &RequestState, now: u64, failed: bool) {
     let stats = unsafe { &mut *stats };
     let series = series(constant(&FIRST_BLOCK_SERIES), slot);
     stats.size.add(request.done_bytes);
+    stats.bytes += request.done_bytes.saturating_sub(request.foreign_bytes);
     stats.errors += u64::from(failed);
     histogram::record(series + 2, request.done_bytes);
     if request.issued_ns != 0 {

@@ -2,9 +2,11 @@
 
 mod atomic;
 mod block;
+mod floor;
 mod histogram;
 mod kernel;
 mod loss;
+mod merge;
 mod syscall;
 mod task;
 

@@ -111,6 +111,7 @@ fn count(state: &TaskState, latency: u64, result: u64) {
         let moved = if failed { 0 } else { result };
         stats.bytes += moved;
         let size = if state.size == UNKNOWN_SIZE {
+            count_unread_vector(workload);
             moved
         } else {
             state.size
@@ -181,6 +182,14 @@ fn count_compat(workload: u32) {
     if let Some(totals) = task::totals(workload) {
         // SAFETY: the counter is in the map.
         atomic::add(unsafe { &raw mut (*totals).compat_calls }, 1);
+    }
+}
+
+#[inline(always)]
+fn count_unread_vector(workload: u32) {
+    if let Some(totals) = task::totals(workload) {
+        // SAFETY: the counter is in the map.
+        atomic::add(unsafe { &raw mut (*totals).vectors_unread }, 1);
     }
 }
 

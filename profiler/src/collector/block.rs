@@ -30,14 +30,14 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
     let mut blocks: Vec<_> = snapshot
         .requests
         .iter()
-        .filter(|requests| requests.key.workload == workload && requests.stats.size.count > 0)
+        .filter(|requests| requests.key.workload == workload && is_used(requests))
         .map(|requests| Block {
             device: context.device(device_number(requests.key.device)),
             operation: operation(requests.key.operation),
             origin: Origin::Thread,
             requests: requests.stats.size.count,
             errors: requests.stats.errors,
-            bytes: requests.stats.size.sum,
+            bytes: requests.stats.own_bytes(),
             queue: histogram(Unit::Ns, &requests.stats.queue, &requests.queue),
             service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
             size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
@@ -45,6 +45,11 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
         .collect();
     blocks.sort_by(|a, b| (&a.device, a.operation).cmp(&(&b.device, b.operation)));
     Some(blocks)
+}
+
+/// Whether anything of a slot was completed: its requests, or its bios in those of others.
+const fn is_used(requests: &Requests) -> bool {
+    requests.stats.size.count > 0 || requests.stats.merged_bytes > 0
 }
 
 fn operation(number: u32) -> BlockOperation {
@@ -93,7 +98,7 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
             .sum()
     };
     let count = |stats: &BlockStats| stats.size.count;
-    let bytes = |stats: &BlockStats| stats.size.sum;
+    let bytes = BlockStats::own_bytes;
     let depth = depth(snapshot, packed, DepthKey::EVERYBODY);
     let busy_ns = busy_ns(snapshot, context, &depth);
     let request_ns: u64 = of_device()
@@ -153,14 +158,14 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
     let of_device: Vec<&Requests> = snapshot
         .requests
         .iter()
-        .filter(|requests| requests.key.device == packed && requests.stats.size.count > 0)
+        .filter(|requests| requests.key.device == packed && is_used(requests))
         .collect();
     let bytes = |workload: Option<u32>| -> u64 {
         of_device
             .iter()
             .filter(|requests| workload.is_none_or(|number| requests.key.workload == number))
             .filter(|requests| is_data(requests.key.operation))
-            .map(|requests| requests.stats.size.sum)
+            .map(|requests| requests.stats.own_bytes())
             .sum()
     };
     let all_bytes = bytes(None);

@@ -157,6 +157,8 @@ fn requests(
             stats.queue.merge(&cpu.queue);
             stats.service.merge(&cpu.service);
             stats.errors += cpu.errors;
+            stats.bytes += cpu.bytes;
+            stats.merged_bytes += cpu.merged_bytes;
         }
         let series = block::series(first, slot.stats);
         requests.push(Requests {

@@ -1,6 +1,7 @@
 //! The only place that knows aya: loads the probes, brings processes into scope, reads the maps.
 
 pub mod btf;
+mod floor;
 mod maps;
 mod object;
 mod own_cost;
@@ -11,6 +12,7 @@ mod session;
 pub mod syscalls;
 mod tasks;
 
+pub use floor::Floor;
 pub use maps::{Requests, Snapshot};
 pub use object::RECORD as OBJECT_RECORD;
 pub use own_cost::OwnCost;

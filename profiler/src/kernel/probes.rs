@@ -41,6 +41,8 @@ pub const PROBES: &[Probe] = &[
     probe("block_merge", "block_rq_merge", Need::Block),
     probe("block_requeue", "block_rq_requeue", Need::Block),
     probe("block_issue", "block_rq_issue", Need::Block),
+    probe("block_backmerge", "block_bio_backmerge", Need::Block),
+    probe("block_frontmerge", "block_bio_frontmerge", Need::Block),
     probe(BLOCK_START, "block_io_start", Need::Block),
     probe("block_getrq", "block_getrq", Need::InsteadOf(BLOCK_START)),
 ];
@@ -115,7 +117,8 @@ pub fn attach(
     Ok(verdicts)
 }
 
-fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
+/// Verifies and attaches one probe.
+pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
     let attached = || -> Result<(), ProgramError> {
         let program: &mut BtfTracePoint = program(ebpf, probe.program)?.try_into()?;
         program.load(probe.tracepoint, btf)?;

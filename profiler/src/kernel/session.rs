@@ -180,10 +180,11 @@ impl Session {
 }
 
 /// The sizes of the maps for so many workloads, and the constants of this kernel, into the object.
-fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
+pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
     let workloads = settings.workloads.max(1);
     let first_block_series = series(workloads + 1, 0);
     let slots = (64 * (workloads + 1)).min(MAX_SLOTS);
+    let requests = proc::requests_at_most();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf)).allow_unsupported_maps();
@@ -205,7 +206,8 @@ fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Err
         .map_max_entries("BLOCK_STATS", slots + 1)
         .map_max_entries("DEPTH_NUMBERS", MAX_DEPTHS)
         .map_max_entries("DEPTHS", MAX_DEPTHS + 1)
-        .map_max_entries("REQUESTS", proc::requests_at_most())
+        .map_max_entries("REQUESTS", requests)
+        .map_max_entries("MERGED", requests)
         .load(object::bytes())
         .map_err(|error| {
             if super::privileges::can_load() {

@@ -1,0 +1,59 @@
+//! The least that probes on every system call can cost: two that do nothing.
+
+use std::path::Path;
+
+use aya::{Btf, Ebpf};
+
+use super::{
+    btf::{self, KernelTypes},
+    one_line,
+    probes::{Need, Probe, attach_one},
+    session::load,
+};
+use crate::{
+    error::Error,
+    kernel::Settings,
+    model::ledger::Verdict,
+};
+
+/// The empty probes, attached until this is dropped.
+pub struct Floor {
+    _ebpf: Ebpf,
+}
+
+const EMPTY: [Probe; 2] = [
+    Probe {
+        program: "floor_enter",
+        tracepoint: "sys_enter",
+        need: Need::Required,
+    },
+    Probe {
+        program: "floor_exit",
+        tracepoint: "sys_exit",
+        need: Need::Required,
+    },
+];
+
+impl Floor {
+    /// Attaches the empty probes.
+    ///
+    /// # Errors
+    ///
+    /// As for a session.
+    pub fn attach() -> Result<Self, Error> {
+        let types = KernelTypes::read(Path::new(btf::PATH))?;
+        let btf = Btf::from_sys_fs().map_err(|error| Error::Btf {
+            reason: one_line(&error),
+        })?;
+        let mut ebpf = load(&Settings::default(), &types, &btf)?;
+        for probe in &EMPTY {
+            if let Verdict::Refused { reason } = attach_one(&mut ebpf, &btf, probe) {
+                return Err(Error::ProbeMissing {
+                    probe: probe.program,
+                    reason,
+                });
+            }
+        }
+        Ok(Self { _ebpf: ebpf })
+    }
+}

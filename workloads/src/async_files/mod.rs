@@ -3,6 +3,7 @@
 mod item;
 mod plan;
 mod tokio_pool;
+mod uring;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::error::Error;
 use crate::files::Kernel;
 use crate::interrupt::Interrupt;
 use crate::offsets::Blocks;
-use crate::options::{Access, AsyncOptions, SizeRange, value_name};
+use crate::options::{Access, AsyncOptions, EngineChoice, SizeRange, value_name};
 use crate::resources::{descriptor_budget, processors};
 use crate::run::Run;
 use crate::summary::Summary;
@@ -31,10 +32,57 @@ pub fn run(options: &AsyncOptions, interrupt: &Interrupt) -> Result<Summary, Err
     let set = run.data_set(&settings.specification(options))?;
     run.prepare_cache(set.dir(), &set.files)?;
     settings.describe(options, &mut run);
-    let plan = Arc::new(settings.plan(options, &set, interrupt));
-    run.engine("tokio", None);
-    run.measure(|gauge| Ok(tokio_pool::run(plan, Kernel, Arc::clone(gauge))?.0))?;
+    let plan = Arc::new(settings.plan(options, &set, &mut run)?);
+    let engine = choose(options.engine)?;
+    let mut notes = Vec::new();
+    run.engine(engine.name, engine.reason);
+    run.measure(|gauge| {
+        if engine.uring {
+            let outcome = uring::run(&plan, gauge)?;
+            notes = outcome.notes;
+            return Ok(outcome.counters);
+        }
+        let (counters, stuck) = tokio_pool::run(plan, Kernel, Arc::clone(gauge))?;
+        if stuck > 0 {
+            notes.push(format!(
+                "{stuck} calls never returned; what their threads did is not counted"
+            ));
+        }
+        Ok(counters)
+    })?;
+    notes.into_iter().for_each(|note| run.note(note));
     Ok(run.finish())
+}
+
+/// The engine that runs, and why.
+struct Engine {
+    uring: bool,
+    name: &'static str,
+    reason: Option<String>,
+}
+
+fn choose(wanted: EngineChoice) -> Result<Engine, Error> {
+    let tokio = |reason| Engine {
+        uring: false,
+        name: "tokio",
+        reason,
+    };
+    let uring = |reason| Engine {
+        uring: true,
+        name: "uring",
+        reason,
+    };
+    match (wanted, uring::available()) {
+        (EngineChoice::Tokio, _) => Ok(tokio(None)),
+        (EngineChoice::Uring, Ok(())) => Ok(uring(None)),
+        (EngineChoice::Uring, Err(reason)) => Err(Error::Uring { reason }),
+        (EngineChoice::Auto, Ok(())) => {
+            Ok(uring(Some("auto: the kernel allows io_uring".to_owned())))
+        }
+        (EngineChoice::Auto, Err(reason)) => {
+            Ok(tokio(Some(format!("auto: no io_uring, {reason}"))))
+        }
+    }
 }
 
 /// The options with their defaults filled in and checked against each other.
@@ -127,7 +175,31 @@ impl Settings {
         run.parameter("fsync", value_name(&options.fsync));
     }
 
-    fn plan(&self, options: &AsyncOptions, set: &DataSet, interrupt: &Interrupt) -> Plan {
+    /// The depth that the limit of open files allows. Direct descriptors have the same limit (io_uring_register(2)).
+    fn depth_within_limit(&self, run: &mut Run<'_>) -> Result<usize, Error> {
+        let (limit, left) = descriptor_budget();
+        if left == 0 {
+            return Err(Error::Descriptors {
+                limit,
+                left,
+                needed: 1,
+            });
+        }
+        if left < self.depth as u64 {
+            run.note(format!(
+                "--depth {} is lowered to {left}: the limit of open files is {limit}",
+                self.depth
+            ));
+        }
+        Ok(self.depth.min(usize::try_from(left).unwrap_or(usize::MAX)))
+    }
+
+    fn plan(
+        &self,
+        options: &AsyncOptions,
+        set: &DataSet,
+        run: &mut Run<'_>,
+    ) -> Result<Plan, Error> {
         let size = set.files.first().map_or(0, |file| file.size);
         let blocks = match options.access {
             Access::Files => None,
@@ -135,14 +207,14 @@ impl Settings {
             Access::Sequential => Some(Blocks::sequential(size, self.block_size)),
         };
         let items = blocks.map_or(set.files.len() as u64, |blocks| blocks.count());
-        let (_, budget) = descriptor_budget();
-        Plan {
+        let depth = self.depth_within_limit(run)?;
+        Ok(Plan {
             files: set.files.clone(),
             blocks,
             content: set.content,
             block_size: self.block_size,
-            depth: self.depth.min(budget as usize).max(1),
-            workers: self.workers,
+            depth,
+            workers: self.workers.min(depth),
             read_percent: self.read_percent,
             direct: options.direct,
             verify: options.verify,
@@ -151,8 +223,8 @@ impl Settings {
             source: Source::new(
                 items,
                 options.duration.map(Duration::from_secs_f64),
-                interrupt,
+                run.interrupt,
             ),
-        }
+        })
     }
 }

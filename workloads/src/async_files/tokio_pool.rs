@@ -172,7 +172,7 @@ fn give_up<F>(pool: &Pool<F>, file: usize) {
 fn work<F: Files>(pool: &Pool<F>, desk: &Desk) -> Result<(), Error> {
     let plan = &*pool.plan;
     let mut buffer = Buffer::new(plan.buffer_size())
-        .map_err(Error::io("allocate memory for", plan.files_dir()))?;
+        .map_err(Error::io("allocate memory for", plan.any_path()))?;
     let mut transfer = Transfer::new(&pool.files, &pool.gauge, Some(plan.timeout));
     let mut shared = SharedFile::default();
     let mut result = Ok(());
@@ -247,13 +247,13 @@ impl SharedFile {
         {
             result = transfer
                 .sync(file.as_fd())
-                .map_err(Error::io("fsync", plan.files_dir()));
+                .map_err(Error::io("fsync", plan.any_path()));
         }
         for file in [self.read, self.write].into_iter().flatten() {
             result = result.and(
                 transfer
                     .close(file)
-                    .map_err(Error::io("close", plan.files_dir())),
+                    .map_err(Error::io("close", plan.any_path())),
             );
         }
         result

@@ -21,7 +21,7 @@ pub struct AsyncOptions {
     pub access: Access,
 
     /// Number of files, for `--access files`
-    #[arg(long, value_name = "COUNT", default_value_t = 6000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = 12_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub files: u64,
 
     /// Size of a file, or a range to draw each one's from; by default 64K, or 1G for the one file of blocks

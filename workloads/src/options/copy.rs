@@ -31,7 +31,7 @@ pub struct CopyOptions {
     pub dense: bool,
 
     /// Bytes per read, write or request
-    #[arg(long, value_name = "SIZE", default_value = "1M")]
+    #[arg(long, value_name = "SIZE", default_value = "256K")]
     pub block_size: Size,
 
     /// Compare contents, size and mode of the copy with the original's afterwards

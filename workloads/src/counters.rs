@@ -18,6 +18,7 @@ const LONGEST_NS: u64 = 3_600_000_000_000;
 struct Counter {
     calls: u64,
     bytes: u64,
+    time_ns: u64,
     errors: BTreeMap<i32, u64>,
     latency: Option<Histogram<u64>>,
 }
@@ -28,6 +29,7 @@ impl Counter {
         Self {
             calls: 0,
             bytes: 0,
+            time_ns: 0,
             errors: BTreeMap::new(),
             latency: Histogram::new_with_bounds(1, LONGEST_NS, 2).ok(),
         }
@@ -36,6 +38,7 @@ impl Counter {
     fn merge(&mut self, other: &Self) {
         self.calls += other.calls;
         self.bytes += other.bytes;
+        self.time_ns += other.time_ns;
         for (&number, &count) in &other.errors {
             *self.errors.entry(number).or_default() += count;
         }
@@ -70,6 +73,7 @@ impl Counter {
             via,
             calls: self.calls,
             bytes: self.bytes,
+            time_ns: self.time_ns,
             errors,
             latency,
         }
@@ -109,6 +113,7 @@ impl Counters {
     ) {
         let counter = self.counter(operation, via);
         counter.calls += 1;
+        counter.time_ns += latency_ns;
         match result {
             Ok(bytes) => counter.bytes += bytes,
             Err(number) => *counter.errors.entry(number).or_default() += 1,
@@ -118,18 +123,19 @@ impl Counters {
         }
     }
 
-    /// Many calls at once that were not timed one by one, `sampled_ns` being the length of one of them.
+    /// Many accesses to memory that took `time_ns` together; one of them, timed alone, took `sampled_ns`.
     pub fn record_many(
         &mut self,
         operation: Operation,
-        via: Via,
         calls: u64,
         bytes: u64,
+        time_ns: u64,
         sampled_ns: Option<u64>,
     ) {
-        let counter = self.counter(operation, via);
+        let counter = self.counter(operation, Via::Memory);
         counter.calls += calls;
         counter.bytes += bytes;
+        counter.time_ns += time_ns;
         if let (Some(histogram), Some(latency_ns)) = (&mut counter.latency, sampled_ns) {
             histogram.saturating_record(latency_ns.max(1));
         }
@@ -166,6 +172,11 @@ impl Counters {
     /// One more file is done, well or not.
     pub fn finish_file(&mut self) {
         self.files += 1;
+    }
+
+    /// That many more files are done.
+    pub fn finish_files(&mut self, files: u64) {
+        self.files += files;
     }
 
     /// A file failed.

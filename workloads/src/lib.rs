@@ -29,6 +29,8 @@ mod copy;
 mod counters;
 mod data_set;
 mod error;
+#[cfg(test)]
+mod faulty;
 mod files;
 mod interrupt;
 mod mmap;

@@ -36,13 +36,18 @@ pub fn run(options: &AsyncOptions, interrupt: &Interrupt) -> Result<Summary, Err
     let engine = choose(options.engine)?;
     let mut notes = Vec::new();
     run.engine(engine.name, engine.reason);
+    let of_blocks = plan.blocks.is_some();
     run.measure(|gauge| {
-        if engine.uring {
+        let (mut counters, stuck) = if engine.uring {
             let outcome = uring::run(&plan, gauge)?;
             notes = outcome.notes;
-            return Ok(outcome.counters);
+            (outcome.counters, 0)
+        } else {
+            tokio_pool::run(plan, Kernel, Arc::clone(gauge))?
+        };
+        if of_blocks {
+            counters.finish_file();
         }
-        let (counters, stuck) = tokio_pool::run(plan, Kernel, Arc::clone(gauge))?;
         if stuck > 0 {
             notes.push(format!(
                 "{stuck} calls never returned; what their threads did is not counted"
@@ -228,3 +233,6 @@ impl Settings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,8 +152,13 @@ pub fn run<F: Files>(
         stages.push(
             scope.spawn(move || discover(settings, gauge, interrupt, &found_in, &total_files)),
         );
+        let next = || Next {
+            outputs: settings.output.is_some().then(|| output_in.clone()),
+            results: result_in.clone(),
+        };
         for _ in 0..workers {
             let reader = Reader {
+                own: Transformer::new(settings.transforms.clone(), None, next()),
                 transfer: Transfer::new(files, gauge, None),
                 found: found_out.clone(),
                 pool: pool_out.clone(),
@@ -164,11 +169,8 @@ pub fn run<F: Files>(
             stages.push(scope.spawn(move || reader.run()));
         }
         for chunks in chunk_out {
-            let to = Next {
-                outputs: settings.output.is_some().then(|| output_in.clone()),
-                results: result_in.clone(),
-            };
-            let transformer = Transformer::new(settings.transforms.clone(), pool_in.clone(), to);
+            let transformer =
+                Transformer::new(settings.transforms.clone(), Some(pool_in.clone()), next());
             stages.push(scope.spawn(move || transformer.run(&chunks)));
         }
         if let Some(folder) = &settings.output {

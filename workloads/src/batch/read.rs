@@ -9,6 +9,7 @@ use nix::sys::stat::SFlag;
 
 use super::collect::Gate;
 use super::pipeline::{Chunk, Failure, Job};
+use super::transform::Transformer;
 use crate::counters::{Counters, Event};
 use crate::error::remedy;
 use crate::files::Files;
@@ -25,6 +26,8 @@ pub struct Reader<'a, F> {
     pub pool: Receiver<Vec<u8>>,
     /// Where chunks go, by the number of their file.
     pub chunks: Vec<Sender<Chunk>>,
+    /// Transforms what the next stage has no time for.
+    pub own: Transformer,
     /// Keeps readers from running far ahead of ordered results.
     pub gate: Arc<Gate>,
     /// Ends the stage early.
@@ -126,8 +129,11 @@ impl<F: Files> Reader<'_, F> {
         Ok(())
     }
 
-    fn chunk(&self, job: &Arc<Job>, first: bool) -> Result<Chunk, Gone> {
-        let buffer = self.pool.recv().map_err(|_| Gone)?;
+    fn chunk(&mut self, job: &Arc<Job>, first: bool) -> Result<Chunk, Gone> {
+        let buffer = match self.own.spare.take() {
+            Some(buffer) => buffer,
+            None => self.pool.recv().map_err(|_| Gone)?,
+        };
         Ok(Chunk {
             job: Arc::clone(job),
             buffer,
@@ -139,11 +145,20 @@ impl<F: Files> Reader<'_, F> {
         })
     }
 
-    fn pass_on(&self, mut chunk: Chunk) -> Result<(), Gone> {
+    fn pass_on(&mut self, mut chunk: Chunk) -> Result<(), Gone> {
         if chunk.failure.is_some() || chunk.skipped {
             chunk.last = true;
         }
         let worker = (chunk.job.number % self.chunks.len() as u64) as usize;
+        // A whole file that would have to wait is transformed here and now, while its bytes are in this CPU's cache.
+        // Parts of a file keep their order, and so their worker.
+        if chunk.first && chunk.last && !self.chunks[worker].is_empty() {
+            return if self.own.chunk(chunk) {
+                Ok(())
+            } else {
+                Err(Gone)
+            };
+        }
         self.chunks[worker].send(chunk).map_err(|_| Gone)
     }
 }

@@ -17,7 +17,10 @@ const LEVEL: i32 = 1;
 /// One thread of the stage.
 pub struct Transformer {
     transforms: Vec<Transform>,
-    pool: Sender<Vec<u8>>,
+    /// Where buffers go back to; a reader keeps its own.
+    pool: Option<Sender<Vec<u8>>>,
+    /// A reader's buffer, to be used for its next file while it is in the CPU's cache.
+    pub spare: Option<Vec<u8>>,
     next: Next,
     /// Files whose last chunk is yet to come. Files of one chunk, the most, never get here.
     unfinished: HashMap<u64, (FileResult, Vec<Step>)>,
@@ -32,8 +35,8 @@ enum Step {
 }
 
 impl Transformer {
-    /// A worker that applies `transforms` in turn.
-    pub fn new(transforms: Vec<Transform>, pool: Sender<Vec<u8>>, next: Next) -> Self {
+    /// A worker that applies `transforms` in turn; without a pool it is a reader's own.
+    pub fn new(transforms: Vec<Transform>, pool: Option<Sender<Vec<u8>>>, next: Next) -> Self {
         // Fails for lack of memory alone; then each file fails with these words.
         let compressor = transforms
             .contains(&Transform::Compress)
@@ -42,6 +45,7 @@ impl Transformer {
         Self {
             transforms,
             pool,
+            spare: None,
             next,
             unfinished: HashMap::new(),
             compressor,
@@ -58,8 +62,8 @@ impl Transformer {
         Counters::new()
     }
 
-    /// Returns whether anybody is interested in more.
-    fn chunk(&mut self, mut chunk: Chunk) -> bool {
+    /// Transforms one chunk. Returns whether anybody is interested in more.
+    pub fn chunk(&mut self, mut chunk: Chunk) -> bool {
         let number = chunk.job.number;
         let (mut result, mut steps) = self.unfinished.remove(&number).unwrap_or_else(|| {
             let path = chunk.job.found.path.clone();
@@ -96,8 +100,11 @@ impl Transformer {
         }
         let last = chunk.last;
         let job = chunk.job;
-        // The pool has room for every buffer there is; it is gone once the readers are.
-        let _ = self.pool.send(chunk.buffer);
+        match &self.pool {
+            // The pool has room for every buffer there is; it is gone once the readers are.
+            Some(pool) => drop(pool.send(chunk.buffer)),
+            None => self.spare = Some(chunk.buffer),
+        }
         let finished = if last {
             Some(result)
         } else {

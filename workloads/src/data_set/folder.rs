@@ -34,12 +34,9 @@ impl Folder {
     ///
     /// [`Error::Io`] where the file system refuses.
     pub fn temporary(parent: &Path) -> Result<Self, Error> {
-        let made = tempfile::Builder::new()
-            .prefix("ioprof-")
-            .tempdir_in(parent)
-            .map_err(Error::io("make a folder in", parent))?;
-        // From here on the removal is this type's, which checks the marker.
-        let path = made.keep();
+        // mkdtemp(3) makes a name that did not exist, for this user alone.
+        let path = nix::unistd::mkdtemp(&parent.join("ioprof-XXXXXX"))
+            .map_err(|errno| Error::io("make a folder in", parent)(errno.into()))?;
         match Self::mark(&path) {
             Ok(marker) => Ok(Self {
                 path,

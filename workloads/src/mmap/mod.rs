@@ -74,7 +74,7 @@ pub fn run(options: &MmapOptions, interrupt: &Interrupt) -> Result<Summary, Erro
             gauge.closed();
             match result {
                 Ok(()) => {}
-                Err(error @ Error::Truncated { .. }) => {
+                Err(error @ (Error::Truncated { .. } | Error::Io { .. })) => {
                     counters.fail_with(&file.path, "access", error.to_string())
                 }
                 Err(error) => return Err(error),

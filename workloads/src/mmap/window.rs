@@ -142,15 +142,26 @@ impl<'a> Window<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`] with the place of the first that did not.
+    /// [`Error::Truncated`] with the place of the first that did not; [`Error::Io`] where the file still has the place.
     pub fn check(&self) -> Result<(), Error> {
         match self.guard.fault() {
             None => Ok(()),
             Some(at) => {
                 let offset_bytes = self.span.offset + at as u64;
-                Err(Error::Truncated {
-                    path: self.path.to_path_buf(),
-                    offset_bytes,
+                let ends_before =
+                    std::fs::metadata(self.path).is_ok_and(|now| now.len() <= offset_bytes);
+                Err(match &self.map {
+                    _ if ends_before => Error::Truncated {
+                        path: self.path.to_path_buf(),
+                        offset_bytes,
+                    },
+                    // The page is within the file and could not be had: a hole found no space, or the device failed.
+                    Map::Write(_) => Error::io("change a mapped page of", self.path)(
+                        io::Error::from_raw_os_error(libc::ENOSPC),
+                    ),
+                    Map::Read(_) => Error::io("read a mapped page of", self.path)(
+                        io::Error::from_raw_os_error(libc::EIO),
+                    ),
                 })
             }
         }

@@ -116,7 +116,11 @@ impl<'a> Run<'a> {
     }
 
     /// Does part of the set-up, counted as such.
-    fn with_set_up<T>(
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    pub fn with_set_up<T>(
         &mut self,
         work: impl FnOnce(&mut Transfer<'_, Kernel>) -> Result<T, Error>,
     ) -> Result<T, Error> {

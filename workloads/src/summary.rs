@@ -91,7 +91,8 @@ pub struct Setup {
     pub reused: bool,
     /// The state the page cache was put in, and how.
     pub cache: String,
-    /// What was asked of the kernel to make the data set and to set the cache up. Without latencies.
+    /// What was asked of the kernel to make the data set and to set the cache up, the folder's own marker aside. Without
+    /// latencies.
     pub operations: Vec<OperationSummary>,
 }
 

@@ -8,6 +8,7 @@ mod uring;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
 use plan::{Plan, Source};
 
 use crate::buffers::PAGE;
@@ -20,6 +21,10 @@ use crate::options::{Access, AsyncOptions, EngineChoice, SizeRange, value_name};
 use crate::resources::{descriptor_budget, processors};
 use crate::run::Run;
 use crate::summary::Summary;
+use crate::transfer::Transfer;
+
+/// Threads of the portable engine, unless the user says otherwise: enough to keep a device busy, few enough to be cheap.
+const POOL_THREADS: usize = 32;
 
 /// Runs the workload.
 ///
@@ -27,13 +32,16 @@ use crate::summary::Summary;
 ///
 /// See [`crate::run`].
 pub fn run(options: &AsyncOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
-    let settings = Settings::new(options)?;
+    let engine = choose(options.engine)?;
+    let settings = Settings::new(options, &engine)?;
     let mut run = Run::new("async", &options.common, interrupt);
     let set = run.data_set(&settings.specification(options))?;
+    if options.direct {
+        run.with_set_up(|transfer| check_direct(&set, transfer))?;
+    }
     run.prepare_cache(set.dir(), &set.files)?;
     settings.describe(options, &mut run);
     let plan = Arc::new(settings.plan(options, &set, &mut run)?);
-    let engine = choose(options.engine)?;
     let mut notes = Vec::new();
     run.engine(engine.name, engine.reason);
     let of_blocks = plan.blocks.is_some();
@@ -90,6 +98,21 @@ fn choose(wanted: EngineChoice) -> Result<Engine, Error> {
     }
 }
 
+/// Whether the file system does direct I/O at all; tmpfs and some network file systems do not.
+fn check_direct(set: &DataSet, transfer: &mut Transfer<'_, Kernel>) -> Result<(), Error> {
+    let Some(file) = set.files.first() else {
+        return Ok(());
+    };
+    match transfer.open(&file.path, OFlag::O_RDONLY | OFlag::O_DIRECT) {
+        Ok(open) => transfer.close(open).map_err(Error::io("close", &file.path)),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Err(Error::Options(format!(
+            "the file system of {} has no direct I/O; choose another --dir, or leave --direct out",
+            set.dir().display()
+        ))),
+        Err(error) => Err(Error::io("open", &file.path)(error)),
+    }
+}
+
 /// The options with their defaults filled in and checked against each other.
 struct Settings {
     file_size: SizeRange,
@@ -101,7 +124,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(options: &AsyncOptions) -> Result<Self, Error> {
+    fn new(options: &AsyncOptions, engine: &Engine) -> Result<Self, Error> {
         let whole = options.access == Access::Files;
         let gibibyte = SizeRange {
             min: 1 << 30,
@@ -142,11 +165,16 @@ impl Settings {
         let depth = options
             .depth
             .map_or(if whole { 256 } else { 32 }, |depth| depth as usize);
+        let default_workers = match (engine.uring, whole) {
+            // A ring keeps many in flight from one thread; whole files also cost the time of opening and copying.
+            (true, true) => processors(),
+            (true, false) => 1,
+            // A thread has one in flight.
+            (false, _) => POOL_THREADS,
+        };
         let workers = options
             .workers
-            .map_or(if whole { processors() } else { 1 }, |workers| {
-                workers as usize
-            })
+            .map_or(default_workers, |workers| workers as usize)
             .min(depth);
         Ok(Self {
             file_size,

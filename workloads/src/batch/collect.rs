@@ -60,11 +60,18 @@ impl Gate {
         state.1
     }
 
-    fn update(&self, done: u64, open: bool) {
+    /// Everything before number `done` has come out.
+    fn advance(&self, done: u64) {
         if self.ordered {
-            *self.state.lock().unwrap_or_else(PoisonError::into_inner) = (done, open);
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = done;
             self.changed.notify_all();
         }
+    }
+
+    /// Nothing is to be begun any more. Whoever leaves a number out must say so, for others may wait for it.
+    pub fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = false;
+        self.changed.notify_all();
     }
 }
 
@@ -136,7 +143,7 @@ impl<'a, F: Files> Collector<'a, F> {
     pub fn run(&mut self, results: &Receiver<FileResult>) -> Result<(), Error> {
         let taken = self.take(results);
         // Whatever happened, no reader may be left waiting.
-        self.gate.update(self.next, false);
+        self.gate.close();
         let flushed = taken.and_then(|()| self.flush());
         let closed = match self.results.take() {
             Some((path, file)) => self.transfer.close(file).map_err(Error::io("close", &path)),
@@ -158,7 +165,7 @@ impl<'a, F: Files> Collector<'a, F> {
                 self.next += 1;
                 self.emit(&result)?;
             }
-            self.gate.update(self.next, true);
+            self.gate.advance(self.next);
         }
         // After an interrupt numbers may be missing; what was done is still reported, in order.
         for (_, result) in std::mem::take(&mut self.early) {

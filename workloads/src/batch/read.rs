@@ -46,6 +46,7 @@ impl<F: Files> Reader<'_, F> {
                     || !self.gate.wait(job.number)
                     || self.file(&job).is_err()
                 {
+                    self.gate.close();
                     return self.transfer.counters;
                 }
             }

@@ -87,6 +87,32 @@ proptest! {
 }
 
 #[test]
+fn an_interrupt_lets_go_of_readers_that_wait_for_their_turn() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let root = dir.path().join("input");
+    fs::create_dir(&root).expect("folder");
+    for index in 0..200 {
+        fs::write(root.join(format!("f{index}")), "x").expect("file");
+    }
+    let settings = settings(&root, true, 4);
+    let gauge = OpenGauge::default();
+    let collector = collect::Collector::new(&settings, &Kernel, &gauge).expect("collector");
+    let gate = collector.gate();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| gate.wait(1_000_000));
+        gate.close();
+        assert!(!waiting.join().expect("reader"));
+    });
+    for _ in 0..20 {
+        let interrupt = Interrupt::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| interrupt.raise(libc::SIGINT));
+            pipeline::run(&settings, &Kernel, &gauge, &interrupt).expect("pipeline");
+        });
+    }
+}
+
+#[test]
 fn a_users_folder_with_all_it_may_hold() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let root = dir.path().join("input");

@@ -36,7 +36,7 @@ pub struct AsyncOptions {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=32768))]
     pub depth: Option<u32>,
 
-    /// Threads that submit; by default one for blocks and one per processor for whole files
+    /// Threads; by default, with uring, one for blocks and one per processor for whole files, with tokio up to 32
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub workers: Option<u32>,
 

@@ -23,7 +23,7 @@ pub struct CopyOptions {
     pub input: Option<PathBuf>,
 
     /// Size of the file made for the run; a quarter of it is holes
-    #[arg(long, value_name = "SIZE", default_value = "384M")]
+    #[arg(long, value_name = "SIZE", default_value = "640M")]
     pub file_size: Size,
 
     /// Make the file without holes

@@ -7,128 +7,8 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 
 use crate::error::{errno_number_name, remedy};
+pub use crate::operation::{Event, Operation};
 use crate::summary::{FileError, LatencySummary, OperationSummary, Summary, Via};
-
-/// What a workload asks of the kernel, or of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "the names are those of the system calls; docs/workloads.md lists what each covers"
-)]
-pub enum Operation {
-    Open,
-    Stat,
-    Read,
-    Write,
-    Fsync,
-    Close,
-    Seek,
-    Allocate,
-    Truncate,
-    CopyFileRange,
-    Sendfile,
-    Splice,
-    Mmap,
-    Munmap,
-    Madvise,
-    Msync,
-    Fadvise,
-    ReadDirectory,
-    MakeDirectory,
-    Load,
-    Store,
-}
-
-impl Operation {
-    /// Every operation, in the order they are reported.
-    pub const ALL: [Self; 21] = [
-        Self::Open,
-        Self::Stat,
-        Self::Read,
-        Self::Write,
-        Self::Fsync,
-        Self::Close,
-        Self::Seek,
-        Self::Allocate,
-        Self::Truncate,
-        Self::CopyFileRange,
-        Self::Sendfile,
-        Self::Splice,
-        Self::Mmap,
-        Self::Munmap,
-        Self::Madvise,
-        Self::Msync,
-        Self::Fadvise,
-        Self::ReadDirectory,
-        Self::MakeDirectory,
-        Self::Load,
-        Self::Store,
-    ];
-
-    /// The name in the summary.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Stat => "stat",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Fsync => "fsync",
-            Self::Close => "close",
-            Self::Seek => "seek",
-            Self::Allocate => "fallocate",
-            Self::Truncate => "truncate",
-            Self::CopyFileRange => "copy_file_range",
-            Self::Sendfile => "sendfile",
-            Self::Splice => "splice",
-            Self::Mmap => "mmap",
-            Self::Munmap => "munmap",
-            Self::Madvise => "madvise",
-            Self::Msync => "msync",
-            Self::Fadvise => "fadvise",
-            Self::ReadDirectory => "read_directory",
-            Self::MakeDirectory => "make_directory",
-            Self::Load => "load",
-            Self::Store => "store",
-        }
-    }
-}
-
-/// Something unusual in a transfer that is neither an error of the file nor nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(
-    missing_docs,
-    reason = "the names say it; Summary::events documents them"
-)]
-pub enum Event {
-    ShortRead,
-    ShortWrite,
-    Interrupted,
-    WouldBlock,
-    Shrank,
-    Grew,
-    Vanished,
-    TimedOut,
-    Skipped,
-    Hole,
-}
-
-impl Event {
-    /// The key in [`Summary::events`].
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ShortRead => "short_read",
-            Self::ShortWrite => "short_write",
-            Self::Interrupted => "interrupted",
-            Self::WouldBlock => "would_block",
-            Self::Shrank => "shrank",
-            Self::Grew => "grew",
-            Self::Vanished => "vanished",
-            Self::TimedOut => "timed_out",
-            Self::Skipped => "skipped",
-            Self::Hole => "hole",
-        }
-    }
-}
 
 /// Longest latency that the histogram tells apart; longer ones count as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -138,6 +18,7 @@ const LONGEST_NS: u64 = 3_600_000_000_000;
 struct Counter {
     calls: u64,
     bytes: u64,
+    time_ns: u64,
     errors: BTreeMap<i32, u64>,
     latency: Option<Histogram<u64>>,
 }
@@ -148,6 +29,7 @@ impl Counter {
         Self {
             calls: 0,
             bytes: 0,
+            time_ns: 0,
             errors: BTreeMap::new(),
             latency: Histogram::new_with_bounds(1, LONGEST_NS, 2).ok(),
         }
@@ -156,6 +38,7 @@ impl Counter {
     fn merge(&mut self, other: &Self) {
         self.calls += other.calls;
         self.bytes += other.bytes;
+        self.time_ns += other.time_ns;
         for (&number, &count) in &other.errors {
             *self.errors.entry(number).or_default() += count;
         }
@@ -190,6 +73,7 @@ impl Counter {
             via,
             calls: self.calls,
             bytes: self.bytes,
+            time_ns: self.time_ns,
             errors,
             latency,
         }
@@ -229,6 +113,7 @@ impl Counters {
     ) {
         let counter = self.counter(operation, via);
         counter.calls += 1;
+        counter.time_ns += latency_ns;
         match result {
             Ok(bytes) => counter.bytes += bytes,
             Err(number) => *counter.errors.entry(number).or_default() += 1,
@@ -238,18 +123,19 @@ impl Counters {
         }
     }
 
-    /// Many calls at once that were not timed one by one, `sampled_ns` being the length of one of them.
+    /// Many accesses to memory that took `time_ns` together; one of them, timed alone, took `sampled_ns`.
     pub fn record_many(
         &mut self,
         operation: Operation,
-        via: Via,
         calls: u64,
         bytes: u64,
+        time_ns: u64,
         sampled_ns: Option<u64>,
     ) {
-        let counter = self.counter(operation, via);
+        let counter = self.counter(operation, Via::Memory);
         counter.calls += calls;
         counter.bytes += bytes;
+        counter.time_ns += time_ns;
         if let (Some(histogram), Some(latency_ns)) = (&mut counter.latency, sampled_ns) {
             histogram.saturating_record(latency_ns.max(1));
         }
@@ -288,9 +174,9 @@ impl Counters {
         self.files += 1;
     }
 
-    /// Files done.
-    pub fn files(&self) -> u64 {
-        self.files
+    /// That many more files are done.
+    pub fn finish_files(&mut self, files: u64) {
+        self.files += files;
     }
 
     /// A file failed.
@@ -319,6 +205,7 @@ impl Counters {
     }
 
     /// How many files failed.
+    #[cfg(test)]
     pub fn failed(&self) -> u64 {
         self.failures.len() as u64 + self.failures_not_listed
     }

@@ -21,8 +21,6 @@
 //! # }
 //! ```
 
-#![allow(dead_code, reason = "removed with the next change, which uses it")]
-
 mod async_files;
 mod batch;
 mod buffers;
@@ -31,10 +29,13 @@ mod copy;
 mod counters;
 mod data_set;
 mod error;
+#[cfg(test)]
+mod faulty;
 mod files;
 mod interrupt;
 mod mmap;
 mod offsets;
+mod operation;
 pub mod options;
 mod report;
 mod resources;

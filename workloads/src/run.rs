@@ -11,7 +11,7 @@ use crate::files::Kernel;
 use crate::interrupt::Interrupt;
 use crate::options::{CommonOptions, value_name};
 use crate::resources::{CpuTime, peak_memory_bytes, reset_peak_memory};
-use crate::summary::{Setup, Summary};
+use crate::summary::{FileError, Setup, Summary};
 use crate::transfer::{OpenGauge, Transfer};
 
 /// One run of one workload, from set-up to summary.
@@ -116,7 +116,11 @@ impl<'a> Run<'a> {
     }
 
     /// Does part of the set-up, counted as such.
-    fn with_set_up<T>(
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    pub fn with_set_up<T>(
         &mut self,
         work: impl FnOnce(&mut Transfer<'_, Kernel>) -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -168,6 +172,15 @@ impl<'a> Run<'a> {
     pub fn engine(&mut self, name: &str, reason: Option<String>) {
         name.clone_into(&mut self.summary.engine);
         self.summary.engine_reason = reason;
+    }
+
+    /// A file turned out bad after the measured phase.
+    pub fn fail(&mut self, path: &std::path::Path, operation: &str, error: String) {
+        self.summary.errors.push(FileError {
+            path: path.display().to_string(),
+            operation: operation.to_owned(),
+            error,
+        });
     }
 
     /// Ends the run.

@@ -91,7 +91,8 @@ pub struct Setup {
     pub reused: bool,
     /// The state the page cache was put in, and how.
     pub cache: String,
-    /// What was asked of the kernel to make the data set and to set the cache up. Without latencies.
+    /// What was asked of the kernel to make the data set and to set the cache up, the folder's own marker aside. Without
+    /// latencies.
     pub operations: Vec<OperationSummary>,
 }
 
@@ -119,6 +120,8 @@ pub struct OperationSummary {
     pub calls: u64,
     /// What the successful ones returned, for operations that move data; 0 for others.
     pub bytes: u64,
+    /// Time spent in them, summed over all that were under way at once: it may be longer than the run.
+    pub time_ns: u64,
     /// Failed calls by error, "ENOSPC": 3.
     pub errors: BTreeMap<String, u64>,
     /// How long they took, as the workload saw it: for system calls from call to return, for io_uring from submission to

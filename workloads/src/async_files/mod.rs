@@ -3,10 +3,12 @@
 mod item;
 mod plan;
 mod tokio_pool;
+mod uring;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
 use plan::{Plan, Source};
 
 use crate::buffers::PAGE;
@@ -15,10 +17,14 @@ use crate::error::Error;
 use crate::files::Kernel;
 use crate::interrupt::Interrupt;
 use crate::offsets::Blocks;
-use crate::options::{Access, AsyncOptions, SizeRange, value_name};
+use crate::options::{Access, AsyncOptions, EngineChoice, SizeRange, value_name};
 use crate::resources::{descriptor_budget, processors};
 use crate::run::Run;
 use crate::summary::Summary;
+use crate::transfer::Transfer;
+
+/// Threads of the portable engine, unless the user says otherwise: enough to keep a device busy, few enough to be cheap.
+const POOL_THREADS: usize = 32;
 
 /// Runs the workload.
 ///
@@ -26,15 +32,85 @@ use crate::summary::Summary;
 ///
 /// See [`crate::run`].
 pub fn run(options: &AsyncOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
-    let settings = Settings::new(options)?;
+    let engine = choose(options.engine)?;
+    let settings = Settings::new(options, &engine)?;
     let mut run = Run::new("async", &options.common, interrupt);
     let set = run.data_set(&settings.specification(options))?;
+    if options.direct {
+        run.with_set_up(|transfer| check_direct(&set, transfer))?;
+    }
     run.prepare_cache(set.dir(), &set.files)?;
     settings.describe(options, &mut run);
-    let plan = Arc::new(settings.plan(options, &set, interrupt));
-    run.engine("tokio", None);
-    run.measure(|gauge| Ok(tokio_pool::run(plan, Kernel, Arc::clone(gauge))?.0))?;
+    let plan = Arc::new(settings.plan(options, &set, &mut run)?);
+    let mut notes = Vec::new();
+    run.engine(engine.name, engine.reason);
+    let of_blocks = plan.blocks.is_some();
+    run.measure(|gauge| {
+        let (mut counters, stuck) = if engine.uring {
+            let outcome = uring::run(&plan, gauge)?;
+            notes = outcome.notes;
+            (outcome.counters, 0)
+        } else {
+            tokio_pool::run(plan, Kernel, Arc::clone(gauge))?
+        };
+        if of_blocks {
+            counters.finish_file();
+        }
+        if stuck > 0 {
+            notes.push(format!(
+                "{stuck} calls never returned; what their threads did is not counted"
+            ));
+        }
+        Ok(counters)
+    })?;
+    notes.into_iter().for_each(|note| run.note(note));
     Ok(run.finish())
+}
+
+/// The engine that runs, and why.
+struct Engine {
+    uring: bool,
+    name: &'static str,
+    reason: Option<String>,
+}
+
+fn choose(wanted: EngineChoice) -> Result<Engine, Error> {
+    let tokio = |reason| Engine {
+        uring: false,
+        name: "tokio",
+        reason,
+    };
+    let uring = |reason| Engine {
+        uring: true,
+        name: "uring",
+        reason,
+    };
+    match (wanted, uring::available()) {
+        (EngineChoice::Tokio, _) => Ok(tokio(None)),
+        (EngineChoice::Uring, Ok(())) => Ok(uring(None)),
+        (EngineChoice::Uring, Err(reason)) => Err(Error::Uring { reason }),
+        (EngineChoice::Auto, Ok(())) => {
+            Ok(uring(Some("auto: the kernel allows io_uring".to_owned())))
+        }
+        (EngineChoice::Auto, Err(reason)) => {
+            Ok(tokio(Some(format!("auto: no io_uring, {reason}"))))
+        }
+    }
+}
+
+/// Whether the file system does direct I/O at all; tmpfs and some network file systems do not.
+fn check_direct(set: &DataSet, transfer: &mut Transfer<'_, Kernel>) -> Result<(), Error> {
+    let Some(file) = set.files.first() else {
+        return Ok(());
+    };
+    match transfer.open(&file.path, OFlag::O_RDONLY | OFlag::O_DIRECT) {
+        Ok(open) => transfer.close(open).map_err(Error::io("close", &file.path)),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Err(Error::Options(format!(
+            "the file system of {} has no direct I/O; choose another --dir, or leave --direct out",
+            set.dir().display()
+        ))),
+        Err(error) => Err(Error::io("open", &file.path)(error)),
+    }
 }
 
 /// The options with their defaults filled in and checked against each other.
@@ -48,7 +124,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(options: &AsyncOptions) -> Result<Self, Error> {
+    fn new(options: &AsyncOptions, engine: &Engine) -> Result<Self, Error> {
         let whole = options.access == Access::Files;
         let gibibyte = SizeRange {
             min: 1 << 30,
@@ -89,11 +165,16 @@ impl Settings {
         let depth = options
             .depth
             .map_or(if whole { 256 } else { 32 }, |depth| depth as usize);
+        let default_workers = match (engine.uring, whole) {
+            // A ring keeps many in flight from one thread; whole files also cost the time of opening and copying.
+            (true, true) => processors(),
+            (true, false) => 1,
+            // A thread has one in flight.
+            (false, _) => POOL_THREADS,
+        };
         let workers = options
             .workers
-            .map_or(if whole { processors() } else { 1 }, |workers| {
-                workers as usize
-            })
+            .map_or(default_workers, |workers| workers as usize)
             .min(depth);
         Ok(Self {
             file_size,
@@ -127,7 +208,31 @@ impl Settings {
         run.parameter("fsync", value_name(&options.fsync));
     }
 
-    fn plan(&self, options: &AsyncOptions, set: &DataSet, interrupt: &Interrupt) -> Plan {
+    /// The depth that the limit of open files allows. Direct descriptors have the same limit (io_uring_register(2)).
+    fn depth_within_limit(&self, run: &mut Run<'_>) -> Result<usize, Error> {
+        let (limit, left) = descriptor_budget();
+        if left == 0 {
+            return Err(Error::Descriptors {
+                limit,
+                left,
+                needed: 1,
+            });
+        }
+        if left < self.depth as u64 {
+            run.note(format!(
+                "--depth {} is lowered to {left}: the limit of open files is {limit}",
+                self.depth
+            ));
+        }
+        Ok(self.depth.min(usize::try_from(left).unwrap_or(usize::MAX)))
+    }
+
+    fn plan(
+        &self,
+        options: &AsyncOptions,
+        set: &DataSet,
+        run: &mut Run<'_>,
+    ) -> Result<Plan, Error> {
         let size = set.files.first().map_or(0, |file| file.size);
         let blocks = match options.access {
             Access::Files => None,
@@ -135,14 +240,14 @@ impl Settings {
             Access::Sequential => Some(Blocks::sequential(size, self.block_size)),
         };
         let items = blocks.map_or(set.files.len() as u64, |blocks| blocks.count());
-        let (_, budget) = descriptor_budget();
-        Plan {
+        let depth = self.depth_within_limit(run)?;
+        Ok(Plan {
             files: set.files.clone(),
             blocks,
             content: set.content,
             block_size: self.block_size,
-            depth: self.depth.min(budget as usize).max(1),
-            workers: self.workers,
+            depth,
+            workers: self.workers.min(depth),
             read_percent: self.read_percent,
             direct: options.direct,
             verify: options.verify,
@@ -151,8 +256,11 @@ impl Settings {
             source: Source::new(
                 items,
                 options.duration.map(Duration::from_secs_f64),
-                interrupt,
+                run.interrupt,
             ),
-        }
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,7 @@ impl Plan {
     }
 
     /// The first file, for messages about what concerns them all.
-    pub fn files_dir(&self) -> &Path {
+    pub fn any_path(&self) -> &Path {
         self.files
             .first()
             .map_or(Path::new("the data set"), |file| &file.path)
@@ -165,6 +165,11 @@ impl Source {
             deadline,
             interrupt: interrupt.clone(),
         }
+    }
+
+    /// Whether the user wants the run to end.
+    pub fn interrupted(&self) -> bool {
+        self.interrupt.is_set()
     }
 
     fn next(&self) -> Option<u64> {

@@ -18,6 +18,9 @@ use crate::transfer::{OpenGauge, Transfer};
 /// How long threads that are stuck in a call are waited for once everything else is done.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How often a thread hands its counts in: what it counted since is lost if it never comes back.
+const FLUSH_NS: u64 = 20_000_000;
+
 /// What the threads share.
 struct Pool<F> {
     plan: Arc<Plan>,
@@ -25,6 +28,17 @@ struct Pool<F> {
     gauge: Arc<OpenGauge>,
     started: Instant,
     total: Mutex<Counters>,
+    /// Files done. Apart from the counters, so that none is missing where a thread never comes back with its own.
+    done: AtomicU64,
+}
+
+impl<F> Pool<F> {
+    fn add(&self, counters: Counters) {
+        self.total
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .merge(counters);
+    }
 }
 
 /// What a thread is at, for the watch to see.
@@ -82,6 +96,7 @@ pub fn run<F: Files + Send + 'static>(
         gauge,
         started: Instant::now(),
         total: Mutex::default(),
+        done: AtomicU64::new(0),
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -92,7 +107,8 @@ pub fn run<F: Files + Send + 'static>(
     let outcome = runtime.block_on(supervise(&pool, workers));
     runtime.shutdown_timeout(GRACE);
     let lost = outcome?;
-    let total = std::mem::take(&mut *pool.total.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut total = std::mem::take(&mut *pool.total.lock().unwrap_or_else(PoisonError::into_inner));
+    total.finish_files(pool.done.load(Ordering::Relaxed));
     Ok((total, lost))
 }
 
@@ -165,19 +181,25 @@ fn give_up<F>(pool: &Pool<F>, file: usize) {
         "timeout",
         format!("given up after {seconds} s; raise --timeout if the file is slow"),
     );
-    total.finish_file();
+    pool.done.fetch_add(1, Ordering::Relaxed);
 }
 
 /// One thread: item after item.
 fn work<F: Files>(pool: &Pool<F>, desk: &Desk) -> Result<(), Error> {
     let plan = &*pool.plan;
     let mut buffer = Buffer::new(plan.buffer_size())
-        .map_err(Error::io("allocate memory for", plan.files_dir()))?;
+        .map_err(Error::io("allocate memory for", plan.any_path()))?;
     let mut transfer = Transfer::new(&pool.files, &pool.gauge, Some(plan.timeout));
     let mut shared = SharedFile::default();
     let mut result = Ok(());
+    let mut flushed = 0;
     while let Some(item) = plan.next() {
-        desk.begin(item, nanoseconds(pool.started));
+        let now = nanoseconds(pool.started);
+        if now - flushed > FLUSH_NS {
+            flushed = now;
+            pool.add(std::mem::take(&mut transfer.counters));
+        }
+        desk.begin(item, now);
         let done = match plan.blocks {
             None => item::whole_file(plan, item, &mut buffer, &mut transfer),
             Some(_) => match shared.open(plan, item, &mut transfer) {
@@ -197,15 +219,12 @@ fn work<F: Files>(pool: &Pool<F>, desk: &Desk) -> Result<(), Error> {
                 .fail_with(plan.path(item), operation, error);
         }
         if plan.blocks.is_none() {
-            transfer.counters.finish_file();
+            pool.done.fetch_add(1, Ordering::Relaxed);
         }
     }
     desk.end();
     let closed = shared.close(plan, &mut transfer);
-    pool.total
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .merge(transfer.counters);
+    pool.add(transfer.counters);
     result.and(closed)
 }
 
@@ -247,13 +266,13 @@ impl SharedFile {
         {
             result = transfer
                 .sync(file.as_fd())
-                .map_err(Error::io("fsync", plan.files_dir()));
+                .map_err(Error::io("fsync", plan.any_path()));
         }
         for file in [self.read, self.write].into_iter().flatten() {
             result = result.and(
                 transfer
                     .close(file)
-                    .map_err(Error::io("close", plan.files_dir())),
+                    .map_err(Error::io("close", plan.any_path())),
             );
         }
         result

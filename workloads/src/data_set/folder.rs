@@ -5,13 +5,15 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use nix::fcntl::{Flock, FlockArg};
 
 use super::mix;
 use crate::error::Error;
 
 /// The file that marks a folder as made by ioprof.
-const MARKER: &str = ".ioprof-data-set";
+pub const MARKER: &str = ".ioprof-data-set";
 
 /// The marker's first line.
 const HEADER: &str = "made by ioprof; it removes this folder";
@@ -22,7 +24,7 @@ pub struct Folder {
     path: PathBuf,
     /// Held open for its lock: no other run uses or removes the folder meanwhile.
     marker: Flock<File>,
-    keep: std::cell::Cell<bool>,
+    keep: AtomicBool,
 }
 
 impl Folder {
@@ -32,12 +34,9 @@ impl Folder {
     ///
     /// [`Error::Io`] where the file system refuses.
     pub fn temporary(parent: &Path) -> Result<Self, Error> {
-        let made = tempfile::Builder::new()
-            .prefix("ioprof-")
-            .tempdir_in(parent)
-            .map_err(Error::io("make a folder in", parent))?;
-        // From here on the removal is this type's, which checks the marker.
-        let path = made.keep();
+        // mkdtemp(3) makes a name that did not exist, for this user alone.
+        let path = nix::unistd::mkdtemp(&parent.join("ioprof-XXXXXX"))
+            .map_err(|errno| Error::io("make a folder in", parent)(errno.into()))?;
         match Self::mark(&path) {
             Ok(marker) => Ok(Self {
                 path,
@@ -150,14 +149,14 @@ impl Folder {
 
     /// The folder is of no use to a later run: remove it after all.
     pub fn discard(&self) {
-        self.keep.set(false);
+        self.keep.store(false, Ordering::Relaxed);
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
         // The marker is looked for once more: whatever happened to the name meanwhile, a folder without it is not ours.
-        if !self.keep.get()
+        if !self.keep.load(Ordering::Relaxed)
             && is_marked(&self.path)
             && let Err(error) = fs::remove_dir_all(&self.path)
         {

@@ -10,7 +10,7 @@ use nix::fcntl::OFlag;
 use std::os::fd::AsFd;
 
 pub use content::{Content, Kind, mix};
-pub use folder::Folder;
+pub use folder::{Folder, MARKER};
 pub use place::Place;
 
 use crate::counters::Operation;

@@ -21,7 +21,7 @@ pub struct AsyncOptions {
     pub access: Access,
 
     /// Number of files, for `--access files`
-    #[arg(long, value_name = "COUNT", default_value_t = 6000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    #[arg(long, value_name = "COUNT", default_value_t = 12_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub files: u64,
 
     /// Size of a file, or a range to draw each one's from; by default 64K, or 1G for the one file of blocks
@@ -36,7 +36,7 @@ pub struct AsyncOptions {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=32768))]
     pub depth: Option<u32>,
 
-    /// Threads that submit; by default one for blocks and one per processor for whole files
+    /// Threads; by default, with uring, one for blocks and one per processor for whole files, with tokio up to 32
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub workers: Option<u32>,
 

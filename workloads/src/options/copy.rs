@@ -23,7 +23,7 @@ pub struct CopyOptions {
     pub input: Option<PathBuf>,
 
     /// Size of the file made for the run; a quarter of it is holes
-    #[arg(long, value_name = "SIZE", default_value = "384M")]
+    #[arg(long, value_name = "SIZE", default_value = "640M")]
     pub file_size: Size,
 
     /// Make the file without holes
@@ -31,7 +31,7 @@ pub struct CopyOptions {
     pub dense: bool,
 
     /// Bytes per read, write or request
-    #[arg(long, value_name = "SIZE", default_value = "1M")]
+    #[arg(long, value_name = "SIZE", default_value = "256K")]
     pub block_size: Size,
 
     /// Compare contents, size and mode of the copy with the original's afterwards

@@ -17,7 +17,7 @@ pub struct MmapOptions {
     pub pattern: Vec<Pattern>,
 
     /// Size of the file
-    #[arg(long, value_name = "SIZE", default_value = "512M")]
+    #[arg(long, value_name = "SIZE", default_value = "768M")]
     pub file_size: Size,
 
     /// How much of the file, from its start, holds data; the rest is a hole. By default all

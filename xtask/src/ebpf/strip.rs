@@ -43,7 +43,27 @@ fn is_debug(section: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_debug;
+    use std::path::Path;
+
+    use object::build::elf::Builder;
+
+    use super::{is_debug, strip};
+
+    #[test]
+    fn the_committed_object_has_its_types_and_no_dwarf() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiler/ebpf/ioprof.bpf.o");
+        let committed = std::fs::read(path).expect("the object");
+        let builder = Builder::read(committed.as_slice()).expect("an ELF file");
+        let has = |name: &str| builder.sections.iter().any(|s| *s.name == *name.as_bytes());
+        assert!(has(".BTF") && has(".BTF.ext") && has(".symtab"));
+        assert!(
+            !builder
+                .sections
+                .iter()
+                .any(|section| is_debug(&section.name))
+        );
+        assert_eq!(strip(&committed).expect("stripped"), committed);
+    }
 
     #[test]
     fn only_dwarf_goes() {

@@ -248,3 +248,6 @@ impl<'a, F: Files> Transfer<'a, F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

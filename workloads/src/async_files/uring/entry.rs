@@ -1,0 +1,88 @@
+//! Entries of the submission queue, one for each step of an item.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+
+use io_uring::types::{DestinationSlot, Fd, Fixed};
+use io_uring::{opcode, squeue};
+
+use super::ring::Buffers;
+use super::task::{Step, Task};
+use crate::async_files::plan::{Item, Plan};
+
+/// A place for one item in flight. Its number is the item's direct descriptor and the mark of its operations.
+#[derive(Default)]
+pub struct Slot {
+    /// The item, while there is one.
+    pub task: Option<Task>,
+    /// Its buffer, from the first transfer to the last.
+    pub buffer: Option<u32>,
+    /// The kernel reads the path when the open is submitted, and again where it hands it to a worker.
+    path: CString,
+}
+
+/// The entry for a step; `None` where there is nothing to submit. What it points to is the slot's and its buffer's.
+pub fn build(
+    plan: &Plan,
+    number: u32,
+    item: Item,
+    step: Step,
+    slot: &mut Slot,
+    buffers: &mut Buffers,
+) -> Option<squeue::Entry> {
+    // The file of blocks is registered twice: for reading as number 0, for writing as number 1.
+    let file = Fixed(if plan.blocks.is_none() {
+        number
+    } else {
+        u32::from(!item.read)
+    });
+    let buffer = slot.buffer.unwrap_or(0);
+    let registered = buffers.registered();
+    Some(match step {
+        Step::Open => {
+            // A path with a NUL byte cannot come out of a directory, nor out of a command line.
+            slot.path = CString::new(plan.path(item).as_os_str().as_bytes()).unwrap_or_default();
+            let destination = DestinationSlot::try_from_slot_target(number).ok();
+            opcode::OpenAt::new(Fd(libc::AT_FDCWD), slot.path.as_ptr())
+                .file_index(destination)
+                .flags(plan.open_flags(item.read).bits())
+                .build()
+        }
+        Step::Read(offset, length) => {
+            let pointer = buffers.bytes(buffer)[..length].as_mut_ptr();
+            if registered {
+                opcode::ReadFixed::new(file, pointer, length as u32, 0)
+                    .offset(offset)
+                    .build()
+            } else {
+                opcode::Read::new(file, pointer, length as u32)
+                    .offset(offset)
+                    .build()
+            }
+        }
+        Step::Write(offset, length) => {
+            let bytes = &mut buffers.bytes(buffer)[..length];
+            plan.content.fill(item.file as u64, offset, bytes);
+            if registered {
+                opcode::WriteFixed::new(file, bytes.as_ptr(), length as u32, 0)
+                    .offset(offset)
+                    .build()
+            } else {
+                opcode::Write::new(file, bytes.as_ptr(), length as u32)
+                    .offset(offset)
+                    .build()
+            }
+        }
+        Step::Sync => opcode::Fsync::new(file).build(),
+        Step::Poll => {
+            let events = if item.read {
+                libc::POLLIN
+            } else {
+                libc::POLLOUT
+            };
+            opcode::PollAdd::new(file, events as u32).build()
+        }
+        Step::Close => opcode::Close::new(file).build(),
+        Step::Done => return None,
+    })
+}

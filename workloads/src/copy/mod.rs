@@ -1,0 +1,158 @@
+//! `copy`: the ways to copy a file.
+
+mod job;
+mod methods;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use job::Job;
+
+use crate::buffers::{PAGE, round_up};
+use crate::counters::Counters;
+use crate::data_set::{DataFile, DataSet, Folder, Kind, Layout, Specification};
+use crate::error::Error;
+use crate::interrupt::Interrupt;
+use crate::options::{CopyMethod, CopyOptions, SizeRange, value_name};
+use crate::run::Run;
+use crate::summary::Summary;
+
+/// Length of the stretches of data and holes of a sparse original.
+const STRETCH: u64 = 4 << 20;
+
+/// Runs the workload.
+///
+/// # Errors
+///
+/// See [`crate::run`].
+pub fn run(options: &CopyOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
+    if options.block_size.0 < PAGE || options.block_size.0 > 1 << 30 {
+        return Err(Error::Options(
+            "--block-size must be from 4K to 1G".to_owned(),
+        ));
+    }
+    let mut run = Run::new("copy", &options.common, interrupt);
+    run.parameter("method", value_name(&options.method));
+    run.parameter("block_size", options.block_size);
+    let original = Original::prepare(options, &mut run)?;
+    let target = original.dir().join("copy");
+
+    let mut method = None;
+    let mut notes = Vec::new();
+    run.measure(|gauge| {
+        if original.files().is_empty() {
+            return Ok(Counters::new());
+        }
+        let mut job = Job::new(options, interrupt, gauge)?;
+        for file in original.files() {
+            if let Err(failed) = job.copy(&file.path, &target) {
+                job.transfer
+                    .counters
+                    .fail(&failed.path, failed.operation, &failed.error);
+                // Half a copy is worse than none. What cannot be removed goes with the folder.
+                let _ = std::fs::remove_file(&target);
+            }
+            job.transfer.counters.finish_file();
+        }
+        method = Some(job.method_used());
+        notes = std::mem::take(&mut job.notes);
+        Ok(job.transfer.counters)
+    })?;
+    let used = method.unwrap_or(options.method);
+    run.engine(
+        &value_name(&used),
+        (used != options.method)
+            .then(|| notes.join("; "))
+            .filter(|text| !text.is_empty()),
+    );
+    notes.into_iter().for_each(|note| run.note(note));
+    if options.verify && target.exists() && !interrupt.is_set() {
+        for file in original.files() {
+            match verify::compare(&file.path, &target, options.method == CopyMethod::Auto)? {
+                Ok(()) => {
+                    run.note("verified: contents, size and mode of the copy are the original's")
+                }
+                Err(difference) => run.fail(&target, "verify", difference),
+            }
+        }
+    }
+    // A kept data set stays as it was made; and truncating an old copy would be part of the next run's figures.
+    if target.exists() {
+        std::fs::remove_file(&target).map_err(Error::io("remove", &target))?;
+    }
+    Ok(run.finish())
+}
+
+/// What is copied.
+enum Original {
+    /// A file made for the run; the copy goes beside it.
+    Made(DataSet),
+    /// The user's file; the copy goes to a folder of the run's own.
+    Named {
+        files: Vec<DataFile>,
+        folder: Folder,
+    },
+}
+
+impl Original {
+    fn prepare(options: &CopyOptions, run: &mut Run<'_>) -> Result<Self, Error> {
+        let Some(path) = &options.input else {
+            let size = options.file_size.0;
+            let layout = if options.dense {
+                Layout::Dense
+            } else {
+                Layout::Striped(STRETCH)
+            };
+            let set = run.data_set(&Specification {
+                workload: "copy",
+                seed: options.common.seed,
+                files: 1,
+                size: SizeRange {
+                    min: size,
+                    max: size,
+                },
+                kind: Kind::Noise,
+                layout,
+                extra_bytes: layout.data_bytes(size),
+            })?;
+            run.prepare_cache(set.dir(), &set.files)?;
+            return Ok(Self::Made(set));
+        };
+        let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
+        if !metadata.is_file() {
+            return Err(Error::Options(format!(
+                "{} is no regular file; name one with --input",
+                path.display()
+            )));
+        }
+        let place = run.place()?;
+        place.check_space(round_up(metadata.len()), 1)?;
+        let folder = Folder::temporary(&place.dir)?;
+        let files = vec![DataFile {
+            path: PathBuf::clone(path),
+            size: metadata.len(),
+        }];
+        run.parameter("input", path.display());
+        run.parameter("file_size", metadata.len());
+        let original = Self::Named { files, folder };
+        run.prepare_cache(original.dir(), original.files())?;
+        Ok(original)
+    }
+
+    fn files(&self) -> &[DataFile] {
+        match self {
+            Self::Made(set) => &set.files,
+            Self::Named { files, .. } => files,
+        }
+    }
+
+    fn dir(&self) -> &Path {
+        match self {
+            Self::Made(set) => set.dir(),
+            Self::Named { folder, .. } => folder.path(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,347 @@
+//! `cargo xtask bench workloads`: the built-in workloads side by side with what others do on the same files.
+//!
+//! Both sides of a row run alternately in one run, and medians are compared: the speed of a shared machine changes by the
+//! minute, a ratio does not.
+
+mod table;
+mod tools;
+
+use std::error::Error;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use table::{Row, Sample, Side, row, table};
+use tools::{Bench, cold, number, output, peak, succeed};
+
+/// The small files of the issue: as many, of this size.
+const FILES: &str = "10000";
+const FILE_SIZE: &str = "64K";
+
+/// The large map; all but its first GiB is a hole, whose pages are as real as others once they are mapped.
+const MAP_SIZE: &str = "12G";
+const MAP_LOADS: &str = "50000000";
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Measures everything and prints the table. Needs fio, go, a C compiler, xxhsum, and root for cold caches.
+///
+/// # Errors
+///
+/// What is missing, or what failed.
+pub fn run() -> Result<()> {
+    let bench = Bench::prepare()?;
+    let mut rows = Vec::new();
+    for measure in [blocks, files, maps, batch, copy] {
+        rows.extend(measure(&bench)?);
+    }
+    print!("{}", table(&rows));
+    Ok(())
+}
+
+/// Direct reads of one file, against fio.
+fn blocks(bench: &Bench) -> Result<Vec<Row>> {
+    let settings = "async --engine uring --direct --cache as-is --depth 32 --file-size 1G";
+    bench.workload(&format!("{settings} --access sequential"))?;
+    let file = bench
+        .kept("async")?
+        .into_iter()
+        .next()
+        .ok_or("no file was made")?;
+    let mut rows = Vec::new();
+    for (what, unit, access, rw, size) in [
+        (
+            "4 KiB random direct reads, depth 32",
+            "IOPS",
+            "random",
+            "randread",
+            "4k",
+        ),
+        (
+            "1 MiB sequential direct reads",
+            "MiB/s",
+            "sequential",
+            "read",
+            "1M",
+        ),
+    ] {
+        let per_second = |bytes: f64| {
+            if unit == "IOPS" {
+                bytes / 4096.0
+            } else {
+                bytes / f64::from(1 << 20)
+            }
+        };
+        let ours = || {
+            let summary = bench.workload(&format!("{settings} --access {access} --duration 4"))?;
+            let seconds = number(&summary, "elapsed_ns") / 1e9;
+            let read = &summary["operations"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|operation| operation["name"] == "read");
+            let read = read.ok_or("no reads in the summary")?;
+            let cpu = (number(&summary, "cpu_user_ns") + number(&summary, "cpu_system_ns")) / 1e9;
+            let (bytes, calls) = (number(read, "bytes"), number(read, "calls"));
+            Ok(Sample {
+                rate: per_second(bytes / seconds),
+                cpu: Some(cpu / calls),
+                memory: peak(&summary),
+            })
+        };
+        let fio = || {
+            let options = format!(
+                "--ioengine=io_uring --direct=1 --rw={rw} --bs={size} --iodepth=32 --runtime=4 --time_based"
+            );
+            let job = bench.fio(&file, &options)?;
+            let read = &job["read"];
+            let cpu = (number(&job, "usr_cpu") + number(&job, "sys_cpu")) / 100.0
+                * number(&job, "job_runtime")
+                / 1e3;
+            let rate = per_second(number(read, "io_bytes") / (number(read, "runtime") / 1e3));
+            Ok(Sample {
+                rate,
+                cpu: Some(cpu / number(read, "total_ios")),
+                memory: None,
+            })
+        };
+        rows.push(row(
+            what,
+            unit,
+            vec![("ioprof", Box::new(ours)), ("fio", Box::new(fio))],
+            &[1.0],
+        )?);
+    }
+    bench.clear()?;
+    Ok(rows)
+}
+
+/// Small files from open to close, against Go and C.
+fn files(bench: &Bench) -> Result<Vec<Row>> {
+    let settings =
+        format!("async --read-percent 100 --depth 1000 --files {FILES} --file-size {FILE_SIZE}");
+    bench.workload(&format!("{settings} --cache warm"))?;
+    bench.write_list(&bench.kept("async")?)?;
+    let per_second =
+        |summary: &Value| number(summary, "files") / (number(summary, "elapsed_ns") / 1e9);
+    let sample = |summary: &Value| Sample {
+        rate: per_second(summary),
+        cpu: None,
+        memory: peak(summary),
+    };
+    let warm = |engine: &str| {
+        let arguments = format!("{settings} --engine {engine} --cache as-is --duration 1");
+        move || Ok(sample(&bench.workload(&arguments)?))
+    };
+    let warm_row = row(
+        "10,000 files of 64 KiB, warm (uring)",
+        "files/s",
+        vec![
+            ("ioprof", Box::new(warm("uring"))),
+            ("Go", Box::new(|| bench.files_program("files.go", &["2"]))),
+            ("C", Box::new(|| bench.files_program("files.c", &["5"]))),
+            ("our tokio engine", Box::new(warm("tokio"))),
+        ],
+        &[3.0, 0.8, 1.0],
+    )?;
+    let cold_row = row(
+        "the same, cold (uring)",
+        "files/s",
+        vec![
+            (
+                "ioprof",
+                Box::new(|| {
+                    Ok(sample(
+                        &bench.workload(&format!("{settings} --cache cold"))?,
+                    ))
+                }),
+            ),
+            (
+                "Go",
+                Box::new(|| cold().and_then(|()| bench.files_program("files.go", &["1"]))),
+            ),
+            (
+                "C",
+                Box::new(|| cold().and_then(|()| bench.files_program("files.c", &["1"]))),
+            ),
+        ],
+        &[1.2, 1.0],
+    )?;
+    bench.clear()?;
+    Ok(vec![warm_row, cold_row])
+}
+
+/// Mapped files: random loads against C, a scan against fio's mmap engine and read(2).
+fn maps(bench: &Bench) -> Result<Vec<Row>> {
+    let large = format!("mmap --file-size {MAP_SIZE} --data-size 1G --cache as-is");
+    let scan = bench.workload(&format!("{large} --pattern scan"))?;
+    let resident = number(&scan, "peak_rss_bytes");
+    eprintln!(
+        "sequential scan of {MAP_SIZE}: {:.1} MiB resident at most",
+        resident / f64::from(1 << 20)
+    );
+    let file = bench
+        .kept("mmap")?
+        .into_iter()
+        .next()
+        .ok_or("no file was made")?;
+    let ours = || {
+        let arguments = format!(
+            "{large} --pattern random --populate --window {MAP_SIZE} --operations {MAP_LOADS}"
+        );
+        let summary = bench.workload(&arguments)?;
+        let loads = &summary["operations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|operation| operation["name"] == "load");
+        let loads = loads.ok_or("no loads in the summary")?;
+        Ok(Sample::rate(
+            number(loads, "calls") / number(loads, "time_ns") * 1e3,
+        ))
+    };
+    let pointer = || {
+        let output = output(
+            Command::new(bench.program("pointer.c"))
+                .arg(&file)
+                .arg(MAP_LOADS),
+        )?;
+        let mut numbers = output.split_whitespace().map(str::parse::<f64>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(loads)), Some(Ok(seconds))) => Ok(Sample::rate(loads / seconds / 1e6)),
+            _ => Err(format!("pointer.c printed {output}").into()),
+        }
+    };
+    let random = row(
+        "12 GiB map, random 8-byte loads",
+        "M/s",
+        vec![("ioprof", Box::new(ours)), ("C", Box::new(pointer))],
+        &[0.9],
+    )?;
+    bench.clear()?;
+
+    let settings = "mmap --file-size 1G --pattern scan";
+    bench.workload(&format!("{settings} --cache warm"))?;
+    let file = bench
+        .kept("mmap")?
+        .into_iter()
+        .next()
+        .ok_or("no file was made")?;
+    let ours = || {
+        let summary = bench.workload(&format!("{settings} --cache as-is"))?;
+        let rate = f64::from(1 << 10) / (number(&summary, "elapsed_ns") / 1e9);
+        Ok(Sample {
+            rate,
+            cpu: None,
+            memory: peak(&summary),
+        })
+    };
+    let fio = |engine: &'static str| {
+        let file = file.clone();
+        move || {
+            let job = bench.fio(
+                &file,
+                &format!("--ioengine={engine} --rw=read --bs=1M --invalidate=0 --loops=3"),
+            )?;
+            Ok(Sample::rate(
+                number(&job["read"], "bw_bytes") / f64::from(1 << 20),
+            ))
+        }
+    };
+    let sides: Vec<Side<'_>> = vec![
+        ("ioprof", Box::new(ours)),
+        ("fio mmap", Box::new(fio("mmap"))),
+        ("read(2) of 1 MiB", Box::new(fio("sync"))),
+    ];
+    let sequential = row("map scanned in cache", "MiB/s", sides, &[1.0, 1.0])?;
+    bench.clear()?;
+    Ok(vec![random, sequential])
+}
+
+/// The pipeline, against Go and a shell pipeline.
+fn batch(bench: &Bench) -> Result<Vec<Row>> {
+    let settings = format!("batch --files {FILES} --file-size {FILE_SIZE}");
+    bench.workload(&format!("{settings} --cache warm"))?;
+    let files = bench.kept("batch")?;
+    bench.write_list(&files)?;
+    let ours = || {
+        let summary = bench.workload(&format!("{settings} --cache as-is"))?;
+        let seconds = number(&summary, "elapsed_ns") / 1e9;
+        Ok(Sample {
+            rate: number(&summary, "files") / seconds,
+            cpu: None,
+            memory: peak(&summary),
+        })
+    };
+    let shell = || {
+        let start = Instant::now();
+        let script = "find \"$1\" -type f -name 'f*' -print0 | xargs -0 -P2 xxhsum > /dev/null";
+        succeed(
+            Command::new("sh")
+                .args(["-c", script, "sh"])
+                .arg(&bench.data)
+                .stderr(Stdio::null()),
+        )?;
+        Ok(Sample::rate(
+            files.len() as f64 / start.elapsed().as_secs_f64(),
+        ))
+    };
+    let sides: Vec<Side<'_>> = vec![
+        ("ioprof", Box::new(ours)),
+        (
+            "Go",
+            Box::new(|| bench.files_program("files.go", &["2", "checksum"])),
+        ),
+        ("find, xargs -P2 xxhsum", Box::new(shell)),
+    ];
+    let result = row(
+        "batch, 10,000 files of 64 KiB, checksum, warm",
+        "files/s",
+        sides,
+        &[4.0, 1.0],
+    )?;
+    bench.clear()?;
+    Ok(vec![result])
+}
+
+/// A copy in cache, against cp.
+fn copy(bench: &Bench) -> Result<Vec<Row>> {
+    let settings = "copy --file-size 1G --dense --no-fsync";
+    bench.workload(&format!("{settings} --cache warm"))?;
+    let file = bench
+        .kept("copy")?
+        .into_iter()
+        .next()
+        .ok_or("no file was made")?;
+    let ours = || {
+        // What an earlier copy left to be written back must not be paid for by this one.
+        succeed(&mut Command::new("sync"))?;
+        let summary = bench.workload(&format!("{settings} --cache as-is"))?;
+        Ok(Sample::rate(
+            1024.0 / (number(&summary, "elapsed_ns") / 1e9),
+        ))
+    };
+    let cp = || {
+        succeed(&mut Command::new("sync"))?;
+        let target = bench.dir.join("copy");
+        let start = Instant::now();
+        succeed(
+            Command::new("cp")
+                .arg("--reflink=never")
+                .arg(&file)
+                .arg(&target),
+        )?;
+        let seconds = start.elapsed().as_secs_f64();
+        fs::remove_file(target)?;
+        Ok(Sample::rate(1024.0 / seconds))
+    };
+    let sides: Vec<Side<'_>> = vec![
+        ("ioprof", Box::new(ours)),
+        ("cp --reflink=never", Box::new(cp)),
+    ];
+    let result = row("copy auto, 1 GiB in cache", "MiB/s", sides, &[1.0])?;
+    bench.clear()?;
+    Ok(vec![result])
+}

@@ -15,6 +15,8 @@ pub mod strace;
 use std::{
     ffi::OsStr,
     io::{BufReader, Read},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -23,6 +25,21 @@ pub use report::Report;
 /// The program under test.
 pub fn ioprof() -> Command {
     Command::new(env!("CARGO_BIN_EXE_ioprof"))
+}
+
+/// A copy of the program under test in a folder, for users who may not enter the one it was built in.
+pub fn copy_of_ioprof(folder: &Path) -> PathBuf {
+    let copy = folder.join("ioprof");
+    // By another process: what this one has open for writing, a child made at the same time inherits, and
+    // nobody can execute it until that child has executed something else.
+    succeed(
+        Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_ioprof"))
+            .arg(&copy),
+    );
+    let for_all = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&copy, for_all).expect("its permissions can be set");
+    copy
 }
 
 /// What a program wrote, for assertions about text.

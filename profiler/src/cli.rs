@@ -63,30 +63,13 @@ pub struct Run {
     /// How to run.
     #[command(flatten)]
     pub options: RunOptions,
-    /// Built-in workloads.
-    #[command(subcommand)]
-    pub workloads: Option<Workloads>,
+    /// Built-in workloads, each followed by its own options.
+    // Not an external subcommand: clap looks for one only where no positional argument is left.
+    #[arg(value_name = "WORKLOAD", allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
     /// A command and its arguments.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
-}
-
-/// The words from the first workload's name on; clap leaves them as they are.
-#[derive(Debug, Subcommand)]
-pub enum Workloads {
-    /// Names, each followed by its own options.
-    #[command(external_subcommand)]
-    Words(Vec<OsString>),
-}
-
-impl Run {
-    /// The workloads and their options, or none where a command is to be run.
-    pub fn words(&self) -> &[OsString] {
-        match &self.workloads {
-            Some(Workloads::Words(words)) => words,
-            None => &[],
-        }
-    }
 }
 
 /// The options of `ioprof run`, which may also stand behind a workload.
@@ -159,10 +142,10 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let builtin = run(&["-o", "x.json", "async", "--files", "10", "mmap"]);
-        assert_eq!(builtin.words(), ["async", "--files", "10", "mmap"]);
+        assert_eq!(builtin.words, ["async", "--files", "10", "mmap"]);
         assert!(builtin.command.is_empty());
         let command = run(&["--", "async", "--", "-o"]);
         assert_eq!(command.command, ["async", "--", "-o"]);
-        assert!(command.words().is_empty());
+        assert!(command.words.is_empty());
     }
 }

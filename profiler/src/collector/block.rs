@@ -64,8 +64,12 @@ fn operation(number: u32) -> BlockOperation {
     }
 }
 
-/// The devices that anybody used, the busiest first.
+/// The devices that anybody used, the busiest first; none where the probes for requests are missing, as what
+/// they did is unknown then, and not zero.
 pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Vec<Device> {
+    if !is_counted(snapshot) {
+        return Vec::new();
+    }
     let packed: BTreeSet<u32> = snapshot
         .requests
         .iter()

@@ -89,7 +89,12 @@ impl Waiting {
                 // SAFETY: the descriptor is this process's copy of the parent's end, which nothing here uses.
                 unsafe { libc::close(own_end) };
                 pid_writer.write_all(&unistd::getpid().as_raw().to_ne_bytes())?;
-                gate_reader.read_exact(&mut [0])?;
+                if gate_reader.read_exact(&mut [0]).is_err() {
+                    // ioprof is gone, or going. An error returned from here would be reported to it, and
+                    // where nobody is left to read that, the process would abort with a message of its own.
+                    // SAFETY: the call ends the process, which holds nothing that needs an ending.
+                    unsafe { libc::_exit(125) };
+                }
                 if let Some(kept) = kept {
                     // SAFETY: the parent holds the descriptor until the child has been made.
                     let kept = unsafe { std::os::fd::BorrowedFd::borrow_raw(kept) };

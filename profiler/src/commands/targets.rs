@@ -56,7 +56,7 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
         };
         return Ok((vec![target], run.options));
     }
-    let (words, trailing) = split_options(run.words().to_vec());
+    let (words, trailing) = split_options(run.words);
     let options = merge(run.options, &trailing);
     let own = std::env::current_exe().map_err(Error::system("finding the program's own file"))?;
     let targets: Vec<_> = segments(words)?

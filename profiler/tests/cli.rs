@@ -1,0 +1,216 @@
+//! Bad use is answered in one line that says what is wrong and what to do, and needs no privilege to be found.
+
+mod support;
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    process::{Child, Command, Output, Stdio},
+};
+
+use support::{folder, ioprof, output, requirements::is_root, text};
+
+/// Fails where ioprof did not end with this status and one line that has all these words.
+fn assert_refused(refused: &Output, status: i32, words: &[&str]) {
+    assert_eq!(refused.status.code(), Some(status), "{refused:?}");
+    let said = text(&refused.stderr);
+    assert_eq!(said.lines().count(), 1, "one line: {said}");
+    assert!(said.starts_with("ioprof: "), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in: {said}");
+    }
+    assert!(refused.stdout.is_empty(), "{refused:?}");
+}
+
+fn refused(arguments: &[&str]) -> Output {
+    output(ioprof().args(arguments))
+}
+
+#[test]
+fn an_unknown_workload_is_named_beside_those_there_are() {
+    let words = ["asynk", "async", "mmap", "batch", "--"];
+    assert_refused(&refused(&["run", "asynk"]), 125, &words);
+    assert_refused(&refused(&["run"]), 125, &["async", "--"]);
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_127() {
+    for name in ["no-such-command-at-all", "/nonexistent/command"] {
+        assert_refused(&refused(&["run", "--", name]), 127, &[name, "not found"]);
+    }
+}
+
+#[test]
+fn a_command_that_cannot_be_executed_is_126() {
+    let folder = folder();
+    let file = folder.path().join("plain");
+    fs::write(&file, "text").expect("a file can be written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("permissions can be set");
+    let name = file.to_str().expect("a plain path");
+    assert_refused(&refused(&["run", "--", name]), 126, &[name, "permissions"]);
+}
+
+#[test]
+fn a_process_that_does_not_exist_is_named() {
+    let highest = i32::MAX.to_string();
+    let words = [highest.as_str(), "ps -e"];
+    assert_refused(&refused(&["attach", "-p", &highest]), 125, &words);
+    // The number of a process that is certainly gone.
+    let mut gone = Command::new("true").spawn().expect("true can be started");
+    gone.wait().expect("it is a child");
+    let number = gone.id().to_string();
+    assert_refused(&refused(&["attach", "-p", &number]), 125, &[&number]);
+}
+
+#[test]
+fn a_thread_of_the_kernel_is_not_attached_to() {
+    let name = fs::read_to_string("/proc/2/comm").unwrap_or_default();
+    if name.trim() != "kthreadd" {
+        return support::requirements::skip("process 2 is not the kernel's");
+    }
+    let words = ["2", "kthreadd", "kernel thread"];
+    assert_refused(&refused(&["attach", "-p", "2"]), 125, &words);
+}
+
+#[test]
+fn a_thread_is_refused_with_the_process_it_belongs_to() {
+    let (sender, thread) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let other = std::thread::spawn(move || {
+        sender.send(nix::unistd::gettid().as_raw()).expect("sent");
+        // Until the other end goes.
+        let _ = ended.recv();
+    });
+    let thread = thread.recv().expect("the thread runs").to_string();
+    let process = std::process::id().to_string();
+    let words = [thread.as_str(), &process, "attach to the process"];
+    assert_refused(&refused(&["attach", "-p", &thread]), 125, &words);
+    drop(end);
+    other.join().expect("the thread ends");
+}
+
+#[test]
+fn more_processes_than_can_be_told_apart_are_refused() {
+    let children: Vec<Waiting> = (0..65).map(|_| Waiting::start()).collect();
+    let pids: Vec<_> = children
+        .iter()
+        .map(|child| child.0.id().to_string())
+        .collect();
+    let words = ["65", "64", "start several ioprof"];
+    assert_refused(&refused(&["attach", "-p", &pids.join(",")]), 125, &words);
+}
+
+/// A process that waits for its input to end.
+struct Waiting(Child);
+
+impl Waiting {
+    fn start() -> Self {
+        let mut cat = Command::new("cat");
+        let child = cat.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        Self(child.expect("cat can be started"))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_found_before_the_command_runs() {
+    let folder = folder();
+    let marker = folder.path().join("marker");
+    let marker_name = marker.to_str().expect("a plain path");
+    let folder_name = folder.path().to_str().expect("a plain path");
+    for place in ["/nonexistent/folder/run.json", folder_name] {
+        let run = ["run", "-o", place, "--", "touch", marker_name];
+        assert_refused(&refused(&run), 125, &[place, "-o"]);
+        let own = std::process::id().to_string();
+        let attach = ["attach", "-p", &own, "-o", place];
+        assert_refused(&refused(&attach), 125, &[place, "-o"]);
+    }
+    assert!(!marker.exists(), "the command must not have run");
+}
+
+#[test]
+fn what_is_not_a_report_is_refused_with_its_reason() {
+    let folder = folder();
+    let file = folder.path().join("run.json");
+    let name = file.to_str().expect("a plain path");
+    let cases: [(&[u8], &str); 6] = [
+        (b"hello, this is text", "not JSON"),
+        (b"", "truncated"),
+        (br#"{"schema": "ioprof.report.v1", "host": {"#, "truncated"),
+        (br#"{"schema": "ioprof.report.v2"}"#, "newer ioprof"),
+        (br#"{"schema": "somebody.elses"}"#, "somebody.elses"),
+        (b"[1, 2, 3]", "schema"),
+    ];
+    for (content, reason) in cases {
+        fs::write(&file, content).expect("a file can be written");
+        assert_refused(&refused(&["report", name]), 125, &[name, reason]);
+    }
+    let missing = folder.path().join("missing");
+    let missing = missing.to_str().expect("a plain path");
+    assert_refused(&refused(&["report", missing]), 125, &[missing]);
+}
+
+/// The program as somebody without privileges runs it.
+fn unprivileged(arguments: &[&str]) -> Output {
+    if !is_root() {
+        return refused(arguments);
+    }
+    // Where root built it, nobody else need be able to read it.
+    let folder = folder();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("may be read");
+    let copy = support::copy_of_ioprof(folder.path());
+    let nobody = 65534;
+    let mut command = Command::new(copy);
+    output(
+        command
+            .args(arguments)
+            .current_dir("/")
+            .uid(nobody)
+            .gid(nobody),
+    )
+}
+
+#[test]
+fn without_privileges_the_capabilities_that_are_missing_are_named() {
+    let words = ["CAP_BPF", "CAP_PERFMON", "sudo"];
+    let folder = folder();
+    let marker = folder.path().join("marker");
+    let touch = ["run", "--", "touch", marker.to_str().expect("a plain path")];
+    assert_refused(&unprivileged(&touch), 125, &words);
+    assert!(!marker.exists(), "the command must not have run");
+    assert_refused(&unprivileged(&["run", "async"]), 125, &words);
+    let child = Waiting::start();
+    let pid = child.0.id().to_string();
+    assert_refused(&unprivileged(&["attach", "-p", &pid]), 125, &words);
+}
+
+#[test]
+fn without_privileges_the_doctor_says_so_in_its_verdict() {
+    let examined = unprivileged(&["doctor"]);
+    assert_ne!(examined.status.code(), Some(0), "{examined:?}");
+    let said = text(&examined.stdout);
+    let verdicts: Vec<_> = said
+        .lines()
+        .filter(|line| line.starts_with("verdict"))
+        .collect();
+    assert_eq!(verdicts.len(), 1, "{said}");
+    assert!(verdicts[0].contains("does not work here"), "{said}");
+    assert!(verdicts[0].contains("CAP_BPF"), "{said}");
+    assert!(!text(&examined.stderr).contains("panicked"), "{examined:?}");
+}
+
+#[test]
+fn the_version_and_the_help_need_nothing() {
+    for arguments in [&["--version"][..], &["--help"], &["run", "--help"]] {
+        let shown = unprivileged(arguments);
+        assert!(shown.status.success(), "{shown:?}");
+        assert!(text(&shown.stdout).contains("ioprof"), "{shown:?}");
+    }
+}

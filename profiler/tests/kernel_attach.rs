@@ -1,0 +1,159 @@
+//! Attaching to what already runs: every thread is in scope from then on, and lives on afterwards.
+
+mod support;
+
+use std::{
+    fs,
+    io::Write as _,
+    process::{Child, Command, Stdio},
+};
+
+use nix::sys::signal::Signal;
+use support::{attached::Attached, line, program::Program, reader, report::number, requirements};
+
+/// The threads of `many_threads.c` beside its main thread, and those of them that wait inside a call.
+const THREADS: u64 = 64;
+const BLOCKED: u64 = 60;
+
+/// The program with all its threads where they are meant to be.
+struct ManyThreads {
+    child: Child,
+    // The folder and the program must stay as long as the child runs.
+    _folder: tempfile::TempDir,
+    _program: Program,
+}
+
+impl ManyThreads {
+    fn start() -> Self {
+        let program = Program::compile("many_threads");
+        let folder = support::folder();
+        let file = folder.path().join("data");
+        fs::write(&file, [1; 4096]).expect("a file can be written");
+        let child = Command::new(program.path())
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let started = Self {
+            child,
+            _folder: folder,
+            _program: program,
+        };
+        // The main thread is inside read(2) too, when all are where they wait.
+        while started.blocked() < BLOCKED + 1 {
+            std::thread::yield_now();
+        }
+        started
+    }
+
+    /// How many threads are inside a call that waits: /proc/PID/task/TID/syscall begins with its number.
+    fn blocked(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let waits = |task: fs::DirEntry| {
+            let call = fs::read_to_string(task.path().join("syscall")).unwrap_or_default();
+            let number = call.split(' ').next().and_then(|word| word.parse().ok());
+            [Some(libc::SYS_read), Some(libc::SYS_futex)].contains(&number)
+        };
+        tasks
+            .flatten()
+            .filter_map(|task| waits(task).then_some(1))
+            .sum()
+    }
+
+    /// Lets all threads work, and waits until they have.
+    fn work(&mut self) {
+        let stdin = self.child.stdin.as_mut().expect("a pipe");
+        stdin.write_all(b"x").expect("the program waits for it");
+        assert_eq!(line(&mut reader(&mut self.child.stdout)), "done\n");
+    }
+
+    /// Fails where the process does not run on as if nothing had been.
+    fn assert_lives_on(mut self) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it is there");
+        let line = |key: &str| status.lines().find(|line| line.starts_with(key));
+        let state = line("State:").expect("it has a state");
+        assert!(state.contains('S') || state.contains('R'), "{state}");
+        assert_eq!(line("TracerPid:"), Some("TracerPid:\t0"));
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().expect("a child").success());
+    }
+}
+
+#[test]
+fn every_thread_that_already_runs_is_counted_from_then_on() {
+    if !requirements::can_profile(&["cc"]) {
+        return;
+    }
+    let mut process = ManyThreads::start();
+    let attached = Attached::to(&[process.child.id()], &[]);
+    process.work();
+    let report = attached.end(Signal::SIGINT);
+    report.assert_nothing_lost();
+
+    // Ten by each thread, and twenty by the child that was made afterwards.
+    let preads = report.call("pread64");
+    assert_eq!((preads.calls, preads.bytes), (660, 660 * 512));
+    assert!(preads.errors.is_empty());
+    // The calls that were under way are in no other count: all calls of read(2) were, and the main thread's
+    // next has not returned.
+    let ledger = &report.0["ledger"];
+    assert_eq!(number(&ledger["calls_in_flight_at_attach"]), BLOCKED + 1);
+    assert_eq!(report.call("read").calls, 0);
+
+    let workload = report.workload(0);
+    assert_eq!(workload["kind"], "attached");
+    assert_eq!(workload["root_pid"], process.child.id());
+    assert!(workload["exit"].is_null());
+    assert_eq!(number(&workload["processes"]), 2);
+    assert_eq!(number(&workload["threads"]), THREADS + 2);
+    assert_eq!(number(&workload["threads_running"]), THREADS + 1);
+    let name = workload["name"].as_str().expect("a name");
+    assert_eq!(report.workload_check(name, "call_read_bytes").0, 660 * 512);
+    process.assert_lives_on();
+}
+
+#[test]
+fn calls_still_under_way_at_the_end_are_in_no_count() {
+    if !requirements::can_profile(&["cc"]) {
+        return;
+    }
+    let process = ManyThreads::start();
+    let report = Attached::to(&[process.child.id()], &[]).end(Signal::SIGTERM);
+    report.assert_nothing_lost();
+    assert_eq!(report.call("read").calls, 0);
+    let ledger = &report.0["ledger"];
+    // Nothing is known of them before they return.
+    assert_eq!(number(&ledger["calls_in_flight_at_attach"]), 0);
+    assert_eq!(number(&report.workload(0)["threads"]), THREADS + 1);
+    process.assert_lives_on();
+}
+
+#[test]
+fn attaching_ends_after_the_duration_and_leaves_the_process_running() {
+    if !requirements::can_profile(&["cc"]) {
+        return;
+    }
+    let process = ManyThreads::start();
+    let report = Attached::to(&[process.child.id()], &["-d", "0.2"]).ended();
+    report.assert_nothing_lost();
+    assert!(number(&report.0["duration_ns"]) >= 200_000_000);
+    process.assert_lives_on();
+}
+
+#[test]
+fn attaching_ends_with_the_process_and_counts_what_it_did() {
+    if !requirements::can_profile(&["cc"]) {
+        return;
+    }
+    let mut process = ManyThreads::start();
+    let attached = Attached::to(&[process.child.id()], &[]);
+    process.work();
+    process.assert_lives_on();
+    let report = attached.ended();
+    report.assert_nothing_lost();
+    assert_eq!(report.call("pread64").calls, 660);
+    assert_eq!(report.call("read").calls, 1, "the one that let it end");
+    assert_eq!(number(&report.workload(0)["threads_running"]), 0);
+}

@@ -1,0 +1,312 @@
+//! Block requests are counted exactly, and each belongs to the workload that made it.
+
+mod support;
+
+use std::{
+    ffi::OsString,
+    io::Write as _,
+    path::Path,
+    process::{Child, Stdio},
+};
+
+use support::{
+    Report,
+    attached::Attached,
+    device::{Loop, device_below, written_file},
+    ioprof, profile,
+    program::Program,
+    report::{items, number},
+    requirements::{can_profile, skip},
+    text,
+};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// One run of the program that does direct I/O.
+#[derive(Clone, Copy)]
+struct Transfers {
+    operation: &'static str,
+    size: u64,
+    count: u64,
+}
+
+const READS: Transfers = Transfers {
+    operation: "read",
+    size: 4 * KIB,
+    count: 1000,
+};
+const WRITES: Transfers = Transfers {
+    operation: "write",
+    size: 64 * KIB,
+    count: 100,
+};
+/// So large that each becomes several requests.
+const LARGE: Transfers = Transfers {
+    operation: "read",
+    size: 4 * MIB,
+    count: 3,
+};
+
+impl Transfers {
+    const fn bytes(self) -> u64 {
+        self.size * self.count
+    }
+
+    fn command(self, program: &Program, file: &Path) -> Vec<OsString> {
+        let (size, count) = (self.size.to_string(), self.count.to_string());
+        let file = file.to_str().expect("a plain path");
+        program.with(&[file, self.operation, &size, &count])
+    }
+}
+
+#[test]
+fn direct_io_on_a_loop_device_is_counted_to_the_byte() {
+    on_a_loop_device(&[]);
+}
+
+#[test]
+fn direct_io_is_counted_to_the_byte_by_the_bios_where_requests_are_not_seen_made() {
+    on_a_loop_device(&["--without-probe", "block_io_start"]);
+}
+
+fn on_a_loop_device(options: &[&str]) {
+    if !can_profile(&["cc", "losetup", "mkfs.ext4"]) {
+        return;
+    }
+    let program = Program::compile("direct_io");
+    let device = Loop::new(64 * MIB);
+    let file = written_file(&device.mounted(), 16 * MIB as usize);
+    for transfers in [READS, WRITES, LARGE] {
+        let before = device.stat();
+        let report = profile(options, &transfers.command(&program, &file));
+        let after = device.stat();
+        assert_transfers(&report, device.name(), transfers);
+
+        // Nobody else uses the device: what it did is what the workload did, and what the kernel counted.
+        let whole = report.device(device.name());
+        let counted = |key: &str| number(&whole[key]);
+        let (reads, writes) = match transfers.operation {
+            "read" => (transfers.bytes(), 0),
+            _ => (0, transfers.bytes()),
+        };
+        assert_eq!(counted("read_bytes"), reads);
+        assert_eq!(counted("written_bytes"), writes);
+        assert_eq!(after.read_bytes - before.read_bytes, reads);
+        assert_eq!(after.written_bytes - before.written_bytes, writes);
+        assert_eq!(counted("reads"), after.reads - before.reads);
+        assert_eq!(counted("writes"), after.writes - before.writes);
+        for check in [
+            "device_read_bytes",
+            "device_written_bytes",
+            "device_reads",
+            "device_writes",
+        ] {
+            let (counted, kernel) = report.device_check(device.name(), check);
+            assert_eq!(counted, kernel, "{check} with {options:?}");
+        }
+        assert!(number(&whole["busy_ns"]) > 0, "{whole}");
+        assert!(number(&whole["queue_depth"]["max"]) >= 1, "{whole}");
+        let shares: Vec<_> = items(&whole["shares"]).collect();
+        assert_eq!(shares.len(), 1, "nobody else has a share: {shares:?}");
+        assert_eq!(shares[0]["bytes"], transfers.bytes());
+    }
+}
+
+/// The workload's own bytes are those that it asked for, and its requests as large as can be.
+fn assert_transfers(report: &Report, device: &str, transfers: Transfers) {
+    let (requests, bytes) = report.block(0, device, transfers.operation);
+    assert_eq!(
+        bytes,
+        transfers.bytes(),
+        "{:#}",
+        report.workload(0)["block"]
+    );
+    if transfers.size <= 64 * KIB {
+        assert_eq!(requests, transfers.count);
+    } else {
+        assert!(requests > transfers.count, "{requests} large requests");
+    }
+    let other = match transfers.operation {
+        "read" => "write",
+        _ => "read",
+    };
+    assert_eq!(report.block(0, device, other), (0, 0));
+    let block = items(&report.workload(0)["block"])
+        .find(|block| block["device"] == device && block["operation"] == transfers.operation)
+        .expect("there were requests");
+    for histogram in ["queue", "service", "size"] {
+        assert_eq!(number(&block[histogram]["count"]), requests, "{histogram}");
+    }
+    assert_eq!(number(&block["size"]["sum"]), transfers.bytes());
+    assert_eq!(number(&block["errors"]), 0);
+    let call = match transfers.operation {
+        "read" => "pread64",
+        _ => "pwrite64",
+    };
+    assert_eq!(report.call(call).bytes, transfers.bytes());
+    assert_eq!(report.call(call).calls, transfers.count);
+}
+
+#[test]
+fn direct_io_on_the_machines_disk_is_counted_to_the_byte() {
+    if !can_profile(&["cc"]) {
+        return;
+    }
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
+    let device = match device_below(folder.path()) {
+        Ok(device) => device,
+        Err(reason) => return skip(&reason),
+    };
+    let program = Program::compile("direct_io");
+    let file = written_file(folder.path(), 16 * MIB as usize);
+    for options in [&[][..], &["--without-probe", "block_io_start"]] {
+        for transfers in [READS, WRITES, LARGE] {
+            let report = profile(options, &transfers.command(&program, &file));
+            assert_transfers(&report, &device, transfers);
+        }
+    }
+}
+
+#[test]
+fn workloads_on_one_device_get_each_its_own_bytes() {
+    if !can_profile(&["cc", "losetup", "mkfs.ext4"]) {
+        return;
+    }
+    let program = Program::compile("direct_io");
+    let device = Loop::new(64 * MIB);
+    let small = written_file(&device.mounted(), 4 * MIB as usize);
+    let large = written_file(&device.mounted(), 8 * MIB as usize);
+    let reads = Transfers {
+        count: 1024,
+        ..READS
+    };
+    let writes = Transfers {
+        size: 32 * KIB,
+        count: 256,
+        ..WRITES
+    };
+    let mut children = [(reads, &small), (writes, &large)].map(|(transfers, file)| {
+        let command = transfers.command(&program, file);
+        waiting(&command)
+    });
+    let pids = children.each_ref().map(Child::id);
+    let attached = Attached::to(&pids, &[]);
+    for child in &mut children {
+        let mut gate = child.stdin.take().expect("a pipe");
+        gate.write_all(b"x").expect("the program waits for it");
+    }
+    for child in &mut children {
+        assert!(child.wait().expect("a child").success());
+    }
+    let report = attached.ended();
+    report.assert_nothing_lost();
+    // In the order of their numbers, whatever order they were named in.
+    let index = |pid: u32| usize::from(report.workload(0)["root_pid"] != pid);
+    let (reader, writer) = (index(pids[0]), index(pids[1]));
+    assert_eq!(
+        report.block(reader, device.name(), "read"),
+        (reads.count, reads.bytes())
+    );
+    assert_eq!(report.block(reader, device.name(), "write"), (0, 0));
+    assert_eq!(
+        report.block(writer, device.name(), "write"),
+        (writes.count, writes.bytes())
+    );
+    assert_eq!(report.block(writer, device.name(), "read"), (0, 0));
+
+    let whole = report.device(device.name());
+    assert_eq!(number(&whole["read_bytes"]), reads.bytes());
+    assert_eq!(number(&whole["written_bytes"]), writes.bytes());
+    let mut shares: Vec<u64> = items(&whole["shares"])
+        .filter(|share| share["workload"].is_string())
+        .map(|share| number(&share["bytes"]))
+        .collect();
+    shares.sort_unstable();
+    assert_eq!(shares, [reads.bytes(), writes.bytes()]);
+}
+
+/// Starts the program so that it does nothing before a byte comes.
+fn waiting(command: &[OsString]) -> Child {
+    std::process::Command::new(&command[0])
+        .args(&command[1..])
+        .arg("wait")
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the program can be started")
+}
+
+#[test]
+fn requests_of_others_are_not_those_of_the_workload() {
+    if !can_profile(&["cc", "losetup", "mkfs.ext4"]) {
+        return;
+    }
+    let program = Program::compile("direct_io");
+    let device = Loop::new(64 * MIB);
+    let file = written_file(&device.mounted(), 4 * MIB as usize);
+    let mut idle = waiting(&READS.command(&program, &file));
+    let attached = Attached::to(&[idle.id()], &[]);
+    support::succeed(
+        std::process::Command::new(program.path()).args(&READS.command(&program, &file)[1..]),
+    );
+    // It goes without having done anything.
+    drop(idle.stdin.take());
+    assert_eq!(idle.wait().expect("a child").code(), Some(99));
+    let report = attached.ended();
+    report.assert_nothing_lost();
+    assert_eq!(report.block(0, device.name(), "read"), (0, 0));
+    let whole = report.device(device.name());
+    assert_eq!(number(&whole["read_bytes"]), READS.bytes());
+    let shares: Vec<_> = items(&whole["shares"]).collect();
+    assert_eq!(shares.len(), 1, "{shares:?}");
+    assert!(shares[0]["workload"].is_null(), "{shares:?}");
+}
+
+#[test]
+fn without_a_probe_that_requests_need_they_are_unknown_and_not_zero() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let options = ["run", "--without-probe", "block_rq_complete", "-o"];
+    let run = support::succeed(ioprof().args(options).arg(&file).args(["--", "true"]));
+    let report = Report::read(&file);
+    assert!(report.workload(0)["block"].is_null());
+    let checks = items(&report.0["ledger"]["checks"]);
+    let of_blocks: Vec<_> = checks
+        .filter(|check| {
+            let what = check["what"].as_str().expect("a word");
+            what.starts_with("block_") || what.starts_with("device_")
+        })
+        .collect();
+    assert!(of_blocks.is_empty(), "nothing is compared: {of_blocks:?}");
+    let probe = items(&report.0["ledger"]["probes"])
+        .find(|probe| probe["tracepoint"] == "block_rq_complete")
+        .expect("the ledger lists it");
+    assert_eq!(probe["verdict"], "absent");
+    let said = text(&run.stderr);
+    assert!(said.contains("PROBE MISSING: block_rq_complete"), "{said}");
+}
+
+#[test]
+fn without_a_probe_for_calls_there_is_no_measurement() {
+    if !can_profile(&[]) {
+        return;
+    }
+    for tracepoint in [
+        "sys_enter",
+        "sys_exit",
+        "sched_process_fork",
+        "sched_process_exit",
+    ] {
+        let folder = support::folder();
+        let marker = folder.path().join("marker");
+        let mut run = ioprof();
+        run.args(["run", "--without-probe", tracepoint, "--", "touch"]);
+        let refused = support::output(run.arg(&marker));
+        assert_eq!(refused.status.code(), Some(125), "{refused:?}");
+        assert_eq!(text(&refused.stderr).lines().count(), 1, "{refused:?}");
+        assert!(!marker.exists(), "the command must not run");
+    }
+}

@@ -1,0 +1,206 @@
+//! System calls are counted exactly: calls, errors and bytes of every name, for all threads and descendants.
+
+mod support;
+
+use std::{ffi::OsString, fs, path::Path};
+
+use support::{
+    Report, ioprof, profile, profile_lossy,
+    program::Program,
+    report::number,
+    requirements::can_profile,
+    strace::{self, Counts},
+};
+
+const KIB: u64 = 1024;
+
+#[test]
+fn a_program_of_known_calls_is_counted_exactly_twenty_times_in_a_row() {
+    if !can_profile(&["cc"]) {
+        return;
+    }
+    let program = Program::compile("known_calls");
+    let folder = support::folder();
+    let file = folder.path().join("data");
+    fs::write(&file, [7; 64 * KIB as usize]).expect("a file can be written");
+    let command = program.with(&[file.to_str().expect("a plain path")]);
+    for turn in 1..=20 {
+        let report = profile(&[], &command);
+        assert_known_calls(&report, turn);
+    }
+}
+
+fn assert_known_calls(report: &Report, turn: u32) {
+    let known = |name, calls, failed: &[(&str, u64)], bytes| {
+        let call = report.call(name);
+        let errors = failed
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect();
+        let expected = support::report::Call {
+            calls,
+            errors,
+            bytes,
+        };
+        assert_eq!(call, expected, "{name} in turn {turn}");
+    };
+    known("pread64", 10_000, &[], 10_000 * 4096);
+    known("openat", 500, &[("ENOENT", 100)], 0);
+    known("close", 400, &[], 0);
+    known("fsync", 3, &[], 0);
+    known("lseek", 250, &[], 0);
+    known("readv", 250, &[], 250 * 15 * KIB);
+    for absent in ["read", "pwrite64", "writev", "preadv", "fdatasync"] {
+        known(absent, 0, &[], 0);
+    }
+    let workload = report.workload(0);
+    // The main thread and eight, and four children.
+    assert_eq!(number(&workload["threads"]), 13);
+    assert_eq!(number(&workload["processes"]), 5);
+    assert_eq!(number(&workload["threads_running"]), 0);
+    assert_eq!(workload["exit"]["code"], 0);
+
+    let sizes = report.histogram("readv", "size");
+    let all_the_same = 15 * KIB;
+    for (key, value) in [
+        ("count", 250),
+        ("sum", 250 * all_the_same),
+        ("min", all_the_same),
+        ("max", all_the_same),
+    ] {
+        assert_eq!(number(&sizes[key]), value, "{key} of the sizes of readv");
+    }
+    let buckets = sizes["buckets"].as_array().expect("buckets are an array");
+    assert_eq!(buckets.len(), 1, "{buckets:?}");
+    assert_eq!(number(&buckets[0]["count"]), 250);
+    assert!(number(&buckets[0]["le"]) >= all_the_same, "{buckets:?}");
+    let latencies = report.histogram("pread64", "latency");
+    let counted = latencies["buckets"].as_array().expect("buckets");
+    let held: u64 = counted.iter().map(|bucket| number(&bucket["count"])).sum();
+    assert_eq!((number(&latencies["count"]), held), (10_000, 10_000));
+
+    let name = workload["name"].as_str().expect("a name");
+    let (counted, kernel) = report.workload_check(name, "call_read_bytes");
+    // The kernel itself reads the head of a program's file when it executes it, twice here.
+    let by_kernel = kernel.checked_sub(counted);
+    assert!(
+        by_kernel.is_some_and(|bytes| bytes < 2 * 4 * KIB),
+        "rchar {kernel}, read by calls {counted}, in turn {turn}"
+    );
+    let (counted, kernel) = report.workload_check(name, "call_written_bytes");
+    assert_eq!(counted, kernel, "against wchar in turn {turn}");
+}
+
+#[test]
+fn cat_of_two_hundred_files_is_counted_as_strace_counts_it() {
+    if !can_profile(&["strace"]) {
+        return;
+    }
+    let folder = support::folder();
+    let mut command = vec![OsString::from("cat")];
+    for number in 0..200_usize {
+        let file = folder.path().join(format!("file-{number}"));
+        fs::write(&file, vec![b'x'; number * 997]).expect("a file can be written");
+        command.push(file.into());
+    }
+    // Two that fail, for the errors.
+    command.insert(1, folder.path().join("missing").into());
+    command.push(folder.path().into());
+    let in_shell = in_shell_that_succeeds(command);
+    let report = assert_agrees_with_strace(&in_shell);
+    assert_eq!(number(&report.workload(0)["processes"]), 2);
+}
+
+#[test]
+fn tar_of_a_tree_to_a_pipe_is_counted_as_strace_counts_it() {
+    if !can_profile(&["strace", "tar"]) {
+        return;
+    }
+    let folder = support::folder();
+    make_tree(folder.path());
+    let command = ["tar", "cf", "-", "-C"].map(OsString::from);
+    let command = [&command[..], &[folder.path().into(), ".".into()]].concat();
+    assert_agrees_with_strace(&command);
+}
+
+/// The same command, whose failure is nobody's concern here, as a child of a shell.
+fn in_shell_that_succeeds(command: Vec<OsString>) -> Vec<OsString> {
+    let shell = ["sh", "-c", "\"$@\" 2>/dev/null; true", "sh"].map(OsString::from);
+    shell.into_iter().chain(command).collect()
+}
+
+fn make_tree(root: &Path) {
+    for folder in 0..10 {
+        let inner = root.join(format!("folder-{folder}/inner"));
+        fs::create_dir_all(&inner).expect("a folder can be made");
+        for number in 0..20_usize {
+            fs::write(inner.join(number.to_string()), vec![b'y'; number * 1313]).expect("written");
+        }
+    }
+}
+
+/// Runs a command under both, its stdout a pipe each time. strace does not count calls that never return,
+/// such as exit_group(2), and neither does ioprof.
+fn assert_agrees_with_strace(command: &[OsString]) -> Report {
+    let by_strace = strace::counts(command);
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let mut run = ioprof();
+    run.args(["run", "-o"]).arg(&file).arg("--").args(command);
+    let done = strace::piped(&mut run);
+    assert!(done.status.success(), "{done:?}");
+    let report = Report::read(&file);
+    report.assert_nothing_lost();
+
+    let told_apart: Vec<&str> = support::report::items(&report.workload(0)["syscalls"])
+        .filter_map(|call| call["name"].as_str())
+        .filter(|name| *name != "other")
+        .collect();
+    assert!(told_apart.len() > 8, "{told_apart:?}");
+    // What ioprof does not name is in `other`; what it names and strace does not, shows as missing.
+    let mut expected = Counts::new();
+    for (name, (calls, errors)) in &by_strace {
+        let name = if told_apart.contains(&name.as_str()) {
+            name
+        } else {
+            "other"
+        };
+        let sum = expected.entry(name.to_owned()).or_default();
+        *sum = (sum.0 + calls, sum.1 + errors);
+    }
+    let counted: Counts = told_apart
+        .iter()
+        .chain(&["other"])
+        .map(|name| {
+            let call = report.call(name);
+            ((*name).to_owned(), (call.calls, call.errors.values().sum()))
+        })
+        .collect();
+    assert_eq!(counted, expected, "strace: {by_strace:?}");
+    report
+}
+
+#[test]
+fn short_lived_processes_are_all_counted() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let command = ["sh", "-c", "for i in $(seq 500); do /bin/true; done"];
+    let report = profile(&[], &command);
+    let workload = report.workload(0);
+    // The shell, seq in its own, and five hundred.
+    assert_eq!(number(&workload["processes"]), 502);
+    assert_eq!(number(&workload["threads"]), 502);
+    assert_eq!(number(&workload["threads_running"]), 0);
+}
+
+#[test]
+fn calls_that_the_kernel_never_traced_as_begun_are_counted_as_lost() {
+    if !can_profile(&["cc"]) {
+        return;
+    }
+    let program = Program::compile("refused_calls");
+    let report = profile_lossy(&[], &program.with(&["123"]));
+    assert_eq!(report.lost("exit_unmatched"), 123);
+    assert_eq!(report.call("lseek").calls, 0);
+}

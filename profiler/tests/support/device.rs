@@ -1,0 +1,127 @@
+//! Devices to do direct I/O on: one of the test's own, and the machine's disk.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{requirements::tool, succeed, text};
+
+/// A loop device with an ext4 that is mounted; unmounted and freed with this value.
+pub struct Loop {
+    name: String,
+    folder: tempfile::TempDir,
+}
+
+/// What the kernel has counted for a device since it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    pub reads: u64,
+    pub read_bytes: u64,
+    pub writes: u64,
+    pub written_bytes: u64,
+}
+
+impl Loop {
+    /// Makes a file system with nothing left to write: no tables to be initialised later, and no access
+    /// or modification times that go to the journal while a test runs.
+    pub fn new(bytes: u64) -> Self {
+        let folder = super::folder();
+        let image = folder.path().join("image");
+        let made = File::create(&image).and_then(|file| file.set_len(bytes));
+        made.expect("an image can be made");
+        let mut mkfs = tool("mkfs.ext4");
+        mkfs.args(["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"]);
+        succeed(mkfs.arg(&image));
+        let shown = succeed(tool("losetup").args(["--find", "--show"]).arg(&image));
+        let device = PathBuf::from(text(&shown.stdout).trim());
+        let name = device.file_name().expect("a device has a name");
+        let made = Self {
+            name: name.to_string_lossy().into_owned(),
+            folder,
+        };
+        fs::create_dir(made.mounted()).expect("a folder can be made");
+        let mut mount = tool("mount");
+        mount.args(["-t", "ext4", "-o", "noatime,lazytime"]);
+        succeed(mount.arg(&device).arg(made.mounted()));
+        if super::requirements::find_tool("udevadm").is_some() {
+            // Whoever looks at new devices is to be done with this one.
+            super::output(tool("udevadm").args(["settle", "--timeout=10"]));
+        }
+        made
+    }
+
+    /// Its name in /sys/block.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is mounted.
+    pub fn mounted(&self) -> PathBuf {
+        self.folder.path().join("mounted")
+    }
+
+    /// What the kernel has counted.
+    pub fn stat(&self) -> Stat {
+        stat(&self.name)
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        // A test that fails is not to hide why behind a second failure.
+        super::output(tool("umount").arg(self.mounted()));
+        super::output(tool("losetup").args(["--detach", &format!("/dev/{}", self.name)]));
+    }
+}
+
+/// What the kernel has counted for a device; Documentation/block/stat.rst has the order.
+fn stat(device: &str) -> Stat {
+    let text =
+        fs::read_to_string(format!("/sys/block/{device}/stat")).expect("the device is there");
+    let numbers: Vec<u64> = text
+        .split_whitespace()
+        .map(|word| word.parse().expect("a number"))
+        .collect();
+    Stat {
+        reads: numbers[0],
+        read_bytes: numbers[2] * 512,
+        writes: numbers[4],
+        written_bytes: numbers[6] * 512,
+    }
+}
+
+/// A file of so many bytes whose blocks are all written: writing them again changes nothing but them.
+pub fn written_file(folder: &Path, bytes: usize) -> PathBuf {
+    let path = folder.join(format!("data-{bytes}"));
+    let mut file = File::create(&path).expect("a file can be made");
+    file.write_all(&vec![b'0'; bytes])
+        .and_then(|()| file.sync_all())
+        .expect("the file can be written");
+    // Of the whole file system, so that its journal is quiet.
+    nix::unistd::syncfs(&file).expect("the file system can be synced");
+    path
+}
+
+/// The request-based device below a folder, or why there is none.
+pub fn device_below(folder: &Path) -> Result<String, String> {
+    let number = fs::metadata(folder).expect("the folder is there").dev();
+    let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
+    let place = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
+    let Ok(mut place) = place.canonicalize() else {
+        return Err(format!("{} is not on a disk", folder.display()));
+    };
+    if place.join("partition").exists() {
+        place.pop();
+    }
+    if !place.join("mq").exists() {
+        return Err(format!(
+            "{} is on a device without requests",
+            folder.display()
+        ));
+    }
+    let name = place.file_name().expect("a device has a name");
+    Ok(name.to_string_lossy().into_owned())
+}

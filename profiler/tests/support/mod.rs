@@ -1,0 +1,107 @@
+//! What the tests share: they drive the real binary on the real kernel, and read the JSON it writes.
+#![allow(
+    dead_code,
+    reason = "every test file is a program of its own, and none uses all of this"
+)]
+
+pub mod attached;
+pub mod device;
+pub mod leftovers;
+pub mod program;
+pub mod report;
+pub mod requirements;
+pub mod strace;
+
+use std::{
+    ffi::OsStr,
+    io::{BufReader, Read},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+pub use report::Report;
+
+/// The program under test.
+pub fn ioprof() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_ioprof"))
+}
+
+/// A copy of the program under test in a folder, for users who may not enter the one it was built in.
+pub fn copy_of_ioprof(folder: &Path) -> PathBuf {
+    let copy = folder.join("ioprof");
+    // By another process: what this one has open for writing, a child made at the same time inherits, and
+    // nobody can execute it until that child has executed something else.
+    succeed(
+        Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_ioprof"))
+            .arg(&copy),
+    );
+    let for_all = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&copy, for_all).expect("its permissions can be set");
+    copy
+}
+
+/// What a program wrote, for assertions about text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("what is written is UTF-8")
+}
+
+/// A new folder that goes when the test ends.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+/// Runs to the end, with what it wrote.
+pub fn output(command: &mut Command) -> Output {
+    command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"))
+}
+
+/// Runs a command that must succeed.
+pub fn succeed(command: &mut Command) -> Output {
+    let output = output(command);
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    output
+}
+
+/// `ioprof run OPTIONS -- COMMAND`, which must succeed with nothing lost.
+pub fn profile<W: AsRef<OsStr>>(options: &[&str], command: &[W]) -> Report {
+    let report = profile_lossy(options, command);
+    report.assert_nothing_lost();
+    report
+}
+
+/// The same, where something may be lost.
+pub fn profile_lossy<W: AsRef<OsStr>>(options: &[&str], command: &[W]) -> Report {
+    let folder = folder();
+    let file = folder.path().join("run.json");
+    let mut run = ioprof();
+    run.arg("run").args(options).arg("-o").arg(&file);
+    succeed(run.arg("--").args(command));
+    Report::read(&file)
+}
+
+/// The next line that a program writes; waits for it.
+pub fn line(from: &mut impl std::io::BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).expect("a line can be read");
+    line
+}
+
+/// A buffered reader of a child's stream that was asked for as a pipe.
+pub fn reader<S: Read>(stream: &mut Option<S>) -> BufReader<S> {
+    BufReader::new(stream.take().expect("the stream is a pipe"))
+}
+
+/// Sends a signal to a child that was not waited for yet.
+pub fn signal(child: &Child, signal: nix::sys::signal::Signal) {
+    nix::sys::signal::kill(pid(child), signal).expect("the child is there");
+}
+
+/// The number of a child.
+pub fn pid(child: &Child) -> nix::unistd::Pid {
+    nix::unistd::Pid::from_raw(child.id().cast_signed())
+}

@@ -1,0 +1,43 @@
+//! Programs of a known number of system calls, in C: nothing but what is written there makes calls.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{folder, succeed};
+
+/// A program of `tests/programs`, compiled; gone with this value.
+pub struct Program {
+    folder: tempfile::TempDir,
+    name: &'static str,
+}
+
+impl Program {
+    /// Compiles a program, with the C compiler that building ioprof takes too. Linked statically, as a
+    /// dynamic loader opens, reads and maps files by the calls that are to be counted.
+    pub fn compile(name: &'static str) -> Self {
+        let folder = folder();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/programs")
+            .join(name)
+            .with_extension("c");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-O1", "-static", "-pthread", "-Wall", "-Werror", "-o"]);
+        succeed(compiler.arg(folder.path().join(name)).arg(source));
+        Self { folder, name }
+    }
+
+    /// The executable file.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join(self.name)
+    }
+
+    /// Its command line with these arguments.
+    pub fn with(&self, arguments: &[&str]) -> Vec<OsString> {
+        let mut words = vec![self.path().into_os_string()];
+        words.extend(arguments.iter().map(OsString::from));
+        words
+    }
+}

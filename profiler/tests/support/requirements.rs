@@ -1,0 +1,72 @@
+//! What a test needs of the machine. Where that is not there, the test says so and counts as skipped, and
+//! fails where skipping is forbidden.
+
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+/// Whether a test that profiles, and calls these programs, can run here. Says that it is skipped where not.
+pub fn can_profile(tools: &[&str]) -> bool {
+    match missing_for_profiling(tools) {
+        Some(reason) => {
+            skip(&reason);
+            false
+        }
+        None => true,
+    }
+}
+
+fn missing_for_profiling(tools: &[&str]) -> Option<String> {
+    if !is_root() {
+        return Some("it takes root".into());
+    }
+    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        return Some("the kernel has no BTF".into());
+    }
+    tools
+        .iter()
+        .find(|tool| find_tool(tool).is_none())
+        .map(|tool| format!("{tool} is not installed"))
+}
+
+/// Whether this is the superuser.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Where a program is, that of administrators included: they are not in everybody's PATH.
+pub fn find_tool(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// A program that [`can_profile`] was asked for.
+pub fn tool(name: &str) -> std::process::Command {
+    let file = find_tool(name).unwrap_or_else(|| panic!("{name} is not installed"));
+    std::process::Command::new(file)
+}
+
+/// Says that the running test is skipped, where `cargo xtask test` counts it.
+pub fn skip(reason: &str) {
+    let test = std::thread::current();
+    let line = format!("skipped: {}: {reason}\n", test.name().unwrap_or("a test"));
+    assert!(
+        std::env::var_os("IOPROF_FORBID_SKIP").is_none(),
+        "nothing may be skipped here, but {line}"
+    );
+    // Past the harness, which shows only what failing tests print.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(log) = std::env::var_os("IOPROF_SKIP_LOG") {
+        let written = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .and_then(|mut log| log.write_all(line.as_bytes()));
+        written.unwrap_or_else(|error| panic!("cannot write to {}: {error}", log.display()));
+    }
+}

@@ -3,6 +3,10 @@
     dead_code,
     reason = "every test file is a program of its own, and none uses all of this"
 )]
+#![allow(
+    clippy::panic,
+    reason = "what a test needs and does not find ends it, with the reason"
+)]
 
 pub mod attached;
 pub mod device;

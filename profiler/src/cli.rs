@@ -1,18 +1,24 @@
 //! The command line.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, sync::LazyLock};
 
 use clap::{Args, Parser, Subcommand};
 use ioprof_workloads::Workload;
 
 /// Where the I/O time and the device bytes of a workload went, from the system call to the device.
 #[derive(Debug, Parser)]
-#[command(name = "ioprof", version, max_term_width = 100)]
+#[command(name = "ioprof", version, long_version = VERSION.as_str(), max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// The version with the eBPF object it carries, for --version; -V has the number alone.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let number = env!("CARGO_PKG_VERSION");
+    format!("{number}\neBPF object {}", crate::kernel::OBJECT_RECORD.trim())
+});
 
 /// What ioprof can do.
 #[derive(Debug, Subcommand)]

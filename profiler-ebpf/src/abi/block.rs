@@ -17,6 +17,11 @@ pub struct BlockKey {
 }
 map_value!(BlockKey, 16);
 
+/// The major and minor number of a device that a key holds packed, as the kernel's `MKDEV` does.
+pub const fn device_number(packed: u32) -> (u32, u32) {
+    (packed >> 20, packed & 0xf_ffff)
+}
+
 /// What a request does to the device, by the rule of the kernel's own accounting
 /// (`op_stat_group` in include/linux/blk_types.h), with empty flushes apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +66,9 @@ map_value!(BlockSlot, 16);
 /// include/linux/blkdev.h.
 pub const MAX_BIOS: u32 = 128;
 /// How many slots there are.
-pub const MAX_SLOTS: u32 = 1024;
+pub const MAX_SLOTS: u32 = 4096;
 /// How many (workload, device) pairs have a depth, those for everybody included.
-pub const MAX_DEPTHS: u32 = 512;
+pub const MAX_DEPTHS: u32 = 2048;
 
 /// A request in flight.
 #[repr(C)]
@@ -112,13 +117,23 @@ pub struct BlockStats {
     /// Bytes issued in requests of other workloads. Kept apart, because issue may be interrupted by
     /// completion.
     pub merged_bytes: u64,
+    /// Requests whose completion was not seen, but whose place was taken by another. Kept apart, because the
+    /// making of a request may be interrupted by completion.
+    pub unseen: u64,
+    /// Their bytes.
+    pub unseen_bytes: u64,
 }
-map_value!(BlockStats, 120);
+map_value!(BlockStats, 136);
 
 impl BlockStats {
     /// The bytes of the slot's own bios, in whatever request.
     pub const fn own_bytes(&self) -> u64 {
-        self.bytes + self.merged_bytes
+        self.bytes + self.merged_bytes + self.unseen_bytes
+    }
+
+    /// Requests completed, seen or not.
+    pub const fn requests(&self) -> u64 {
+        self.size.count + self.unseen
     }
 }
 

@@ -63,6 +63,6 @@ macro_rules! table {
 }
 kernel_fields!(table);
 
-/// The constants that hold where in `struct pt_regs` the second to the fifth argument of a system call
-/// stand; which register that is depends on the architecture, so user space names them.
-pub const ARGUMENTS: [&str; 4] = ["OFF_ARG1", "OFF_ARG2", "OFF_ARG3", "OFF_ARG4"];
+/// The constants that hold where in `struct pt_regs` the number of a system call stands at its exit, and the
+/// second to the fifth argument at its entry; which register that is depends on the architecture, so user space names them.
+pub const REGISTERS: [&str; 5] = ["OFF_NUMBER", "OFF_ARG1", "OFF_ARG2", "OFF_ARG3", "OFF_ARG4"];

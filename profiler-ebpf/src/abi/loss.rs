@@ -16,8 +16,8 @@ pub enum Loss {
     RequestsFull = 4,
     /// The table of (workload, device, operation) is full: the request is not counted.
     SlotsFull = 5,
-    /// A request was made again before its completion was seen.
-    CompletionMissed = 6,
+    /// A call began before the end of the one before it was seen.
+    ExitMissed = 6,
     /// A request completed that was never seen to be made: in flight at attach, or its making was lost.
     RequestUnmatched = 7,
 }
@@ -31,7 +31,7 @@ impl Loss {
         (Self::HistogramFull, "histogram_full"),
         (Self::RequestsFull, "requests_full"),
         (Self::SlotsFull, "slots_full"),
-        (Self::CompletionMissed, "completion_missed"),
+        (Self::ExitMissed, "exit_missed"),
         (Self::RequestUnmatched, "request_unmatched"),
     ];
 }

@@ -65,8 +65,11 @@ pub struct CallStats {
     pub bytes: u64,
     /// Calls that returned an error.
     pub errors: u64,
+    /// Calls that a seccomp filter answered: the kernel shows their end but not their beginning, so that they
+    /// are not among the latencies.
+    pub refused: u64,
 }
-map_value!(CallStats, 80);
+map_value!(CallStats, 88);
 
 /// Key of the table of errors.
 #[repr(C)]

@@ -31,7 +31,7 @@ map_value!(Accounts, 64);
 pub struct TaskState {
     /// The workload the task belongs to, from 1.
     pub workload: u32,
-    /// The flags below; none once the first call has begun, until the task exits.
+    /// The flags below; those of the first call go when it begins. Only the task itself writes them.
     pub flags: u32,
     /// When the call in flight began, in nanoseconds of the monotonic clock; 0 outside calls.
     pub entered_ns: u64,
@@ -39,8 +39,8 @@ pub struct TaskState {
     pub size: u64,
     /// The [`super::syscall::CallKind`] of the call in flight.
     pub kind: u32,
-    /// Zero.
-    pub padding: u32,
+    /// 1 where user space has made the record and no baseline was taken yet. Only the iterator clears it.
+    pub is_new: u32,
     /// What the kernel had counted when the task came into scope.
     pub baseline: Accounts,
 }
@@ -51,10 +51,8 @@ impl TaskState {
     pub const CHILD_RETURN: u32 = 1;
     /// The task was running at attach: it may be inside a call that was not seen to begin.
     pub const MAY_BE_IN_CALL: u32 = 2;
-    /// The record was made by user space, and no baseline was taken yet.
-    pub const NEW: u32 = 4;
     /// The task is a child of ioprof that waits to be let go: nothing counts before it executes its program.
-    pub const WAITING: u32 = 16;
+    pub const WAITING: u32 = 4;
     /// The task has exited, and its accounts are in its workload's totals.
     pub const EXITED: u32 = 8;
 }

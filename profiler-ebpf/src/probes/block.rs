@@ -140,16 +140,22 @@ unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
 /// `-EEXIST`.
 const EXISTS: i32 = -17;
 
-/// Takes the place of a request whose completion was not seen.
+/// Takes the place of a request whose completion was not seen. It has completed, or its place would not be
+/// free: only when is not known.
 #[inline(always)]
 fn replace(key: u64, state: &RequestState, now: u64) {
-    loss::count(Loss::CompletionMissed);
-    if let Some(old) = REQUESTS.get_ptr_mut(&key) {
-        // SAFETY: the entry stays valid for the run of the program.
-        unsafe {
-            leave(&(*old).slot, now);
-            *old = *state;
+    let Some(old) = REQUESTS.get_ptr_mut(&key) else {
+        return;
+    };
+    // SAFETY: the entry stays valid for the run of the program; the statistics are this CPU's own, and no
+    // other program writes these two.
+    unsafe {
+        leave(&(*old).slot, now);
+        if let Some(stats) = BLOCK_STATS.get_ptr_mut((*old).slot.stats) {
+            (*stats).unseen += 1;
+            (*stats).unseen_bytes += (*old).size.saturating_sub((*old).foreign_bytes);
         }
+        *old = *state;
     }
 }
 
@@ -244,6 +250,7 @@ fn hand_out(counter: u32) -> Option<u64> {
 #[inline(always)]
 fn depth_begin(number: u32, now: u64) {
     let Some(depth) = DEPTHS.get_ptr_mut(number) else {
+        loss::count(Loss::SlotsFull);
         return;
     };
     // SAFETY: the value is in the map; CPUs share it by atomic operations.
@@ -356,8 +363,10 @@ fn block_complete(ctx: BtfTracePointContext) {
     let status: u8 = ctx.arg(1);
     let bytes: u32 = ctx.arg(2);
     let Some((key, state)) = find(request) else {
-        // The kernel's own flush requests, and the second end of a write that had one: without bytes.
-        if bytes > 0 {
+        // The kernel's own flush requests, and the second end of a write that had one, are without bytes.
+        // SAFETY: `request` is the argument of the tracepoint.
+        let flags = unsafe { field(request, &kernel::OFF_REQUEST_FLAGS) };
+        if bytes > 0 && operation(flags, bytes).is_some() {
             loss::count(Loss::RequestUnmatched);
         }
         return;

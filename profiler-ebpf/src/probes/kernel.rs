@@ -12,6 +12,9 @@ macro_rules! constants {
 }
 ioprof_ebpf::kernel_fields!(constants);
 
+/// Where the number of a system call stands in `struct pt_regs`.
+#[unsafe(no_mangle)]
+pub static OFF_NUMBER: u32 = 0;
 /// Where the second argument of a system call stands in `struct pt_regs`.
 #[unsafe(no_mangle)]
 pub static OFF_ARG1: u32 = 0;

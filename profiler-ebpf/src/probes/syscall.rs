@@ -52,10 +52,13 @@ fn syscall_enter(ctx: BtfTracePointContext) {
             count_compat((*state).workload);
             CallKind(0)
         } else {
-            CallKind(CALL_KINDS.get(number as u32).copied().unwrap_or(0))
+            kind_of(number as u32)
         };
         if (*state).flags != 0 && !task::begins(task, state, kind) {
             return;
+        }
+        if (*state).entered_ns != 0 {
+            loss::count(Loss::ExitMissed);
         }
         (*state).kind = kind.0;
         (*state).size = match kind.size() {
@@ -80,7 +83,7 @@ fn syscall_exit(ctx: BtfTracePointContext) {
     unsafe {
         let entered = (*state).entered_ns;
         if entered == 0 {
-            unmatched(state);
+            unmatched(state, ctx.arg(0), result);
             return;
         }
         (*state).entered_ns = 0;
@@ -102,7 +105,7 @@ fn count(state: &TaskState, latency: u64, result: u64) {
     stats.latency.add(latency);
     let series = series(workload, operation);
     histogram::record(series, latency);
-    let failed = result >= MAX_ERRNO.wrapping_neg();
+    let failed = is_error(result);
     if failed {
         stats.errors += 1;
         count_error(workload, operation, result.wrapping_neg() as u32);
@@ -146,9 +149,15 @@ fn count_error(workload: u32, operation: u32, errno: u32) {
 /// `BPF_NOEXIST` of include/uapi/linux/bpf.h.
 pub const NO_EXIST: u64 = 1;
 
-/// An exit without an entry, which is in order once in the life of a task.
+/// Whether a result stands for an error.
 #[inline(always)]
-unsafe fn unmatched(state: *mut TaskState) {
+const fn is_error(result: u64) -> bool {
+    result >= MAX_ERRNO.wrapping_neg()
+}
+
+/// An exit without an entry: in order once in the life of a task, and where a seccomp filter has answered.
+#[inline(always)]
+unsafe fn unmatched(state: *mut TaskState, registers: *const c_void, result: u64) {
     // SAFETY: the caller passes the current task's record.
     unsafe {
         let flags = (*state).flags;
@@ -160,13 +169,40 @@ unsafe fn unmatched(state: *mut TaskState) {
             return;
         }
         if flags & TaskState::MAY_BE_IN_CALL == 0 {
-            loss::count(Loss::ExitUnmatched);
+            if is_error(result) {
+                let number: u64 = field(registers, &kernel::OFF_NUMBER);
+                count_refused((*state).workload, number as u32, result);
+            } else {
+                loss::count(Loss::ExitUnmatched);
+            }
             return;
         }
         if let Some(totals) = task::totals((*state).workload) {
             atomic::add(&raw mut (*totals).calls_in_flight_at_attach, 1);
         }
     }
+}
+
+/// Counts a call that a seccomp filter has answered, before the kernel showed that it had begun.
+#[inline(always)]
+fn count_refused(workload: u32, number: u32, result: u64) {
+    let operation = kind_of(number).operation();
+    let Some(stats) = CALLS.get_ptr_mut(workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
+    else {
+        return;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes it.
+    unsafe {
+        (*stats).refused += 1;
+        (*stats).errors += 1;
+    }
+    count_error(workload, operation, result.wrapping_neg() as u32);
+}
+
+/// What is known of a system call number.
+#[inline(always)]
+fn kind_of(number: u32) -> CallKind {
+    CallKind(CALL_KINDS.get(number).copied().unwrap_or(0))
 }
 
 /// Whether the call comes by the 32-bit interface, whose numbers mean other calls.

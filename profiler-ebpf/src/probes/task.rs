@@ -279,19 +279,19 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
         };
         let mut initial = TaskState {
             workload: (*leader).workload,
-            flags: TaskState::MAY_BE_IN_CALL | TaskState::NEW,
+            flags: TaskState::MAY_BE_IN_CALL,
+            is_new: 1,
             ..TaskState::default()
         };
         let Some(state) = TASKS.get_or_insert(task, &mut initial) else {
             loss::count(Loss::TaskRefused);
             return 0;
         };
-        // User space gives the leader's record without a baseline: a flag that is still set says that
-        // this pass is the one that takes it.
-        if (*state).flags & TaskState::NEW == 0 {
+        // A record that user space or this walk has made, rather than a fork, has no baseline yet.
+        if (*state).is_new == 0 {
             return 0;
         }
-        (*state).flags &= !TaskState::NEW;
+        (*state).is_new = 0;
         (*state).baseline = accounts(task);
         count_arrival(task, (*state).workload);
     }

@@ -2,24 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use ioprof_ebpf::abi::block::{BlockStats, Depth, DepthKey, Operation};
+use ioprof_ebpf::abi::block::{BlockStats, Depth, DepthKey, Operation, device_number};
 
-use super::{Context, Snapshot, Unit, device_number, histogram};
+use super::{Context, Snapshot, Unit, histogram};
 use crate::{
-    kernel::Requests,
+    kernel::{
+        Requests,
+        probes::{Need, PROBES},
+    },
     model::report::{Block, BlockOperation, Device, Origin, QueueDepth, Share},
 };
 
-/// Whether the probes that requests are counted by were attached.
+/// Whether every probe that requests are counted by is there: without one of them the others mislead.
 fn is_counted(snapshot: &Snapshot) -> bool {
-    // One of the two that see a request made, and the one that sees it completed.
-    let attached = |tracepoint: &str| {
-        snapshot.probes.iter().any(|probe| {
-            probe.tracepoint == tracepoint
-                && probe.verdict == crate::model::ledger::Verdict::Attached
-        })
-    };
-    attached("block_rq_complete") && (attached("block_io_start") || attached("block_getrq"))
+    PROBES
+        .iter()
+        .zip(&snapshot.probes)
+        .filter(|(probe, _)| probe.need == Need::Block)
+        .all(|(_, found)| found.verdict.reason_missing().is_none())
 }
 
 /// The requests of a workload; none where the probes for them are missing.
@@ -35,7 +35,8 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
             device: context.device(device_number(requests.key.device)),
             operation: operation(requests.key.operation),
             origin: Origin::Thread,
-            requests: requests.stats.size.count,
+            requests: requests.stats.requests(),
+            unseen_completions: requests.stats.unseen,
             errors: requests.stats.errors,
             bytes: requests.stats.own_bytes(),
             queue: histogram(Unit::Ns, &requests.stats.queue, &requests.queue),
@@ -49,7 +50,7 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
 
 /// Whether anything of a slot was completed: its requests, or its bios in those of others.
 const fn is_used(requests: &Requests) -> bool {
-    requests.stats.size.count > 0 || requests.stats.merged_bytes > 0
+    requests.stats.requests() > 0 || requests.stats.merged_bytes > 0
 }
 
 fn operation(number: u32) -> BlockOperation {
@@ -66,9 +67,9 @@ fn operation(number: u32) -> BlockOperation {
 
 /// The devices that anybody used, the busiest first; none where the probes for requests are missing, as what
 /// they did is unknown then, and not zero.
-pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Vec<Device> {
+pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Option<Vec<Device>> {
     if !is_counted(snapshot) {
-        return Vec::new();
+        return None;
     }
     let packed: BTreeSet<u32> = snapshot
         .requests
@@ -80,7 +81,7 @@ pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Vec<Device> {
         .map(|packed| device(snapshot, context, packed))
         .collect();
     devices.sort_by(|a, b| (b.busy_ns, &a.name).cmp(&(a.busy_ns, &b.name)));
-    devices
+    Some(devices)
 }
 
 #[expect(
@@ -101,7 +102,7 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
             .map(|requests| value(&requests.stats))
             .sum()
     };
-    let count = |stats: &BlockStats| stats.size.count;
+    let count = BlockStats::requests;
     let bytes = BlockStats::own_bytes;
     let depth = depth(snapshot, packed, DepthKey::EVERYBODY);
     let busy_ns = busy_ns(snapshot, context, &depth);
@@ -181,18 +182,20 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
     let mut shares: Vec<_> = workloads
         .into_iter()
         .map(|number| {
-            let own_busy = busy_ns(snapshot, context, &depth(snapshot, packed, number));
+            let own_depth = depth(snapshot, packed, number);
+            let own_busy = busy_ns(snapshot, context, &own_depth);
             let own_bytes = bytes(Some(number));
             Share {
                 workload: context.workload(number),
                 requests: of_device
                     .iter()
                     .filter(|requests| requests.key.workload == number)
-                    .map(|requests| requests.stats.size.count)
+                    .map(|requests| requests.stats.requests())
                     .sum(),
                 bytes: own_bytes,
                 bytes_share: part(own_bytes, all_bytes),
                 busy_ns: own_busy,
+                queue_depth_max: own_depth.max,
                 busy_share: part(own_busy, busy),
             }
         })

@@ -59,11 +59,6 @@ pub fn ledger(
     let total = |value: fn(&ioprof_ebpf::abi::task::WorkloadTotals) -> u64| -> u64 {
         snapshot.workloads.iter().map(value).sum()
     };
-    let measured: Option<u64> = snapshot
-        .probes
-        .iter()
-        .filter_map(|probe| probe.measured_ns)
-        .reduce(|a, b| a + b);
     Ledger {
         lost: Loss::ALL
             .iter()
@@ -75,27 +70,12 @@ pub fn ledger(
         compat_calls: total(|totals| totals.compat_calls),
         vectors_unread: total(|totals| totals.vectors_unread),
         probes: snapshot.probes.clone(),
-        probe_cpu_ns: measured
-            .zip(snapshot.cost_share)
-            .map(|(ns, share)| in_proportion(ns, share)),
-        probe_cpu_measured_share: snapshot.cost_share,
+        probe_cpu_ns: snapshot.cost.map(|cost| cost.cpu_ns),
+        probe_cpu_measured_share: snapshot.cost.map(|cost| cost.measured_share),
         checks: workload_checks(snapshot, workloads)
             .chain(device_checks(context, devices))
             .collect(),
         messages: snapshot.messages.clone(),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "an estimate of less than a few years of nanoseconds, never negative"
-)]
-fn in_proportion(measured_ns: u64, share: f64) -> u64 {
-    if share > 0.0 {
-        (measured_ns as f64 / share) as u64
-    } else {
-        measured_ns
     }
 }
 

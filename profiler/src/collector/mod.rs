@@ -47,11 +47,6 @@ impl Context<'_> {
     }
 }
 
-/// The numbers of a device that the probes pack into one, as the kernel's `MKDEV` does.
-const fn device_number(packed: u32) -> (u32, u32) {
-    (packed >> 20, packed & 0xf_ffff)
-}
-
 fn histogram(unit: Unit, totals: &Totals, buckets: &[(u32, u32, u64)]) -> Histogram {
     if totals.count == 0 {
         return Histogram::empty(unit);

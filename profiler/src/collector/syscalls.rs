@@ -21,7 +21,7 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
             let moves = moves_bytes[call.operation as usize];
             Syscall {
                 name: operation_name(call.operation).into(),
-                calls: call.stats.latency.count,
+                calls: call.stats.latency.count + call.stats.refused,
                 errors: errors(snapshot, workload, call.operation),
                 bytes: moves.then_some(call.stats.bytes),
                 time_ns: call.stats.latency.sum,

@@ -8,6 +8,7 @@ use std::{
     },
     process::{Command, ExitStatus},
     thread::JoinHandle,
+    time::Instant,
 };
 
 use ioprof_workloads::Summary;
@@ -51,6 +52,8 @@ pub struct Running {
 pub struct Ended {
     /// By itself or by a signal.
     pub exit: Exit,
+    /// When.
+    pub at: Instant,
     /// CPU time in user mode, of it and the descendants it waited for.
     pub cpu_user_ns: u64,
     /// The same in the kernel.
@@ -196,6 +199,7 @@ fn wait(pid: i32) -> io::Result<Ended> {
         |time: libc::timeval| (time.tv_sec * 1_000_000_000 + time.tv_usec * 1_000).cast_unsigned();
     let status = ExitStatus::from_raw(status);
     Ok(Ended {
+        at: Instant::now(),
         exit: status
             .signal()
             .map_or_else(|| Exit::Code(status.code().unwrap_or(0)), Exit::Signal),

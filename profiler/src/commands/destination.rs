@@ -39,21 +39,25 @@ impl Destination {
             path: path.to_owned(),
             source,
         };
+        // The file that a link stands for is written, and not the link.
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         match path.metadata() {
             Ok(there) if there.is_dir() => Err(refused(io::Error::from_raw_os_error(
                 nix::errno::Errno::EISDIR as i32,
             ))),
-            Ok(there) if !there.is_file() => {
+            // What is opened by way of /dev or /proc cannot be replaced by another file.
+            Ok(there) if !there.is_file() || is_kernel_made(path) => {
                 let file = OpenOptions::new().write(true).open(path).map_err(refused)?;
                 Ok(Self::Special(file, path.to_owned()))
             }
             _ => {
-                let folder = path
+                let folder = target
                     .parent()
                     .filter(|folder| !folder.as_os_str().is_empty())
                     .unwrap_or(Path::new("."));
                 let file = NamedTempFile::new_in(folder).map_err(refused)?;
-                Ok(Self::File(file, path.to_owned()))
+                give_to_caller(&file).map_err(refused)?;
+                Ok(Self::File(file, target))
             }
         }
     }
@@ -78,6 +82,21 @@ impl Destination {
         };
         written.map_err(|source| Error::Output { path, source })
     }
+}
+
+fn is_kernel_made(path: &Path) -> bool {
+    ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder))
+}
+
+/// Under sudo the report belongs to who has called it: it is they who want to read it.
+fn give_to_caller(file: &NamedTempFile) -> io::Result<()> {
+    let id = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    if nix::unistd::geteuid().is_root()
+        && let (Some(user), Some(group)) = (id("SUDO_UID"), id("SUDO_GID"))
+    {
+        std::os::unix::fs::fchown(file, Some(user), Some(group))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -111,6 +130,18 @@ mod tests {
                 Err(Error::Output { .. })
             ));
         }
+    }
+
+    #[test]
+    fn a_link_stays_and_what_it_stands_for_is_written() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (file, link) = (folder.path().join("run.json"), folder.path().join("link"));
+        std::fs::write(&file, "before").expect("written");
+        std::os::unix::fs::symlink(&file, &link).expect("linked");
+        let destination = Destination::open(Some(&link)).expect("writable");
+        destination.write(b"after").expect("written");
+        assert!(link.symlink_metadata().expect("it is there").is_symlink());
+        assert_eq!(std::fs::read(&file).expect("read"), b"after");
     }
 
     #[test]

@@ -54,13 +54,20 @@ pub fn doctor() -> Result<ExitCode, Error> {
             }
             line(
                 "own cost",
-                if snapshot.cost_share.is_some() {
+                if snapshot.cost.is_some() {
                     "measured by the kernel's BPF statistics"
                 } else {
                     "unknown: BPF statistics take CAP_SYS_ADMIN"
                 },
             );
-            line("verdict", "`ioprof run` works here");
+            line(
+                "verdict",
+                if snapshot.probes.iter().all(|probe| probe.verdict.reason_missing().is_none()) {
+                    "`ioprof run` works here"
+                } else {
+                    "`ioprof run` works here, without what the missing probes would tell"
+                },
+            );
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

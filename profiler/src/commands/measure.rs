@@ -1,15 +1,18 @@
 //! A measurement from the attaching of the probes to the report.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::utsname::uname;
+use nix::{
+    sys::utsname::uname,
+    unistd::{SysconfVar, sysconf},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     cli::Common,
     collector::{self, Accounted, Context},
     error::Error,
-    kernel::{OwnCost, Session, Settings, probes::Without, proc::Devices},
+    kernel::{OwnCost, Session, Settings, probes::Without},
     model::report::{Exit, Host, Kind, Report, SCHEMA, Workload},
 };
 
@@ -39,8 +42,6 @@ pub struct Facts {
 pub struct Measurement {
     session: Session,
     started_at: jiff::Timestamp,
-    began: Instant,
-    before: Devices,
     next_tick: tokio::time::Instant,
     signals: [Signal; 3],
 }
@@ -77,8 +78,6 @@ impl Measurement {
         Ok(Self {
             session,
             started_at: jiff::Timestamp::now(),
-            began: Instant::now(),
-            before: Devices::now(),
             next_tick: tokio::time::Instant::now() + OwnCost::first_tick(),
             signals,
         })
@@ -98,7 +97,7 @@ impl Measurement {
                 _ = terminate.recv() => return Asked(SIGNALS[1].1),
                 _ = hangup.recv() => return Asked(SIGNALS[2].1),
                 () = tokio::time::sleep_until(self.next_tick) => {
-                    self.next_tick += self.session.own_cost().tick();
+                    self.next_tick += self.session.tick();
                 }
             }
         }
@@ -110,15 +109,13 @@ impl Measurement {
     ///
     /// Where a map cannot be read.
     pub fn finish(self, facts: Vec<Facts>) -> Result<Report, Error> {
-        let duration_ns = nanoseconds(self.began.elapsed());
-        let after = Devices::now();
         let snapshot = self.session.finish()?;
         let names: Vec<String> = facts.iter().map(|facts| facts.name.clone()).collect();
         let context = Context {
             names: &names,
-            before: &self.before,
-            after: &after,
-            duration_ns,
+            before: &snapshot.before,
+            after: &snapshot.after,
+            duration_ns: snapshot.duration_ns,
         };
         let workloads: Vec<Workload> = (1..)
             .zip(facts)
@@ -148,13 +145,14 @@ impl Measurement {
             })
             .collect();
         let devices = collector::devices(&snapshot, &context);
-        let ledger = collector::ledger(&snapshot, &context, &workloads, &devices);
+        let touched = devices.as_deref().unwrap_or_default();
+        let ledger = collector::ledger(&snapshot, &context, &workloads, touched);
         Ok(Report {
             schema: SCHEMA.into(),
             ioprof_version: env!("CARGO_PKG_VERSION").into(),
             host: host(),
             started_at: self.started_at.to_string(),
-            duration_ns,
+            duration_ns: snapshot.duration_ns,
             workloads,
             devices,
             ledger,
@@ -178,7 +176,10 @@ fn host() -> Host {
         name: part(|uname| uname.nodename()),
         kernel: part(|uname| uname.release()),
         architecture: part(|uname| uname.machine()),
-        cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64),
+        cpus: sysconf(SysconfVar::_NPROCESSORS_ONLN)
+            .ok()
+            .flatten()
+            .map_or(1, i64::cast_unsigned),
     }
 }
 

@@ -1,6 +1,9 @@
 //! `ioprof run`.
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use nix::{
     sys::signal::{self, SigHandler, Signal},
@@ -67,7 +70,15 @@ struct Runs(Vec<Child>);
 struct Child {
     running: Running,
     released: Instant,
-    ended: Option<(Ended, std::time::Duration)>,
+    ended: Option<Ended>,
+}
+
+impl Child {
+    /// From its release to its end, or until now.
+    fn wall(&self) -> Duration {
+        let end = self.ended.map_or_else(Instant::now, |ended| ended.at);
+        end.duration_since(self.released)
+    }
 }
 
 impl Runs {
@@ -91,7 +102,7 @@ impl Runs {
                     let ended = ended
                         .unwrap_or_else(|_| Err(std::io::Error::other("nobody waited")))
                         .map_err(Error::system("waiting for the command"))?;
-                    child.ended = Some((ended, child.released.elapsed()));
+                    child.ended = Some(ended);
                 }
                 signal = measurement.asked_to_end() => {
                     if asked.is_some() {
@@ -134,10 +145,10 @@ impl Runs {
                         .map(|word| word.to_string_lossy().into_owned())
                         .collect(),
                     root_pid: child.as_ref().map_or(0, |child| child.running.pid),
-                    exit: ended.map(|(ended, _)| ended.exit),
-                    wall: ended.map_or_else(Default::default, |(_, wall)| wall),
-                    cpu_ns: ended.map(|(ended, _)| (ended.cpu_user_ns, ended.cpu_system_ns)),
-                    max_rss_bytes: ended.map(|(ended, _)| ended.max_rss_bytes),
+                    exit: ended.map(|ended| ended.exit),
+                    wall: child.as_ref().map_or_else(Default::default, Child::wall),
+                    cpu_ns: ended.map(|ended| (ended.cpu_user_ns, ended.cpu_system_ns)),
+                    max_rss_bytes: ended.map(|ended| ended.max_rss_bytes),
                     self_reported: child
                         .and_then(|child| child.running.summary)
                         .filter(|_| target.kind == Kind::Builtin)

@@ -132,6 +132,7 @@ fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
         if text == "--parallel"
             || text.starts_with("--output=")
             || text.starts_with("--without-probe=")
+            || (text.starts_with("-o") && text.len() > 2)
         {
             taken.push(word);
         } else if text == "-o" || text == "--output" || text == "--without-probe" {

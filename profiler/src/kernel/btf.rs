@@ -3,17 +3,20 @@
 use std::path::Path;
 
 use btf_rs::{Btf, Type};
-use ioprof_ebpf::abi::fields::{ABSENT, ARGUMENTS, FIELDS};
+use ioprof_ebpf::abi::fields::{ABSENT, FIELDS, REGISTERS};
 
 use crate::error::Error;
 
 /// Where the kernel describes its types.
 pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 
-/// The registers that hold the second to the fifth argument of a system call, as fields of
+/// The registers that hold the number of a system call and its second to fifth argument, as fields of
 /// `struct pt_regs`; syscall(2) lists them by architecture.
 #[cfg(target_arch = "x86_64")]
-const ARGUMENT_REGISTERS: [&str; 4] = ["si", "dx", "r10", "r8"];
+const CALL_REGISTERS: [&str; 5] = ["orig_ax", "si", "dx", "r10", "r8"];
+
+/// Fields that not every architecture has; the probes ask before they read them.
+const OPTIONAL: [&str; 1] = ["OFF_TASK_STATUS"];
 
 /// What the probes must be told before they are loaded.
 pub struct KernelTypes {
@@ -35,23 +38,25 @@ impl KernelTypes {
             });
         }
         let btf = Btf::from_file(path).map_err(refused)?;
-        let mut constants: Vec<_> = FIELDS
-            .iter()
-            .map(|field| {
-                let offset = offset(&btf, field.structure, field.path).unwrap_or(ABSENT);
-                (field.symbol, offset)
-            })
-            .collect();
-        for (symbol, register) in ARGUMENTS.into_iter().zip(ARGUMENT_REGISTERS) {
-            let offset = offset(&btf, "pt_regs", register).ok_or_else(|| Error::Btf {
-                reason: format!("struct pt_regs has no {register}"),
-            })?;
-            constants.push((symbol, offset));
+        let missing = |structure: &str, path: &str| Error::Btf {
+            reason: format!("{structure} has no {path}"),
+        };
+        let mut constants = Vec::new();
+        for field in FIELDS {
+            let found = match offset(&btf, field.structure, field.path) {
+                Some(offset) => offset,
+                None if OPTIONAL.contains(&field.symbol) => ABSENT,
+                None => return Err(missing(field.structure, field.path)),
+            };
+            constants.push((field.symbol, found));
         }
-        // Before 4.10 there was none, and on such kernels nothing else would work either.
-        let preflush =
-            enumerator(&btf, "req_flag_bits", "__REQ_PREFLUSH").map_or(0, |bit| 1 << bit);
-        constants.push(("REQ_PREFLUSH", preflush));
+        for (symbol, register) in REGISTERS.into_iter().zip(CALL_REGISTERS) {
+            let found = offset(&btf, "pt_regs", register);
+            constants.push((symbol, found.ok_or_else(|| missing("pt_regs", register))?));
+        }
+        let (flags, preflush) = ("req_flag_bits", "__REQ_PREFLUSH");
+        let bit = enumerator(&btf, flags, preflush).ok_or_else(|| missing(flags, preflush))?;
+        constants.push(("REQ_PREFLUSH", 1 << bit));
         Ok(Self { constants, btf })
     }
 

@@ -6,7 +6,7 @@ use aya::{
 };
 use ioprof_ebpf::{
     abi::{
-        block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey},
+        block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
         loss::Loss,
         syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
         task::WorkloadTotals,
@@ -15,7 +15,12 @@ use ioprof_ebpf::{
 };
 use nix::time::{ClockId, clock_gettime};
 
-use super::{one_line, syscalls::OPERATIONS};
+use super::{
+    one_line,
+    own_cost::Cost,
+    proc::{self, Devices},
+    syscalls::OPERATIONS,
+};
 use crate::{error::Error, model::ledger::Probe};
 
 /// Buckets that are not empty: octave, bucket, count.
@@ -68,38 +73,37 @@ pub struct Snapshot {
     pub losses: Vec<(Loss, u64)>,
     /// What became of the probes.
     pub probes: Vec<Probe>,
-    /// Which part of the time the probes' cost was measured.
-    pub cost_share: Option<f64>,
+    /// The probes' CPU time; none where it may not be measured.
+    pub cost: Option<Cost>,
     /// What the probes had to say.
     pub messages: Vec<String>,
     /// When the depths were read, in nanoseconds of the monotonic clock.
     pub read_at_ns: u64,
+    /// The devices as the first request could be counted.
+    pub before: Devices,
+    /// The devices as the maps were read.
+    pub after: Devices,
+    /// The time between.
+    pub duration_ns: u64,
 }
 
 /// Reads everything.
-pub fn read(
-    ebpf: &Ebpf,
-    workloads: u32,
-    probes: Vec<Probe>,
-    cost_share: Option<f64>,
-    messages: Vec<String>,
-) -> Result<Snapshot, Error> {
+pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
     let histograms = Histograms::new(ebpf)?;
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_err(Error::system("reading the monotonic clock"))?;
+    let depths = depths(ebpf)?;
+    // After the depths: a span that began before they were read has begun before this.
+    let read_at_ns = now_ns()?;
     Ok(Snapshot {
         calls: calls(ebpf, workloads, &histograms)?,
         errors: entries(ebpf, "ERRORS")?,
         requests: requests(ebpf, workloads, &histograms)?,
-        depths: depths(ebpf)?,
+        depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
             .collect::<Result<_, _>>()?,
         losses: losses(ebpf)?,
-        probes,
-        cost_share,
-        messages,
-        read_at_ns: now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned(),
+        read_at_ns,
+        ..Snapshot::default()
     })
 }
 
@@ -124,8 +128,9 @@ fn calls(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec
                 stats.size.merge(&cpu.size);
                 stats.bytes += cpu.bytes;
                 stats.errors += cpu.errors;
+                stats.refused += cpu.refused;
             }
-            if stats.latency.count == 0 {
+            if stats.latency.count + stats.refused == 0 {
                 continue;
             }
             let series = syscall::series(workload, operation);
@@ -141,6 +146,35 @@ fn calls(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec
     Ok(calls)
 }
 
+/// Requests whose completion was not seen and whose place nobody has taken since: those still recorded as
+/// issued on a device that has none in flight, by slot with their bytes.
+fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)>, Error> {
+    let asked_at = now_ns()?;
+    let idle: Vec<u32> = slots
+        .iter()
+        .filter(|(key, _)| proc::is_idle(block::device_number(key.device)))
+        .map(|(_, slot)| slot.stats)
+        .collect();
+    let recorded = entries::<u64, RequestState>(ebpf, "REQUESTS")?;
+    Ok(recorded
+        .into_iter()
+        .map(|(_, request)| request)
+        .filter(|request| idle.contains(&request.slot.stats))
+        .filter(|request| request.issued_ns != 0 && request.issued_ns < asked_at)
+        .map(|request| {
+            let own = request.size.saturating_sub(request.foreign_bytes);
+            (request.slot.stats, own)
+        })
+        .collect())
+}
+
+/// Nanoseconds of the monotonic clock, which the probes use.
+fn now_ns() -> Result<u64, Error> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_err(Error::system("reading the monotonic clock"))?;
+    Ok(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned())
+}
+
 fn requests(
     ebpf: &Ebpf,
     workloads: u32,
@@ -149,9 +183,15 @@ fn requests(
     const MAP: &str = "BLOCK_STATS";
     let map = per_cpu_array::<BlockStats>(ebpf, MAP)?;
     let first = syscall::series(workloads.max(1) + 1, 0);
+    let slots = entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")?;
+    let unseen = unseen(ebpf, &slots)?;
     let mut requests = Vec::new();
-    for (key, slot) in entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")? {
+    for (key, slot) in slots {
         let mut stats = BlockStats::default();
+        for (_, bytes) in unseen.iter().filter(|(number, _)| *number == slot.stats) {
+            stats.unseen += 1;
+            stats.unseen_bytes += bytes;
+        }
         for cpu in map.get(&slot.stats, 0).map_err(refused(MAP))?.iter() {
             stats.size.merge(&cpu.size);
             stats.queue.merge(&cpu.queue);
@@ -159,6 +199,8 @@ fn requests(
             stats.errors += cpu.errors;
             stats.bytes += cpu.bytes;
             stats.merged_bytes += cpu.merged_bytes;
+            stats.unseen += cpu.unseen;
+            stats.unseen_bytes += cpu.unseen_bytes;
         }
         let series = block::series(first, slot.stats);
         requests.push(Requests {

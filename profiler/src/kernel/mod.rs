@@ -15,7 +15,7 @@ mod tasks;
 pub use floor::Floor;
 pub use maps::{Requests, Snapshot};
 pub use object::RECORD as OBJECT_RECORD;
-pub use own_cost::OwnCost;
+pub use own_cost::{Cost, OwnCost};
 pub use session::{Session, Settings};
 pub use tasks::{Origin, pidfd_open};
 
@@ -31,19 +31,17 @@ pub fn one_line(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     let all = causes.join(": ");
-    let line = all
-        .split_once("Verifier output:")
-        .map_or(all.as_str(), |(before, log)| {
-            // The verifier's last words say what it minds.
-            return log
-                .lines()
-                .rev()
-                .find(|line| {
-                    !line.is_empty()
-                        && !line.starts_with("processed")
-                        && !line.contains("verification time")
-                })
-                .map_or(before, |last| last);
-        });
+    let line = match all.split_once("Verifier output:") {
+        Some((before, log)) => verifiers_last_word(log).unwrap_or(before),
+        None => &all,
+    };
     line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What the verifier minds, which stands last but for its statistics.
+fn verifiers_last_word(log: &str) -> Option<&str> {
+    let statistics = ["processed", "verification time", "stack depth"];
+    log.lines().rev().find(|line| {
+        !line.is_empty() && !statistics.iter().any(|words| line.starts_with(words))
+    })
 }

@@ -11,10 +11,10 @@ use std::{
 
 use aya::{Ebpf, programs::Program};
 
-/// The beginning that is always measured, and the span measured in each period after it.
+/// The beginning that is always measured, and the span measured in each period after it, at its end.
 const FIRST: Duration = Duration::from_millis(250);
-const SPAN: Duration = Duration::from_millis(50);
-const PERIOD: Duration = Duration::from_secs(1);
+const SPAN: Duration = Duration::from_millis(10);
+const PERIOD: Duration = Duration::from_millis(200);
 
 /// Where every program's statistics are always on.
 const ALWAYS: &str = "/proc/sys/kernel/bpf_stats_enabled";
@@ -30,6 +30,15 @@ pub struct Runs {
     pub missed: u64,
 }
 
+/// What the probes cost over a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// Their CPU time in nanoseconds.
+    pub cpu_ns: u64,
+    /// Which part of the run was measured, from 0 to 1; the rest is in proportion.
+    pub measured_share: f64,
+}
+
 /// Switches the kernel's statistics on and off.
 #[derive(Debug)]
 pub struct OwnCost {
@@ -38,6 +47,8 @@ pub struct OwnCost {
     on: Option<(OwnedFd, Instant)>,
     measured: Duration,
     whole: Duration,
+    /// The time of all programs at the first tick, and how long had been measured by then.
+    beginning: Option<(u64, Duration)>,
     always: bool,
     refused: bool,
 }
@@ -50,6 +61,7 @@ impl OwnCost {
             on: None,
             measured: Duration::ZERO,
             whole: Duration::ZERO,
+            beginning: None,
             always: std::fs::read_to_string(ALWAYS).is_ok_and(|on| on.trim() == "1"),
             refused: false,
         };
@@ -57,15 +69,18 @@ impl OwnCost {
         cost
     }
 
-    /// Switches on or off as the time since the last switch wants it, and says when to come again.
-    pub fn tick(&mut self) -> Duration {
-        let next = match self.on {
-            _ if self.always || self.refused => PERIOD,
-            Some(_) => PERIOD - SPAN,
-            None => SPAN,
-        };
-        self.switch(self.on.is_none());
-        next
+    /// Switches on or off, as the time has come, and says when to come again. `sum` is asked for the time
+    /// of all programs at the end of the beginning.
+    pub fn tick(&mut self, sum: impl FnOnce(&Self) -> u64) -> Duration {
+        if self.always || self.refused {
+            return PERIOD;
+        }
+        let was_on = self.on.is_some();
+        self.switch(!was_on);
+        if self.beginning.is_none() {
+            self.beginning = Some((sum(self), self.measured));
+        }
+        if was_on { PERIOD - SPAN } else { SPAN }
     }
 
     /// The time until the first [`OwnCost::tick`].
@@ -74,13 +89,10 @@ impl OwnCost {
     }
 
     fn switch(&mut self, on: bool) {
-        if self.always || self.refused {
-            return;
-        }
         if let Some((_, since)) = self.on.take() {
             self.measured += since.elapsed();
         }
-        if on {
+        if on && !self.always && !self.refused {
             match aya::sys::enable_stats(aya::sys::Stats::RunTime) {
                 Ok(descriptor) => self.on = Some((descriptor, Instant::now())),
                 // It takes CAP_SYS_ADMIN, more than the probes do.
@@ -95,12 +107,35 @@ impl OwnCost {
         self.whole = self.began.elapsed();
     }
 
-    /// Which part of the time was measured, from 0 to 1; none where it is not allowed.
-    pub fn share(&self) -> Option<f64> {
-        if self.always {
-            return Some(1.0);
+    /// The cost over the whole time, where `measured_ns` is what was measured; none where that is not
+    /// allowed. The beginning counts as it is, the rest in proportion.
+    pub fn over_all(&self, measured_ns: u64) -> Option<Cost> {
+        if self.refused {
+            return None;
         }
-        (!self.refused).then(|| self.measured.as_secs_f64() / self.whole.as_secs_f64())
+        let (first_ns, first) = self.beginning.unwrap_or((measured_ns, self.measured));
+        let rest = self.whole.saturating_sub(first).as_secs_f64();
+        let rest_measured = self.measured.saturating_sub(first).as_secs_f64();
+        if self.always || self.beginning.is_none() || rest_measured == 0.0 {
+            return Some(Cost {
+                cpu_ns: measured_ns,
+                measured_share: if self.always {
+                    1.0
+                } else {
+                    self.measured.as_secs_f64() / self.whole.as_secs_f64()
+                },
+            });
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            reason = "an estimate of less than a few years of nanoseconds, never negative"
+        )]
+        let rest_ns = (measured_ns.saturating_sub(first_ns) as f64 * rest / rest_measured) as u64;
+        Some(Cost {
+            cpu_ns: first_ns + rest_ns,
+            measured_share: self.measured.as_secs_f64() / self.whole.as_secs_f64(),
+        })
     }
 
     /// The statistics of a program, which the kernel shows in /proc/self/fdinfo.

@@ -77,7 +77,8 @@ impl Without {
     }
 }
 
-/// Attaches every probe that this kernel has; what became of each, in the order of [`PROBES`].
+/// Verifies and attaches every probe that this kernel has; what became of each, in the order of [`PROBES`].
+/// `before_requests` is called when all is ready for the first request to be counted.
 ///
 /// # Errors
 ///
@@ -87,50 +88,103 @@ pub fn attach(
     btf: &Btf,
     types: &KernelTypes,
     without: &Without,
+    before_requests: impl FnOnce(),
 ) -> Result<Vec<Verdict>, Error> {
-    let mut verdicts = Vec::new();
-    for probe in PROBES {
-        let verdict = if without.leaves(probe, types) {
-            match probe.need {
-                Need::InsteadOf(other) if !without.made_by_bio(types) => Verdict::NotNeeded {
-                    reason: format!("{other} is there"),
-                },
-                _ => attach_one(ebpf, btf, probe),
+    let mut verdicts: Vec<_> = PROBES
+        .iter()
+        .map(|probe| prepare(ebpf, btf, types, without, probe))
+        .collect();
+    let mut before_requests = Some(before_requests);
+    for (probe, verdict) in PROBES.iter().zip(&mut verdicts) {
+        if probe.program == BLOCK_START {
+            if let Some(ready) = before_requests.take() {
+                ready();
             }
-        } else if types.has_tracepoint(probe.tracepoint) {
-            Verdict::Absent {
-                reason: "left out by --without-probe".into(),
-            }
-        } else {
-            Verdict::Absent {
-                reason: "this kernel has no such tracepoint".into(),
-            }
-        };
+        }
+        if *verdict == Verdict::Attached
+            && let Err(error) = program_of(ebpf, probe).and_then(|program| Ok(program.attach()?))
+        {
+            *verdict = refused(&error);
+        }
         if let (Need::Required, Some(reason)) = (probe.need, verdict.reason_missing()) {
             return Err(Error::ProbeMissing {
                 probe: probe.program,
                 reason: reason.to_owned(),
             });
         }
-        verdicts.push(verdict);
     }
+    stand_in(&mut verdicts);
     Ok(verdicts)
+}
+
+/// A probe whose work another does is not missing.
+fn stand_in(verdicts: &mut [Verdict]) {
+    for (at, probe) in PROBES.iter().enumerate() {
+        let Need::InsteadOf(other) = probe.need else {
+            continue;
+        };
+        if verdicts[at] == Verdict::Attached
+            && let Some(replaced) = PROBES.iter().position(|probe| probe.program == other)
+        {
+            verdicts[replaced] = Verdict::NotNeeded {
+                reason: format!("{} does its work", probe.program),
+            };
+        }
+    }
+}
+
+/// Has the kernel verify a probe, where it is to be attached; [`Verdict::Attached`] where it can be.
+fn prepare(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    types: &KernelTypes,
+    without: &Without,
+    probe: &Probe,
+) -> Verdict {
+    if !types.has_tracepoint(probe.tracepoint) {
+        return Verdict::Absent {
+            reason: "this kernel has no such tracepoint".into(),
+        };
+    }
+    if !without.leaves(probe, types) {
+        return Verdict::Absent {
+            reason: "left out by --without-probe".into(),
+        };
+    }
+    match probe.need {
+        Need::InsteadOf(other) if !without.made_by_bio(types) => Verdict::NotNeeded {
+            reason: format!("{other} is there"),
+        },
+        _ => verify(ebpf, btf, probe),
+    }
+}
+
+fn verify(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
+    let loaded = program_of(ebpf, probe).and_then(|program| program.load(probe.tracepoint, btf));
+    loaded.map_or_else(|error| refused(&error), |()| Verdict::Attached)
+}
+
+fn refused(error: &ProgramError) -> Verdict {
+    Verdict::Refused {
+        reason: one_line(error),
+    }
+}
+
+fn program_of<'a>(
+    ebpf: &'a mut Ebpf,
+    probe: &Probe,
+) -> Result<&'a mut BtfTracePoint, ProgramError> {
+    program(ebpf, probe.program)?.try_into()
 }
 
 /// Verifies and attaches one probe.
 pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
-    let attached = || -> Result<(), ProgramError> {
-        let program: &mut BtfTracePoint = program(ebpf, probe.program)?.try_into()?;
-        program.load(probe.tracepoint, btf)?;
-        program.attach()?;
-        Ok(())
-    }();
-    match attached {
-        Ok(()) => Verdict::Attached,
-        Err(error) => Verdict::Refused {
-            reason: one_line(&error),
-        },
+    let verdict = verify(ebpf, btf, probe);
+    if verdict != Verdict::Attached {
+        return verdict;
     }
+    let attached = program_of(ebpf, probe).and_then(|program| Ok(program.attach()?));
+    attached.map_or_else(|error| refused(&error), |_| verdict)
 }
 
 /// A program of the object by its name.

@@ -138,6 +138,18 @@ fn stat(text: &str) -> Option<DeviceStat> {
     })
 }
 
+/// Whether a device has no request in flight, by /sys/dev/block/MAJOR:MINOR/inflight; false where that
+/// cannot be known.
+pub fn is_idle((major, minor): (u32, u32)) -> bool {
+    fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/inflight"))
+        .is_ok_and(|text| text.split_whitespace().all(|count| count == "0"))
+}
+
+/// How many disks there are.
+pub fn disks() -> u32 {
+    fs::read_dir("/sys/block").map_or(0, |entries| entries.count() as u32)
+}
+
 /// How many requests can exist at once: the tags of all hardware queues and of their schedulers.
 pub fn requests_at_most() -> u32 {
     let number = |path: &Path| -> u32 {

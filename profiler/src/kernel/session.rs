@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use aya::{
@@ -25,7 +26,8 @@ use super::{
     object, one_line,
     own_cost::OwnCost,
     probes::{self, PROBES, Without},
-    proc, syscalls,
+    proc::{self, Devices},
+    syscalls,
     tasks::{self, Origin},
 };
 use crate::{
@@ -50,6 +52,8 @@ pub struct Session {
     logger: EbpfLogger<Messages>,
     messages: Messages,
     cost: OwnCost,
+    before: Devices,
+    began: Instant,
 }
 
 /// What the probes have to say, kept for the report.
@@ -100,9 +104,12 @@ impl Session {
         let mut ebpf = load(settings, &types, &btf)?;
         set_call_kinds(&mut ebpf)?;
         tasks::load_iterators(&mut ebpf, &btf)?;
-        // Before the probes, so that their first runs are in it.
+        let (mut before, mut began) = (Devices::default(), Instant::now());
+        let verdicts = probes::attach(&mut ebpf, &btf, &types, &settings.without, || {
+            before = Devices::now();
+            began = Instant::now();
+        })?;
         let cost = OwnCost::start();
-        let verdicts = probes::attach(&mut ebpf, &btf, &types, &settings.without)?;
         let messages = Messages::default();
         let logger =
             EbpfLogger::init_with_logger(&mut ebpf, messages.clone()).map_err(|error| {
@@ -117,6 +124,8 @@ impl Session {
             logger,
             messages,
             cost,
+            before,
+            began,
         })
     }
 
@@ -129,9 +138,14 @@ impl Session {
         tasks::add_process(&mut self.ebpf, pid, workload, origin)
     }
 
-    /// The measuring of the probes' own cost, for whoever keeps time.
-    pub fn own_cost(&mut self) -> &mut OwnCost {
-        &mut self.cost
+    /// Keeps the measuring of the probes' own cost going, and says when to come again.
+    pub fn tick(&mut self) -> Duration {
+        let ebpf = &mut self.ebpf;
+        self.cost.tick(|cost| {
+            let probes = PROBES.iter();
+            let runs = probes.filter_map(|probe| cost.of_program(ebpf, probe.program));
+            runs.map(|runs| runs.time_ns).sum()
+        })
     }
 
     /// The number of a workload's threads that were seen to begin and have not ended.
@@ -169,13 +183,19 @@ impl Session {
             });
         }
         self.logger.flush();
-        maps::read(
-            &self.ebpf,
-            self.workloads,
+        let measured_ns = probes.iter().filter_map(|probe| probe.measured_ns).sum();
+        let cost = self.cost.over_all(measured_ns);
+        let duration_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let after = Devices::now();
+        Ok(Snapshot {
             probes,
-            self.cost.share(),
-            self.messages.take(),
-        )
+            cost,
+            messages: self.messages.take(),
+            before: self.before,
+            after,
+            duration_ns,
+            ..maps::read(&self.ebpf, self.workloads)?
+        })
     }
 }
 
@@ -183,7 +203,10 @@ impl Session {
 pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
     let workloads = settings.workloads.max(1);
     let first_block_series = series(workloads + 1, 0);
-    let slots = (64 * (workloads + 1)).min(MAX_SLOTS);
+    // Four operations on every disk; some may come later.
+    let disks = proc::disks() + 16;
+    let slots = (4 * disks * (workloads + 1)).min(MAX_SLOTS);
+    let depths = (disks * (workloads + 2)).min(MAX_DEPTHS);
     let requests = proc::requests_at_most();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
     let mut loader = EbpfLoader::new();
@@ -204,8 +227,8 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .map_max_entries("BLOCKS", 256 + 512 * workloads)
         .map_max_entries("SLOTS", slots)
         .map_max_entries("BLOCK_STATS", slots + 1)
-        .map_max_entries("DEPTH_NUMBERS", MAX_DEPTHS)
-        .map_max_entries("DEPTHS", MAX_DEPTHS + 1)
+        .map_max_entries("DEPTH_NUMBERS", depths)
+        .map_max_entries("DEPTHS", depths + 1)
         .map_max_entries("REQUESTS", requests)
         .map_max_entries("MERGED", requests)
         .load(object::bytes())

@@ -1,7 +1,5 @@
 //! Which system calls are told apart, and where their sizes stand.
 
-use std::io;
-
 use ioprof_ebpf::abi::syscall::{CallKind, MAX_OPERATIONS, MAX_SYSCALLS};
 
 /// A system call with a name of its own in the report.
@@ -91,7 +89,6 @@ const CALLS: &[Call] = calls![
 const OTHER: &str = "other";
 
 /// How many operations there are, `other` included.
-#[expect(clippy::cast_possible_wrap, reason = "a table of some fifty lines")]
 pub const OPERATIONS: u32 = CALLS.len() as u32 + 1;
 const _: () = assert!(OPERATIONS <= MAX_OPERATIONS);
 
@@ -134,11 +131,6 @@ pub fn error_name(errno: u32) -> String {
             known => format!("{known:?}"),
         },
     }
-}
-
-/// Whether an error of the loader is a lack of permission.
-pub fn is_permission(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES))
 }
 
 #[cfg(test)]

@@ -57,11 +57,11 @@ pub fn add_process(ebpf: &mut Ebpf, pid: i32, workload: u32, origin: Origin) -> 
     let process = pidfd_open(pid)?;
     let state = TaskState {
         workload,
-        flags: TaskState::NEW
-            | match origin {
-                Origin::Waiting => TaskState::WAITING,
-                Origin::Running => TaskState::MAY_BE_IN_CALL,
-            },
+        flags: match origin {
+            Origin::Waiting => TaskState::WAITING,
+            Origin::Running => TaskState::MAY_BE_IN_CALL,
+        },
+        is_new: 1,
         ..TaskState::default()
     };
     put(ebpf, &process, &state).map_err(|error| match error.raw_os_error() {

@@ -25,8 +25,8 @@ pub struct Report {
     pub duration_ns: u64,
     /// What was profiled.
     pub workloads: Vec<Workload>,
-    /// The devices that were touched, by anybody.
-    pub devices: Vec<Device>,
+    /// The devices that were touched, by anybody; none where the probes for requests are missing.
+    pub devices: Option<Vec<Device>>,
     /// The books.
     pub ledger: Ledger,
 }
@@ -160,9 +160,11 @@ pub struct Block {
     pub origin: Origin,
     /// Requests completed.
     pub requests: u64,
+    /// Those of them whose completion the probes were not shown: counted, but in none of the histograms.
+    pub unseen_completions: u64,
     /// Those that failed.
     pub errors: u64,
-    /// Their bytes.
+    /// Bytes of the workload's own bios, in these requests and in those of others they were merged into.
     pub bytes: u64,
     /// From made to issued.
     pub queue: Histogram,
@@ -229,6 +231,8 @@ pub struct Share {
     pub bytes_share: Option<f64>,
     /// Time with at least one of its requests in flight.
     pub busy_ns: u64,
+    /// The most of its requests that were in flight at once.
+    pub queue_depth_max: u64,
     /// `busy_ns` over the device's, from 0 to 1; none where that is 0. The parts of workloads whose
     /// requests are in flight together add up to more than 1.
     pub busy_share: Option<f64>,

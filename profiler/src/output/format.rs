@@ -90,6 +90,24 @@ pub fn command_line(words: &[String]) -> String {
         .join(" ")
 }
 
+/// Parts joined by commas, in lines of at most `width` characters, all but the first indented.
+pub fn wrapped(parts: &[String], width: usize, indent: &str) -> String {
+    let mut lines = vec![String::new()];
+    for (at, part) in parts.iter().enumerate() {
+        let comma = if at + 1 < parts.len() { "," } else { "" };
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if line.is_empty() {
+            line.push_str(&format!("{part}{comma}"));
+        } else if line.chars().count() + 1 + part.chars().count() + comma.len() <= width {
+            line.push_str(&format!(" {part}{comma}"));
+        } else {
+            lines.push(format!("{indent}{part}{comma}"));
+        }
+    }
+    lines.join("\n")
+}
+
 /// The beginning of a text that is too long, with dots for the rest.
 pub fn shortened(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -123,6 +141,13 @@ mod tests {
         assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(printable("x\u{202e}y"), "x\\u{202e}y");
         assert_eq!(printable("gr\u{fc}n"), "gr\u{fc}n");
+    }
+
+    #[test]
+    fn lists_break_at_commas() {
+        let parts = ["aaaa", "bbbb", "cc"].map(String::from);
+        assert_eq!(wrapped(&parts, 12, "  "), "aaaa, bbbb,\n  cc");
+        assert_eq!(wrapped(&parts, 80, "  "), "aaaa, bbbb, cc");
     }
 
     #[test]

@@ -4,41 +4,55 @@ use crate::model::histogram::Histogram;
 
 /// How long the longest bar is.
 const BAR: usize = 40;
+/// So many empty rows in a line are folded into one.
+const GAP: usize = 3;
 
-/// A bar for each power of two, in microseconds.
+/// A bar for each power of two; in microseconds, or in nanoseconds where most values are below four of those.
 pub fn render(histogram: &Histogram) -> String {
-    // Values below a microsecond share the first row.
-    let mut rows = Vec::<u64>::new();
-    for bucket in &histogram.buckets {
-        let microseconds = (bucket.ge + (bucket.le - bucket.ge) / 2) / 1000;
-        let row = microseconds
-            .checked_ilog2()
-            .map_or(0, |log2| log2 as usize + 1);
-        rows.resize(rows.len().max(row + 1), 0);
-        rows[row] += bucket.count;
-    }
+    let is_fast = histogram.quantile(0.5).is_some_and(|median| median < 4000);
+    let (unit, divisor) = if is_fast { ("nsecs", 1) } else { ("usecs", 1000) };
+    let rows = rows(histogram, divisor);
     let Some(first) = rows.iter().position(|count| *count > 0) else {
         return String::new();
     };
     let most = rows.iter().copied().max().unwrap_or(1).max(1);
-    let mut text = format!(
-        "{:>10}    {:<10} : {:<10} distribution\n",
-        "", "usecs", "count"
-    );
-    for (row, count) in rows.iter().enumerate().skip(first) {
-        let (low, high) = match row {
-            0 => (0, 0),
-            row => (1_u64 << (row - 1), (1_u64 << row) - 1),
-        };
-        let length = u128::from(*count) * BAR as u128 / u128::from(most);
-        // What happened once can still be seen.
-        let length = (length as usize).max(usize::from(*count > 0));
-        text.push_str(&format!(
-            "{low:>10} -> {high:<10} : {count:<10} |{:<BAR$}|\n",
-            "*".repeat(length)
-        ));
+    let mut text = format!("{:>10}    {unit:<10} : {:<10} distribution\n", "", "count");
+    let mut row = first;
+    while row < rows.len() {
+        let empty = rows[row..].iter().take_while(|count| **count == 0).count();
+        if empty >= GAP {
+            text.push_str(&format!("{:>14}\n", "..."));
+            row += empty;
+            continue;
+        }
+        text.push_str(&line(row, rows[row], most));
+        row += 1;
     }
     text
+}
+
+/// How many values there are of each power of two; the first row is for zero.
+fn rows(histogram: &Histogram, divisor: u64) -> Vec<u64> {
+    let mut rows = Vec::<u64>::new();
+    for bucket in &histogram.buckets {
+        let value = (bucket.ge + (bucket.le - bucket.ge) / 2) / divisor;
+        let row = value.checked_ilog2().map_or(0, |log2| log2 as usize + 1);
+        rows.resize(rows.len().max(row + 1), 0);
+        rows[row] += bucket.count;
+    }
+    rows
+}
+
+fn line(row: usize, count: u64, most: u64) -> String {
+    let (low, high) = match row {
+        0 => (0, 0),
+        row => (1_u64 << (row - 1), (1_u64 << row) - 1),
+    };
+    let length = u128::from(count) * BAR as u128 / u128::from(most);
+    // What happened once can still be seen.
+    let length = (length as usize).max(usize::from(count > 0));
+    let bar = "*".repeat(length);
+    format!("{low:>10} -> {high:<10} : {count:<10} |{bar:<BAR$}|\n")
 }
 
 #[cfg(test)]
@@ -46,25 +60,35 @@ mod tests {
     use super::*;
     use crate::model::histogram::{Bucket, Unit};
 
+    fn histogram(values: &[(u64, u64)]) -> Histogram {
+        let bucket = |(value, count): &(u64, u64)| Bucket {
+            ge: *value,
+            le: *value,
+            count: *count,
+        };
+        Histogram {
+            max: u64::MAX,
+            buckets: values.iter().map(bucket).collect(),
+            ..Histogram::empty(Unit::Ns)
+        }
+    }
+
     #[test]
     fn bars_are_in_proportion_and_ranges_join() {
-        let bucket = |value, count| Bucket {
-            ge: value,
-            le: value,
-            count,
-        };
-        let histogram = Histogram {
-            buckets: vec![bucket(500, 10), bucket(1_000, 40), bucket(4_000, 1)],
-            ..Histogram::empty(Unit::Ns)
-        };
-        let lines: Vec<_> = render(&histogram).lines().map(str::to_owned).collect();
-        let stars = |line: &str| line.matches('*').count();
-        assert_eq!(
-            lines.iter().map(|line| stars(line)).collect::<Vec<_>>(),
-            [0, 10, 40, 0, 1]
-        );
-        assert!(lines[3].trim_start().starts_with("2 -> 3"));
+        let text = render(&histogram(&[(500, 10), (5_000, 40), (20_000, 1)]));
+        let lines: Vec<_> = text.lines().collect();
+        let stars = |line: &&str| line.matches('*').count();
+        assert_eq!(lines.iter().map(stars).collect::<Vec<_>>(), [0, 10, 0, 0, 40, 0, 1]);
+        assert!(lines[4].trim_start().starts_with("4 -> 7"));
         assert!(lines.iter().all(|line| line.chars().count() <= 80));
         assert_eq!(render(&Histogram::empty(Unit::Ns)), "");
+    }
+
+    #[test]
+    fn fast_calls_are_told_in_nanoseconds_and_gaps_are_folded() {
+        let text = render(&histogram(&[(700, 10), (1_000_000, 1)]));
+        assert!(text.contains("nsecs") && text.contains("512 -> 1023"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.trim() == "...").count(), 1);
+        assert_eq!(text.lines().count(), 4);
     }
 }

@@ -1,12 +1,14 @@
 //! The books in a line or two, and loud where they do not balance.
 
-use super::Style;
+use std::cmp::Ordering;
+
+use super::{Style, WIDTH};
 use crate::{
     model::{
         ledger::{Check, CheckKind, Ledger},
         report::Report,
     },
-    output::format::{bytes, count, percent, printable, time},
+    output::format::{bytes, count, percent, printable, time, wrapped},
 };
 
 /// What puts the figures in doubt; none where nothing does.
@@ -38,23 +40,28 @@ pub fn alarm(ledger: &Ledger) -> Option<String> {
 pub fn render(report: &Report, style: Style) -> String {
     let ledger = &report.ledger;
     let attached = ledger.probes.len() - ledger.missing().count();
-    let mut text = format!(
-        "{}  {}, {attached} of {} probes there, {}\n",
-        style.heading("Ledger"),
-        if ledger.lost_total() == 0 {
-            "nothing lost".to_owned()
-        } else {
-            format!("{} events lost", count(ledger.lost_total()))
-        },
-        ledger.probes.len(),
+    let lost = match ledger.lost_total() {
+        0 => "nothing lost".to_owned(),
+        lost => format!("{} events lost", count(lost)),
+    };
+    let parts = [
+        lost,
+        format!("{attached} of {} probes there", ledger.probes.len()),
         cost(report),
-    );
+    ];
+    let mut text = format!("{}  {}\n", style.heading("Ledger"), wrapped(&parts, WIDTH - 8, "        "));
     let at_attach = ledger.calls_in_flight_at_attach + ledger.requests_in_flight_at_attach;
     if at_attach > 0 {
         text.push_str(&format!(
             "  under way at attach, not counted: {} calls, {} requests\n",
             count(ledger.calls_in_flight_at_attach),
             count(ledger.requests_in_flight_at_attach)
+        ));
+    }
+    if ledger.vectors_unread > 0 {
+        text.push_str(&format!(
+            "  {} vectored calls of more than 16 segments: their size is what they moved\n",
+            count(ledger.vectors_unread)
         ));
     }
     if ledger.compat_calls > 0 {
@@ -115,12 +122,18 @@ fn line(check: &Check) -> String {
     let is_count = matches!(check.what, CheckKind::DeviceReads | CheckKind::DeviceWrites);
     let number = if is_count { count } else { bytes };
     let difference = match check.counted.cmp(&check.kernel) {
-        std::cmp::Ordering::Equal => "exactly".to_owned(),
-        std::cmp::Ordering::Less => format!("-{}", number(check.kernel - check.counted)),
-        std::cmp::Ordering::Greater => format!("+{}", number(check.counted - check.kernel)),
+        _ if !check.what.must_agree() => "what is dirty is written later, by the kernel".to_owned(),
+        Ordering::Equal => "the same".to_owned(),
+        Ordering::Less => format!("-{}", number(check.kernel - check.counted)),
+        Ordering::Greater => format!("+{}", number(check.counted - check.kernel)),
+    };
+    let why = match check.what {
+        // fs/exec.c reads the program's head, and the loader's, on behalf of the task.
+        CheckKind::CallReadBytes if check.counted < check.kernel => ", execve reads too",
+        _ => "",
     };
     format!(
-        "  {whose}: {what} {}, {source} {} ({difference})\n",
+        "  {whose}: {what} {}, {source} {} ({difference}{why})\n",
         number(check.counted),
         number(check.kernel)
     )

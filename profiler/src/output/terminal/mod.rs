@@ -9,7 +9,10 @@ mod workload;
 
 pub use style::Style;
 
-use crate::{model::report::Report, output::format::time};
+use crate::{
+    model::report::Report,
+    output::format::{printable, time, wrapped},
+};
 
 /// The width that everything but paths and command lines keeps to.
 const WIDTH: usize = 80;
@@ -27,14 +30,15 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     text.push_str(&devices::render(report, style));
     text.push_str(&ledger::render(report, style));
-    text.push_str(&style.faint(&format!(
-        "ioprof {} on {}, Linux {}, {} CPUs, {}, {}\n",
-        report.ioprof_version,
-        crate::output::format::printable(&report.host.name),
-        report.host.kernel,
-        report.host.cpus,
-        report.started_at,
+    let parts = [
+        format!("ioprof {}", report.ioprof_version),
+        format!("on {}", printable(&report.host.name)),
+        format!("Linux {}", printable(&report.host.kernel)),
+        format!("{} CPUs", report.host.cpus),
+        printable(&report.started_at),
         time(report.duration_ns),
-    )));
+    ];
+    text.push_str(&style.faint(&wrapped(&parts, WIDTH, "")));
+    text.push('\n');
     text
 }

@@ -6,7 +6,7 @@ use crate::{
         histogram::Histogram,
         report::{Block, BlockOperation, Exit, Kind, Syscall, Workload},
     },
-    output::format::{bytes, command_line, count, percent, printable, shortened, time},
+    output::format::{bytes, command_line, count, percent, printable, shortened, time, wrapped},
 };
 
 /// How many calls have a line of their own, and how many a histogram.
@@ -55,31 +55,26 @@ fn summary(workload: &Workload, style: Style) -> String {
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
 fn time_line(workload: &Workload) -> String {
     let cpu = workload.cpu_user_ns + workload.cpu_system_ns;
-    let mut parts = vec![
-        format!("wall {}", time(workload.wall_ns)),
-        format!(
-            "CPU {} user + {} system",
-            time(workload.cpu_user_ns),
-            time(workload.cpu_system_ns)
-        ),
-    ];
+    let mut line = format!(
+        "wall {}, CPU {} user + {} system",
+        time(workload.wall_ns),
+        time(workload.cpu_user_ns),
+        time(workload.cpu_system_ns)
+    );
     if workload.wall_ns > 0 {
-        parts.push(format!(
-            "= {} of a CPU",
-            percent(cpu as f64 / workload.wall_ns as f64)
-        ));
+        let share = percent(cpu as f64 / workload.wall_ns as f64);
+        line.push_str(&format!(" ({share} of a CPU)"));
     }
-    let mut line = parts.join(" ").replacen(" CPU", ", CPU", 1);
-    if let Some(rss) = workload.max_rss_bytes {
-        line.push_str(&format!(", max RSS {}", bytes(rss)));
-    }
+    let rss = workload
+        .max_rss_bytes
+        .map_or_else(String::new, |rss| format!(", max RSS {}", bytes(rss)));
     let running = match workload.threads_running {
         0 => String::new(),
         running if workload.kind == Kind::Attached => format!(", {running} running"),
         running => format!(", {running} still running"),
     };
     format!(
-        "{line}\n  processes {}, threads {}{running}",
+        "{line}\n  processes {}, threads {}{running}{rss}",
         count(workload.processes),
         count(workload.threads)
     )
@@ -103,7 +98,7 @@ fn asked_line(workload: &Workload) -> String {
     let (written, writes) = sum(&WRITING);
     let (copied, copies) = sum(&["copy_file_range", "sendfile", "splice"]);
     let mut line = format!(
-        "asked   read {} in {} calls, written {} in {}",
+        "calls   read {} in {}, written {} in {}",
         bytes(read),
         count(reads),
         bytes(written),
@@ -111,6 +106,14 @@ fn asked_line(workload: &Workload) -> String {
     );
     if copies > 0 {
         line.push_str(&format!(", copied {} in {}", bytes(copied), count(copies)));
+    }
+    let beside: Vec<_> = ["io_uring_enter", "io_submit"]
+        .into_iter()
+        .filter(|name| workload.syscalls.iter().any(|call| call.name == *name))
+        .collect();
+    if !beside.is_empty() {
+        // Or the difference to the device's line would be taken for amplification.
+        line.push_str(&format!("\n          (bytes moved by {} are not in it)", beside.join(" and ")));
     }
     line
 }
@@ -128,14 +131,16 @@ fn device_line(workload: &Workload) -> String {
     let (read, reads) = sum(BlockOperation::Read);
     let (written, writes) = sum(BlockOperation::Write);
     let (_, flushes) = sum(BlockOperation::Flush);
-    format!(
-        "device  read {} in {} requests, written {} in {}, {} flushes",
-        bytes(read),
-        count(reads),
-        bytes(written),
-        count(writes),
-        count(flushes)
-    )
+    let (discarded, discards) = sum(BlockOperation::Discard);
+    let mut parts = vec![
+        format!("device  read {} in {} requests", bytes(read), count(reads)),
+        format!("written {} in {}", bytes(written), count(writes)),
+        format!("flushes {}", count(flushes)),
+    ];
+    if discards > 0 {
+        parts.push(format!("discarded {} in {}", bytes(discarded), count(discards)));
+    }
+    wrapped(&parts, WIDTH - 2, "          ")
 }
 
 fn calls(workload: &Workload, style: Style) -> String {
@@ -229,15 +234,7 @@ fn requests(workload: &Workload, style: Style) -> String {
     let mut table = Table::new(
         2,
         &[
-            "device",
-            "request",
-            "count",
-            "bytes",
-            "queue p50",
-            "p99",
-            "service p50",
-            "p99",
-            "max",
+            "device", "request", "count", "bytes", "queue 50", "99 %", "service 50", "99 %", "max",
         ],
     );
     for requests in block {
@@ -253,13 +250,21 @@ fn requests(workload: &Workload, style: Style) -> String {
             time(requests.service.max),
         ]);
     }
-    format!("{}{}\n", table.render(style), failed(block))
+    format!("{}{}{}\n", table.render(style), failed(block), unseen(block))
 }
 
 fn failed(block: &[Block]) -> String {
     match block.iter().map(|block| block.errors).sum() {
         0 => String::new(),
         failed => format!("{} requests failed\n", count(failed)),
+    }
+}
+
+/// Requests that are counted, but whose end was not shown to the probes.
+fn unseen(block: &[Block]) -> String {
+    match block.iter().map(|block| block.unseen_completions).sum() {
+        0 => String::new(),
+        unseen => format!("{} of them completed unseen: their service time is not known\n", count(unseen)),
     }
 }
 
@@ -290,13 +295,12 @@ fn self_reported(workload: &Workload) -> String {
             )
         })
         .collect();
-    let mut text = format!(
-        "says itself: {} with {}, {} files, {}\n",
-        time(own.elapsed_ns),
-        printable(&own.engine),
-        count(own.files),
-        done.join(", ")
-    );
-    text.push('\n');
-    text
+    let parts: Vec<_> = [
+        format!("says itself: {} with {}", time(own.elapsed_ns), printable(&own.engine)),
+        format!("{} files", count(own.files)),
+    ]
+    .into_iter()
+    .chain(done)
+    .collect();
+    format!("{}\n\n", wrapped(&parts, WIDTH, "  "))
 }

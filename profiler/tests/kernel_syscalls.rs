@@ -195,12 +195,12 @@ fn short_lived_processes_are_all_counted() {
 }
 
 #[test]
-fn calls_that_the_kernel_never_traced_as_begun_are_counted_as_lost() {
+fn calls_that_a_seccomp_filter_answers_are_counted_with_their_error() {
     if !can_profile(&["cc"]) {
         return;
     }
     let program = Program::compile("refused_calls");
-    let report = profile_lossy(&[], &program.with(&["123"]));
-    assert_eq!(report.lost("exit_unmatched"), 123);
-    assert_eq!(report.call("lseek").calls, 0);
+    let report = profile(&[], &program.with(&["123"]));
+    let call = report.call("lseek");
+    assert_eq!((call.calls, call.errors.get("ENOSYS")), (123, Some(&123)));
 }

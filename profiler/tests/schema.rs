@@ -252,7 +252,6 @@ fn the_sample_is_rendered_as_expected() {
 }
 
 #[test]
-#[ignore = "the lines of shares, of cost and of what a workload says itself are not wrapped"]
 fn the_sample_fits_into_80_columns() {
     let text = rendered();
     let wide: Vec<_> = text

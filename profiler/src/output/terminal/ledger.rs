@@ -122,7 +122,7 @@ fn line(check: &Check) -> String {
     let is_count = matches!(check.what, CheckKind::DeviceReads | CheckKind::DeviceWrites);
     let number = if is_count { count } else { bytes };
     let difference = match check.counted.cmp(&check.kernel) {
-        _ if !check.what.must_agree() => "what is dirty is written later, by the kernel".to_owned(),
+        _ if !check.what.must_agree() => "written back later".to_owned(),
         Ordering::Equal => "the same".to_owned(),
         Ordering::Less => format!("-{}", number(check.kernel - check.counted)),
         Ordering::Greater => format!("+{}", number(check.counted - check.kernel)),
@@ -130,6 +130,8 @@ fn line(check: &Check) -> String {
     let why = match check.what {
         // fs/exec.c reads the program's head, and the loader's, on behalf of the task.
         CheckKind::CallReadBytes if check.counted < check.kernel => ", execve reads too",
+        // Its workers are threads whose accounts the kernel keeps apart.
+        CheckKind::BlockReadBytes if check.counted > check.kernel => ", by io_uring workers",
         _ => "",
     };
     format!(

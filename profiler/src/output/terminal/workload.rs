@@ -40,7 +40,9 @@ fn summary(workload: &Workload, style: Style) -> String {
     };
     let heading = style.heading(&printable(&workload.name));
     let mut text = format!("{heading}  {kind}, pid {}, {end}\n", workload.root_pid);
-    if workload.kind == Kind::Command || workload.kind == Kind::Attached {
+    if workload.kind == Kind::Builtin {
+        text.push_str("  (making its data and clearing up are in the figures)\n");
+    } else {
         text.push_str(&format!(
             "  $ {}\n",
             shortened(&command_line(&workload.argv), WIDTH - 4)

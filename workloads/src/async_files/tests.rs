@@ -96,6 +96,7 @@ fn what_is_written_is_what_the_seed_says() {
         assert_eq!(summary.errors, []);
         assert_eq!(summary.bytes("write"), 66_394);
         assert_eq!(summary.calls("fsync"), 3);
+        assert_eq!((summary.calls("open"), summary.calls("close")), (3, 3));
         for (index, file) in paths.iter().enumerate() {
             let bytes = fs::read(&file.path).expect("file");
             assert_eq!(content.difference(index as u64, 0, &bytes), None);

@@ -24,6 +24,10 @@ use crate::transfer::OpenGauge;
 /// enough to stay in the CPU's cache, enough to share the cost of a system call.
 const BATCH: usize = 8;
 
+/// Blocks begun per submission. Completions come in bursts; answering one with a burst as large makes requests wait for each
+/// other in the device's queue (measured: docs/benchmarks.md).
+const BLOCK_BATCH: usize = 4;
+
 /// How long to wait for completions before looking at deadlines and interrupts.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -132,9 +136,8 @@ impl<'a> Driver<'a> {
     }
 
     fn work(&mut self) -> Result<(), Error> {
-        // Whole files come in small batches for the cache's sake; blocks all at once.
         let batch = if self.plan.blocks.is_some() {
-            self.slots.len()
+            BLOCK_BATCH
         } else {
             BATCH
         };
@@ -145,10 +148,7 @@ impl<'a> Driver<'a> {
                 return Ok(());
             }
             // As long as more can be begun, do so instead of waiting.
-            let can_begin = self.more
-                && !self.free.is_empty()
-                && self.waiting.is_empty()
-                && self.plan.blocks.is_none();
+            let can_begin = self.more && !self.free.is_empty() && self.waiting.is_empty();
             self.enter(usize::from(!can_begin && self.in_flight > 0))?;
             self.reap()?;
             self.look_at_clock()?;

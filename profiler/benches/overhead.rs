@@ -96,12 +96,24 @@ fn tools() -> Vec<Tool> {
     vec![
         tool("nothing", "true", CALLS, How::Bare),
         tool("two empty probes (the floor)", "true", CALLS, How::Floor),
-        tool("ioprof, profiled", IOPROF, CALLS, How::Starts(&[IOPROF, "run", "--"])),
+        tool(
+            "ioprof, profiled",
+            IOPROF,
+            CALLS,
+            How::Starts(&[IOPROF, "run", "--"]),
+        ),
         tool(
             "ioprof, another process",
             IOPROF,
             CALLS,
-            How::Beside(&[IOPROF, "run", "--", "sh", "-c", "echo ready; exec sleep 1000"]),
+            How::Beside(&[
+                IOPROF,
+                "run",
+                "--",
+                "sh",
+                "-c",
+                "echo ready; exec sleep 1000",
+            ]),
         ),
         tool(
             "bpftrace, histogram",
@@ -120,7 +132,11 @@ fn tools() -> Vec<Tool> {
             "libbpf-tools syscount -L",
             "syscount",
             CALLS,
-            How::Beside(&["sh", "-c", "syscount -L -d 1000 & echo ready; trap 'kill $!' TERM; wait"]),
+            How::Beside(&[
+                "sh",
+                "-c",
+                "syscount -L -d 1000 & echo ready; trap 'kill $!' TERM; wait",
+            ]),
         ),
         tool(
             "perf trace -s",
@@ -169,7 +185,11 @@ impl Tool {
         let own = env::current_exe()?;
         let own = own.to_str().ok_or("a path that is no text")?;
         let calls = self.calls.to_string();
-        let words: Vec<&str> = before.iter().copied().chain([own, LOOP, &calls, path]).collect();
+        let words: Vec<&str> = before
+            .iter()
+            .copied()
+            .chain([own, LOOP, &calls, path])
+            .collect();
         let output = Command::new(words[0])
             .args(&words[1..])
             .stderr(Stdio::null())
@@ -212,7 +232,10 @@ fn print(tools: &[Tool], mut samples: Vec<Vec<f64>>) {
         }
     }
     let floor = median(&samples[1]);
-    println!("A cached 1-byte pread takes {:.0} ns; added to it by:", median(&bare));
+    println!(
+        "A cached 1-byte pread takes {:.0} ns; added to it by:",
+        median(&bare)
+    );
     println!("{:<30} {:>10} {:>10}", "", "ns", "floors");
     for (tool, samples) in tools.iter().zip(&samples).skip(1) {
         let added = median(samples);

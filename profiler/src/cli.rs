@@ -17,7 +17,10 @@ pub struct Cli {
 /// The version with the eBPF object it carries, for --version; -V has the number alone.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let number = env!("CARGO_PKG_VERSION");
-    format!("{number}\neBPF object {}", crate::kernel::OBJECT_RECORD.trim())
+    format!(
+        "{number}\neBPF object {}",
+        crate::kernel::OBJECT_RECORD.trim()
+    )
 });
 
 /// What ioprof can do.

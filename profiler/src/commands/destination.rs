@@ -85,7 +85,9 @@ impl Destination {
 }
 
 fn is_kernel_made(path: &Path) -> bool {
-    ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder))
+    ["/dev", "/proc"]
+        .iter()
+        .any(|folder| path.starts_with(folder))
 }
 
 /// Under sudo the report belongs to who has called it: it is they who want to read it.

@@ -62,7 +62,11 @@ pub fn doctor() -> Result<ExitCode, Error> {
             );
             line(
                 "verdict",
-                if snapshot.probes.iter().all(|probe| probe.verdict.reason_missing().is_none()) {
+                if snapshot
+                    .probes
+                    .iter()
+                    .all(|probe| probe.verdict.reason_missing().is_none())
+                {
                     "`ioprof run` works here"
                 } else {
                     "`ioprof run` works here, without what the missing probes would tell"

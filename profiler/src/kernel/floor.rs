@@ -10,11 +10,7 @@ use super::{
     probes::{Need, Probe, attach_one},
     session::load,
 };
-use crate::{
-    error::Error,
-    kernel::Settings,
-    model::ledger::Verdict,
-};
+use crate::{error::Error, kernel::Settings, model::ledger::Verdict};
 
 /// The empty probes, attached until this is dropped.
 pub struct Floor {

@@ -62,7 +62,15 @@ fn row(device: &Device, duration_ns: u64) -> [String; 10] {
 fn shares(devices: &[Device]) -> Table {
     let mut table = Table::new(
         2,
-        &["Device", "whose", "requests", "bytes", "of bytes", "of busy time", "depth max"],
+        &[
+            "Device",
+            "whose",
+            "requests",
+            "bytes",
+            "of bytes",
+            "of busy time",
+            "depth max",
+        ],
     );
     for device in devices {
         for share in &device.shares {

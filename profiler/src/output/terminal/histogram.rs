@@ -10,7 +10,11 @@ const GAP: usize = 3;
 /// A bar for each power of two; in microseconds, or in nanoseconds where most values are below four of those.
 pub fn render(histogram: &Histogram) -> String {
     let is_fast = histogram.quantile(0.5).is_some_and(|median| median < 4000);
-    let (unit, divisor) = if is_fast { ("nsecs", 1) } else { ("usecs", 1000) };
+    let (unit, divisor) = if is_fast {
+        ("nsecs", 1)
+    } else {
+        ("usecs", 1000)
+    };
     let rows = rows(histogram, divisor);
     let Some(first) = rows.iter().position(|count| *count > 0) else {
         return String::new();
@@ -78,7 +82,10 @@ mod tests {
         let text = render(&histogram(&[(500, 10), (5_000, 40), (20_000, 1)]));
         let lines: Vec<_> = text.lines().collect();
         let stars = |line: &&str| line.matches('*').count();
-        assert_eq!(lines.iter().map(stars).collect::<Vec<_>>(), [0, 10, 0, 0, 40, 0, 1]);
+        assert_eq!(
+            lines.iter().map(stars).collect::<Vec<_>>(),
+            [0, 10, 0, 0, 40, 0, 1]
+        );
         assert!(lines[4].trim_start().starts_with("4 -> 7"));
         assert!(lines.iter().all(|line| line.chars().count() <= 80));
         assert_eq!(render(&Histogram::empty(Unit::Ns)), "");
@@ -87,7 +94,10 @@ mod tests {
     #[test]
     fn fast_calls_are_told_in_nanoseconds_and_gaps_are_folded() {
         let text = render(&histogram(&[(700, 10), (1_000_000, 1)]));
-        assert!(text.contains("nsecs") && text.contains("512 -> 1023"), "{text}");
+        assert!(
+            text.contains("nsecs") && text.contains("512 -> 1023"),
+            "{text}"
+        );
         assert_eq!(text.lines().filter(|line| line.trim() == "...").count(), 1);
         assert_eq!(text.lines().count(), 4);
     }

@@ -49,7 +49,11 @@ pub fn render(report: &Report, style: Style) -> String {
         format!("{attached} of {} probes there", ledger.probes.len()),
         cost(report),
     ];
-    let mut text = format!("{}  {}\n", style.heading("Ledger"), wrapped(&parts, WIDTH - 8, "        "));
+    let mut text = format!(
+        "{}  {}\n",
+        style.heading("Ledger"),
+        wrapped(&parts, WIDTH - 8, "        ")
+    );
     let at_attach = ledger.calls_in_flight_at_attach + ledger.requests_in_flight_at_attach;
     if at_attach > 0 {
         text.push_str(&format!(
@@ -129,7 +133,7 @@ fn line(check: &Check) -> String {
     };
     let why = match check.what {
         // fs/exec.c reads the program's head, and the loader's, on behalf of the task.
-        CheckKind::CallReadBytes if check.counted < check.kernel => ", execve reads too",
+        CheckKind::CallReadBytes if check.counted < check.kernel => ", by execve",
         // Its workers are threads whose accounts the kernel keeps apart.
         CheckKind::BlockReadBytes if check.counted > check.kernel => ", by io_uring workers",
         _ => "",

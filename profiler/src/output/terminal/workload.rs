@@ -115,7 +115,10 @@ fn asked_line(workload: &Workload) -> String {
         .collect();
     if !beside.is_empty() {
         // Or the difference to the device's line would be taken for amplification.
-        line.push_str(&format!("\n          (bytes moved by {} are not in it)", beside.join(" and ")));
+        line.push_str(&format!(
+            "\n          (bytes moved by {} are not in it)",
+            beside.join(" and ")
+        ));
     }
     line
 }
@@ -140,7 +143,11 @@ fn device_line(workload: &Workload) -> String {
         format!("flushes {}", count(flushes)),
     ];
     if discards > 0 {
-        parts.push(format!("discarded {} in {}", bytes(discarded), count(discards)));
+        parts.push(format!(
+            "discarded {} in {}",
+            bytes(discarded),
+            count(discards)
+        ));
     }
     wrapped(&parts, WIDTH - 2, "          ")
 }
@@ -236,7 +243,7 @@ fn requests(workload: &Workload, style: Style) -> String {
     let mut table = Table::new(
         2,
         &[
-            "device", "request", "count", "bytes", "queue 50", "99 %", "service 50", "99 %", "max",
+            "device", "request", "count", "bytes", "q p50", "q p99", "s p50", "s p99", "max",
         ],
     );
     for requests in block {
@@ -252,7 +259,13 @@ fn requests(workload: &Workload, style: Style) -> String {
             time(requests.service.max),
         ]);
     }
-    format!("{}{}{}\n", table.render(style), failed(block), unseen(block))
+    let legend = style.faint("q: from made to issued; s: from issued to completed");
+    format!(
+        "{}{legend}\n{}{}\n",
+        table.render(style),
+        failed(block),
+        unseen(block)
+    )
 }
 
 fn failed(block: &[Block]) -> String {
@@ -266,7 +279,10 @@ fn failed(block: &[Block]) -> String {
 fn unseen(block: &[Block]) -> String {
     match block.iter().map(|block| block.unseen_completions).sum() {
         0 => String::new(),
-        unseen => format!("{} of them completed unseen: their service time is not known\n", count(unseen)),
+        unseen => format!(
+            "{} of them completed unseen: their service time is not known\n",
+            count(unseen)
+        ),
     }
 }
 
@@ -298,7 +314,11 @@ fn self_reported(workload: &Workload) -> String {
         })
         .collect();
     let parts: Vec<_> = [
-        format!("says itself: {} with {}", time(own.elapsed_ns), printable(&own.engine)),
+        format!(
+            "says itself: {} with {}",
+            time(own.elapsed_ns),
+            printable(&own.engine)
+        ),
         format!("{} files", count(own.files)),
     ]
     .into_iter()

@@ -9,7 +9,7 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::FileExt as _,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::Instant,
 };
 
@@ -82,7 +82,7 @@ enum How {
     Floor,
     /// The tool starts the loop, which stands behind these words.
     Starts(&'static [&'static str]),
-    /// The tool is started beside it and says with a line that it is ready; PID stands for the loop's.
+    /// The tool is started beside it, and says with one of [`READY`] that it is attached.
     Beside(&'static [&'static str]),
 }
 
@@ -132,11 +132,7 @@ fn tools() -> Vec<Tool> {
             "libbpf-tools syscount -L",
             "syscount",
             CALLS,
-            How::Beside(&[
-                "sh",
-                "-c",
-                "syscount -L -d 1000 & echo ready; trap 'kill $!' TERM; wait",
-            ]),
+            How::Beside(&["stdbuf", "-oL", "syscount", "-L", "-d", "1000"]),
         ),
         tool(
             "perf trace -s",
@@ -198,8 +194,15 @@ impl Tool {
     }
 }
 
+/// What tools print when they are attached.
+const READY: [&str; 2] = ["ready", "Tracing"];
+
 /// A tool that runs beside the loop until this is dropped.
-struct Beside(Child);
+struct Beside {
+    child: Child,
+    /// Held, or the tool would end at its next word.
+    _stdout: BufReader<ChildStdout>,
+}
 
 impl Beside {
     fn start(words: &[&str]) -> Result<Self> {
@@ -208,18 +211,26 @@ impl Beside {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let stdout = child.stdout.take().ok_or("there is no pipe")?;
+        let mut stdout = BufReader::new(child.stdout.take().ok_or("there is no pipe")?);
         let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        Ok(Self(child))
+        while !READY.iter().any(|word| line.contains(word)) {
+            line.clear();
+            if stdout.read_line(&mut line)? == 0 {
+                return Err(format!("{} ended before it was attached", words[0]).into());
+            }
+        }
+        Ok(Self {
+            child,
+            _stdout: stdout,
+        })
     }
 }
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.0.id() as i32);
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let _ = self.0.wait();
+        let _ = self.child.wait();
     }
 }
 

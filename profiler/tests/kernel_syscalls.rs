@@ -5,7 +5,7 @@ mod support;
 use std::{ffi::OsString, fs, path::Path};
 
 use support::{
-    Report, ioprof, profile, profile_lossy,
+    Report, ioprof, profile,
     program::Program,
     report::number,
     requirements::can_profile,

@@ -55,6 +55,9 @@ pub enum Error {
     )]
     NotReproduced(PathBuf),
 
+    #[error("the workloads were not compared: {0}")]
+    Bench(String),
+
     #[error("{0} places break a rule of the layout; each is named above")]
     Layers(usize),
 }

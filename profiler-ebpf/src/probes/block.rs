@@ -11,12 +11,12 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
-    block::{BlockKey, BlockSlot, BlockStats, Depth, DepthKey, Operation, RequestState, series},
+    block::{BlockKey, BlockSlot, BlockStats, DepthKey, Operation, RequestState, series},
     loss::Loss,
 };
 
 use super::{
-    atomic, histogram,
+    depth, histogram,
     kernel::{self, constant, field, now},
     loss, merge,
     syscall::NO_EXIST,
@@ -30,20 +30,13 @@ static REQUESTS: HashMap<u64, RequestState, 1> = HashMap::new();
 #[btf_map(name = "SLOTS")]
 static SLOTS: HashMap<BlockKey, BlockSlot, 1> = HashMap::new();
 
-/// How many slots and how many depths were handed out.
+/// How many slots were handed out.
 #[btf_map(name = "SLOTS_USED")]
-static SLOTS_USED: Array<u64, 2> = Array::new();
+static SLOTS_USED: Array<u64, 1> = Array::new();
 
 /// By slot.
 #[btf_map(name = "BLOCK_STATS")]
 pub static BLOCK_STATS: PerCpuArray<BlockStats, 1> = PerCpuArray::new();
-
-/// The number of the depth of each (device, workload).
-#[btf_map(name = "DEPTH_NUMBERS")]
-static DEPTH_NUMBERS: HashMap<DepthKey, u64, 1> = HashMap::new();
-
-#[btf_map(name = "DEPTHS")]
-static DEPTHS: Array<Depth, 1> = Array::new();
 
 /// `REQ_PREFLUSH`, whose place among the flags changes from kernel to kernel; set at load.
 #[unsafe(no_mangle)]
@@ -133,8 +126,8 @@ unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
             return;
         }
     }
-    depth_begin(slot.own_depth, now);
-    depth_begin(slot.device_depth, now);
+    depth::begin(slot.own_depth, now);
+    depth::begin(slot.device_depth, now);
 }
 
 /// `-EEXIST`.
@@ -207,16 +200,16 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
         // SAFETY: the entry stays valid for the run of the program, and is never changed.
         return Some(unsafe { *slot });
     }
-    let own_depth = depth_number(&DepthKey {
+    let own_depth = depth::number(&DepthKey {
         device: key.device,
         workload: key.workload,
     })?;
-    let device_depth = depth_number(&DepthKey {
+    let device_depth = depth::number(&DepthKey {
         device: key.device,
         workload: DepthKey::EVERYBODY,
     })?;
     let new = BlockSlot {
-        stats: hand_out(0)? as u32,
+        stats: depth::next(&SLOTS_USED)? as u32,
         own_depth,
         device_depth,
         operation: key.operation,
@@ -226,62 +219,11 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
     SLOTS.get_ptr_mut(key).map(|slot| unsafe { *slot })
 }
 
-#[inline(always)]
-fn depth_number(key: &DepthKey) -> Option<u32> {
-    if DEPTH_NUMBERS.get_ptr_mut(key).is_none() {
-        let _ = DEPTH_NUMBERS.insert(key, &hand_out(1)?, NO_EXIST);
-    }
-    // SAFETY: the entry stays valid for the run of the program, and is never changed.
-    DEPTH_NUMBERS
-        .get_ptr_mut(key)
-        .map(|number| unsafe { *number } as u32)
-}
-
-/// The next number, from 1. Of two CPUs that ask for the same key at once, one number stays unused.
-#[inline(always)]
-fn hand_out(counter: u32) -> Option<u64> {
-    SLOTS_USED
-        .get_ptr_mut(counter)
-        .map(|used| atomic::add(used, 1) + 1)
-}
-
-/// A request begins. The span with requests in flight begins where there were none: subtracting its
-/// beginning and adding its end needs no lock, and is right whichever CPU does which.
-#[inline(always)]
-fn depth_begin(number: u32, now: u64) {
-    let Some(depth) = DEPTHS.get_ptr_mut(number) else {
-        loss::count(Loss::SlotsFull);
-        return;
-    };
-    // SAFETY: the value is in the map; CPUs share it by atomic operations.
-    unsafe {
-        let before = atomic::add(&raw mut (*depth).in_flight, 1);
-        if before == 0 {
-            atomic::add(&raw mut (*depth).busy_ns, now.wrapping_neg());
-        }
-        atomic::raise(&raw mut (*depth).max, before + 1);
-        atomic::add(&raw mut (*depth).made, 1);
-    }
-}
-
-#[inline(always)]
-fn depth_end(number: u32, now: u64) {
-    let Some(depth) = DEPTHS.get_ptr_mut(number) else {
-        return;
-    };
-    // SAFETY: as in `depth_begin`.
-    unsafe {
-        if atomic::add(&raw mut (*depth).in_flight, 1_u64.wrapping_neg()) == 1 {
-            atomic::add(&raw mut (*depth).busy_ns, now);
-        }
-    }
-}
-
 /// A request is no longer in flight.
 #[inline(always)]
 fn leave(slot: &BlockSlot, now: u64) {
-    depth_end(slot.own_depth, now);
-    depth_end(slot.device_depth, now);
+    depth::end(slot.own_depth, now);
+    depth::end(slot.device_depth, now);
 }
 
 /// The record of a request, and the key it is found by.

@@ -2,6 +2,7 @@
 
 mod atomic;
 mod block;
+mod depth;
 mod floor;
 mod histogram;
 mod kernel;

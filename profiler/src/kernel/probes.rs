@@ -96,13 +96,13 @@ pub fn attach(
         .collect();
     let mut before_requests = Some(before_requests);
     for (probe, verdict) in PROBES.iter().zip(&mut verdicts) {
-        if probe.program == BLOCK_START {
-            if let Some(ready) = before_requests.take() {
-                ready();
-            }
+        if probe.program == BLOCK_START
+            && let Some(ready) = before_requests.take()
+        {
+            ready();
         }
         if *verdict == Verdict::Attached
-            && let Err(error) = program_of(ebpf, probe).and_then(|program| Ok(program.attach()?))
+            && let Err(error) = program_of(ebpf, probe).and_then(|program| program.attach())
         {
             *verdict = refused(&error);
         }
@@ -183,7 +183,7 @@ pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
     if verdict != Verdict::Attached {
         return verdict;
     }
-    let attached = program_of(ebpf, probe).and_then(|program| Ok(program.attach()?));
+    let attached = program_of(ebpf, probe).and_then(|program| program.attach());
     attached.map_or_else(|error| refused(&error), |_| verdict)
 }
 

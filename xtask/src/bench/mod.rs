@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: what ioprof costs, and what it is set against.
 
+mod workloads;
+
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::process;
 use crate::runner;
 use crate::workspace::{Workspace, cargo};
@@ -22,12 +24,17 @@ enum Bench {
         #[arg(last = true)]
         args: Vec<OsString>,
     },
+    /// The built-in workloads side by side with what others do on the same files; as root for cold caches
+    Workloads,
 }
 
 /// `cargo xtask bench`.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     match &args.bench {
         Bench::Overhead { args } => overhead(workspace, args),
+        Bench::Workloads => workloads::run()
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| Error::Bench(error.to_string())),
     }
 }
 

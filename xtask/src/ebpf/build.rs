@@ -42,7 +42,7 @@ pub fn object(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<u8>> {
     object_in(workspace, toolchain, &workspace.join("target/ebpf"))
 }
 
-/// As [`object`], with what is in between in a folder of choice.
+/// As [`object()`], with what is in between in a folder of choice.
 pub fn object_in(workspace: &Workspace, toolchain: &Toolchain, target: &Path) -> Result<Vec<u8>> {
     let flags = flags(workspace, toolchain, target)?;
     let mut build = cargo(workspace, toolchain);

@@ -16,7 +16,7 @@ use serde_json::Value;
 use table::{Row, Sample, Side, row, table};
 use tools::{Bench, cold, number, output, peak, succeed};
 
-/// The small files of the issue: as many, of this size.
+/// The small files: as many, of this size.
 const FILES: &str = "10000";
 const FILE_SIZE: &str = "64K";
 

@@ -1,0 +1,74 @@
+//! How many requests are in flight, by device and by workload on it, and for how long there are any.
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap},
+    macros::btf_map,
+};
+use ioprof_ebpf::abi::{
+    block::{Depth, DepthKey},
+    loss::Loss,
+};
+
+use super::{atomic, loss, syscall::NO_EXIST};
+
+/// The number of the depth of each (device, workload).
+#[btf_map(name = "DEPTH_NUMBERS")]
+static DEPTH_NUMBERS: HashMap<DepthKey, u64, 1> = HashMap::new();
+
+#[btf_map(name = "DEPTHS")]
+static DEPTHS: Array<Depth, 1> = Array::new();
+
+/// How many numbers were handed out.
+#[btf_map(name = "DEPTHS_USED")]
+static DEPTHS_USED: Array<u64, 1> = Array::new();
+
+/// The number of a depth, handed out where there is none yet.
+#[inline(always)]
+pub fn number(key: &DepthKey) -> Option<u32> {
+    if DEPTH_NUMBERS.get_ptr_mut(key).is_none() {
+        let _ = DEPTH_NUMBERS.insert(key, &next(&DEPTHS_USED)?, NO_EXIST);
+    }
+    // SAFETY: the entry stays valid for the run of the program, and is never changed.
+    DEPTH_NUMBERS
+        .get_ptr_mut(key)
+        .map(|number| unsafe { *number } as u32)
+}
+
+/// The next number, from 1. Of two CPUs that ask for the same key at once, one number stays unused.
+#[inline(always)]
+pub fn next(used: &Array<u64, 1>) -> Option<u64> {
+    used.get_ptr_mut(0).map(|used| atomic::add(used, 1) + 1)
+}
+
+/// A request begins. The span with requests in flight begins where there were none: subtracting its
+/// beginning and adding its end needs no lock, and is right whichever CPU does which.
+#[inline(always)]
+pub fn begin(number: u32, now: u64) {
+    let Some(depth) = DEPTHS.get_ptr_mut(number) else {
+        loss::count(Loss::SlotsFull);
+        return;
+    };
+    // SAFETY: the value is in the map; CPUs share it by atomic operations.
+    unsafe {
+        let before = atomic::add(&raw mut (*depth).in_flight, 1);
+        if before == 0 {
+            atomic::add(&raw mut (*depth).busy_ns, now.wrapping_neg());
+        }
+        atomic::raise(&raw mut (*depth).max, before + 1);
+        atomic::add(&raw mut (*depth).made, 1);
+    }
+}
+
+/// A request ends.
+#[inline(always)]
+pub fn end(number: u32, now: u64) {
+    let Some(depth) = DEPTHS.get_ptr_mut(number) else {
+        return;
+    };
+    // SAFETY: as in `begin`.
+    unsafe {
+        if atomic::add(&raw mut (*depth).in_flight, 1_u64.wrapping_neg()) == 1 {
+            atomic::add(&raw mut (*depth).busy_ns, now);
+        }
+    }
+}

@@ -110,7 +110,7 @@ pub fn run(workload: &Workload, interrupted: &Interrupt) -> Result<Summary, Erro
 ///
 /// # Errors
 ///
-/// As [`run`]; and where the handlers cannot be installed or the descriptor cannot be written to.
+/// As [`run()`]; and where the handlers cannot be installed or the descriptor cannot be written to.
 pub fn main(workload: &Workload, summary_fd: Option<i32>) -> Result<ExitCode, Error> {
     let interrupt = Interrupt::install()?;
     let summary = run(workload, &interrupt)?;

@@ -107,7 +107,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The key in [`Summary::events`].
+    /// The key in [`crate::Summary::events`].
     pub fn name(self) -> &'static str {
         match self {
             Self::ShortRead => "short_read",

@@ -30,7 +30,7 @@ const POOL_THREADS: usize = 32;
 ///
 /// # Errors
 ///
-/// See [`crate::run`].
+/// See [`crate::run()`].
 pub fn run(options: &AsyncOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
     let engine = choose(options.engine)?;
     let settings = Settings::new(options, &engine)?;

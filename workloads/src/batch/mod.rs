@@ -27,7 +27,7 @@ const DESCRIPTORS_PER_WORKER: u64 = 8;
 ///
 /// # Errors
 ///
-/// See [`crate::run`].
+/// See [`crate::run()`].
 pub fn run(options: &BatchOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
     let mut run = Run::new("batch", &options.common, interrupt);
     let input = Input::prepare(options, &mut run)?;

@@ -24,7 +24,7 @@ const STRETCH: u64 = 4 << 20;
 ///
 /// # Errors
 ///
-/// See [`crate::run`].
+/// See [`crate::run()`].
 pub fn run(options: &CopyOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
     if options.block_size.0 < PAGE || options.block_size.0 > 1 << 30 {
         return Err(Error::Options(

@@ -26,7 +26,7 @@ const WINDOW_UNIT: u64 = 64 << 10;
 ///
 /// # Errors
 ///
-/// See [`crate::run`].
+/// See [`crate::run()`].
 pub fn run(options: &MmapOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
     check(options)?;
     let mut run = Run::new("mmap", &options.common, interrupt);

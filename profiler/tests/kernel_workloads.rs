@@ -32,6 +32,15 @@ fn what_a_builtin_workload_says_it_did_by_system_calls_was_counted() {
     assert!(said.is_object(), "it reports what it did");
     // What it does before and after, to make its files and to remove them, is counted too: there are at
     // least as many calls as it says.
+    let checks: Vec<_> = items(&workload["self_checks"]).collect();
+    assert!(!checks.is_empty(), "there is something to compare");
+    for check in checks {
+        assert!(
+            number(&check["counted_calls"]) >= number(&check["said_calls"])
+                && number(&check["counted_bytes"]) >= number(&check["said_bytes"]),
+            "{check}"
+        );
+    }
     for operation in items(&said["operations"]).filter(|one| one["via"] == "syscall") {
         let calls: &[&str] = match operation["name"].as_str() {
             Some("read") => &["read", "pread64", "readv", "preadv", "preadv2"],

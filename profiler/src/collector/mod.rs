@@ -2,10 +2,12 @@
 
 mod block;
 mod ledger;
+mod self_report;
 mod syscalls;
 
 pub use block::{block, devices};
 pub use ledger::{Accounted, ledger};
+pub use self_report::self_checks;
 pub use syscalls::syscalls;
 
 use ioprof_ebpf::{abi::Totals, histogram::bounds};

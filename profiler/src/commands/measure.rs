@@ -125,6 +125,7 @@ impl Measurement {
                 let (cpu_user_ns, cpu_system_ns) = facts
                     .cpu_ns
                     .unwrap_or((accounted.cpu_user_ns, accounted.cpu_system_ns));
+                let syscalls = collector::syscalls(&snapshot, number);
                 Workload {
                     name: facts.name,
                     kind: facts.kind,
@@ -138,7 +139,11 @@ impl Measurement {
                     processes: totals.processes,
                     threads: totals.threads,
                     threads_running: totals.threads.saturating_sub(totals.threads_exited),
-                    syscalls: collector::syscalls(&snapshot, number),
+                    self_checks: facts
+                        .self_reported
+                        .as_ref()
+                        .map_or_else(Vec::new, |said| collector::self_checks(said, &syscalls)),
+                    syscalls,
                     block: collector::block(&snapshot, &context, number),
                     self_reported: facts.self_reported,
                 }

@@ -99,6 +99,26 @@ pub struct Workload {
     pub block: Option<Vec<Block>>,
     /// What a built-in workload says it did.
     pub self_reported: Option<Summary>,
+    /// That beside what the probes counted; empty where nothing was said.
+    pub self_checks: Vec<SelfCheck>,
+}
+
+/// An operation of a built-in workload, by its own word and by the probes' count.
+///
+/// The count is never less. It is more by what the program does beside its workload: its start, its clearing
+/// up, and the files of /proc and /sys that it reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfCheck {
+    /// What the workload calls it.
+    pub operation: String,
+    /// System calls, set-up included, by its own word.
+    pub said_calls: u64,
+    /// System calls that the probes counted.
+    pub counted_calls: u64,
+    /// Bytes by its own word.
+    pub said_bytes: u64,
+    /// Bytes that the probes counted.
+    pub counted_bytes: u64,
 }
 
 /// A system call.

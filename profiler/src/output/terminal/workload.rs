@@ -295,6 +295,35 @@ const fn operation(operation: BlockOperation) -> &'static str {
     }
 }
 
+/// Where the probes' count of its calls differs from the workload's own, set-up included in both.
+fn self_checks(workload: &Workload) -> String {
+    let differing: Vec<_> = workload
+        .self_checks
+        .iter()
+        .filter(|check| check.counted_calls != check.said_calls)
+        .map(|check| {
+            let more = check.counted_calls >= check.said_calls;
+            format!(
+                "{} {} ({}{})",
+                check.operation,
+                count(check.counted_calls),
+                if more { "+" } else { "-" },
+                count(check.counted_calls.abs_diff(check.said_calls))
+            )
+        })
+        .collect();
+    if differing.is_empty() {
+        return String::new();
+    }
+    let parts: Vec<_> = std::iter::once(format!(
+        "calls counted, set-up and start included: {}",
+        differing[0]
+    ))
+    .chain(differing.iter().skip(1).cloned())
+    .collect();
+    format!("{}\n", wrapped(&parts, WIDTH, "  "))
+}
+
 /// What a built-in workload says it did, in a line.
 fn self_reported(workload: &Workload) -> String {
     let Some(own) = &workload.self_reported else {
@@ -324,5 +353,9 @@ fn self_reported(workload: &Workload) -> String {
     .into_iter()
     .chain(done)
     .collect();
-    format!("{}\n\n", wrapped(&parts, WIDTH, "  "))
+    format!(
+        "{}\n{}\n",
+        wrapped(&parts, WIDTH, "  "),
+        self_checks(workload)
+    )
 }

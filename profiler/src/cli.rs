@@ -48,6 +48,9 @@ pub enum Command {
         /// Also write what it did, as JSON, to this inherited descriptor.
         #[arg(long, global = true, hide = true)]
         summary_fd: Option<i32>,
+        /// Say on this inherited socket when the data are made, and wait there for the word to begin.
+        #[arg(long, global = true, hide = true)]
+        start_fd: Option<i32>,
     },
     /// Show what this kernel and these privileges allow; exit 0 only if `run` would work.
     Doctor,

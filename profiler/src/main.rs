@@ -16,7 +16,8 @@ fn main() -> ExitCode {
         Command::Workload {
             workload,
             summary_fd,
-        } => commands::workload(&workload, summary_fd),
+            start_fd,
+        } => commands::workload(&workload, summary_fd, start_fd),
         Command::Doctor => commands::doctor(),
     };
     done.unwrap_or_else(|error| {

@@ -15,8 +15,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    ioprof_workloads::main(&arguments.workload, arguments.summary_fd).unwrap_or_else(|error| {
-        eprintln!("workload: {error}");
-        ExitCode::from(125)
-    })
+    ioprof_workloads::main(&arguments.workload, arguments.summary_fd, None).unwrap_or_else(
+        |error| {
+            eprintln!("workload: {error}");
+            ExitCode::from(125)
+        },
+    )
 }

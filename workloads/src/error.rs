@@ -80,11 +80,11 @@ pub enum Error {
         /// Where the access failed, from the file's start.
         offset_bytes: u64,
     },
-    /// The descriptor named by `--summary-fd` cannot be written to.
+    /// A descriptor that the workload was to inherit cannot be used.
     #[error(
-        "cannot write the summary to descriptor {descriptor}: {source}; pass one that is open for writing"
+        "cannot use descriptor {descriptor}: {source}; pass one that is open and can be written to"
     )]
-    SummaryDescriptor {
+    Descriptor {
         /// Its number.
         descriptor: i32,
         /// What went wrong.

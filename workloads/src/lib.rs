@@ -6,7 +6,7 @@
 //! ```no_run
 //! # fn main() -> Result<(), ioprof_workloads::Error> {
 //! use clap::Parser;
-//! use ioprof_workloads::{Interrupt, Workload};
+//! use ioprof_workloads::{Control, Interrupt, Workload};
 //!
 //! #[derive(Parser)]
 //! struct Arguments {
@@ -15,7 +15,8 @@
 //! }
 //!
 //! let arguments = Arguments::parse_from(["example", "async", "--files", "100"]);
-//! let summary = ioprof_workloads::run(&arguments.workload, &Interrupt::install()?)?;
+//! let interrupt = Interrupt::install()?;
+//! let summary = ioprof_workloads::run(&arguments.workload, &Control::alone(&interrupt))?;
 //! println!("{} reads", summary.calls("read"));
 //! # Ok(())
 //! # }
@@ -44,13 +45,14 @@ mod summary;
 mod transfer;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{FromRawFd, RawFd};
 use std::process::ExitCode;
 
 pub use error::Error;
 pub use interrupt::Interrupt;
 pub use options::{AsyncOptions, BatchOptions, CopyOptions, MmapOptions};
+pub use run::Control;
 pub use summary::{FileError, LatencySummary, OperationSummary, Setup, Summary, Via};
 
 use resources::Descriptors;
@@ -91,34 +93,48 @@ impl Workload {
 /// # Errors
 ///
 /// What keeps the workload from running at all: options that make no sense, too little space, a folder that is missing.
-pub fn run(workload: &Workload, interrupted: &Interrupt) -> Result<Summary, Error> {
+pub fn run(workload: &Workload, control: &Control<'_>) -> Result<Summary, Error> {
     let before = Descriptors::now();
     let mut summary = match workload {
-        Workload::Async(options) => async_files::run(options, interrupted),
-        Workload::Mmap(options) => mmap::run(options, interrupted),
-        Workload::Batch(options) => batch::run(options, interrupted),
-        Workload::Copy(options) => copy::run(options, interrupted),
+        Workload::Async(options) => async_files::run(options, control),
+        Workload::Mmap(options) => mmap::run(options, control),
+        Workload::Batch(options) => batch::run(options, control),
+        Workload::Copy(options) => copy::run(options, control),
     }?;
     summary.leaked_descriptors = Descriptors::now().leaked_since(&before);
     Ok(summary)
 }
 
 /// Runs a workload as a program: handles signals, prints the summary to stdout and, with `summary_fd`, writes it as one
-/// JSON document to that inherited descriptor, which is closed then.
+/// JSON document to that inherited descriptor, which is closed then. With `start_fd`, an inherited socket, it writes a
+/// byte there when its data are made and the cache is in its state, and begins the measured phase when it reads one, or
+/// when the other end is closed.
 ///
 /// The exit status is 0 if all went well, 1 if any file failed, and 128 plus the signal's number if one ended the run early.
 ///
 /// # Errors
 ///
 /// As [`run()`]; and where the handlers cannot be installed or the descriptor cannot be written to.
-pub fn main(workload: &Workload, summary_fd: Option<i32>) -> Result<ExitCode, Error> {
+pub fn main(
+    workload: &Workload,
+    summary_fd: Option<i32>,
+    start_fd: Option<i32>,
+) -> Result<ExitCode, Error> {
     let interrupt = Interrupt::install()?;
-    let summary = run(workload, &interrupt)?;
+    let start = start_fd.map(inherited).transpose()?;
+    let summary = run(
+        workload,
+        &Control {
+            interrupt: &interrupt,
+            before_measuring: &|| wait_for_start(start.as_ref()),
+        },
+    )?;
+    drop(start);
     // A reader that went away (`| head`) is no failure of the workload.
     let _ = io::stdout().write_all(report::text(&summary).as_bytes());
     if let Some(descriptor) = summary_fd {
-        write_summary(&summary, descriptor)
-            .map_err(|source| Error::SummaryDescriptor { descriptor, source })?;
+        write_summary(&summary, inherited(descriptor)?)
+            .map_err(|source| Error::Descriptor { descriptor, source })?;
     }
     Ok(exit_code(&summary))
 }
@@ -131,15 +147,30 @@ fn exit_code(summary: &Summary) -> ExitCode {
     }
 }
 
-fn write_summary(summary: &Summary, descriptor: RawFd) -> io::Result<()> {
+/// A descriptor that this process was started with for a purpose.
+fn inherited(descriptor: RawFd) -> Result<File, Error> {
     // SAFETY: F_GETFD only asks; for a number that is no descriptor it fails.
     if descriptor < 0 || unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1 {
-        return Err(io::Error::from_raw_os_error(libc::EBADF));
+        let source = io::Error::from_raw_os_error(libc::EBADF);
+        return Err(Error::Descriptor { descriptor, source });
     }
     // SAFETY: the descriptor is open, and by the contract of `main` it was inherited for this purpose: nothing else in the
     // process owns it.
-    let mut file = unsafe { File::from_raw_fd(descriptor) };
+    Ok(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// Says that the set-up is done, and waits for the word to begin. Where nobody is there any more, it begins.
+fn wait_for_start(mut start: Option<&File>) {
+    if let Some(start) = &mut start {
+        let _ = start
+            .write_all(&[1])
+            .and_then(|()| start.read_exact(&mut [0]));
+    }
+}
+
+fn write_summary(summary: &Summary, mut file: File) -> io::Result<()> {
     // In one write: each would be one of the calls that a profiler counts.
-    file.write_all(&serde_json::to_vec(summary)?)?;
-    file.write_all(b"\n")
+    let mut json = serde_json::to_vec(summary)?;
+    json.push(b'\n');
+    file.write_all(&json)
 }

@@ -14,11 +14,30 @@ use crate::resources::{CpuTime, peak_memory_bytes, reset_peak_memory};
 use crate::summary::{FileError, Setup, Summary};
 use crate::transfer::{OpenGauge, Transfer};
 
+/// How a run is steered from outside.
+#[derive(Clone, Copy)]
+pub struct Control<'a> {
+    /// Set by the user's Ctrl-C.
+    pub interrupt: &'a Interrupt,
+    /// Called when the set-up is done, before the measured phase begins.
+    pub before_measuring: &'a dyn Fn(),
+}
+
+impl<'a> Control<'a> {
+    /// Of a workload that nobody else takes part in.
+    pub fn alone(interrupt: &'a Interrupt) -> Self {
+        Self {
+            interrupt,
+            before_measuring: &|| {},
+        }
+    }
+}
+
 /// One run of one workload, from set-up to summary.
-#[derive(Debug)]
 pub struct Run<'a> {
     /// Set by the user's Ctrl-C.
     pub interrupt: &'a Interrupt,
+    before_measuring: &'a dyn Fn(),
     common: &'a CommonOptions,
     summary: Summary,
     set_up: Counters,
@@ -27,13 +46,14 @@ pub struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Starts the set-up of a workload.
-    pub fn new(workload: &str, common: &'a CommonOptions, interrupt: &'a Interrupt) -> Self {
+    pub fn new(workload: &str, common: &'a CommonOptions, control: &Control<'a>) -> Self {
         let summary = Summary {
             workload: workload.to_owned(),
             ..Summary::default()
         };
         let mut run = Self {
-            interrupt,
+            interrupt: control.interrupt,
+            before_measuring: control.before_measuring,
             common,
             summary,
             set_up: Counters::new(),
@@ -155,6 +175,7 @@ impl<'a> Run<'a> {
         };
         let gauge = Arc::new(OpenGauge::default());
         reset_peak_memory();
+        (self.before_measuring)();
         let cpu = CpuTime::now();
         let start = Instant::now();
         let result = work(&gauge);

@@ -47,7 +47,8 @@ pub struct TaskState {
 map_value!(TaskState, 96);
 
 impl TaskState {
-    /// The task was made while in scope: its first return is from the call in which its parent made it.
+    /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
+    /// it waited for the word to begin.
     pub const CHILD_RETURN: u32 = 1;
     /// The task was running at attach: it may be inside a call that was not seen to begin.
     pub const MAY_BE_IN_CALL: u32 = 2;

@@ -4,7 +4,10 @@ use std::{
     io::{self, Read as _, Write as _},
     os::{
         fd::{AsRawFd as _, RawFd},
-        unix::process::{CommandExt as _, ExitStatusExt as _},
+        unix::{
+            net::UnixStream,
+            process::{CommandExt as _, ExitStatusExt as _},
+        },
     },
     process::{Command, ExitStatus},
     thread::JoinHandle,
@@ -34,6 +37,7 @@ pub struct Waiting {
     gate: io::PipeWriter,
     spawning: JoinHandle<io::Result<std::process::Child>>,
     summary: Option<io::PipeReader>,
+    start: Option<UnixStream>,
     command: String,
 }
 
@@ -45,6 +49,8 @@ pub struct Running {
     pub ended: oneshot::Receiver<io::Result<Ended>>,
     /// What a built-in workload says it did.
     pub summary: Option<JoinHandle<Option<Summary>>>,
+    /// Where a built-in workload says that its data are made, and waits for the word to begin.
+    pub start: Option<UnixStream>,
 }
 
 /// How a child ended.
@@ -76,14 +82,19 @@ impl Waiting {
         if let Some((first, rest)) = target.argv.split_first() {
             command.arg0(first).args(rest);
         }
-        let summary = if target.kind == Kind::Builtin {
-            let (reader, writer) = io::pipe().map_err(failed("making a pipe"))?;
-            command.args(["--summary-fd", &writer.as_raw_fd().to_string()]);
-            Some((reader, writer))
-        } else {
-            None
-        };
-        let kept: Option<RawFd> = summary.as_ref().map(|(_, writer)| writer.as_raw_fd());
+        let (mut summary, mut start) = (None, None);
+        if target.kind == Kind::Builtin {
+            let ends = io::pipe().map_err(failed("making a pipe"))?;
+            command.args(["--summary-fd", &ends.1.as_raw_fd().to_string()]);
+            summary = Some(ends);
+            let ends = UnixStream::pair().map_err(failed("making a socket"))?;
+            command.args(["--start-fd", &ends.1.as_raw_fd().to_string()]);
+            start = Some(ends);
+        }
+        let kept: [Option<RawFd>; 2] = [
+            summary.as_ref().map(|(_, writer)| writer.as_raw_fd()),
+            start.as_ref().map(|(_, theirs)| theirs.as_raw_fd()),
+        ];
         let own_end = gate.as_raw_fd();
         let wait = {
             let (mut pid_writer, mut gate_reader) = (pid_writer, gate_reader);
@@ -98,7 +109,7 @@ impl Waiting {
                     // SAFETY: the call ends the process, which holds nothing that needs an ending.
                     unsafe { libc::_exit(125) };
                 }
-                if let Some(kept) = kept {
+                for kept in kept.into_iter().flatten() {
                     // SAFETY: the parent holds the descriptor until the child has been made.
                     let kept = unsafe { std::os::fd::BorrowedFd::borrow_raw(kept) };
                     fcntl(kept, FcntlArg::F_SETFD(FdFlag::empty()))?;
@@ -127,6 +138,7 @@ impl Waiting {
             gate,
             spawning,
             summary: summary.map(|(reader, _writer)| reader),
+            start: start.map(|(ours, _theirs)| ours),
             command: target
                 .argv
                 .first()
@@ -174,6 +186,7 @@ impl Waiting {
             pid,
             ended,
             summary,
+            start: self.start,
         })
     }
 }

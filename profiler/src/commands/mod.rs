@@ -25,6 +25,10 @@ use crate::error::Error;
 /// # Errors
 ///
 /// Those of the workload.
-pub fn workload(workload: &Workload, summary_fd: Option<i32>) -> Result<ExitCode, Error> {
-    Ok(ioprof_workloads::main(workload, summary_fd)?)
+pub fn workload(
+    workload: &Workload,
+    summary_fd: Option<i32>,
+    start_fd: Option<i32>,
+) -> Result<ExitCode, Error> {
+    Ok(ioprof_workloads::main(workload, summary_fd, start_fd)?)
 }

@@ -17,6 +17,8 @@ use super::{
     report,
     targets::{Target, targets},
 };
+use tokio::net::UnixStream;
+
 use crate::{
     cli::Run,
     error::Error,
@@ -41,17 +43,22 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
             .map(Waiting::start)
             .collect::<Result<Vec<_>, _>>()?;
         let mut measurement = Measurement::start(targets.len(), &options.common)?;
-        for (number, waiting) in (1..).zip(&waiting) {
-            let session = measurement.session();
-            session.add_process(waiting.pid, number, Origin::Waiting)?;
-        }
         let mut runs = Runs::default();
-        for waiting in waiting {
-            runs.release(waiting)?;
-            if !options.parallel && runs.wait(&mut measurement).await?.is_some() {
+        for (number, (target, waiting)) in (1..).zip(targets.iter().zip(waiting)) {
+            if target.kind == Kind::Command {
+                let session = measurement.session();
+                session.add_process(waiting.pid, number, Origin::Waiting)?;
+            }
+            runs.release(waiting, number)?;
+            if !options.parallel {
+                runs.begin(&mut measurement).await?;
+                runs.wait(&mut measurement).await?;
+            }
+            if runs.asked.is_some() {
                 break;
             }
         }
+        runs.begin(&mut measurement).await?;
         runs.wait(&mut measurement).await?;
         let facts = runs.facts(&targets);
         let exits: Vec<Exit> = facts.iter().filter_map(|facts| facts.exit).collect();
@@ -60,15 +67,22 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
     // A thread may still wait for a child that the user no longer waits for.
     runtime.shutdown_background();
     report::deliver(&report, destination)?;
-    Ok(pass_on(&exits))
+    Ok(end_as(&exits))
 }
 
 /// The children, in the order of the targets.
 #[derive(Default)]
-struct Runs(Vec<Child>);
+struct Runs {
+    children: Vec<Child>,
+    /// The signal that has asked for the end, if one has.
+    asked: Option<Asked>,
+}
 
 struct Child {
+    /// The number of its workload.
+    number: u32,
     running: Running,
+    /// When it was let go; a built-in workload, when it was given the word to begin.
     released: Instant,
     ended: Option<Ended>,
 }
@@ -82,9 +96,10 @@ impl Child {
 }
 
 impl Runs {
-    fn release(&mut self, waiting: Waiting) -> Result<(), Error> {
+    fn release(&mut self, waiting: Waiting, number: u32) -> Result<(), Error> {
         let released = Instant::now();
-        self.0.push(Child {
+        self.children.push(Child {
+            number,
             running: waiting.release()?,
             released,
             ended: None,
@@ -92,11 +107,61 @@ impl Runs {
         Ok(())
     }
 
-    /// Waits until all have ended. The first signal is passed on where the terminal has not done that; a
-    /// second one kills what still runs, and ends the waiting.
-    async fn wait(&mut self, measurement: &mut Measurement) -> Result<Option<Asked>, Error> {
-        let mut asked = None;
-        while let Some(child) = self.0.iter_mut().find(|child| child.ended.is_none()) {
+    /// Waits until every built-in workload has made its data, brings them into scope, and has them begin
+    /// together: making the data is no part of what is profiled.
+    async fn begin(&mut self, measurement: &mut Measurement) -> Result<(), Error> {
+        let mut ready = Vec::new();
+        for at in 0..self.children.len() {
+            let Some(start) = self.children[at].running.start.take() else {
+                continue;
+            };
+            start
+                .set_nonblocking(true)
+                .map_err(Error::system("waiting for the workload"))?;
+            let start =
+                UnixStream::from_std(start).map_err(Error::system("waiting for the workload"))?;
+            if self.is_ready(&start, measurement).await? {
+                ready.push((at, start));
+            }
+        }
+        for (at, _) in &ready {
+            let child = &self.children[*at];
+            let session = measurement.session();
+            session.add_process(child.running.pid, child.number, Origin::Paused)?;
+        }
+        for (at, start) in ready {
+            self.children[at].released = Instant::now();
+            // It may have ended in this moment.
+            let _ = start.try_write(&[1]);
+        }
+        Ok(())
+    }
+
+    /// Whether a workload says that it is ready; false where it has ended instead.
+    async fn is_ready(
+        &mut self,
+        start: &UnixStream,
+        measurement: &mut Measurement,
+    ) -> Result<bool, Error> {
+        loop {
+            tokio::select! {
+                readable = start.readable() => {
+                    readable.map_err(Error::system("waiting for the workload"))?;
+                    match start.try_read(&mut [0]) {
+                        Ok(bytes) => return Ok(bytes == 1),
+                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                        // It ended without having said anything.
+                        Err(_) => return Ok(false),
+                    }
+                }
+                signal = measurement.asked_to_end() => self.pass_on(signal),
+            }
+        }
+    }
+
+    /// Waits until all have ended.
+    async fn wait(&mut self, measurement: &mut Measurement) -> Result<(), Error> {
+        while let Some(child) = self.children.iter_mut().find(|child| child.ended.is_none()) {
             tokio::select! {
                 ended = &mut child.running.ended => {
                     let ended = ended
@@ -104,23 +169,27 @@ impl Runs {
                         .map_err(Error::system("waiting for the command"))?;
                     child.ended = Some(ended);
                 }
-                signal = measurement.asked_to_end() => {
-                    if asked.is_some() {
-                        self.send(Signal::SIGKILL);
-                        continue;
-                    }
-                    if !has_reached_children(signal) {
-                        self.send(signal.0);
-                    }
-                    asked = Some(signal);
-                }
+                signal = measurement.asked_to_end() => self.pass_on(signal),
             }
         }
-        Ok(asked)
+        Ok(())
+    }
+
+    /// The first signal is passed on where the terminal has not done that; a second one kills what still
+    /// runs.
+    fn pass_on(&mut self, signal: Asked) {
+        if self.asked.is_some() {
+            self.send(Signal::SIGKILL);
+            return;
+        }
+        if !has_reached_children(signal) {
+            self.send(signal.0);
+        }
+        self.asked = Some(signal);
     }
 
     fn send(&self, signal: Signal) {
-        for child in self.0.iter().filter(|child| child.ended.is_none()) {
+        for child in self.children.iter().filter(|child| child.ended.is_none()) {
             // It may have ended in this moment.
             let _ = signal::kill(Pid::from_raw(child.running.pid), signal);
         }
@@ -128,7 +197,7 @@ impl Runs {
 
     fn facts(self, targets: &[Target]) -> Vec<Facts> {
         let names = distinct(targets.iter().map(|target| target.name.clone()));
-        let mut children = self.0.into_iter();
+        let mut children = self.children.into_iter();
         targets
             .iter()
             .zip(names)
@@ -147,7 +216,10 @@ impl Runs {
                     root_pid: child.as_ref().map_or(0, |child| child.running.pid),
                     exit: ended.map(|ended| ended.exit),
                     wall: child.as_ref().map_or_else(Default::default, Child::wall),
-                    cpu_ns: ended.map(|ended| (ended.cpu_user_ns, ended.cpu_system_ns)),
+                    // What a built-in workload used before it began is not asked for.
+                    cpu_ns: ended
+                        .filter(|_| target.kind == Kind::Command)
+                        .map(|ended| (ended.cpu_user_ns, ended.cpu_system_ns)),
                     max_rss_bytes: ended.map(|ended| ended.max_rss_bytes),
                     self_reported: child
                         .and_then(|child| child.running.summary)
@@ -167,7 +239,7 @@ fn has_reached_children(asked: Asked) -> bool {
 }
 
 /// Ends as the first workload that failed did.
-fn pass_on(exits: &[Exit]) -> ExitCode {
+fn end_as(exits: &[Exit]) -> ExitCode {
     for exit in exits {
         match *exit {
             Exit::Code(0) => {}

@@ -28,6 +28,8 @@ pub enum Origin {
     Waiting,
     /// It runs, and may be inside a call.
     Running,
+    /// It runs, and its first thread waits for the word to begin: that call is not its own.
+    Paused,
 }
 
 /// Verifies the programs that walk over all tasks.
@@ -60,6 +62,7 @@ pub fn add_process(ebpf: &mut Ebpf, pid: i32, workload: u32, origin: Origin) -> 
         flags: match origin {
             Origin::Waiting => TaskState::WAITING,
             Origin::Running => TaskState::MAY_BE_IN_CALL,
+            Origin::Paused => TaskState::CHILD_RETURN,
         },
         is_new: 1,
         ..TaskState::default()

@@ -105,13 +105,13 @@ pub struct Workload {
 
 /// An operation of a built-in workload, by its own word and by the probes' count.
 ///
-/// The count is never less. It is more by what the program does beside its workload: its start, its clearing
-/// up, and the files of /proc and /sys that it reads.
+/// The count is never less. It is more by what the program does beside its workload: clearing up, and the
+/// files of /proc that it reads for its summary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfCheck {
     /// What the workload calls it.
     pub operation: String,
-    /// System calls, set-up included, by its own word.
+    /// System calls by its own word.
     pub said_calls: u64,
     /// System calls that the probes counted.
     pub counted_calls: u64,

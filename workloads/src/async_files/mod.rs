@@ -15,11 +15,10 @@ use crate::buffers::PAGE;
 use crate::data_set::{DataSet, Kind, Layout, Specification};
 use crate::error::Error;
 use crate::files::Kernel;
-use crate::interrupt::Interrupt;
 use crate::offsets::Blocks;
 use crate::options::{Access, AsyncOptions, EngineChoice, SizeRange, value_name};
 use crate::resources::{descriptor_budget, processors};
-use crate::run::Run;
+use crate::run::{Control, Run};
 use crate::summary::Summary;
 use crate::transfer::Transfer;
 
@@ -31,10 +30,10 @@ const POOL_THREADS: usize = 32;
 /// # Errors
 ///
 /// See [`crate::run()`].
-pub fn run(options: &AsyncOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
+pub fn run(options: &AsyncOptions, control: &Control<'_>) -> Result<Summary, Error> {
     let engine = choose(options.engine)?;
     let settings = Settings::new(options, &engine)?;
-    let mut run = Run::new("async", &options.common, interrupt);
+    let mut run = Run::new("async", &options.common, control);
     let set = run.data_set(&settings.specification(options))?;
     if options.direct {
         run.with_set_up(|transfer| check_direct(&set, transfer))?;

@@ -4,6 +4,7 @@ use super::plan::plan_for_tests;
 use super::*;
 use crate::data_set::DataFile;
 use crate::faulty::{Faulty, Mood};
+use crate::interrupt::Interrupt;
 use crate::transfer::OpenGauge;
 use nix::fcntl::OFlag;
 use std::fs;

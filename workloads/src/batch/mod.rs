@@ -17,7 +17,7 @@ use crate::files::Kernel;
 use crate::interrupt::Interrupt;
 use crate::options::{BatchOptions, CacheState, value_name};
 use crate::resources::{descriptor_budget, processors};
-use crate::run::Run;
+use crate::run::{Control, Run};
 use crate::summary::Summary;
 
 /// Descriptors that each worker may need: a reader's file, a writer's share of the files in flight.
@@ -28,8 +28,9 @@ const DESCRIPTORS_PER_WORKER: u64 = 8;
 /// # Errors
 ///
 /// See [`crate::run()`].
-pub fn run(options: &BatchOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
-    let mut run = Run::new("batch", &options.common, interrupt);
+pub fn run(options: &BatchOptions, control: &Control<'_>) -> Result<Summary, Error> {
+    let interrupt = control.interrupt;
+    let mut run = Run::new("batch", &options.common, control);
     let input = Input::prepare(options, &mut run)?;
     let transforms: Vec<String> = options.transform.iter().map(value_name).collect();
     let workers = workers(options, &mut run)?;

@@ -12,9 +12,8 @@ use crate::buffers::{PAGE, round_up};
 use crate::counters::Counters;
 use crate::data_set::{DataFile, DataSet, Folder, Kind, Layout, Specification};
 use crate::error::Error;
-use crate::interrupt::Interrupt;
 use crate::options::{CopyMethod, CopyOptions, SizeRange, value_name};
-use crate::run::Run;
+use crate::run::{Control, Run};
 use crate::summary::Summary;
 
 /// Length of the stretches of data and holes of a sparse original.
@@ -25,13 +24,14 @@ const STRETCH: u64 = 4 << 20;
 /// # Errors
 ///
 /// See [`crate::run()`].
-pub fn run(options: &CopyOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
+pub fn run(options: &CopyOptions, control: &Control<'_>) -> Result<Summary, Error> {
     if options.block_size.0 < PAGE || options.block_size.0 > 1 << 30 {
         return Err(Error::Options(
             "--block-size must be from 4K to 1G".to_owned(),
         ));
     }
-    let mut run = Run::new("copy", &options.common, interrupt);
+    let interrupt = control.interrupt;
+    let mut run = Run::new("copy", &options.common, control);
     run.parameter("method", value_name(&options.method));
     run.parameter("block_size", options.block_size);
     let original = Original::prepare(options, &mut run)?;

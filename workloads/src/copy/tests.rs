@@ -1,4 +1,5 @@
 use super::*;
+use crate::interrupt::Interrupt;
 use crate::options::{CommonOptions, CopyMethod, Size};
 use clap::ValueEnum;
 use std::fs;
@@ -30,7 +31,11 @@ fn folder() -> tempfile::TempDir {
 fn every_method_makes_a_true_copy() {
     let dir = folder();
     for method in CopyMethod::value_variants() {
-        let summary = run(&options(dir.path(), *method), &Interrupt::new()).expect("run");
+        let summary = run(
+            &options(dir.path(), *method),
+            &Control::alone(&Interrupt::new()),
+        )
+        .expect("run");
         assert_eq!(summary.errors, [], "{method:?}");
         assert!(
             summary
@@ -54,7 +59,11 @@ fn every_method_makes_a_true_copy() {
 #[test]
 fn auto_keeps_holes() {
     let dir = folder();
-    let summary = run(&options(dir.path(), CopyMethod::Auto), &Interrupt::new()).expect("run");
+    let summary = run(
+        &options(dir.path(), CopyMethod::Auto),
+        &Control::alone(&Interrupt::new()),
+    )
+    .expect("run");
     assert_eq!(summary.errors, []);
     let copied: u64 = ["copy_file_range", "write"]
         .iter()
@@ -81,7 +90,7 @@ fn a_file_of_proc_is_copied_though_its_size_is_0() {
                 input,
                 ..options(dir.path(), method)
             },
-            &Interrupt::new(),
+            &Control::alone(&Interrupt::new()),
         )
         .expect("run");
         assert_eq!(summary.errors, [], "{method:?}");
@@ -101,7 +110,7 @@ fn a_method_that_is_refused_is_replaced_with_a_word() {
         input,
         ..options(dir.path(), CopyMethod::CopyFileRange)
     };
-    let summary = run(&options, &Interrupt::new()).expect("run");
+    let summary = run(&options, &Control::alone(&Interrupt::new())).expect("run");
     assert_eq!(summary.errors, []);
     assert_eq!(summary.engine, "read-write");
     assert!(
@@ -148,7 +157,11 @@ fn an_interrupt_stops_a_copy_and_leaves_nothing() {
     let dir = folder();
     let interrupt = Interrupt::new();
     interrupt.raise(libc::SIGINT);
-    let summary = run(&options(dir.path(), CopyMethod::Auto), &interrupt).expect("run");
+    let summary = run(
+        &options(dir.path(), CopyMethod::Auto),
+        &Control::alone(&interrupt),
+    )
+    .expect("run");
     assert_eq!(summary.interrupted_by, Some(libc::SIGINT));
     assert_eq!(fs::read_dir(dir.path()).expect("listing").count(), 0);
 }

@@ -16,7 +16,7 @@ use crate::data_set::{DataFile, Kind, Layout, Specification};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::options::{MmapOptions, Pattern, SizeRange, value_name};
-use crate::run::Run;
+use crate::run::{Control, Run};
 use crate::summary::Summary;
 
 /// Windows end on boundaries of the largest page size that Linux knows (64 KiB on arm64), so that maps may start there.
@@ -27,9 +27,10 @@ const WINDOW_UNIT: u64 = 64 << 10;
 /// # Errors
 ///
 /// See [`crate::run()`].
-pub fn run(options: &MmapOptions, interrupt: &Interrupt) -> Result<Summary, Error> {
+pub fn run(options: &MmapOptions, control: &Control<'_>) -> Result<Summary, Error> {
     check(options)?;
-    let mut run = Run::new("mmap", &options.common, interrupt);
+    let interrupt = control.interrupt;
+    let mut run = Run::new("mmap", &options.common, control);
     let size = options.file_size.0;
     let set = run.data_set(&Specification {
         workload: "mmap",

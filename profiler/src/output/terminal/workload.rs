@@ -41,7 +41,7 @@ fn summary(workload: &Workload, style: Style) -> String {
     let heading = style.heading(&printable(&workload.name));
     let mut text = format!("{heading}  {kind}, pid {}, {end}\n", workload.root_pid);
     if workload.kind == Kind::Builtin {
-        text.push_str("  (making its data and clearing up are in the figures)\n");
+        text.push_str("  (without the making of its data; clearing up is in the figures)\n");
     } else {
         text.push_str(&format!(
             "  $ {}\n",
@@ -295,7 +295,7 @@ const fn operation(operation: BlockOperation) -> &'static str {
     }
 }
 
-/// Where the probes' count of its calls differs from the workload's own, set-up included in both.
+/// Where the probes' count of its calls differs from the workload's own.
 fn self_checks(workload: &Workload) -> String {
     let differing: Vec<_> = workload
         .self_checks
@@ -316,7 +316,7 @@ fn self_checks(workload: &Workload) -> String {
         return String::new();
     }
     let parts: Vec<_> = std::iter::once(format!(
-        "calls counted, set-up and start included: {}",
+        "calls counted, clearing up included: {}",
         differing[0]
     ))
     .chain(differing.iter().skip(1).cloned())

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 
 use crate::error::{errno_number_name, remedy};
 pub use crate::operation::{Event, Operation};
-use crate::summary::{FileError, LatencySummary, OperationSummary, Summary, Via};
+use crate::summary::{FileError, LatencyBucket, LatencySummary, OperationSummary, Summary, Via};
 
 /// Longest latency that the histogram tells apart; longer ones count as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -62,6 +62,14 @@ impl Counter {
                 p90_ns: histogram.value_at_quantile(0.9),
                 p99_ns: histogram.value_at_quantile(0.99),
                 p999_ns: histogram.value_at_quantile(0.999),
+                buckets: histogram
+                    .iter_recorded()
+                    .map(|bucket| LatencyBucket {
+                        ge_ns: histogram.lowest_equivalent(bucket.value_iterated_to()),
+                        le_ns: histogram.highest_equivalent(bucket.value_iterated_to()),
+                        count: bucket.count_at_value(),
+                    })
+                    .collect(),
             });
         let errors = self
             .errors
@@ -293,13 +301,13 @@ mod tests {
         assert_eq!(summary.calls("read"), 4);
         assert_eq!(summary.bytes("read"), 16);
         assert_eq!(summary.operations[0].errors["EIO"], 1);
-        assert_eq!(
-            summary.operations[0]
-                .latency
-                .as_ref()
-                .map(|latency| latency.count),
-            Some(3)
-        );
+        let latency = summary.operations[0].latency.as_ref().expect("timed");
+        assert_eq!(latency.count, 3);
+        let buckets = &latency.buckets;
+        assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 3);
+        for (bucket, value) in buckets.iter().zip([1000, 2000, 3000]) {
+            assert!(bucket.ge_ns <= value && value <= bucket.le_ns, "{bucket:?}");
+        }
         assert_eq!(summary.events["short_read"], 2);
         assert_eq!(summary.files, 1);
     }

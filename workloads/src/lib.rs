@@ -53,7 +53,9 @@ pub use error::Error;
 pub use interrupt::Interrupt;
 pub use options::{AsyncOptions, BatchOptions, CopyOptions, MmapOptions};
 pub use run::Control;
-pub use summary::{FileError, LatencySummary, OperationSummary, Setup, Summary, Via};
+pub use summary::{
+    FileError, LatencyBucket, LatencySummary, OperationSummary, Setup, Summary, Via,
+};
 
 use resources::Descriptors;
 

@@ -148,6 +148,19 @@ pub struct LatencySummary {
     pub p99_ns: u64,
     /// 99.9 % were not longer.
     pub p999_ns: u64,
+    /// The distribution, ascending, without empty buckets.
+    pub buckets: Vec<LatencyBucket>,
+}
+
+/// Operations that took from `ge_ns` to `le_ns`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyBucket {
+    /// The shortest that belongs here.
+    pub ge_ns: u64,
+    /// The longest that belongs here.
+    pub le_ns: u64,
+    /// How many there are.
+    pub count: u64,
 }
 
 /// A file that could not be worked on.

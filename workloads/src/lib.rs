@@ -109,8 +109,8 @@ pub fn run(workload: &Workload, control: &Control<'_>) -> Result<Summary, Error>
 
 /// Runs a workload as a program: handles signals, prints the summary to stdout and, with `summary_fd`, writes it as one
 /// JSON document to that inherited descriptor, which is closed then. With `start_fd`, an inherited socket, it writes a
-/// byte there when its data are made and the cache is in its state, and begins the measured phase when it reads one, or
-/// when the other end is closed.
+/// byte there when its data are made and the cache is in its state, and another when the measured phase is over; after
+/// each it goes on when it reads one, or when the other end is closed.
 ///
 /// The exit status is 0 if all went well, 1 if any file failed, and 128 plus the signal's number if one ended the run early.
 ///
@@ -128,7 +128,8 @@ pub fn main(
         workload,
         &Control {
             interrupt: &interrupt,
-            before_measuring: &|| wait_for_start(start.as_ref()),
+            before_measuring: &|| wait_for_word(start.as_ref()),
+            after_measuring: &|| wait_for_word(start.as_ref()),
         },
     )?;
     drop(start);
@@ -161,8 +162,8 @@ fn inherited(descriptor: RawFd) -> Result<File, Error> {
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
-/// Says that the set-up is done, and waits for the word to begin. Where nobody is there any more, it begins.
-fn wait_for_start(mut start: Option<&File>) {
+/// Says that a phase is over, and waits for the word to begin the next. Where nobody is there any more, it begins.
+fn wait_for_word(mut start: Option<&File>) {
     if let Some(start) = &mut start {
         let _ = start
             .write_all(&[1])

@@ -21,6 +21,8 @@ pub struct Control<'a> {
     pub interrupt: &'a Interrupt,
     /// Called when the set-up is done, before the measured phase begins.
     pub before_measuring: &'a dyn Fn(),
+    /// Called when the measured phase is over, before anything is cleared up.
+    pub after_measuring: &'a dyn Fn(),
 }
 
 impl<'a> Control<'a> {
@@ -29,6 +31,7 @@ impl<'a> Control<'a> {
         Self {
             interrupt,
             before_measuring: &|| {},
+            after_measuring: &|| {},
         }
     }
 }
@@ -38,6 +41,7 @@ pub struct Run<'a> {
     /// Set by the user's Ctrl-C.
     pub interrupt: &'a Interrupt,
     before_measuring: &'a dyn Fn(),
+    after_measuring: &'a dyn Fn(),
     common: &'a CommonOptions,
     summary: Summary,
     set_up: Counters,
@@ -54,6 +58,7 @@ impl<'a> Run<'a> {
         let mut run = Self {
             interrupt: control.interrupt,
             before_measuring: control.before_measuring,
+            after_measuring: control.after_measuring,
             common,
             summary,
             set_up: Counters::new(),
@@ -180,6 +185,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         let result = work(&gauge);
         self.summary.elapsed_ns = nanoseconds(start);
+        (self.after_measuring)();
         let used = CpuTime::now().since(cpu);
         result?.report(&mut self.summary);
         self.summary.cpu_user_ns = used.user_ns;

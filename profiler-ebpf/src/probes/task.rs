@@ -317,6 +317,8 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
         }
         if let Some(totals) = totals((*state).workload) {
             add_accounts(task, state, totals);
+            // So that the next walk adds what comes after this one.
+            (*state).baseline = accounts(task);
         }
     }
     0

@@ -74,6 +74,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
                 cpu_ns: None,
                 max_rss_bytes,
                 self_reported: None,
+                retired_threads: 0,
             })
             .collect();
         measurement.finish(facts)

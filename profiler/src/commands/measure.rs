@@ -36,6 +36,8 @@ pub struct Facts {
     pub max_rss_bytes: Option<u64>,
     /// What a built-in workload says it did.
     pub self_reported: Option<ioprof_workloads::Summary>,
+    /// Threads that were taken out of scope before they ended.
+    pub retired_threads: u64,
 }
 
 /// A measurement under way.
@@ -138,7 +140,9 @@ impl Measurement {
                     max_rss_bytes: facts.max_rss_bytes,
                     processes: totals.processes,
                     threads: totals.threads,
-                    threads_running: totals.threads.saturating_sub(totals.threads_exited),
+                    threads_running: totals
+                        .threads
+                        .saturating_sub(totals.threads_exited + facts.retired_threads),
                     self_checks: facts
                         .self_reported
                         .as_ref()

@@ -2,6 +2,7 @@
 
 use std::{
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use super::{
     report,
     targets::{Target, targets},
 };
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, sync::mpsc};
 
 use crate::{
     cli::Run,
@@ -76,6 +77,8 @@ struct Runs {
     children: Vec<Child>,
     /// The signal that has asked for the end, if one has.
     asked: Option<Asked>,
+    /// Where the measured phases of built-in workloads are told to be over, by their place in `children`.
+    over: Option<mpsc::UnboundedReceiver<(usize, Arc<UnixStream>)>>,
 }
 
 struct Child {
@@ -85,12 +88,15 @@ struct Child {
     /// When it was let go; a built-in workload, when it was given the word to begin.
     released: Instant,
     ended: Option<Ended>,
+    /// When the measured phase of a built-in workload was over.
+    over: Option<Instant>,
 }
 
 impl Child {
     /// From its release to its end, or until now.
     fn wall(&self) -> Duration {
-        let end = self.ended.map_or_else(Instant::now, |ended| ended.at);
+        let end = self.over.or(self.ended.map(|ended| ended.at));
+        let end = end.unwrap_or_else(Instant::now);
         end.duration_since(self.released)
     }
 }
@@ -103,6 +109,7 @@ impl Runs {
             running: waiting.release()?,
             released,
             ended: None,
+            over: None,
         });
         Ok(())
     }
@@ -120,7 +127,7 @@ impl Runs {
                 .map_err(Error::system("waiting for the workload"))?;
             let start =
                 UnixStream::from_std(start).map_err(Error::system("waiting for the workload"))?;
-            if self.is_ready(&start, measurement).await? {
+            if self.is_ready(&start, measurement).await {
                 ready.push((at, start));
             }
         }
@@ -129,31 +136,27 @@ impl Runs {
             let session = measurement.session();
             session.add_process(child.running.pid, child.number, Origin::Paused)?;
         }
+        let (tell, over) = mpsc::unbounded_channel();
         for (at, start) in ready {
+            let (start, tell) = (Arc::new(start), tell.clone());
             self.children[at].released = Instant::now();
             // It may have ended in this moment.
             let _ = start.try_write(&[1]);
+            tokio::spawn(async move {
+                if said(&start).await {
+                    let _ = tell.send((at, start));
+                }
+            });
         }
+        self.over = Some(over);
         Ok(())
     }
 
     /// Whether a workload says that it is ready; false where it has ended instead.
-    async fn is_ready(
-        &mut self,
-        start: &UnixStream,
-        measurement: &mut Measurement,
-    ) -> Result<bool, Error> {
+    async fn is_ready(&mut self, start: &UnixStream, measurement: &mut Measurement) -> bool {
         loop {
             tokio::select! {
-                readable = start.readable() => {
-                    readable.map_err(Error::system("waiting for the workload"))?;
-                    match start.try_read(&mut [0]) {
-                        Ok(bytes) => return Ok(bytes == 1),
-                        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                        // It ended without having said anything.
-                        Err(_) => return Ok(false),
-                    }
-                }
+                ready = said(start) => return ready,
                 signal = measurement.asked_to_end() => self.pass_on(signal),
             }
         }
@@ -168,6 +171,12 @@ impl Runs {
                         .unwrap_or_else(|_| Err(std::io::Error::other("nobody waited")))
                         .map_err(Error::system("waiting for the command"))?;
                     child.ended = Some(ended);
+                }
+                Some((at, start)) = told(&mut self.over) => {
+                    let child = &mut self.children[at];
+                    child.over = Some(Instant::now());
+                    measurement.session().retire_process(child.running.pid)?;
+                    let _ = start.try_write(&[1]);
                 }
                 signal = measurement.asked_to_end() => self.pass_on(signal),
             }
@@ -221,6 +230,9 @@ impl Runs {
                         .filter(|_| target.kind == Kind::Command)
                         .map(|ended| (ended.cpu_user_ns, ended.cpu_system_ns)),
                     max_rss_bytes: ended.map(|ended| ended.max_rss_bytes),
+                    retired_threads: u64::from(
+                        child.as_ref().is_some_and(|child| child.over.is_some()),
+                    ),
                     self_reported: child
                         .and_then(|child| child.running.summary)
                         .filter(|_| target.kind == Kind::Builtin)
@@ -228,6 +240,30 @@ impl Runs {
                 }
             })
             .collect()
+    }
+}
+
+/// Whether a workload says that a phase is over; false where it has ended instead.
+async fn said(start: &UnixStream) -> bool {
+    loop {
+        if start.readable().await.is_err() {
+            return false;
+        }
+        match start.try_read(&mut [0]) {
+            Ok(bytes) => return bytes == 1,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// The next that is over, if any is still to be.
+async fn told(
+    over: &mut Option<mpsc::UnboundedReceiver<(usize, Arc<UnixStream>)>>,
+) -> Option<(usize, Arc<UnixStream>)> {
+    match over {
+        Some(over) => over.recv().await,
+        None => None,
     }
 }
 

@@ -138,6 +138,15 @@ impl Session {
         tasks::add_process(&mut self.ebpf, pid, workload, origin)
     }
 
+    /// Takes a process with a single thread out of scope again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoProcess`] where it is gone.
+    pub fn retire_process(&mut self, pid: i32) -> Result<(), Error> {
+        tasks::retire_process(&mut self.ebpf, pid)
+    }
+
     /// Keeps the measuring of the probes' own cost going, and says when to come again.
     pub fn tick(&mut self) -> Duration {
         let ebpf = &mut self.ebpf;

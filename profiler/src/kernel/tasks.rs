@@ -79,6 +79,20 @@ pub fn add_process(ebpf: &mut Ebpf, pid: i32, workload: u32, origin: Origin) -> 
     Ok(())
 }
 
+/// Takes a process whose first thread is its last one out of scope again, while that waits for the word to go
+/// on: what the kernel has counted for it so far is kept.
+pub fn retire_process(ebpf: &mut Ebpf, pid: i32) -> Result<(), Error> {
+    walk(ebpf, ACCOUNT)?;
+    let process = pidfd_open(pid)?;
+    // A waiting task of nobody's: its calls and its requests count for no workload.
+    let state = TaskState {
+        workload: 0,
+        flags: TaskState::WAITING,
+        ..TaskState::default()
+    };
+    put(ebpf, &process, &state).map_err(|error| map_error(&error))
+}
+
 /// Adds what the kernel counted for the living tasks in scope to their workloads' totals.
 pub fn account_living(ebpf: &mut Ebpf) -> Result<(), Error> {
     walk(ebpf, ACCOUNT)

@@ -105,8 +105,7 @@ pub struct Workload {
 
 /// An operation of a built-in workload, by its own word and by the probes' count.
 ///
-/// The count is never less. It is more by what the program does beside its workload: clearing up, and the
-/// files of /proc that it reads for its summary.
+/// The count is never less, and hardly more: by what the program's runtime does for itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfCheck {
     /// What the workload calls it.

@@ -41,7 +41,7 @@ fn summary(workload: &Workload, style: Style) -> String {
     let heading = style.heading(&printable(&workload.name));
     let mut text = format!("{heading}  {kind}, pid {}, {end}\n", workload.root_pid);
     if workload.kind == Kind::Builtin {
-        text.push_str("  (without the making of its data; clearing up is in the figures)\n");
+        text.push_str("  (its measured phase: neither the making of its data nor clearing up)\n");
     } else {
         text.push_str(&format!(
             "  $ {}\n",
@@ -315,12 +315,9 @@ fn self_checks(workload: &Workload) -> String {
     if differing.is_empty() {
         return String::new();
     }
-    let parts: Vec<_> = std::iter::once(format!(
-        "calls counted, clearing up included: {}",
-        differing[0]
-    ))
-    .chain(differing.iter().skip(1).cloned())
-    .collect();
+    let parts: Vec<_> = std::iter::once(format!("calls counted: {}", differing[0]))
+        .chain(differing.iter().skip(1).cloned())
+        .collect();
     format!("{}\n", wrapped(&parts, WIDTH, "  "))
 }
 

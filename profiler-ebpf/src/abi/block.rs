@@ -164,10 +164,8 @@ pub struct Depth {
     pub busy_ns: u64,
     /// The most there were at once.
     pub max: u64,
-    /// Requests begun.
-    pub made: u64,
 }
-map_value!(Depth, 32);
+map_value!(Depth, 24);
 
 /// The first histogram series of a slot: queue, service and size follow each other.
 #[inline(always)]

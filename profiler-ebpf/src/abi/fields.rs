@@ -49,6 +49,11 @@ macro_rules! kernel_fields {
             OFF_BIO_FLAGS: "bio" "bi_opf",
             OFF_BIO_SIZE: "bio" "bi_iter.bi_size",
             OFF_BDEV_DISK: "block_device" "bd_disk",
+            OFF_INODE_NUMBER: "inode" "i_ino",
+            OFF_INODE_GENERATION: "inode" "i_generation",
+            OFF_INODE_MODE: "inode" "i_mode",
+            OFF_INODE_SB: "inode" "i_sb",
+            OFF_SB_DEV: "super_block" "s_dev",
         }
     };
 }

@@ -20,11 +20,13 @@ pub enum Loss {
     ExitMissed = 6,
     /// A request completed that was never seen to be made: in flight at attach, or its making was lost.
     RequestUnmatched = 7,
+    /// The table of files is full: what was done to the file counts in the row of all others.
+    FilesFull = 8,
 }
 
 impl Loss {
     /// All kinds, in the order of their numbers, with the name the report uses.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::TaskRefused, "task_refused"),
         (Self::ExitUnmatched, "exit_unmatched"),
         (Self::ErrorsFull, "errors_full"),
@@ -33,5 +35,6 @@ impl Loss {
         (Self::SlotsFull, "slots_full"),
         (Self::ExitMissed, "exit_missed"),
         (Self::RequestUnmatched, "request_unmatched"),
+        (Self::FilesFull, "files_full"),
     ];
 }

@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod fields;
+pub mod file;
 pub mod loss;
 pub mod syscall;
 pub mod task;

@@ -55,7 +55,6 @@ pub fn begin(number: u32, now: u64) {
             atomic::add(&raw mut (*depth).busy_ns, now.wrapping_neg());
         }
         atomic::raise(&raw mut (*depth).max, before + 1);
-        atomic::add(&raw mut (*depth).made, 1);
     }
 }
 

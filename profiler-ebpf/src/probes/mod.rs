@@ -3,6 +3,7 @@
 mod atomic;
 mod block;
 mod depth;
+mod file;
 mod floor;
 mod histogram;
 mod kernel;

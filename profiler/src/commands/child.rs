@@ -120,11 +120,7 @@ impl Waiting {
         // SAFETY: the closure makes system calls only, and touches no lock and no allocator.
         unsafe { command.pre_exec(wait) };
         // `spawn` returns when the child has executed its program, so it must not be waited for here.
-        let spawning = std::thread::spawn(move || {
-            let child = command.spawn();
-            drop(command);
-            child
-        });
+        let spawning = std::thread::spawn(move || command.spawn());
         let mut pid = [0; 4];
         if pids.read_exact(&mut pid).is_err() {
             let error = match spawning.join() {

@@ -65,14 +65,11 @@ impl Measurement {
     ///
     /// Those of [`Session::start`].
     pub fn start(workloads: usize, common: &Common) -> Result<Self, Error> {
-        let signals = {
-            let mut made = SIGNALS.map(|(kind, _)| signal(kind()));
-            let mut take = |index: usize| {
-                std::mem::replace(&mut made[index], Err(std::io::Error::other("taken")))
-                    .map_err(Error::system("catching signals"))
-            };
-            [take(0)?, take(1)?, take(2)?]
+        let catch = |(kind, _): (fn() -> SignalKind, _)| {
+            signal(kind()).map_err(Error::system("catching signals"))
         };
+        let [interrupt, terminate, hangup] = SIGNALS;
+        let signals = [catch(interrupt)?, catch(terminate)?, catch(hangup)?];
         let session = Session::start(&Settings {
             workloads: u32::try_from(workloads).unwrap_or(u32::MAX),
             without: Without(common.without_probe.clone()),

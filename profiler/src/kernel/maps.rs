@@ -7,6 +7,7 @@ use aya::{
 use ioprof_ebpf::{
     abi::{
         block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
+        file::{FileKey, FileStats},
         loss::Loss,
         syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
         task::WorkloadTotals,
@@ -67,6 +68,8 @@ pub struct Snapshot {
     pub requests: Vec<Requests>,
     /// Depths.
     pub depths: Vec<(DepthKey, Depth)>,
+    /// What was done to each file.
+    pub files: Vec<(FileKey, FileStats)>,
     /// The totals of each workload, the first of number 1.
     pub workloads: Vec<WorkloadTotals>,
     /// What was lost.
@@ -97,6 +100,7 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         calls: calls(ebpf, workloads, &histograms)?,
         errors: entries(ebpf, "ERRORS")?,
         requests: requests(ebpf, workloads, &histograms)?,
+        files: entries(ebpf, FILES)?,
         depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
@@ -105,6 +109,20 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         read_at_ns,
         ..Snapshot::default()
     })
+}
+
+const FILES: &str = "FILES";
+
+/// Makes the row of each workload that takes the files for which there is no other.
+pub fn make_rows_of_other_files(ebpf: &mut Ebpf, workloads: u32) -> Result<(), Error> {
+    let map = ebpf.map_mut(FILES).ok_or_else(|| not_in_object(FILES))?;
+    let mut files: HashMap<_, FileKey, FileStats> = map.try_into().map_err(refused(FILES))?;
+    for workload in 1..=workloads {
+        files
+            .insert(FileKey::others(workload), FileStats::default(), 0)
+            .map_err(refused(FILES))?;
+    }
+    Ok(())
 }
 
 /// The totals of one workload.
@@ -282,10 +300,14 @@ impl<'a> Histograms<'a> {
 }
 
 fn map<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<&'a aya::maps::Map, Error> {
-    ebpf.map(name).ok_or(Error::Map {
-        map: name,
+    ebpf.map(name).ok_or_else(|| not_in_object(name))
+}
+
+fn not_in_object(map: &'static str) -> Error {
+    Error::Map {
+        map,
         reason: "it is not in the object".into(),
-    })
+    }
 }
 
 fn array<'a, V: Pod>(ebpf: &'a Ebpf, name: &'static str) -> Result<Array<&'a MapData, V>, Error> {

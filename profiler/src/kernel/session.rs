@@ -103,6 +103,7 @@ impl Session {
         })?;
         let mut ebpf = load(settings, &types, &btf)?;
         set_call_kinds(&mut ebpf)?;
+        maps::make_rows_of_other_files(&mut ebpf, settings.workloads)?;
         tasks::load_iterators(&mut ebpf, &btf)?;
         let (mut before, mut began) = (Devices::default(), Instant::now());
         let verdicts = probes::attach(&mut ebpf, &btf, &types, &settings.without, || {

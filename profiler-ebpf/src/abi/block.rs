@@ -86,8 +86,12 @@ pub struct RequestState {
     pub foreign_bytes: u64,
     /// Where its numbers go.
     pub slot: BlockSlot,
+    /// The workload that may wait for it, [`super::time::KERNEL`] where a thread of the kernel made it.
+    pub behind: u32,
+    /// Zero.
+    pub padding: u32,
 }
-map_value!(RequestState, 56);
+map_value!(RequestState, 64);
 
 /// A bio that was merged into a request, until that is issued.
 #[repr(C)]

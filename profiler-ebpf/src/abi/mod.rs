@@ -6,6 +6,7 @@ pub mod file;
 pub mod loss;
 pub mod syscall;
 pub mod task;
+pub mod time;
 
 /// How many workloads one run can tell apart; number 0 is everything that is in no workload.
 pub const MAX_WORKLOADS: u32 = 64;

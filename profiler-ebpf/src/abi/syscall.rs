@@ -29,6 +29,10 @@ impl CallKind {
     pub const MOVES_BYTES: u32 = 1 << 20;
     /// The call executes a program: execve(2), execveat(2).
     pub const EXECUTES: u32 = 1 << 21;
+    /// The call makes data durable: fsync(2) and its like.
+    pub const SYNCS: u32 = 1 << 22;
+    /// The call waits for I/O that others have begun: io_getevents(2), io_uring_enter(2).
+    pub const WAITS: u32 = 1 << 23;
 
     /// The operation, an index below [`MAX_OPERATIONS`].
     #[inline(always)]
@@ -86,8 +90,9 @@ pub struct ErrorKey {
 }
 map_value!(ErrorKey, 16);
 
-/// The number of the histogram series of an operation: latencies are even, sizes odd.
+/// The first of the three series of an operation: the histogram of latencies, that of sizes, and, by the
+/// octaves of latency, the time off the CPU by its [`super::time::Part`].
 #[inline(always)]
 pub const fn series(workload: u32, operation: u32) -> u32 {
-    2 * (workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
+    3 * (workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
 }

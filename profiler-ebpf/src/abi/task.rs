@@ -1,6 +1,9 @@
 //! Tasks in scope: membership, the call in flight, and what the kernel itself counted for them.
 
-use super::map_value;
+use super::{
+    map_value,
+    time::{Clock, Times},
+};
 
 /// What the kernel counts for a task by itself, or a sum of it over tasks.
 #[repr(C)]
@@ -43,8 +46,10 @@ pub struct TaskState {
     pub is_new: u32,
     /// What the kernel had counted when the task came into scope.
     pub baseline: Accounts,
+    /// Where its time goes.
+    pub clock: Clock,
 }
-map_value!(TaskState, 96);
+map_value!(TaskState, 456);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -76,5 +81,7 @@ pub struct WorkloadTotals {
     pub vectors_unread: u64,
     /// What the kernel counted for the tasks that exited, and for the living when the totals were read.
     pub accounts: Accounts,
+    /// Where the time of its threads went, likewise.
+    pub times: Times,
 }
-map_value!(WorkloadTotals, 112);
+map_value!(WorkloadTotals, 216);

@@ -20,7 +20,7 @@ use super::{
     kernel::{self, constant, field, now},
     loss, merge,
     syscall::NO_EXIST,
-    task,
+    task, time,
 };
 
 /// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
@@ -117,6 +117,8 @@ unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
         size: size.into(),
         foreign_bytes: 0,
         slot,
+        behind: task::behind_current(),
+        padding: 0,
     };
     match REQUESTS.insert(&key, &state, NO_EXIST) {
         Ok(()) => {}
@@ -128,6 +130,7 @@ unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
     }
     depth::begin(slot.own_depth, now);
     depth::begin(slot.device_depth, now);
+    time::begin(state.behind, false, now);
 }
 
 /// `-EEXIST`.
@@ -143,7 +146,7 @@ fn replace(key: u64, state: &RequestState, now: u64) {
     // SAFETY: the entry stays valid for the run of the program; the statistics are this CPU's own, and no
     // other program writes these two.
     unsafe {
-        leave(&(*old).slot, now);
+        leave(&*old, now);
         if let Some(stats) = BLOCK_STATS.get_ptr_mut((*old).slot.stats) {
             (*stats).unseen += 1;
             (*stats).unseen_bytes += (*old).size.saturating_sub((*old).foreign_bytes);
@@ -221,9 +224,13 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
 
 /// A request is no longer in flight.
 #[inline(always)]
-fn leave(slot: &BlockSlot, now: u64) {
-    depth::end(slot.own_depth, now);
-    depth::end(slot.device_depth, now);
+fn leave(request: &RequestState, now: u64) {
+    depth::end(request.slot.own_depth, now);
+    depth::end(request.slot.device_depth, now);
+    time::end(request.behind, false, now);
+    if request.issued_ns != 0 {
+        time::end(request.behind, true, now);
+    }
 }
 
 /// The record of a request, and the key it is found by.
@@ -260,7 +267,11 @@ fn block_issue(ctx: BtfTracePointContext) {
     };
     // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
     unsafe {
-        (*state).issued_ns = now();
+        let now = now();
+        if (*state).issued_ns == 0 {
+            time::begin((*state).behind, true, now);
+        }
+        (*state).issued_ns = now;
         (*state).size = field::<u32>(request, &kernel::OFF_REQUEST_LEN).into();
         (*state).foreign_bytes += merge::take_foreign(request, &(*state).slot);
         if key != request as u64 {
@@ -268,7 +279,7 @@ fn block_issue(ctx: BtfTracePointContext) {
             let _ = REQUESTS.remove(&key);
             if REQUESTS.insert(&(request as u64), &moved, 0).is_err() {
                 loss::count(Loss::RequestsFull);
-                leave(&moved.slot, moved.issued_ns);
+                leave(&moved, moved.issued_ns);
             }
         }
     }
@@ -279,7 +290,12 @@ fn block_issue(ctx: BtfTracePointContext) {
 fn block_requeue(ctx: BtfTracePointContext) {
     if let Some((_, state)) = find(ctx.arg(0)) {
         // SAFETY: the entry stays valid for the run of the program.
-        unsafe { (*state).issued_ns = 0 };
+        unsafe {
+            if (*state).issued_ns != 0 {
+                time::end((*state).behind, true, now());
+            }
+            (*state).issued_ns = 0;
+        }
     }
 }
 
@@ -289,12 +305,12 @@ fn block_merge(ctx: BtfTracePointContext) {
     let request: *const c_void = ctx.arg(0);
     if let Some((key, state)) = find(request) {
         // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
-        let slot = unsafe {
-            let slot = (*state).slot;
-            merge::remember_all(request, &slot);
-            slot
+        let merged = unsafe {
+            let merged = *state;
+            merge::remember_all(request, &merged.slot);
+            merged
         };
-        leave(&slot, now());
+        leave(&merged, now());
         let _ = REQUESTS.remove(&key);
     }
 }
@@ -316,13 +332,14 @@ fn block_complete(ctx: BtfTracePointContext) {
     let now = now();
     // SAFETY: the entry stays valid for the run of the program.
     let state = unsafe { &mut *state };
+    time::completed(state.made_ns, state.issued_ns, now);
     state.done_bytes += u64::from(bytes);
     if state.done_bytes < state.size && bytes > 0 {
         return;
     }
     let done = *state;
     let _ = REQUESTS.remove(&key);
-    leave(&done.slot, now);
+    leave(&done, now);
     count(&done, now, status != 0);
 }
 

@@ -40,11 +40,23 @@ pub fn next(used: &Array<u64, 1>) -> Option<u64> {
     used.get_ptr_mut(0).map(|used| atomic::add(used, 1) + 1)
 }
 
+/// A request begins.
+#[inline(always)]
+pub fn begin(number: u32, now: u64) {
+    begin_in(&DEPTHS, number, now);
+}
+
+/// A request ends.
+#[inline(always)]
+pub fn end(number: u32, now: u64) {
+    end_in(&DEPTHS, number, now);
+}
+
 /// A request begins. The span with requests in flight begins where there were none: subtracting its
 /// beginning and adding its end needs no lock, and is right whichever CPU does which.
 #[inline(always)]
-pub fn begin(number: u32, now: u64) {
-    let Some(depth) = DEPTHS.get_ptr_mut(number) else {
+pub fn begin_in<const N: usize>(depths: &Array<Depth, N>, number: u32, now: u64) {
+    let Some(depth) = depths.get_ptr_mut(number) else {
         loss::count(Loss::SlotsFull);
         return;
     };
@@ -60,11 +72,11 @@ pub fn begin(number: u32, now: u64) {
 
 /// A request ends.
 #[inline(always)]
-pub fn end(number: u32, now: u64) {
-    let Some(depth) = DEPTHS.get_ptr_mut(number) else {
+pub fn end_in<const N: usize>(depths: &Array<Depth, N>, number: u32, now: u64) {
+    let Some(depth) = depths.get_ptr_mut(number) else {
         return;
     };
-    // SAFETY: as in `begin`.
+    // SAFETY: as in `begin_in`.
     unsafe {
         if atomic::add(&raw mut (*depth).in_flight, 1_u64.wrapping_neg()) == 1 {
             atomic::add(&raw mut (*depth).busy_ns, now);

@@ -31,19 +31,7 @@ static BLOCKS_USED: Array<u64, 1> = Array::new();
 #[inline(always)]
 pub fn record(series: u32, value: u64) {
     let (octave, bucket) = place(value);
-    let Some(entry) = DIRECTORY.get_ptr_mut(series * OCTAVES + octave) else {
-        return;
-    };
-    // SAFETY: the pointer comes from the map; the word is read whole.
-    let mut block = unsafe { entry.read_volatile() };
-    if block == 0 {
-        block = hand_out(entry);
-    }
-    if block == 0 {
-        return;
-    }
-    let Some(buckets) = BLOCKS.get_ptr_mut(block as u32) else {
-        loss::count(Loss::HistogramFull);
+    let Some(buckets) = block(series, octave) else {
         return;
     };
     // SAFETY: the pointer comes from the map, and the index is masked to the array.
@@ -53,6 +41,31 @@ pub fn record(series: u32, value: u64) {
             .add(bucket as usize & (SUB_BUCKETS - 1));
         *cell += 1;
     }
+}
+
+/// The cells of the octave that a value falls into, for a series that keeps sums and not buckets there.
+#[inline(always)]
+pub fn octave(series: u32, value: u64) -> Option<*mut Block> {
+    block(series, place(value).0)
+}
+
+/// The block of an octave, handed out where it has none yet.
+#[inline(always)]
+fn block(series: u32, octave: u32) -> Option<*mut Block> {
+    let entry = DIRECTORY.get_ptr_mut(series * OCTAVES + octave)?;
+    // SAFETY: the pointer comes from the map; the word is read whole.
+    let mut block = unsafe { entry.read_volatile() };
+    if block == 0 {
+        block = hand_out(entry);
+    }
+    if block == 0 {
+        return None;
+    }
+    let cells = BLOCKS.get_ptr_mut(block as u32);
+    if cells.is_none() {
+        loss::count(Loss::HistogramFull);
+    }
+    cells
 }
 
 /// Gives an octave its block: the number after the last. Two CPUs that meet here take two and use one.

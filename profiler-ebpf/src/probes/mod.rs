@@ -11,6 +11,7 @@ mod loss;
 mod merge;
 mod syscall;
 mod task;
+mod time;
 
 /// The licence that the kernel checks before it lends its GPL-only helpers.
 #[unsafe(link_section = "license")]

@@ -4,7 +4,7 @@ use core::{ffi::c_void, ptr};
 
 use aya_ebpf::{
     btf_maps::{Array, HashMap, PerCpuArray},
-    helpers::bpf_probe_read_user_buf,
+    helpers::{bpf_probe_read_user_buf, generated::bpf_task_pt_regs},
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
@@ -18,7 +18,7 @@ use ioprof_ebpf::abi::{
 use super::{
     atomic, histogram,
     kernel::{self, constant, field, now},
-    loss, task,
+    loss, task, time,
 };
 
 /// The [`CallKind`] of every system call number.
@@ -61,6 +61,7 @@ fn syscall_enter(ctx: BtfTracePointContext) {
             loss::count(Loss::ExitMissed);
         }
         (*state).kind = kind.0;
+        (*state).clock.throttled = 0;
         (*state).size = match kind.size() {
             0 => 0,
             CallKind::SIZE_ARG2 => field(registers, &kernel::OFF_ARG2),
@@ -87,15 +88,20 @@ fn syscall_exit(ctx: BtfTracePointContext) {
             return;
         }
         (*state).entered_ns = 0;
-        count(&*state, now.wrapping_sub(entered), result);
+        count(&mut *state, now.wrapping_sub(entered), result);
     }
 }
 
 /// Counts a call that is over.
 #[inline(always)]
-fn count(state: &TaskState, latency: u64, result: u64) {
+fn count(state: &mut TaskState, latency: u64, result: u64) {
     let kind = CallKind(state.kind);
     let (workload, operation) = (state.workload, kind.operation());
+    state.clock.times.in_call_ns += latency;
+    if state.clock.call_off_ns != 0 {
+        let series = series(workload, operation) + 2;
+        time::count_call(&mut state.clock, series, latency);
+    }
     let Some(stats) = CALLS.get_ptr_mut(workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
     else {
         return;
@@ -203,6 +209,21 @@ fn count_refused(workload: u32, number: u32, result: u64) {
 #[inline(always)]
 fn kind_of(number: u32) -> CallKind {
     CallKind(CALL_KINDS.get(number).copied().unwrap_or(0))
+}
+
+/// The [`CallKind`] of the call that another task is in, 0 where it is in none or in one without a name.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn under_way(task: *const c_void) -> u32 {
+    // SAFETY: by the caller's promise; the helper gives the registers that the task's kernel stack begins with.
+    let number: u64 = unsafe {
+        let registers = bpf_task_pt_regs(task.cast_mut().cast()) as *const c_void;
+        field(registers, &kernel::OFF_NUMBER)
+    };
+    kind_of(number as u32).0
 }
 
 /// Whether the call comes by the 32-bit interface, whose numbers mean other calls.

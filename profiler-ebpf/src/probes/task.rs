@@ -7,7 +7,7 @@ use core::{
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, task_struct},
-    btf_maps::Array,
+    btf_maps::{Array, PerCpuArray},
     helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get},
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
@@ -17,12 +17,13 @@ use ioprof_ebpf::abi::{
     loss::Loss,
     syscall::CallKind,
     task::{Accounts, TaskState, WorkloadTotals},
+    time::OTHERS,
 };
 
 use super::{
     atomic,
-    kernel::{self, field},
-    loss,
+    kernel::{self, field, now},
+    loss, syscall, time,
 };
 
 /// A task storage map, declared as aya-ebpf declares its own: the BTF of this structure is the definition.
@@ -85,6 +86,11 @@ impl<T> TaskStorage<T> {
 #[btf_map(name = "TASKS")]
 static TASKS: TaskStorage<TaskState> = TaskStorage::new();
 
+/// Where a record is put together, which is too large for the stack: one for the fork, and one for the
+/// iterators, which a fork may interrupt.
+#[btf_map(name = "NEW_TASK")]
+static NEW_TASK: PerCpuArray<TaskState, 2> = PerCpuArray::new();
+
 #[btf_map(name = "WORKLOADS")]
 static WORKLOADS: Array<WorkloadTotals, 1> = Array::new();
 
@@ -123,6 +129,23 @@ pub fn workload_of_current() -> u32 {
     }
 }
 
+/// `PF_KTHREAD` of include/linux/sched.h.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Who may wait for a request that the running task makes: its workload, `KERNEL` for a thread of the
+/// kernel, and `OTHERS` for everybody else.
+#[inline(always)]
+pub fn behind_current() -> u32 {
+    let workload = workload_of_current();
+    // SAFETY: the running task is a task.
+    let flags: u32 = unsafe { field(current(), &kernel::OFF_TASK_FLAGS) };
+    if workload == 0 && flags & PF_KTHREAD == 0 {
+        OTHERS
+    } else {
+        workload
+    }
+}
+
 /// The shared counters of a workload.
 #[inline(always)]
 pub fn totals(workload: u32) -> Option<*mut WorkloadTotals> {
@@ -135,13 +158,9 @@ fn process_fork(ctx: BtfTracePointContext) {
     let Some(parent) = state(current()) else {
         return;
     };
-    let mut initial = TaskState {
-        // SAFETY: the record stays valid for the run of the program.
-        workload: unsafe { (*parent).workload },
-        flags: TaskState::CHILD_RETURN,
-        ..TaskState::default()
-    };
-    if TASKS.get_or_insert(child, &mut initial).is_none() {
+    // SAFETY: the record stays valid for the run of the program.
+    let workload = unsafe { (*parent).workload };
+    if new(child, workload, TaskState::CHILD_RETURN, now(), 0).is_none() {
         if loss::count(Loss::TaskRefused) {
             // SAFETY: `child` is the argument of the tracepoint.
             let pid: u32 = unsafe { field(child, &kernel::OFF_TASK_PID) };
@@ -152,7 +171,26 @@ fn process_fork(ctx: BtfTracePointContext) {
         }
         return;
     }
-    count_arrival(child, initial.workload);
+    count_arrival(child, workload);
+}
+
+/// The record of a task, made with these where it has none.
+#[inline(always)]
+fn new(
+    task: *const c_void,
+    workload: u32,
+    flags: u32,
+    since_ns: u64,
+    is_new: u32,
+) -> Option<*mut TaskState> {
+    let initial = NEW_TASK.get_ptr_mut(is_new)?;
+    // SAFETY: the value is this CPU's own. What is not written here is zero, and stays so.
+    let initial = unsafe { &mut *initial };
+    initial.workload = workload;
+    initial.flags = flags;
+    initial.clock.since_ns = since_ns;
+    initial.is_new = is_new;
+    TASKS.get_or_insert(task, initial)
 }
 
 /// Counts a task that came into scope.
@@ -184,6 +222,8 @@ fn process_exit(ctx: BtfTracePointContext) {
         };
         atomic::add(&raw mut (*totals).threads_exited, 1);
         add_accounts(task, state, totals);
+        time::settle(&mut *state, totals);
+        (*state).clock.since_ns = 0;
         (*state).flags = TaskState::EXITED;
     }
 }
@@ -228,6 +268,7 @@ pub unsafe fn begins(task: *const c_void, state: *mut TaskState, kind: CallKind)
                 return false;
             }
             (*state).baseline = accounts(task);
+            (*state).clock.since_ns = now();
         }
         (*state).flags = 0;
     }
@@ -277,13 +318,8 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
         let Some(leader) = state(leader) else {
             return 0;
         };
-        let mut initial = TaskState {
-            workload: (*leader).workload,
-            flags: TaskState::MAY_BE_IN_CALL,
-            is_new: 1,
-            ..TaskState::default()
-        };
-        let Some(state) = TASKS.get_or_insert(task, &mut initial) else {
+        let flags = TaskState::MAY_BE_IN_CALL;
+        let Some(state) = new(task, (*leader).workload, flags, 0, 1) else {
             loss::count(Loss::TaskRefused);
             return 0;
         };
@@ -293,6 +329,10 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
         }
         (*state).is_new = 0;
         (*state).baseline = accounts(task);
+        if (*state).flags & TaskState::WAITING == 0 {
+            (*state).kind = syscall::under_way(task);
+            time::start(task, &mut *state);
+        }
         count_arrival(task, (*state).workload);
     }
     0
@@ -316,6 +356,7 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
             return 0;
         }
         if let Some(totals) = totals((*state).workload) {
+            time::settle(&mut *state, totals);
             add_accounts(task, state, totals);
             // So that the next walk adds what comes after this one.
             (*state).baseline = accounts(task);

@@ -62,7 +62,7 @@ pub fn ledger(
     Ledger {
         lost: Loss::ALL
             .iter()
-            .filter(|(loss, _)| *loss != Loss::RequestUnmatched)
+            .filter(|(loss, _)| !matches!(loss, Loss::RequestUnmatched | Loss::FilesFull))
             .map(|(loss, name)| ((*name).to_owned(), lost(*loss)))
             .collect(),
         requests_in_flight_at_attach: lost(Loss::RequestUnmatched),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ioprof_ebpf::abi::syscall::{CallKind, MAX_OPERATIONS};
 
-use super::{Snapshot, Unit, histogram};
+use super::{Snapshot, Unit, histogram, time};
 use crate::{
     kernel::syscalls::{error_name, kinds, operation_name},
     model::report::Syscall,
@@ -19,13 +19,17 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
         .filter(|call| call.workload == workload)
         .map(|call| {
             let moves = moves_bytes[call.operation as usize];
+            let latency = histogram(Unit::Ns, &call.stats.latency, &call.latency);
+            let (time, p99_time) = time::of_calls(snapshot, call, &latency).unzip();
             Syscall {
                 name: operation_name(call.operation).into(),
                 calls: call.stats.latency.count + call.stats.refused,
                 errors: errors(snapshot, workload, call.operation),
                 bytes: moves.then_some(call.stats.bytes),
                 time_ns: call.stats.latency.sum,
-                latency: histogram(Unit::Ns, &call.stats.latency, &call.latency),
+                time,
+                latency,
+                p99_time: p99_time.flatten(),
                 size: moves.then(|| histogram(Unit::Bytes, &call.stats.size, &call.size)),
             }
         })

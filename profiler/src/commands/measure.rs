@@ -144,6 +144,7 @@ impl Measurement {
                         .self_reported
                         .as_ref()
                         .map_or_else(Vec::new, |said| collector::self_checks(said, &syscalls)),
+                    time: collector::time(&snapshot, number),
                     syscalls,
                     block: collector::block(&snapshot, &context, number),
                     self_reported: facts.self_reported,

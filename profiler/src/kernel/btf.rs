@@ -44,16 +44,20 @@ impl KernelTypes {
         let mut constants = Vec::new();
         for field in FIELDS {
             let found = match offset(&btf, field.structure, field.path) {
-                Some(offset) => offset,
+                Some(bits) => bits / 8,
                 None if OPTIONAL.contains(&field.symbol) => ABSENT,
                 None => return Err(missing(field.structure, field.path)),
             };
             constants.push((field.symbol, found));
         }
         for (symbol, register) in REGISTERS.into_iter().zip(CALL_REGISTERS) {
-            let found = offset(&btf, "pt_regs", register);
-            constants.push((symbol, found.ok_or_else(|| missing("pt_regs", register))?));
+            let bits = offset(&btf, "pt_regs", register);
+            let bits = bits.ok_or_else(|| missing("pt_regs", register))?;
+            constants.push((symbol, bits / 8));
         }
+        let (task, in_iowait) = ("task_struct", "in_iowait");
+        let bits = offset(&btf, task, in_iowait).ok_or_else(|| missing(task, in_iowait))?;
+        constants.push(("IN_IOWAIT", 1 << (bits % 8)));
         let (flags, preflush) = ("req_flag_bits", "__REQ_PREFLUSH");
         let bit = enumerator(&btf, flags, preflush).ok_or_else(|| missing(flags, preflush))?;
         constants.push(("REQ_PREFLUSH", 1 << bit));
@@ -75,7 +79,7 @@ fn refused(error: btf_rs::Error) -> Error {
     }
 }
 
-/// The offset in bytes of a field, `path` entering embedded structures at each dot, and unnamed ones freely.
+/// The offset in bits of a field, `path` entering embedded structures at each dot, and unnamed ones freely.
 fn offset(btf: &Btf, structure: &str, path: &str) -> Option<u32> {
     let types = btf.resolve_types_by_name(structure).ok()?;
     let mut members = types.into_iter().find_map(|found| match found {
@@ -88,7 +92,7 @@ fn offset(btf: &Btf, structure: &str, path: &str) -> Option<u32> {
         bits += at;
         members = inner;
     }
-    Some(bits / 8)
+    Some(bits)
 }
 
 /// The offset in bits of a member, and its own members where it is a structure.

@@ -11,6 +11,7 @@ use ioprof_ebpf::{
         loss::Loss,
         syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
         task::WorkloadTotals,
+        time::PARTS,
     },
     histogram::{Block, OCTAVES},
 };
@@ -19,6 +20,7 @@ use nix::time::{ClockId, clock_gettime};
 use super::{
     one_line,
     own_cost::Cost,
+    probes::{Need, PROBES},
     proc::{self, Devices},
     syscalls::OPERATIONS,
 };
@@ -40,6 +42,8 @@ pub struct Call {
     pub latency: Buckets,
     /// Requested bytes.
     pub size: Buckets,
+    /// Time off the CPU by octave of latency: nanoseconds of each [`ioprof_ebpf::abi::time::Part`].
+    pub off_cpu: Vec<(u32, [u64; PARTS])>,
 }
 
 /// One operation on one device by one workload.
@@ -88,6 +92,17 @@ pub struct Snapshot {
     pub after: Devices,
     /// The time between.
     pub duration_ns: u64,
+}
+
+impl Snapshot {
+    /// Whether every probe is there that something hangs on: without one of them the others mislead.
+    pub fn has(&self, need: Need) -> bool {
+        PROBES
+            .iter()
+            .zip(&self.probes)
+            .filter(|(probe, _)| probe.need == need)
+            .all(|(_, found)| found.verdict.reason_missing().is_none())
+    }
 }
 
 /// Reads everything.
@@ -158,6 +173,7 @@ fn calls(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec
                 stats,
                 latency: histograms.series(series)?,
                 size: histograms.series(series + 1)?,
+                off_cpu: histograms.sums(series + 2)?,
             });
         }
     }
@@ -273,9 +289,28 @@ impl<'a> Histograms<'a> {
         })
     }
 
-    /// The buckets of a series that are not empty, all CPUs together.
+    /// The buckets of a series that are not empty.
     fn series(&self, series: u32) -> Result<Buckets, Error> {
         let mut buckets = Vec::new();
+        for (octave, cells) in self.octaves(series)? {
+            let filled = (0..).zip(cells).filter(|(_, count)| *count > 0);
+            buckets.extend(filled.map(|(bucket, count)| (octave, bucket, count)));
+        }
+        Ok(buckets)
+    }
+
+    /// The first cells of each octave of a series that keeps sums there.
+    fn sums(&self, series: u32) -> Result<Vec<(u32, [u64; PARTS])>, Error> {
+        let octaves = self.octaves(series)?.into_iter();
+        let first = |cells: Block| std::array::from_fn(|part| cells[part]);
+        Ok(octaves
+            .map(|(octave, cells)| (octave, first(cells)))
+            .collect())
+    }
+
+    /// The cells of a series by octave, all CPUs together; those octaves that have any.
+    fn octaves(&self, series: u32) -> Result<Vec<(u32, Block)>, Error> {
+        let mut octaves = Vec::new();
         for octave in 0..OCTAVES {
             let number = self
                 .directory
@@ -292,10 +327,9 @@ impl<'a> Histograms<'a> {
                     *sum += count;
                 }
             }
-            let filled = (0..).zip(sum).filter(|(_, count)| *count > 0);
-            buckets.extend(filled.map(|(bucket, count)| (octave, bucket, count)));
+            octaves.push((octave, sum));
         }
-        Ok(buckets)
+        Ok(octaves)
     }
 }
 

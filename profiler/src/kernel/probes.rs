@@ -26,6 +26,8 @@ pub enum Need {
     Required,
     /// Without it there is nothing to say of block requests.
     Block,
+    /// Without it there is nothing to say of where the time went.
+    Time,
     /// It stands in for another that this kernel does not have.
     InsteadOf(&'static str),
 }
@@ -37,6 +39,9 @@ pub const PROBES: &[Probe] = &[
     probe("process_fork", "sched_process_fork", Need::Required),
     probe("syscall_exit", "sys_exit", Need::Required),
     probe("syscall_enter", "sys_enter", Need::Required),
+    probe("switch", "sched_switch", Need::Time),
+    probe("waking", "sched_waking", Need::Time),
+    probe("throttle", "balance_dirty_pages", Need::Time),
     probe("block_complete", "block_rq_complete", Need::Block),
     probe("block_merge", "block_rq_merge", Need::Block),
     probe("block_requeue", "block_rq_requeue", Need::Block),

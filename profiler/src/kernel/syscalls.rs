@@ -12,6 +12,7 @@ struct Call {
 
 const PLAIN: u32 = 0;
 const MOVES: u32 = CallKind::MOVES_BYTES;
+const SYNCS: u32 = CallKind::SYNCS;
 
 /// The libc crate does not have it; include/uapi/asm-generic/unistd.h, and the table of x86-64.
 #[expect(
@@ -45,11 +46,12 @@ const CALLS: &[Call] = calls![
     "copy_file_range" libc::SYS_copy_file_range, MOVES | CallKind::SIZE_ARG4,
     "sendfile" libc::SYS_sendfile, MOVES | CallKind::SIZE_ARG3,
     "splice" libc::SYS_splice, MOVES | CallKind::SIZE_ARG4,
-    "fsync" libc::SYS_fsync, PLAIN,
-    "fdatasync" libc::SYS_fdatasync, PLAIN,
-    "sync_file_range" libc::SYS_sync_file_range, PLAIN,
-    "msync" libc::SYS_msync, PLAIN,
-    "syncfs" libc::SYS_syncfs, PLAIN,
+    "fsync" libc::SYS_fsync, SYNCS,
+    "fdatasync" libc::SYS_fdatasync, SYNCS,
+    "sync_file_range" libc::SYS_sync_file_range, SYNCS,
+    "msync" libc::SYS_msync, SYNCS,
+    "syncfs" libc::SYS_syncfs, SYNCS,
+    "sync" libc::SYS_sync, SYNCS,
     "openat" libc::SYS_openat, PLAIN,
     "openat2" libc::SYS_openat2, PLAIN,
     "close" libc::SYS_close, PLAIN,
@@ -71,9 +73,9 @@ const CALLS: &[Call] = calls![
     "unlinkat" libc::SYS_unlinkat, PLAIN,
     "mkdirat" libc::SYS_mkdirat, PLAIN,
     "io_submit" libc::SYS_io_submit, PLAIN,
-    "io_getevents" libc::SYS_io_getevents, PLAIN,
-    "io_pgetevents" SYS_io_pgetevents, PLAIN,
-    "io_uring_enter" libc::SYS_io_uring_enter, PLAIN,
+    "io_getevents" libc::SYS_io_getevents, CallKind::WAITS,
+    "io_pgetevents" SYS_io_pgetevents, CallKind::WAITS,
+    "io_uring_enter" libc::SYS_io_uring_enter, CallKind::WAITS,
     // The calls below are older forms, which newer architectures do not have.
     #[cfg(target_arch = "x86_64")] "open" libc::SYS_open, PLAIN,
     #[cfg(target_arch = "x86_64")] "creat" libc::SYS_creat, PLAIN,

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use ioprof_workloads::Summary;
 use serde::{Deserialize, Serialize};
 
-use super::{histogram::Histogram, ledger::Ledger};
+use super::{
+    histogram::Histogram,
+    ledger::Ledger,
+    time::{CallTime, Time},
+};
 
 /// The identifier of the report's format.
 pub const SCHEMA: &str = "ioprof.report.v1";
@@ -93,6 +97,8 @@ pub struct Workload {
     pub threads: u64,
     /// Threads that still ran at the end.
     pub threads_running: u64,
+    /// Where the time of its threads went; none where the probes for it are missing.
+    pub time: Option<Time>,
     /// Its system calls, the most expensive first.
     pub syscalls: Vec<Syscall>,
     /// Its requests to devices; none where the probes for them are missing.
@@ -133,8 +139,12 @@ pub struct Syscall {
     pub bytes: Option<u64>,
     /// Time in the call, of all threads together.
     pub time_ns: u64,
+    /// Where that time went; none where the probes for it are missing.
+    pub time: Option<CallTime>,
     /// From entry to exit.
     pub latency: Histogram,
+    /// Where the time of a call went that takes about as long as the 99th percentile.
+    pub p99_time: Option<CallTime>,
     /// Requested bytes; none for calls that move none.
     pub size: Option<Histogram>,
 }

@@ -5,6 +5,7 @@ mod histogram;
 mod ledger;
 mod style;
 mod table;
+mod time;
 mod workload;
 
 pub use style::Style;

@@ -1,6 +1,6 @@
 //! One workload: what it did, its calls, its requests.
 
-use super::{Style, WIDTH, histogram, table::Table};
+use super::{Style, WIDTH, histogram, table::Table, time as split};
 use crate::{
     model::{
         histogram::Histogram,
@@ -19,6 +19,7 @@ const FEW: u64 = 16;
 pub fn render(workload: &Workload, style: Style) -> String {
     let mut text = summary(workload, style);
     text.push('\n');
+    text.push_str(&split::render(workload, style));
     text.push_str(&calls(workload, style));
     text.push_str(&histograms(workload, style));
     text.push_str(&requests(workload, style));

@@ -1,0 +1,107 @@
+//! Where the time of a thread goes.
+
+use super::{MAX_WORKLOADS, map_value};
+
+/// The kinds of time off the CPU; the number is the index into [`Times::parts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Part {
+    /// Waiting for a device, while the request was made but not yet issued.
+    Queue = 0,
+    /// Waiting for a device, while it worked on the request.
+    Service = 1,
+    /// Waiting for a device, with no request known to be behind it.
+    Device = 2,
+    /// Held back because too many pages are dirty.
+    Throttle = 3,
+    /// In a call that makes data durable, while no request of a journal was in flight.
+    Journal = 4,
+    /// In a page fault outside of calls.
+    Fault = 5,
+    /// Ready to run, and waiting for a CPU.
+    Runnable = 6,
+    /// Asleep in an I/O call for another reason, such as a lock or an empty pipe.
+    Sleep = 7,
+    /// Asleep outside of I/O calls.
+    Idle = 8,
+    /// Asleep in a call that was under way at attach and is not known.
+    Unknown = 9,
+}
+
+/// How many kinds there are.
+pub const PARTS: usize = 10;
+
+/// The time of a thread, or a sum over threads; every number only grows.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Nanoseconds since the thread came into scope.
+    pub thread_ns: u64,
+    /// Nanoseconds in system calls.
+    pub in_call_ns: u64,
+    /// Nanoseconds of those that the thread was off the CPU.
+    pub in_call_off_ns: u64,
+    /// Nanoseconds off the CPU by [`Part`].
+    pub parts: [u64; PARTS],
+}
+map_value!(Times, 104);
+
+/// What is kept of a thread to tell its [`Times`]. Only the thread's own switches and calls write the counts,
+/// and its waker the moment of waking.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// When the thread came into scope, in nanoseconds of the monotonic clock; 0 before.
+    pub since_ns: u64,
+    /// When it left the CPU; 0 while it is on one.
+    pub off_ns: u64,
+    /// When it was woken; 0 while it sleeps.
+    pub woken_ns: u64,
+    /// The [`Part`] that its being off the CPU belongs to.
+    pub off_part: u32,
+    /// 1 where the kernel has just said that it will be held back for dirty pages.
+    pub throttled: u32,
+    /// Nanoseconds of its sleep that its request was in the queue, where the waker knew the request.
+    pub queued_ns: u64,
+    /// 1 where it did.
+    pub request_known: u64,
+    /// The time with requests behind the wait made and issued, as it left the CPU.
+    pub busy_made_ns: u64,
+    /// The same of those issued.
+    pub busy_issued_ns: u64,
+    /// What the call in flight has taken so far, by [`Part`]; all zero unless `call_off_ns` is not.
+    pub call_parts: [u64; PARTS],
+    /// The sum of those.
+    pub call_off_ns: u64,
+    /// The counts.
+    pub times: Times,
+    /// What of them is in the workload's totals. Only the iterators and the exit write it.
+    pub settled: Times,
+}
+map_value!(Clock, 360);
+
+/// The request that a CPU has completed last.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastRequest {
+    /// When it was made, in nanoseconds of the monotonic clock.
+    pub made_ns: u64,
+    /// When it was issued; when it was made, where that is not known.
+    pub issued_ns: u64,
+    /// When it was completed.
+    pub done_ns: u64,
+}
+map_value!(LastRequest, 24);
+
+/// Stands for the requests of the kernel's own threads, which a call waits for that makes data durable.
+pub const KERNEL: u32 = 0;
+/// Stands for the requests of everybody else, for which nobody in scope waits.
+pub const OTHERS: u32 = MAX_WORKLOADS + 1;
+/// How many times there are with requests in flight.
+pub const MAX_BUSY: u32 = 2 * (OTHERS + 1);
+
+/// The index of the time with requests of a workload in flight: from made on, or from issued on.
+#[inline(always)]
+pub const fn busy(workload: u32, issued: bool) -> u32 {
+    2 * workload + issued as u32
+}

@@ -1,0 +1,369 @@
+//! Where the time of a thread goes: each of its absences from the CPU, tied to the call it is in.
+//!
+//! The scheduler's tracepoints say when a thread leaves the CPU and comes back; why it left follows from the
+//! call in flight, from `in_iowait`, which the kernel sets for waits on devices, and from who woke it.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    btf_maps::{Array, PerCpuArray},
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use ioprof_ebpf::abi::{
+    block::Depth,
+    syscall::CallKind,
+    task::{TaskState, WorkloadTotals},
+    time::{Clock, KERNEL, LastRequest, MAX_BUSY, PARTS, Part, Times, busy},
+};
+
+use super::{
+    atomic, depth, histogram,
+    kernel::{self, constant, field, now},
+    task,
+};
+
+/// The time with requests in flight, by [`busy`].
+#[btf_map(name = "BUSY")]
+static BUSY: Array<Depth, { MAX_BUSY as usize }> = Array::new();
+
+/// The request that this CPU has completed last.
+#[btf_map(name = "LAST_REQUEST")]
+static LAST_REQUEST: PerCpuArray<LastRequest, 1> = PerCpuArray::new();
+
+/// The bit of `in_iowait` in its byte; set at load.
+#[unsafe(no_mangle)]
+static IN_IOWAIT: u32 = 0;
+
+/// `TASK_UNINTERRUPTIBLE` and `TASK_WAKEKILL` of include/linux/sched.h.
+const TASK_UNINTERRUPTIBLE: u32 = 0x2;
+const TASK_WAKEKILL: u32 = 0x100;
+
+/// Waiters are woken by the interrupt that completes their request, within this many nanoseconds of its
+/// tracepoint.
+const AT_ONCE_NS: u64 = 50_000;
+
+#[btf_tracepoint(function = "sched_switch")]
+fn switch(ctx: BtfTracePointContext) {
+    let preempted: u8 = ctx.arg(0);
+    let (previous, next): (*const c_void, *const c_void) = (ctx.arg(1), ctx.arg(2));
+    // SAFETY: both are arguments of the tracepoint; a record stays valid for the run of the program, and only
+    // the switches of its own task, which the run queue's lock keeps apart, write the fields used here.
+    unsafe {
+        if let Some(state) = task::state(previous)
+            && (*state).clock.since_ns != 0
+        {
+            leave(previous, &mut *state, preempted != 0, now());
+        }
+        if let Some(state) = task::state(next)
+            && (*state).clock.off_ns != 0
+        {
+            enter(&mut *state);
+        }
+    }
+}
+
+/// A thread that runs already comes into scope, on a CPU or asleep.
+///
+/// # Safety
+///
+/// As for [`leave`].
+#[inline(always)]
+pub unsafe fn start(task: *const c_void, state: &mut TaskState) {
+    let now = now();
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if field::<u32>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
+            leave(task, state, false, now);
+        }
+    }
+    state.clock.since_ns = now;
+}
+
+/// A thread leaves the CPU.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task, which is the one of the record.
+#[inline(always)]
+unsafe fn leave(task: *const c_void, state: &mut TaskState, preempted: bool, now: u64) {
+    // SAFETY: by the caller's promise.
+    let part = unsafe { why(task, state, preempted) };
+    let clock = &mut state.clock;
+    clock.off_part = part as u32;
+    clock.request_known = 0;
+    clock.woken_ns = if matches!(part, Part::Runnable) {
+        now
+    } else {
+        0
+    };
+    let behind = match part {
+        Part::Journal => Some(KERNEL),
+        Part::Device => Some(state.workload),
+        _ => None,
+    };
+    if let Some(workload) = behind {
+        clock.busy_made_ns = busy_ns(workload, false, now);
+        clock.busy_issued_ns = busy_ns(workload, true, now);
+    }
+    clock.off_ns = now;
+}
+
+/// Why a thread leaves the CPU.
+///
+/// # Safety
+///
+/// As for [`leave`].
+#[inline(always)]
+unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> Part {
+    // SAFETY: by the caller's promise.
+    let (sleeps, io): (u32, u8) = unsafe {
+        (
+            field(task, &kernel::OFF_TASK_STATE),
+            field(task, &kernel::OFF_TASK_IN_IOWAIT),
+        )
+    };
+    if preempted || sleeps == 0 {
+        return Part::Runnable;
+    }
+    let waits_for_device = u32::from(io) & constant(&IN_IOWAIT) != 0;
+    if state.entered_ns == 0 && state.flags & TaskState::MAY_BE_IN_CALL == 0 {
+        return match () {
+            () if waits_for_device || sleeps & TASK_UNINTERRUPTIBLE != 0 => Part::Fault,
+            // Stopped, or traced.
+            () => Part::Idle,
+        };
+    }
+    let kind = CallKind(state.kind);
+    let killable = TASK_UNINTERRUPTIBLE | TASK_WAKEKILL;
+    if waits_for_device {
+        let throttled = state.clock.throttled != 0 && sleeps & killable == killable;
+        state.clock.throttled = 0;
+        return if throttled {
+            Part::Throttle
+        } else {
+            Part::Device
+        };
+    }
+    match () {
+        () if kind.has(CallKind::SYNCS) && sleeps & TASK_UNINTERRUPTIBLE != 0 => Part::Journal,
+        () if kind.operation() != 0 => Part::Sleep,
+        () => Part::Idle,
+    }
+}
+
+/// A thread comes back to a CPU.
+#[inline(always)]
+fn enter(state: &mut TaskState) {
+    let now = now();
+    let clock = &state.clock;
+    let woken = if clock.woken_ns == 0 {
+        now
+    } else {
+        clock.woken_ns
+    };
+    let slept = woken.saturating_sub(clock.off_ns);
+    let runnable = now.saturating_sub(woken);
+    let (part, known, queued) = (clock.off_part, clock.request_known, clock.queued_ns);
+    let mut rest = slept;
+    if part == Part::Device as u32 && known != 0 {
+        let queue = queued.min(slept);
+        add(state, Part::Queue as u32, queue);
+        add(state, Part::Service as u32, slept - queue);
+        rest = 0;
+    } else if part == Part::Device as u32 || part == Part::Journal as u32 {
+        let behind = if part == Part::Journal as u32 {
+            KERNEL
+        } else {
+            state.workload
+        };
+        let made = busy_ns(behind, false, now).wrapping_sub(clock.busy_made_ns);
+        let issued = busy_ns(behind, true, now).wrapping_sub(clock.busy_issued_ns);
+        let service = issued.min(slept);
+        let queue = made.saturating_sub(issued).min(slept - service);
+        add(state, Part::Service as u32, service);
+        add(state, Part::Queue as u32, queue);
+        rest = slept - service - queue;
+    }
+    add(state, part, rest);
+    add(state, Part::Runnable as u32, runnable);
+    state.clock.off_ns = 0;
+}
+
+/// Adds time off the CPU.
+#[inline(always)]
+fn add(state: &mut TaskState, part: u32, ns: u64) {
+    let part = part as usize;
+    if ns == 0 || part >= PARTS {
+        return;
+    }
+    state.clock.times.parts[part] += ns;
+    if state.entered_ns != 0 {
+        state.clock.call_parts[part] += ns;
+        state.clock.call_off_ns += ns;
+    }
+}
+
+#[btf_tracepoint(function = "sched_waking")]
+fn waking(ctx: BtfTracePointContext) {
+    let Some(state) = task::state(ctx.arg(0)) else {
+        return;
+    };
+    // SAFETY: the record stays valid for the run of the program. The task is asleep, so that it does not write
+    // what is written here; one waker at a time holds its lock.
+    let state = unsafe { &mut *state };
+    if state.clock.off_ns == 0 || state.clock.woken_ns != 0 {
+        return;
+    }
+    let now = now();
+    let part = state.clock.off_part;
+    let waits = part == Part::Sleep as u32 && CallKind(state.kind).has(CallKind::WAITS);
+    if (part == Part::Device as u32 || waits)
+        && let Some(last) = LAST_REQUEST.get_ptr_mut(0)
+    {
+        // SAFETY: the value is this CPU's own, and the program that writes it does not run now.
+        let last = unsafe { *last };
+        if now.saturating_sub(last.done_ns) < AT_ONCE_NS {
+            state.clock.off_part = Part::Device as u32;
+            state.clock.queued_ns = last.issued_ns.saturating_sub(state.clock.off_ns);
+            state.clock.request_known = 1;
+        }
+    }
+    state.clock.woken_ns = now;
+}
+
+/// The kernel will hold the running task back: too many pages are dirty.
+#[btf_tracepoint(function = "balance_dirty_pages")]
+fn throttle(_ctx: BtfTracePointContext) {
+    if let Some(state) = task::state(task::current()) {
+        // SAFETY: the record stays valid for the run of the program, and is the running task's own.
+        unsafe { (*state).clock.throttled = 1 };
+    }
+}
+
+/// This CPU has completed a request, or a part of one.
+#[inline(always)]
+pub fn completed(made_ns: u64, issued_ns: u64, done_ns: u64) {
+    if let Some(last) = LAST_REQUEST.get_ptr_mut(0) {
+        // SAFETY: the value is this CPU's own.
+        unsafe {
+            *last = LastRequest {
+                made_ns,
+                issued_ns: if issued_ns == 0 { made_ns } else { issued_ns },
+                done_ns,
+            };
+        }
+    }
+}
+
+/// A request of a workload, or of a kernel thread, is made or issued.
+#[inline(always)]
+pub fn begin(workload: u32, issued: bool, now: u64) {
+    depth::begin_in(&BUSY, busy(workload, issued), now);
+}
+
+/// Its completion.
+#[inline(always)]
+pub fn end(workload: u32, issued: bool, now: u64) {
+    depth::end_in(&BUSY, busy(workload, issued), now);
+}
+
+/// The time with requests in flight, up to now. Another CPU may be between the two steps of [`depth`]; the
+/// waits that this is for are clamped to their length.
+#[inline(always)]
+fn busy_ns(workload: u32, issued: bool, now: u64) -> u64 {
+    BUSY.get_ptr_mut(busy(workload, issued)).map_or(0, |depth| {
+        // SAFETY: the value is in the map; each number is read whole.
+        unsafe {
+            if (*depth).in_flight == 0 {
+                (*depth).busy_ns
+            } else {
+                (*depth).busy_ns.wrapping_add(now)
+            }
+        }
+    })
+}
+
+/// A call is over that the thread was off the CPU in: what of it belongs to its octave of latencies.
+#[inline(always)]
+pub fn count_call(clock: &mut Clock, series: u32, latency: u64) {
+    clock.times.in_call_off_ns += clock.call_off_ns;
+    clock.call_off_ns = 0;
+    let octave = histogram::octave(series, latency);
+    for part in 0..PARTS {
+        let ns = clock.call_parts[part];
+        clock.call_parts[part] = 0;
+        if let Some(octave) = octave {
+            // SAFETY: the pointer comes from the map, and a block has more cells than there are parts.
+            unsafe { *octave.cast::<u64>().add(part) += ns };
+        }
+    }
+}
+
+/// Adds to the workload's totals what the thread's time has come to since the last settling.
+///
+/// # Safety
+///
+/// `totals` is in the map.
+#[inline(always)]
+pub unsafe fn settle(state: &mut TaskState, totals: *mut WorkloadTotals) {
+    if state.clock.since_ns == 0 {
+        return;
+    }
+    let times = as_of(state, now());
+    let settled = &state.clock.settled;
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let sum = &raw mut (*totals).times;
+        let grown = |now: u64, before: u64| now.wrapping_sub(before);
+        atomic::add(
+            &raw mut (*sum).thread_ns,
+            grown(times.thread_ns, settled.thread_ns),
+        );
+        atomic::add(
+            &raw mut (*sum).in_call_ns,
+            grown(times.in_call_ns, settled.in_call_ns),
+        );
+        atomic::add(
+            &raw mut (*sum).in_call_off_ns,
+            grown(times.in_call_off_ns, settled.in_call_off_ns),
+        );
+        for part in 0..PARTS {
+            atomic::add(
+                (&raw mut (*sum).parts).cast::<u64>().add(part),
+                grown(times.parts[part], settled.parts[part]),
+            );
+        }
+    }
+    state.clock.settled = times;
+}
+
+/// The times with what is under way counted up to now.
+#[inline(always)]
+fn as_of(state: &TaskState, now: u64) -> Times {
+    let clock = &state.clock;
+    let mut times = clock.times;
+    times.thread_ns = now.saturating_sub(clock.since_ns);
+    let off = if clock.off_ns == 0 {
+        0
+    } else {
+        now.saturating_sub(clock.off_ns)
+    };
+    if off > 0 {
+        let runnable = if clock.woken_ns == 0 {
+            0
+        } else {
+            now.saturating_sub(clock.woken_ns).min(off)
+        };
+        let part = clock.off_part as usize;
+        if part < PARTS {
+            times.parts[part] += off - runnable;
+        }
+        times.parts[Part::Runnable as usize] += runnable;
+    }
+    if state.entered_ns != 0 {
+        times.in_call_ns += now.saturating_sub(state.entered_ns);
+        times.in_call_off_ns += clock.call_off_ns + off;
+    }
+    times
+}

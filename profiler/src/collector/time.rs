@@ -1,0 +1,102 @@
+//! Where the time went.
+
+use ioprof_ebpf::{
+    abi::time::{PARTS, Part},
+    histogram::place,
+};
+
+use super::Snapshot;
+use crate::{
+    kernel::{Call, probes::Need},
+    model::{
+        histogram::Histogram,
+        time::{CallTime, OffCpu, Time},
+    },
+};
+
+fn off_cpu(parts: &[u64; PARTS]) -> OffCpu {
+    let of = |part: Part| parts[part as usize];
+    OffCpu {
+        queue_ns: of(Part::Queue),
+        service_ns: of(Part::Service),
+        device_ns: of(Part::Device),
+        throttled_ns: of(Part::Throttle),
+        journal_ns: of(Part::Journal),
+        fault_ns: of(Part::Fault),
+        runnable_ns: of(Part::Runnable),
+        sleep_ns: of(Part::Sleep),
+        idle_ns: of(Part::Idle),
+    }
+}
+
+/// The time of a workload's threads; none where the probes for it are missing.
+pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
+    if !snapshot.has(Need::Time) {
+        return None;
+    }
+    let totals = snapshot.workloads.get(workload as usize - 1)?;
+    let times = &totals.times;
+    let off_cpu = off_cpu(&times.parts);
+    let unknown = times.parts[Part::Unknown as usize];
+    let on_cpu = times.thread_ns.saturating_sub(off_cpu.total() + unknown);
+    // The scheduler charges a thread from its waking on where it need not read the clock again
+    // (`rq_clock_skip_update` in kernel/sched/sched.h): it may say more than there was, but less is time that
+    // went to somebody else.
+    let cpu = on_cpu.min(totals.accounts.runtime_ns);
+    let calls_ns = times
+        .in_call_ns
+        .saturating_sub(times.in_call_off_ns)
+        .min(cpu);
+    Some(Time {
+        thread_ns: times.thread_ns,
+        user_ns: cpu - calls_ns,
+        calls_ns,
+        off_cpu,
+        unexplained_ns: unknown + (on_cpu - cpu),
+    })
+}
+
+/// The time of the calls of one name, and that of an average one among those about as long as the 99th
+/// percentile.
+pub fn of_calls(
+    snapshot: &Snapshot,
+    call: &Call,
+    latency: &Histogram,
+) -> Option<(CallTime, Option<CallTime>)> {
+    if !snapshot.has(Need::Time) {
+        return None;
+    }
+    let mut all = [0; PARTS];
+    for (_, parts) in &call.off_cpu {
+        for (sum, part) in all.iter_mut().zip(parts) {
+            *sum += part;
+        }
+    }
+    let time = call_time(latency.sum, off_cpu(&all));
+    Some((time, at_p99(call, latency)))
+}
+
+fn call_time(all_ns: u64, off_cpu: OffCpu) -> CallTime {
+    CallTime {
+        cpu_ns: all_ns.saturating_sub(off_cpu.total()),
+        off_cpu,
+    }
+}
+
+/// The off-CPU time is kept by octaves of latency: that of the one which holds the 99th percentile is divided
+/// among its calls.
+fn at_p99(call: &Call, latency: &Histogram) -> Option<CallTime> {
+    let p99 = latency.quantile(0.99)?;
+    let (octave, _) = place(p99);
+    let calls: u64 = call
+        .latency
+        .iter()
+        .filter(|(of, _, _)| *of == octave)
+        .map(|(_, _, count)| count)
+        .sum();
+    let parts = call.off_cpu.iter().find(|(of, _)| *of == octave);
+    let parts = parts.map_or([0; PARTS], |(_, parts)| {
+        parts.map(|sum| sum.checked_div(calls).unwrap_or(0))
+    });
+    Some(call_time(p99, off_cpu(&parts)))
+}

@@ -1,0 +1,68 @@
+//! Where the time of a workload's threads went.
+
+use serde::{Deserialize, Serialize};
+
+/// Time off the CPU, by what was waited for. In nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffCpu {
+    /// For a device, while the request was made and not yet issued to the driver.
+    pub queue_ns: u64,
+    /// For a device, while the driver and the device had the request.
+    pub service_ns: u64,
+    /// For a device, with no request known to be behind it.
+    pub device_ns: u64,
+    /// Held back by the kernel because too many pages are dirty.
+    pub throttled_ns: u64,
+    /// In a call that makes data durable, while no request of the kernel's threads was in flight.
+    pub journal_ns: u64,
+    /// In page faults outside of calls.
+    pub fault_ns: u64,
+    /// Ready to run, waiting for a CPU.
+    pub runnable_ns: u64,
+    /// Asleep in an I/O call for another reason, such as a lock or an empty pipe.
+    pub sleep_ns: u64,
+    /// Asleep outside of I/O calls.
+    pub idle_ns: u64,
+}
+
+impl OffCpu {
+    /// Everything.
+    pub const fn total(&self) -> u64 {
+        self.queue_ns
+            + self.service_ns
+            + self.device_ns
+            + self.throttled_ns
+            + self.journal_ns
+            + self.fault_ns
+            + self.runnable_ns
+            + self.sleep_ns
+            + self.idle_ns
+    }
+}
+
+/// The time of all threads of a workload, from their coming into scope to their end or that of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Time {
+    /// All of it: what follows adds up to this.
+    pub thread_ns: u64,
+    /// On a CPU outside of calls: in user mode, and in page faults.
+    pub user_ns: u64,
+    /// On a CPU in system calls.
+    pub calls_ns: u64,
+    /// Off the CPU.
+    #[serde(flatten)]
+    pub off_cpu: OffCpu,
+    /// What is left: time on a CPU that the scheduler has not charged to the thread (the hypervisor or an
+    /// interrupt took it), and sleep in calls that were under way at attach and are not known.
+    pub unexplained_ns: u64,
+}
+
+/// The time of the calls of one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallTime {
+    /// On a CPU.
+    pub cpu_ns: u64,
+    /// Off the CPU.
+    #[serde(flatten)]
+    pub off_cpu: OffCpu,
+}

@@ -1,0 +1,102 @@
+//! Where the time went, a row for each kind that took any.
+
+use super::{Style, table::Table};
+use crate::{
+    model::{
+        report::Workload,
+        time::{CallTime, OffCpu, Time},
+    },
+    output::format::{percent, time},
+};
+
+/// Below this part of a call's time nothing is said of it.
+const WORTH_TELLING: f64 = 0.01;
+/// How many calls are told of.
+const CALLS: usize = 4;
+
+/// The split of the threads' time, and that of the slowest calls; nothing where it is not known.
+pub fn render(workload: &Workload, style: Style) -> String {
+    let Some(split) = &workload.time else {
+        return String::new();
+    };
+    if split.thread_ns == 0 {
+        return String::new();
+    }
+    let mut table = Table::new(1, &["time of all threads", "time", "of all"]);
+    for (name, ns) in rows(split).into_iter().filter(|(_, ns)| *ns != 0) {
+        table.row([name.to_owned(), time(ns), share(ns, split.thread_ns)]);
+    }
+    table.row(["in all".into(), time(split.thread_ns), String::new()]);
+    format!("{}{}\n", table.render(style), slowest(workload))
+}
+
+fn rows(split: &Time) -> Vec<(&'static str, u64)> {
+    let mut rows = vec![
+        ("CPU outside of calls", split.user_ns),
+        ("CPU in calls", split.calls_ns),
+    ];
+    let waits = named(&split.off_cpu).into_iter();
+    rows.extend(waits.map(|(_, name, ns)| (name, ns)));
+    rows.push(("unexplained", split.unexplained_ns));
+    rows
+}
+
+/// The kinds of time off the CPU: in a word, and in some.
+fn named(off: &OffCpu) -> [(&'static str, &'static str, u64); 9] {
+    [
+        ("queue", "device: request in the queue", off.queue_ns),
+        ("service", "device: request in service", off.service_ns),
+        ("device", "device: request not known", off.device_ns),
+        (
+            "throttled",
+            "throttled: too many dirty pages",
+            off.throttled_ns,
+        ),
+        ("journal", "journal or fsync", off.journal_ns),
+        ("fault", "page faults", off.fault_ns),
+        ("runnable", "runnable, waiting for a CPU", off.runnable_ns),
+        ("sleep", "asleep in I/O calls (locks, pipes)", off.sleep_ns),
+        ("idle", "idle outside of I/O calls", off.idle_ns),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
+fn share(ns: u64, all: u64) -> String {
+    percent(ns as f64 / all as f64)
+}
+
+/// What the calls waited for that waited most.
+fn slowest(workload: &Workload) -> String {
+    let mut text = String::new();
+    let slow = workload.syscalls.iter().filter_map(|call| {
+        let split = call.p99_time.as_ref().filter(|_| call.name != "other")?;
+        let waits = split.off_cpu.total() * 10 > split.cpu_ns;
+        Some((call, call.latency.quantile(0.99)?, split)).filter(|_| waits)
+    });
+    for (call, p99, split) in slow.take(CALLS) {
+        text.push_str(&format!(
+            "{} p99 {}: {}\n",
+            call.name,
+            time(p99),
+            parts(split)
+        ));
+    }
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shares are compared")]
+fn parts(split: &CallTime) -> String {
+    let all = (split.cpu_ns + split.off_cpu.total()).max(1);
+    let mut parts: Vec<_> = named(&split.off_cpu)
+        .into_iter()
+        .map(|(word, _, ns)| (word, ns))
+        .chain([("CPU", split.cpu_ns)])
+        .filter(|(_, ns)| *ns as f64 / all as f64 >= WORTH_TELLING)
+        .collect();
+    parts.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|(word, ns)| format!("{word} {}", time(ns)))
+        .collect();
+    parts.join(", ")
+}

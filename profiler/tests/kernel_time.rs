@@ -1,0 +1,327 @@
+//! The time of a workload is split by what it was spent on, and each wait shows in its own row.
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+};
+
+use serde_json::Value;
+use support::{
+    Report,
+    attached::Attached,
+    device::{Loop, written_file},
+    ioprof, profile,
+    program::Program,
+    report::{items, number},
+    requirements::{can_profile, skip, tool},
+    succeed, text,
+};
+
+const MIB: usize = 1 << 20;
+
+/// The rows of time off the CPU.
+const WAITS: [&str; 9] = [
+    "queue_ns",
+    "service_ns",
+    "device_ns",
+    "throttled_ns",
+    "journal_ns",
+    "fault_ns",
+    "runnable_ns",
+    "sleep_ns",
+    "idle_ns",
+];
+
+/// The split of the first workload's time, which must add up.
+fn split(report: &Report) -> &Value {
+    let time = &report.workload(0)["time"];
+    let parts = ["user_ns", "calls_ns", "unexplained_ns"];
+    let sum: u64 = WAITS
+        .iter()
+        .chain(&parts)
+        .map(|row| number(&time[*row]))
+        .sum();
+    assert_eq!(sum, number(&time["thread_ns"]), "{time:#}");
+    for call in items(&report.workload(0)["syscalls"]) {
+        let time = &call["time"];
+        let waits: u64 = WAITS.iter().map(|row| number(&time[*row])).sum();
+        let all = number(&call["time_ns"]);
+        // A thread that is preempted at the end of a call comes back a moment after it was timed.
+        assert!(number(&time["cpu_ns"]) + waits >= all, "{call:#}");
+    }
+    time
+}
+
+/// The row of the longest sleep; what the machine lets wait for a CPU is another matter.
+fn longest(time: &Value) -> &'static str {
+    let longest = WAITS.into_iter().filter(|row| *row != "runnable_ns");
+    let longest = longest.max_by_key(|row| number(&time[*row]));
+    longest.expect("there are rows")
+}
+
+fn call<'a>(report: &'a Report, name: &str) -> &'a Value {
+    items(&report.workload(0)["syscalls"])
+        .find(|call| call["name"] == name)
+        .unwrap_or_else(|| panic!("no {name}"))
+}
+
+#[test]
+fn an_empty_pipe_and_a_sleep_are_told_apart() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let report = profile(&[], &["sh", "-c", "sleep 1 | cat"]);
+    let time = split(&report);
+    // The cat waits for the sleep in read(2); the sleep, and the shell for both, in no I/O call.
+    assert!(number(&time["sleep_ns"]) >= 900_000_000, "{time:#}");
+    assert!(number(&time["idle_ns"]) >= 1_900_000_000, "{time:#}");
+    let read = &call(&report, "read")["time"];
+    assert!(number(&read["sleep_ns"]) >= 900_000_000, "{read:#}");
+    assert_eq!(number(&read["idle_ns"]), 0, "{read:#}");
+}
+
+#[test]
+fn direct_reads_wait_for_the_device() {
+    if !can_profile(&["cc", "mkfs.ext4", "losetup"]) {
+        return;
+    }
+    let program = Program::compile("direct_io");
+    let disk = Loop::new(64 * MIB as u64);
+    let file = written_file(&disk.mounted(), 8 * MIB);
+    let report = profile(&[], &reads(&program, &file, 500));
+    let time = split(&report);
+    assert_eq!(longest(time), "service_ns", "{time:#}");
+    assert_eq!(longest(&call(&report, "pread64")["time"]), "service_ns");
+}
+
+/// Direct reads of 4 KiB each.
+fn reads(program: &Program, file: &Path, count: u32) -> Vec<std::ffi::OsString> {
+    let file = file.to_str().expect("a plain path");
+    program.with(&[file, "read", "4096", &count.to_string()])
+}
+
+#[test]
+fn durable_writes_of_a_database_wait_for_the_device() {
+    if !can_profile(&["sqlite3", "mkfs.ext4", "losetup"]) {
+        return;
+    }
+    let disk = Loop::new(128 * MIB as u64);
+    for mode in ["delete", "wal"] {
+        let database = disk.mounted().join(mode);
+        let inserts: String = (0..200)
+            .map(|i| format!("insert into t values({i});"))
+            .collect();
+        let script = format!(
+            "pragma journal_mode={mode}; pragma synchronous=full; create table t(a);{inserts}"
+        );
+        let report = profile(
+            &[],
+            &["sqlite3", database.to_str().expect("plain"), &script],
+        );
+        let time = split(&report);
+        let sync = call(&report, "fdatasync");
+        // Of all calls it takes the most time, and most of its waiting has a device behind it.
+        assert_eq!(
+            report.workload(0)["syscalls"][0]["name"],
+            "fdatasync",
+            "{mode}"
+        );
+        let waits = &sync["time"];
+        let device = number(&waits["service_ns"]) + number(&waits["queue_ns"]);
+        let other =
+            number(&waits["journal_ns"]) + number(&waits["device_ns"]) + number(&waits["sleep_ns"]);
+        assert!(device > other, "{mode}: {waits:#}");
+        assert_eq!(number(&time["throttled_ns"]), 0, "{mode}: {time:#}");
+    }
+}
+
+/// A limit of dirty pages on one device, lifted with it.
+fn limit_dirty_pages(disk: &Loop, bytes: usize) {
+    let place = PathBuf::from(format!("/sys/block/{}/bdi", disk.name()));
+    for (file, value) in [("strict_limit", 1), ("max_bytes", bytes)] {
+        fs::write(place.join(file), value.to_string()).expect("the device takes limits");
+    }
+}
+
+#[test]
+fn a_writer_is_throttled_by_the_limit_of_dirty_pages() {
+    if !can_profile(&["mkfs.ext4", "losetup"]) {
+        return;
+    }
+    let disk = Loop::new(512 * MIB as u64);
+    limit_dirty_pages(&disk, 4 * MIB);
+    let to = format!("of={}", disk.mounted().join("data").display());
+    let report = profile(
+        &[],
+        &[
+            "dd",
+            "if=/dev/zero",
+            &to,
+            "bs=1M",
+            "count=64",
+            "status=none",
+        ],
+    );
+    let time = split(&report);
+    assert_eq!(
+        longest(&call(&report, "write")["time"]),
+        "throttled_ns",
+        "{time:#}"
+    );
+}
+
+/// A cgroup of version 1 that limits reads from a device; gone with this value.
+struct Throttled(PathBuf);
+
+impl Throttled {
+    fn new(disk: &Loop, reads_per_second: u32) -> Option<Self> {
+        let place = PathBuf::from(format!("/sys/fs/cgroup/blkio/ioprof-test-{}", disk.name()));
+        fs::create_dir(&place).ok()?;
+        let made = Self(place);
+        let number = fs::read_to_string(format!("/sys/block/{}/dev", disk.name())).ok()?;
+        let limit = format!("{} {reads_per_second}", number.trim());
+        fs::write(made.0.join("blkio.throttle.read_iops_device"), limit).ok()?;
+        Some(made)
+    }
+}
+
+impl Drop for Throttled {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_reader_is_throttled_by_its_cgroup() {
+    if !can_profile(&["cc", "mkfs.ext4", "losetup"]) {
+        return;
+    }
+    let program = Program::compile("direct_io");
+    let disk = Loop::new(64 * MIB as u64);
+    let file = written_file(&disk.mounted(), 8 * MIB);
+    let Some(group) = Throttled::new(&disk, 100) else {
+        return skip("no blkio controller of cgroup version 1");
+    };
+    let mut command: Vec<_> = ["sh", "-c", "echo 0 > $0/cgroup.procs && exec \"$@\""]
+        .map(std::ffi::OsString::from)
+        .into();
+    command.push(group.0.clone().into());
+    command.extend(reads(&program, &file, 100));
+    let report = profile(&[], &command);
+    let time = split(&report);
+    // What is held back has not been issued.
+    assert_eq!(
+        longest(&call(&report, "pread64")["time"]),
+        "queue_ns",
+        "{time:#}"
+    );
+    assert_eq!(longest(time), "queue_ns", "{time:#}");
+}
+
+/// Programs that run until this value goes.
+struct Companions(Vec<Child>);
+
+impl Companions {
+    fn sleeper() -> Self {
+        let mut sleep = tool("sleep");
+        sleep.arg("1000").stdin(Stdio::null()).stdout(Stdio::null());
+        Self(vec![sleep.spawn().expect("a process can be made")])
+    }
+
+    /// Programs that only use a CPU, the first.
+    fn spinners(count: usize) -> Self {
+        let spin = || {
+            let mut taskset = tool("taskset");
+            taskset.args(["-c", "0", "sh", "-c", "while :; do :; done"]);
+            taskset
+                .stdin(Stdio::null())
+                .spawn()
+                .expect("a process can be made")
+        };
+        Self((0..count).map(|_| spin()).collect())
+    }
+}
+
+impl Drop for Companions {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[test]
+fn a_reader_without_a_cpu_waits_for_one() {
+    if !can_profile(&["taskset"]) {
+        return;
+    }
+    let folder = support::folder();
+    let file = folder.path().join("data");
+    fs::write(&file, vec![1; 16 * MIB]).expect("a file can be written");
+    let _spinners = Companions::spinners(2);
+    let from = format!("if={}", file.display());
+    let command = [
+        "taskset",
+        "-c",
+        "0",
+        "dd",
+        &from,
+        "of=/dev/null",
+        "bs=64",
+        "status=none",
+    ];
+    let report = profile(&[], &command);
+    let time = split(&report);
+    let rows = WAITS.iter().filter(|row| **row != "runnable_ns");
+    let asleep: u64 = rows.map(|row| number(&time[*row])).sum();
+    assert!(number(&time["runnable_ns"]) > asleep, "{time:#}");
+    // Of three on one CPU each has a third.
+    let cpu = number(&time["user_ns"]) + number(&time["calls_ns"]);
+    assert!(number(&time["runnable_ns"]) > cpu, "{time:#}");
+}
+
+#[test]
+fn a_process_that_sleeps_when_it_is_attached_to_is_idle() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let sleeper = Companions::sleeper();
+    // It sleeps when its call can be seen; before that it runs.
+    let state =
+        || fs::read_to_string(format!("/proc/{}/stat", sleeper.0[0].id())).expect("it lives");
+    while !state().contains(") S ") {
+        std::thread::yield_now();
+    }
+    let report = Attached::to(&[sleeper.0[0].id()], &["-d", "0.3"]).ended();
+    let time = split(&report);
+    assert!(number(&time["idle_ns"]) > 0, "{time:#}");
+    assert_eq!(number(&time["unexplained_ns"]), 0, "{time:#}");
+}
+
+#[test]
+fn without_its_probes_the_split_is_unknown() {
+    if !can_profile(&[]) {
+        return;
+    }
+    for tracepoint in ["sched_switch", "sched_waking", "balance_dirty_pages"] {
+        let report = support::profile_lossy(&["--without-probe", tracepoint], &["true"]);
+        assert!(report.workload(0)["time"].is_null(), "{tracepoint}");
+        for call in items(&report.workload(0)["syscalls"]) {
+            assert!(
+                call["time"].is_null() && call["p99_time"].is_null(),
+                "{call:#}"
+            );
+        }
+        let mut run = ioprof();
+        run.args(["run", "--without-probe", tracepoint, "--", "true"]);
+        let said = text(&succeed(&mut run).stderr);
+        assert!(
+            said.contains(&format!("PROBE MISSING: {tracepoint}")),
+            "{said}"
+        );
+    }
+}

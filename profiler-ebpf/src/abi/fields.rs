@@ -56,6 +56,24 @@ macro_rules! kernel_fields {
             OFF_INODE_GENERATION: "inode" "i_generation",
             OFF_INODE_MODE: "inode" "i_mode",
             OFF_INODE_SB: "inode" "i_sb",
+            OFF_TASK_FILES: "task_struct" "files",
+            OFF_FILES_FDT: "files_struct" "fdt",
+            OFF_FDT_MAX: "fdtable" "max_fds",
+            OFF_FDT_FD: "fdtable" "fd",
+            OFF_FILE_INODE: "file" "f_inode",
+            OFF_FILE_FLAGS: "file" "f_flags",
+            OFF_FILE_POS: "file" "f_pos",
+            OFF_FILE_DENTRY: "file" "f_path.dentry",
+            OFF_FILE_MNT: "file" "f_path.mnt",
+            OFF_DENTRY_PARENT: "dentry" "d_parent",
+            OFF_DENTRY_NAME: "dentry" "d_name.name",
+            OFF_DENTRY_ALIAS: "dentry" "d_u.d_alias",
+            OFF_DENTRY_HASHED: "dentry" "d_hash.pprev",
+            OFF_INODE_ALIASES: "inode" "i_dentry.first",
+            OFF_MOUNT_PARENT: "mount" "mnt_parent",
+            OFF_MOUNT_MOUNTPOINT: "mount" "mnt_mountpoint",
+            OFF_MOUNT_MNT: "mount" "mnt",
+            OFF_VFSMOUNT_ROOT: "vfsmount" "mnt_root",
             OFF_SB_DEV: "super_block" "s_dev",
         }
     };
@@ -72,5 +90,12 @@ macro_rules! table {
 kernel_fields!(table);
 
 /// The constants that hold where in `struct pt_regs` the number of a system call stands at its exit, and the
-/// second to the fifth argument at its entry; which register that is depends on the architecture, so user space names them.
-pub const REGISTERS: [&str; 5] = ["OFF_NUMBER", "OFF_ARG1", "OFF_ARG2", "OFF_ARG3", "OFF_ARG4"];
+/// first to the fifth argument at its entry and exit; which register that is depends on the architecture, so user space names them.
+pub const REGISTERS: [&str; 6] = [
+    "OFF_NUMBER",
+    "OFF_ARG0",
+    "OFF_ARG1",
+    "OFF_ARG2",
+    "OFF_ARG3",
+    "OFF_ARG4",
+];

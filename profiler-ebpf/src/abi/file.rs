@@ -4,7 +4,7 @@ use super::map_value;
 
 /// Key of the table of files.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileKey {
     /// The workload, from 1.
     pub workload: u32,
@@ -22,9 +22,15 @@ map_value!(FileKey, 24);
 impl FileKey {
     /// The row of all files of a workload that have none of their own.
     pub const fn others(workload: u32) -> Self {
+        Self::class(workload, 0)
+    }
+
+    /// The row of all that is of one kind and has no name: pipes, sockets, directories. `kind` is the type in
+    /// `i_mode`, shifted down.
+    pub const fn class(workload: u32, kind: u32) -> Self {
         Self {
             workload,
-            device: 0,
+            device: kind,
             inode: 0,
             generation: 0,
             padding: 0,
@@ -35,12 +41,109 @@ impl FileKey {
 /// How many files are told apart, of all workloads together.
 pub const MAX_FILES: u32 = 32_768;
 
+/// How many sizes are told apart: below 1 KiB, and then by powers of two.
+pub const SIZES: usize = 16;
+
+/// What system calls did to a file.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileCalls {
+    /// Opens of it.
+    pub opens: u64,
+    /// Calls that read from it.
+    pub reads: u64,
+    /// Calls that wrote to it.
+    pub writes: u64,
+    /// Bytes they read.
+    pub read_bytes: u64,
+    /// Bytes they wrote.
+    pub written_bytes: u64,
+    /// Nanoseconds in all calls on it.
+    pub ns: u64,
+    /// The longest of them.
+    pub max_ns: u64,
+    /// Reads and writes that began where the one before had ended.
+    pub sequential: u64,
+    /// Reads and writes whose offset or size was no multiple of 4096.
+    pub unaligned: u64,
+    /// Reads and writes by their size, see [`size_class`].
+    pub sizes: [u32; SIZES],
+}
+map_value!(FileCalls, 136);
+
+/// The class of a size: 0 below 1 KiB, and one more for each power of two from there.
+#[inline(always)]
+pub const fn size_class(bytes: u64) -> usize {
+    let mut class = 0;
+    let mut rest = bytes >> 10;
+    while rest != 0 && class < SIZES - 1 {
+        rest >>= 1;
+        class += 1;
+    }
+    class
+}
+
+/// The file that a thread has used last, and what it did to it that is not in its row yet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenFile {
+    /// The address of its `struct file`; 0 for none.
+    pub file: u64,
+    /// That of its inode.
+    pub inode: u64,
+    /// Its row.
+    pub key: FileKey,
+    /// Where the last read or write ended.
+    pub end: u64,
+    /// `f_flags`, as open(2) has them.
+    pub flags: u32,
+    /// `i_mode` of its inode.
+    pub mode: u32,
+    /// What is still to be added to the row.
+    pub calls: FileCalls,
+}
+map_value!(OpenFile, 192);
+
+/// Where the path of a file is kept.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// How many bytes of `names` are used.
+    pub length: u32,
+    /// The flags below.
+    pub flags: u32,
+    /// The names on the way from the file up, each with a NUL behind it. The second half is room for the last
+    /// name to be read into.
+    pub names: [u8; 2 * PATH_BYTES],
+}
+map_value!(Path, 520);
+
+/// How many bytes of a path are kept.
+pub const PATH_BYTES: usize = 256;
+/// How many components of a path are read.
+pub const PATH_DEPTH: u32 = 24;
+
+impl Path {
+    /// There is more of the path than was read.
+    pub const TRUNCATED: u32 = 1;
+    /// The file had been deleted when it was first seen.
+    pub const DELETED: u32 = 2;
+    /// The path begins at the root of the file system, wherever that is mounted.
+    pub const IN_FILE_SYSTEM: u32 = 4;
+}
+
 /// What was done to a file, shared by all CPUs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileStats {
     /// `i_mode` of the inode, as stat(2) has it.
     pub mode: u64,
+    /// The number of its path, from 1; 0 where it has none.
+    pub path: u64,
+    /// Where the last read or write ended.
+    pub end: u64,
+    /// What system calls did to it.
+    pub calls: FileCalls,
     /// Bytes that were read from devices for it.
     pub device_read_bytes: u64,
     /// Bytes of it that were written to devices.
@@ -56,4 +159,4 @@ pub struct FileStats {
     /// Nanoseconds of the major faults.
     pub major_fault_ns: u64,
 }
-map_value!(FileStats, 64);
+map_value!(FileStats, 216);

@@ -33,6 +33,20 @@ impl CallKind {
     pub const SYNCS: u32 = 1 << 22;
     /// The call waits for I/O that others have begun: io_getevents(2), io_uring_enter(2).
     pub const WAITS: u32 = 1 << 23;
+    /// The first argument is a descriptor.
+    pub const FILE: u32 = 1 << 24;
+    /// The call reads from it.
+    pub const READS: u32 = 1 << 25;
+    /// The call writes to it.
+    pub const WRITES: u32 = 1 << 26;
+    /// The fourth argument is the offset in the file, as in pread(2).
+    pub const AT_ARG3: u32 = 1 << 27;
+    /// The result is a new descriptor.
+    pub const OPENS: u32 = 1 << 28;
+    /// The call reads from the first argument and writes to the third, as copy_file_range(2).
+    pub const COPIES: u32 = 1 << 29;
+    /// The call reads from the second argument and writes to the first, as sendfile(2).
+    pub const SENDS: u32 = 1 << 30;
 
     /// The operation, an index below [`MAX_OPERATIONS`].
     #[inline(always)]

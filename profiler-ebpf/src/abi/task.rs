@@ -1,6 +1,7 @@
 //! Tasks in scope: membership, the call in flight, and what the kernel itself counted for them.
 
 use super::{
+    file::OpenFile,
     map_value,
     time::{Clock, Times},
 };
@@ -48,8 +49,12 @@ pub struct TaskState {
     pub baseline: Accounts,
     /// Where its time goes.
     pub clock: Clock,
+    /// The file it has used last.
+    pub file: OpenFile,
+    /// Read requests that it has made in the call in flight.
+    pub requests: u64,
 }
-map_value!(TaskState, 456);
+map_value!(TaskState, 656);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

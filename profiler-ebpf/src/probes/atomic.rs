@@ -9,6 +9,13 @@ pub fn add(target: *mut u64, value: u64) -> u64 {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(target, value) }
 }
 
+/// Adds to a number of 32 bits.
+#[inline(always)]
+pub fn add_u32(target: *mut u32, value: u32) {
+    // SAFETY: as in `add`.
+    unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::SeqCst }>(target, value) };
+}
+
 /// Puts `new` where `old` is; returns what was there before.
 #[inline(always)]
 pub fn replace(target: *mut u64, old: u64, new: u64) -> u64 {

@@ -131,6 +131,9 @@ unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
     depth::begin(slot.own_depth, now);
     depth::begin(slot.device_depth, now);
     time::begin(state.behind, false, now);
+    if slot.operation == Operation::Read as u32 {
+        task::count_request();
+    }
 }
 
 /// `-EEXIST`.

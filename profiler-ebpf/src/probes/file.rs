@@ -1,7 +1,5 @@
 //! The table of files: a row for each workload and inode, found by the inode.
 
-use core::ffi::c_void;
-
 use aya_ebpf::{btf_maps::HashMap, helpers::bpf_probe_read_kernel, macros::btf_map};
 use ioprof_ebpf::abi::{
     file::{FileKey, FileStats, MAX_FILES},
@@ -10,12 +8,17 @@ use ioprof_ebpf::abi::{
 
 use super::{
     kernel::{self, constant},
-    loss,
+    loss, path,
     syscall::NO_EXIST,
 };
 
 #[btf_map(name = "FILES")]
 static FILES: HashMap<FileKey, FileStats, { MAX_FILES as usize }> = HashMap::new();
+
+/// The types in `i_mode`, see inode(7).
+const S_IFMT: u32 = 0o170_000;
+const S_IFREG: u32 = 0o100_000;
+const S_IFBLK: u32 = 0o060_000;
 
 /// Reads a field of the structure at an address that the verifier does not know the type of; 0 where that
 /// is refused.
@@ -26,11 +29,20 @@ pub fn read<T: Copy + Default>(address: u64, offset: &'static u32) -> T {
     unsafe { bpf_probe_read_kernel(address) }.unwrap_or_default()
 }
 
-/// The row of a file, made where there is none yet; that of all others where there is no room.
-///
-/// `inode` is the address of its `struct inode`.
+/// Whether a file is a regular one, by its mode.
 #[inline(always)]
-pub fn of_inode(workload: u32, inode: u64) -> Option<*mut FileStats> {
+pub const fn is_regular(mode: u32) -> bool {
+    mode & S_IFMT == S_IFREG
+}
+
+/// The key and the mode of an inode, by its address. Pipes, sockets and what else has no name share the key
+/// of their kind.
+#[inline(always)]
+pub fn key(workload: u32, inode: u64) -> (FileKey, u32) {
+    let mode = u32::from(read::<u16>(inode, &kernel::OFF_INODE_MODE));
+    if !is_regular(mode) && mode & S_IFMT != S_IFBLK {
+        return (FileKey::class(workload, (mode & S_IFMT) >> 12), mode);
+    }
     let superblock: u64 = read(inode, &kernel::OFF_INODE_SB);
     let key = FileKey {
         workload,
@@ -39,17 +51,42 @@ pub fn of_inode(workload: u32, inode: u64) -> Option<*mut FileStats> {
         generation: read(inode, &kernel::OFF_INODE_GENERATION),
         padding: 0,
     };
-    if let Some(stats) = FILES.get_ptr_mut(&key) {
-        return Some(stats);
+    (key, mode)
+}
+
+/// The row of a key, where there is one.
+#[inline(always)]
+pub fn row(key: &FileKey) -> Option<*mut FileStats> {
+    FILES.get_ptr_mut(key)
+}
+
+/// The row of a key, made where there is none yet; that of all others where there is no room. `path` keeps the
+/// path of a file that is new, and returns its number.
+#[inline(always)]
+pub fn row_or_new(key: &FileKey, mode: u32, path: impl FnOnce() -> u64) -> Option<*mut FileStats> {
+    if let Some(row) = FILES.get_ptr_mut(key) {
+        return Some(row);
     }
-    let mode: u16 = read(inode, &kernel::OFF_INODE_MODE);
-    let stats = FileStats {
+    // An entry of which only the numbers are known until it has its place: the path is kept once.
+    let new = FileStats {
         mode: mode.into(),
         ..FileStats::default()
     };
-    let _ = FILES.insert(&key, &stats, NO_EXIST);
-    FILES.get_ptr_mut(&key).or_else(|| {
+    let added = FILES.insert(key, &new, NO_EXIST).is_ok();
+    let Some(row) = FILES.get_ptr_mut(key) else {
         loss::count(Loss::FilesFull);
-        FILES.get_ptr_mut(&FileKey::others(workload))
-    })
+        return FILES.get_ptr_mut(&FileKey::others(key.workload));
+    };
+    if added && key.inode != 0 {
+        // SAFETY: the entry stays valid for the run of the program, and only who has added it writes this.
+        unsafe { (*row).path = path() };
+    }
+    Some(row)
+}
+
+/// The row of a file of which only the inode is known, by its address.
+#[inline(always)]
+pub fn of_inode(workload: u32, inode: u64) -> Option<*mut FileStats> {
+    let (key, mode) = key(workload, inode);
+    row_or_new(&key, mode, || path::of_inode(inode))
 }

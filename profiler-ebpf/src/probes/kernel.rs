@@ -15,7 +15,10 @@ ioprof_ebpf::kernel_fields!(constants);
 /// Where the number of a system call stands in `struct pt_regs`.
 #[unsafe(no_mangle)]
 pub static OFF_NUMBER: u32 = 0;
-/// Where the second argument of a system call stands in `struct pt_regs`.
+/// Where the first argument of a system call stands in `struct pt_regs`.
+#[unsafe(no_mangle)]
+pub static OFF_ARG0: u32 = 0;
+/// The second.
 #[unsafe(no_mangle)]
 pub static OFF_ARG1: u32 = 0;
 /// The third.

@@ -2,13 +2,16 @@
 
 mod atomic;
 mod block;
+mod cache;
 mod depth;
 mod file;
+mod file_call;
 mod floor;
 mod histogram;
 mod kernel;
 mod loss;
 mod merge;
+mod path;
 mod syscall;
 mod task;
 mod time;

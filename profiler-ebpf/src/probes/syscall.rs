@@ -16,7 +16,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    atomic, histogram,
+    atomic, cache, file_call, histogram,
     kernel::{self, constant, field, now},
     loss, task, time,
 };
@@ -62,6 +62,7 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         }
         (*state).kind = kind.0;
         (*state).clock.throttled = 0;
+        (*state).requests = 0;
         (*state).size = match kind.size() {
             0 => 0,
             CallKind::SIZE_ARG2 => field(registers, &kernel::OFF_ARG2),
@@ -75,7 +76,8 @@ fn syscall_enter(ctx: BtfTracePointContext) {
 
 #[btf_tracepoint(function = "sys_exit")]
 fn syscall_exit(ctx: BtfTracePointContext) {
-    let Some(state) = task::state(task::current()) else {
+    let task = task::current();
+    let Some(state) = task::state(task) else {
         return;
     };
     let now = now();
@@ -88,7 +90,44 @@ fn syscall_exit(ctx: BtfTracePointContext) {
             return;
         }
         (*state).entered_ns = 0;
-        count(&mut *state, now.wrapping_sub(entered), result);
+        let latency = now.wrapping_sub(entered);
+        files(task, &mut *state, ctx.arg(0), latency, result);
+        count(&mut *state, latency, result);
+    }
+}
+
+/// Counts a call in the rows of its files, and how the cache has served it.
+///
+/// # Safety
+///
+/// `task` is the running task, `registers` those of its call.
+#[inline(always)]
+unsafe fn files(
+    task: *const c_void,
+    state: &mut TaskState,
+    registers: *const c_void,
+    latency: u64,
+    result: u64,
+) {
+    let kind = CallKind(state.kind);
+    if !kind.has(CallKind::FILE | CallKind::OPENS) {
+        return;
+    }
+    let call = file_call::Call {
+        kind,
+        latency,
+        result,
+        failed: is_error(result),
+    };
+    // SAFETY: by the caller's promise.
+    let file = unsafe { file_call::count(task, state, registers, &call) };
+    if kind.has(CallKind::READS | CallKind::COPIES | CallKind::SENDS) {
+        let (file, bytes) = if call.failed {
+            ((0, 0), 0)
+        } else {
+            (file, result)
+        };
+        cache::count(state, cache::has_waited(state), file, latency, bytes);
     }
 }
 
@@ -251,7 +290,7 @@ fn count_unread_vector(workload: u32) {
 }
 
 /// Stands for the size of a vectored call whose segments are not summed here.
-const UNKNOWN_SIZE: u64 = u64::MAX;
+pub const UNKNOWN_SIZE: u64 = u64::MAX;
 
 /// `struct iovec` of readv(2).
 #[repr(C)]

@@ -17,11 +17,11 @@ use ioprof_ebpf::abi::{
     loss::Loss,
     syscall::CallKind,
     task::{Accounts, TaskState, WorkloadTotals},
-    time::OTHERS,
+    time::{OTHERS, Part},
 };
 
 use super::{
-    atomic,
+    atomic, file_call,
     kernel::{self, field, now},
     loss, syscall, time,
 };
@@ -132,6 +132,15 @@ pub fn workload_of_current() -> u32 {
 /// `PF_KTHREAD` of include/linux/sched.h.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// Counts a read request that the running task has made in its call.
+#[inline(always)]
+pub fn count_request() {
+    if let Some(state) = state(current()) {
+        // SAFETY: the record stays valid for the run of the program, and is the running task's own.
+        unsafe { (*state).requests += 1 };
+    }
+}
+
 /// Who may wait for a request that the running task makes: its workload, `KERNEL` for a thread of the
 /// kernel, and `OTHERS` for everybody else.
 #[inline(always)]
@@ -189,6 +198,10 @@ fn new(
     initial.workload = workload;
     initial.flags = flags;
     initial.clock.since_ns = since_ns;
+    // A thread that is born has been woken, and waits for its first CPU.
+    initial.clock.off_ns = since_ns;
+    initial.clock.woken_ns = since_ns;
+    initial.clock.off_part = Part::Runnable as u32;
     initial.is_new = is_new;
     TASKS.get_or_insert(task, initial)
 }
@@ -223,6 +236,7 @@ fn process_exit(ctx: BtfTracePointContext) {
         atomic::add(&raw mut (*totals).threads_exited, 1);
         add_accounts(task, state, totals);
         time::settle(&mut *state, totals);
+        file_call::settle(&mut *state);
         (*state).clock.since_ns = 0;
         (*state).flags = TaskState::EXITED;
     }
@@ -357,9 +371,31 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
         }
         if let Some(totals) = totals((*state).workload) {
             time::settle(&mut *state, totals);
+            // A thread that runs is left to itself, which counts at the same time.
+            if field::<u32>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
+                file_call::settle(&mut *state);
+            }
             add_accounts(task, state, totals);
             // So that the next walk adds what comes after this one.
             (*state).baseline = accounts(task);
+        }
+    }
+    0
+}
+
+/// Adds what the threads in scope did to the files they used last to the rows of those. For when the probes
+/// are detached: a thread that runs would count at the same time.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+fn settle_files(ctx: *mut TaskIteration) -> c_long {
+    // SAFETY: as in `seed_threads`.
+    unsafe {
+        let task = (*ctx).task;
+        if !task.is_null()
+            && let Some(state) = state(task)
+            && (*state).flags & TaskState::EXITED == 0
+        {
+            file_call::settle(&mut *state);
         }
     }
     0

@@ -1,12 +1,14 @@
 //! From what the probes counted to what the report tells.
 
 mod block;
+mod files;
 mod ledger;
 mod self_report;
 mod syscalls;
 mod time;
 
 pub use block::{block, devices};
+pub use files::{cache, files};
 pub use ledger::{Accounted, ledger};
 pub use self_report::self_checks;
 pub use syscalls::syscalls;

@@ -2,7 +2,7 @@
 
 use ioprof_ebpf::{
     abi::time::{PARTS, Part},
-    histogram::place,
+    histogram::{bounds, place},
 };
 
 use super::Snapshot;
@@ -83,20 +83,22 @@ fn call_time(all_ns: u64, off_cpu: OffCpu) -> CallTime {
     }
 }
 
-/// The off-CPU time is kept by octaves of latency: that of the one which holds the 99th percentile is divided
-/// among its calls.
+/// The off-CPU time is kept by octaves of latency: that of the octave which holds the 99th percentile is
+/// divided among its calls, and brought to the length of the percentile.
 fn at_p99(call: &Call, latency: &Histogram) -> Option<CallTime> {
     let p99 = latency.quantile(0.99)?;
     let (octave, _) = place(p99);
-    let calls: u64 = call
-        .latency
-        .iter()
-        .filter(|(of, _, _)| *of == octave)
-        .map(|(_, _, count)| count)
+    let buckets = call.latency.iter().filter(|(of, _, _)| *of == octave);
+    let all_ns: u128 = buckets
+        .map(|(_, bucket, count)| {
+            let (low, high) = bounds(octave, *bucket);
+            u128::from(low.midpoint(high)) * u128::from(*count)
+        })
         .sum();
     let parts = call.off_cpu.iter().find(|(of, _)| *of == octave);
     let parts = parts.map_or([0; PARTS], |(_, parts)| {
-        parts.map(|sum| sum.checked_div(calls).unwrap_or(0))
+        let part = |sum| u128::from(sum) * u128::from(p99);
+        parts.map(|sum| part(sum).checked_div(all_ns).unwrap_or(0) as u64)
     });
     Some(call_time(p99, off_cpu(&parts)))
 }

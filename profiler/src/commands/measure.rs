@@ -146,6 +146,8 @@ impl Measurement {
                         .map_or_else(Vec::new, |said| collector::self_checks(said, &syscalls)),
                     time: collector::time(&snapshot, number),
                     syscalls,
+                    cache: collector::cache(&snapshot, number),
+                    files: collector::files(&snapshot, number),
                     block: collector::block(&snapshot, &context, number),
                     self_reported: facts.self_reported,
                 }

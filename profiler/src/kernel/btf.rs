@@ -10,10 +10,10 @@ use crate::error::Error;
 /// Where the kernel describes its types.
 pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 
-/// The registers that hold the number of a system call and its second to fifth argument, as fields of
+/// The registers that hold the number of a system call and its first to fifth argument, as fields of
 /// `struct pt_regs`; syscall(2) lists them by architecture.
 #[cfg(target_arch = "x86_64")]
-const CALL_REGISTERS: [&str; 5] = ["orig_ax", "si", "dx", "r10", "r8"];
+const CALL_REGISTERS: [&str; 6] = ["orig_ax", "di", "si", "dx", "r10", "r8"];
 
 /// Fields that not every architecture has; the probes ask before they read them.
 const OPTIONAL: [&str; 1] = ["OFF_TASK_STATUS"];
@@ -58,6 +58,7 @@ impl KernelTypes {
         let (task, in_iowait) = ("task_struct", "in_iowait");
         let bits = offset(&btf, task, in_iowait).ok_or_else(|| missing(task, in_iowait))?;
         constants.push(("IN_IOWAIT", 1 << (bits % 8)));
+        constants.push(("O_DIRECT", libc::O_DIRECT.cast_unsigned()));
         let (flags, preflush) = ("req_flag_bits", "__REQ_PREFLUSH");
         let bit = enumerator(&btf, flags, preflush).ok_or_else(|| missing(flags, preflush))?;
         constants.push(("REQ_PREFLUSH", 1 << bit));
@@ -98,10 +99,7 @@ fn offset(btf: &Btf, structure: &str, path: &str) -> Option<u32> {
 /// The offset in bits of a member, and its own members where it is a structure.
 fn member(btf: &Btf, members: &[btf_rs::Member], name: &str) -> Option<(u32, Vec<btf_rs::Member>)> {
     members.iter().find_map(|member| {
-        let inner = match btf.resolve_chained_type(member) {
-            Ok(Type::Struct(found) | Type::Union(found)) => found.members,
-            _ => Vec::new(),
-        };
+        let inner = members_of(btf, btf.resolve_chained_type(member).ok());
         let own = btf.resolve_name(member).unwrap_or_default();
         if own == name {
             return Some((member.bit_offset(), inner));
@@ -112,6 +110,15 @@ fn member(btf: &Btf, members: &[btf_rs::Member], name: &str) -> Option<(u32, Vec
         let (at, inner) = self::member(btf, &inner, name)?;
         Some((member.bit_offset() + at, inner))
     })
+}
+
+/// The members of a structure, const or not; none of what is no structure.
+fn members_of(btf: &Btf, found: Option<Type>) -> Vec<btf_rs::Member> {
+    match found {
+        Some(Type::Struct(found) | Type::Union(found)) => found.members,
+        Some(Type::Const(found)) => members_of(btf, btf.resolve_chained_type(&found).ok()),
+        _ => Vec::new(),
+    }
 }
 
 /// The value of an enumerator.

@@ -7,6 +7,7 @@ use aya::{
 use ioprof_ebpf::{
     abi::{
         block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
+        cache::{self, CacheStats},
         file::{FileKey, FileStats},
         loss::Loss,
         syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
@@ -18,6 +19,7 @@ use ioprof_ebpf::{
 use nix::time::{ClockId, clock_gettime};
 
 use super::{
+    files::{self, File},
     one_line,
     own_cost::Cost,
     probes::{Need, PROBES},
@@ -73,7 +75,9 @@ pub struct Snapshot {
     /// Depths.
     pub depths: Vec<(DepthKey, Depth)>,
     /// What was done to each file.
-    pub files: Vec<(FileKey, FileStats)>,
+    pub files: Vec<File>,
+    /// How the cache served calls: by [`cache::index`].
+    pub cache: Vec<(CacheStats, Buckets)>,
     /// The totals of each workload, the first of number 1.
     pub workloads: Vec<WorkloadTotals>,
     /// What was lost.
@@ -115,7 +119,8 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         calls: calls(ebpf, workloads, &histograms)?,
         errors: entries(ebpf, "ERRORS")?,
         requests: requests(ebpf, workloads, &histograms)?,
-        files: entries(ebpf, FILES)?,
+        files: files::read(ebpf)?,
+        cache: cache(ebpf, workloads, &histograms)?,
         depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
@@ -126,7 +131,7 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
     })
 }
 
-const FILES: &str = "FILES";
+pub const FILES: &str = "FILES";
 
 /// Makes the row of each workload that takes the files for which there is no other.
 pub fn make_rows_of_other_files(ebpf: &mut Ebpf, workloads: u32) -> Result<(), Error> {
@@ -180,6 +185,36 @@ fn calls(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec
     Ok(calls)
 }
 
+/// The series of the cache come behind those of the calls.
+pub const fn first_cache_series(workloads: u32) -> u32 {
+    syscall::series(workloads + 1, 0)
+}
+
+/// Those of the requests come last, as there may be more of them than were foreseen.
+pub const fn first_block_series(workloads: u32) -> u32 {
+    first_cache_series(workloads) + cache::index(workloads + 1, 0)
+}
+
+fn cache(
+    ebpf: &Ebpf,
+    workloads: u32,
+    histograms: &Histograms<'_>,
+) -> Result<Vec<(CacheStats, Buckets)>, Error> {
+    const MAP: &str = "CACHE";
+    let map = per_cpu_array::<CacheStats>(ebpf, MAP)?;
+    let first = first_cache_series(workloads);
+    (0..cache::index(workloads + 1, 0))
+        .map(|index| {
+            let mut stats = CacheStats::default();
+            for cpu in map.get(&index, 0).map_err(refused(MAP))?.iter() {
+                stats.latency.merge(&cpu.latency);
+                stats.bytes += cpu.bytes;
+            }
+            Ok((stats, histograms.series(first + index)?))
+        })
+        .collect()
+}
+
 /// Requests whose completion was not seen and whose place nobody has taken since: those still recorded as
 /// issued on a device that has none in flight, by slot with their bytes.
 fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)>, Error> {
@@ -216,7 +251,7 @@ fn requests(
 ) -> Result<Vec<Requests>, Error> {
     const MAP: &str = "BLOCK_STATS";
     let map = per_cpu_array::<BlockStats>(ebpf, MAP)?;
-    let first = syscall::series(workloads.max(1) + 1, 0);
+    let first = first_block_series(workloads);
     let slots = entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")?;
     let unseen = unseen(ebpf, &slots)?;
     let mut requests = Vec::new();
@@ -344,7 +379,10 @@ fn not_in_object(map: &'static str) -> Error {
     }
 }
 
-fn array<'a, V: Pod>(ebpf: &'a Ebpf, name: &'static str) -> Result<Array<&'a MapData, V>, Error> {
+pub fn array<'a, V: Pod>(
+    ebpf: &'a Ebpf,
+    name: &'static str,
+) -> Result<Array<&'a MapData, V>, Error> {
     map(ebpf, name)?.try_into().map_err(refused(name))
 }
 
@@ -355,12 +393,12 @@ fn per_cpu_array<'a, V: Pod>(
     map(ebpf, name)?.try_into().map_err(refused(name))
 }
 
-fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<(K, V)>, Error> {
+pub fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<(K, V)>, Error> {
     let map: HashMap<_, K, V> = map(ebpf, name)?.try_into().map_err(refused(name))?;
     map.iter().collect::<Result<_, _>>().map_err(refused(name))
 }
 
-fn refused(map: &'static str) -> impl FnOnce(MapError) -> Error {
+pub fn refused(map: &'static str) -> impl FnOnce(MapError) -> Error {
     move |error| Error::Map {
         map,
         reason: one_line(&error),

@@ -1,6 +1,7 @@
 //! The only place that knows aya: loads the probes, brings processes into scope, reads the maps.
 
 pub mod btf;
+mod files;
 mod floor;
 mod maps;
 mod object;
@@ -12,8 +13,9 @@ mod session;
 pub mod syscalls;
 mod tasks;
 
+pub use files::File;
 pub use floor::Floor;
-pub use maps::{Call, Requests, Snapshot};
+pub use maps::{Buckets, Call, Requests, Snapshot};
 pub use object::RECORD as OBJECT_RECORD;
 pub use own_cost::{Cost, OwnCost};
 pub use session::{Session, Settings};

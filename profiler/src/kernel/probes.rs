@@ -192,6 +192,16 @@ pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
     attached.map_or_else(|error| refused(&error), |_| verdict)
 }
 
+/// Detaches programs; those that are not attached stay as they are.
+pub fn detach(ebpf: &mut Ebpf, names: &[&str]) {
+    for name in names {
+        if let Ok(Program::BtfTracePoint(program)) = program(ebpf, name) {
+            // It fails where the program was never loaded.
+            let _ = program.unload();
+        }
+    }
+}
+
 /// A program of the object by its name.
 pub fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program, ProgramError> {
     ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)

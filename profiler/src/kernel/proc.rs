@@ -1,6 +1,9 @@
 //! What /proc and /sys say of processes and devices.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::error::Error;
 
@@ -143,6 +146,35 @@ fn stat(text: &str) -> Option<DeviceStat> {
 pub fn is_idle((major, minor): (u32, u32)) -> bool {
     fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/inflight"))
         .is_ok_and(|text| text.split_whitespace().all(|count| count == "0"))
+}
+
+/// Where file systems are mounted, by their device numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Mounts(Vec<((u32, u32), PathBuf)>);
+
+impl Mounts {
+    /// Those of /proc/self/mountinfo whose root is that of the file system.
+    pub fn now() -> Self {
+        let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        Self(text.lines().filter_map(mount).collect())
+    }
+
+    /// Where the file system of a device is mounted.
+    pub fn of(&self, number: (u32, u32)) -> Option<PathBuf> {
+        let found = self.0.iter().find(|(device, _)| *device == number);
+        found.map(|(_, place)| place.clone())
+    }
+}
+
+/// A line of mountinfo, proc_pid_mountinfo(5): the third field is the device, the fourth the root, the fifth
+/// the place.
+fn mount(line: &str) -> Option<((u32, u32), PathBuf)> {
+    let mut fields = line.split(' ').skip(2);
+    let (major, minor) = fields.next()?.split_once(':')?;
+    let is_whole = fields.next()? == "/";
+    let place = super::files::unescaped(fields.next()?);
+    let number = (major.parse().ok()?, minor.parse().ok()?);
+    is_whole.then_some((number, place))
 }
 
 /// How many disks there are.

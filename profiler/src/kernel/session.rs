@@ -14,8 +14,9 @@ use aya_log::EbpfLogger;
 use ioprof_ebpf::{
     abi::{
         MAX_WORKLOADS,
-        block::{MAX_DEPTHS, MAX_SLOTS},
-        syscall::{MAX_OPERATIONS, series},
+        block::{self, MAX_DEPTHS, MAX_SLOTS},
+        cache,
+        syscall::MAX_OPERATIONS,
     },
     histogram::OCTAVES,
 };
@@ -175,8 +176,6 @@ impl Session {
     /// Where a map cannot be read.
     pub fn finish(mut self) -> Result<Snapshot, Error> {
         self.cost.stop();
-        // The living once more, with what the kernel has counted for them by now.
-        tasks::account_living(&mut self.ebpf)?;
         let mut probes = Vec::new();
         for (probe, verdict) in PROBES.iter().zip(&self.verdicts) {
             let runs = match verdict {
@@ -192,6 +191,10 @@ impl Session {
                 measured_ns: runs.map(|runs| runs.time_ns),
             });
         }
+        // The living once more, with what the kernel has counted for them by now.
+        tasks::account_living(&mut self.ebpf)?;
+        probes::detach(&mut self.ebpf, &["syscall_enter", "syscall_exit"]);
+        tasks::settle_files(&mut self.ebpf)?;
         self.logger.flush();
         let measured_ns = probes.iter().filter_map(|probe| probe.measured_ns).sum();
         let cost = self.cost.over_all(measured_ns);
@@ -212,11 +215,12 @@ impl Session {
 /// The sizes of the maps for so many workloads, and the constants of this kernel, into the object.
 pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
     let workloads = settings.workloads.max(1);
-    let first_block_series = series(workloads + 1, 0);
+    let first_block_series = maps::first_block_series(workloads);
     // Four operations on every disk; some may come later.
     let disks = proc::disks() + 16;
     let slots = (4 * disks * (workloads + 1)).min(MAX_SLOTS);
     let depths = (disks * (workloads + 2)).min(MAX_DEPTHS);
+    let series = block::series(first_block_series, slots + 1);
     let requests = proc::requests_at_most();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
     let mut loader = EbpfLoader::new();
@@ -227,13 +231,16 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
     }
     loader
         .override_global("FIRST_BLOCK_SERIES", &first_block_series, true)
+        .override_global(
+            "FIRST_CACHE_SERIES",
+            &maps::first_cache_series(workloads),
+            true,
+        )
         .override_global("MADE_BY_BIO", &made_by_bio, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
-        .map_max_entries(
-            "DIRECTORY",
-            (first_block_series + 3 * (slots + 1)) * OCTAVES,
-        )
+        .map_max_entries("CACHE", cache::index(workloads + 1, 0))
+        .map_max_entries("DIRECTORY", series * OCTAVES)
         .map_max_entries("BLOCKS", 256 + 512 * workloads)
         .map_max_entries("SLOTS", slots)
         .map_max_entries("BLOCK_STATS", slots + 1)

@@ -11,8 +11,13 @@ struct Call {
 }
 
 const PLAIN: u32 = 0;
-const MOVES: u32 = CallKind::MOVES_BYTES;
+const FILE: u32 = CallKind::FILE;
+const OPENS: u32 = CallKind::OPENS;
 const SYNCS: u32 = CallKind::SYNCS;
+const MOVES: u32 = CallKind::MOVES_BYTES | FILE;
+const READS: u32 = MOVES | CallKind::READS;
+const WRITES: u32 = MOVES | CallKind::WRITES;
+const AT: u32 = CallKind::AT_ARG3;
 
 /// The libc crate does not have it; include/uapi/asm-generic/unistd.h, and the table of x86-64.
 #[expect(
@@ -33,38 +38,38 @@ macro_rules! calls {
 
 /// The calls in the order in which operations are numbered, from 1.
 const CALLS: &[Call] = calls![
-    "read" libc::SYS_read, MOVES | CallKind::SIZE_ARG2,
-    "pread64" libc::SYS_pread64, MOVES | CallKind::SIZE_ARG2,
-    "readv" libc::SYS_readv, MOVES | CallKind::SIZE_VECTOR,
-    "preadv" libc::SYS_preadv, MOVES | CallKind::SIZE_VECTOR,
-    "preadv2" libc::SYS_preadv2, MOVES | CallKind::SIZE_VECTOR,
-    "write" libc::SYS_write, MOVES | CallKind::SIZE_ARG2,
-    "pwrite64" libc::SYS_pwrite64, MOVES | CallKind::SIZE_ARG2,
-    "writev" libc::SYS_writev, MOVES | CallKind::SIZE_VECTOR,
-    "pwritev" libc::SYS_pwritev, MOVES | CallKind::SIZE_VECTOR,
-    "pwritev2" libc::SYS_pwritev2, MOVES | CallKind::SIZE_VECTOR,
-    "copy_file_range" libc::SYS_copy_file_range, MOVES | CallKind::SIZE_ARG4,
-    "sendfile" libc::SYS_sendfile, MOVES | CallKind::SIZE_ARG3,
-    "splice" libc::SYS_splice, MOVES | CallKind::SIZE_ARG4,
-    "fsync" libc::SYS_fsync, SYNCS,
-    "fdatasync" libc::SYS_fdatasync, SYNCS,
-    "sync_file_range" libc::SYS_sync_file_range, SYNCS,
+    "read" libc::SYS_read, READS | CallKind::SIZE_ARG2,
+    "pread64" libc::SYS_pread64, READS | AT | CallKind::SIZE_ARG2,
+    "readv" libc::SYS_readv, READS | CallKind::SIZE_VECTOR,
+    "preadv" libc::SYS_preadv, READS | AT | CallKind::SIZE_VECTOR,
+    "preadv2" libc::SYS_preadv2, READS | AT | CallKind::SIZE_VECTOR,
+    "write" libc::SYS_write, WRITES | CallKind::SIZE_ARG2,
+    "pwrite64" libc::SYS_pwrite64, WRITES | AT | CallKind::SIZE_ARG2,
+    "writev" libc::SYS_writev, WRITES | CallKind::SIZE_VECTOR,
+    "pwritev" libc::SYS_pwritev, WRITES | AT | CallKind::SIZE_VECTOR,
+    "pwritev2" libc::SYS_pwritev2, WRITES | AT | CallKind::SIZE_VECTOR,
+    "copy_file_range" libc::SYS_copy_file_range, MOVES | CallKind::COPIES | CallKind::SIZE_ARG4,
+    "sendfile" libc::SYS_sendfile, MOVES | CallKind::SENDS | CallKind::SIZE_ARG3,
+    "splice" libc::SYS_splice, MOVES | CallKind::COPIES | CallKind::SIZE_ARG4,
+    "fsync" libc::SYS_fsync, SYNCS | FILE,
+    "fdatasync" libc::SYS_fdatasync, SYNCS | FILE,
+    "sync_file_range" libc::SYS_sync_file_range, SYNCS | FILE,
     "msync" libc::SYS_msync, SYNCS,
-    "syncfs" libc::SYS_syncfs, SYNCS,
+    "syncfs" libc::SYS_syncfs, SYNCS | FILE,
     "sync" libc::SYS_sync, SYNCS,
-    "openat" libc::SYS_openat, PLAIN,
-    "openat2" libc::SYS_openat2, PLAIN,
+    "openat" libc::SYS_openat, OPENS,
+    "openat2" libc::SYS_openat2, OPENS,
     "close" libc::SYS_close, PLAIN,
-    "lseek" libc::SYS_lseek, PLAIN,
-    "fstat" libc::SYS_fstat, PLAIN,
+    "lseek" libc::SYS_lseek, FILE,
+    "fstat" libc::SYS_fstat, FILE,
     "newfstatat" libc::SYS_newfstatat, PLAIN,
     "statx" libc::SYS_statx, PLAIN,
-    "getdents64" libc::SYS_getdents64, PLAIN,
+    "getdents64" libc::SYS_getdents64, FILE,
     "truncate" libc::SYS_truncate, PLAIN,
-    "ftruncate" libc::SYS_ftruncate, PLAIN,
-    "fallocate" libc::SYS_fallocate, PLAIN,
-    "fadvise64" libc::SYS_fadvise64, PLAIN,
-    "readahead" libc::SYS_readahead, PLAIN,
+    "ftruncate" libc::SYS_ftruncate, FILE,
+    "fallocate" libc::SYS_fallocate, FILE,
+    "fadvise64" libc::SYS_fadvise64, FILE,
+    "readahead" libc::SYS_readahead, FILE,
     "madvise" libc::SYS_madvise, PLAIN,
     "mmap" libc::SYS_mmap, PLAIN,
     "munmap" libc::SYS_munmap, PLAIN,
@@ -77,8 +82,8 @@ const CALLS: &[Call] = calls![
     "io_pgetevents" SYS_io_pgetevents, CallKind::WAITS,
     "io_uring_enter" libc::SYS_io_uring_enter, CallKind::WAITS,
     // The calls below are older forms, which newer architectures do not have.
-    #[cfg(target_arch = "x86_64")] "open" libc::SYS_open, PLAIN,
-    #[cfg(target_arch = "x86_64")] "creat" libc::SYS_creat, PLAIN,
+    #[cfg(target_arch = "x86_64")] "open" libc::SYS_open, OPENS,
+    #[cfg(target_arch = "x86_64")] "creat" libc::SYS_creat, OPENS,
     #[cfg(target_arch = "x86_64")] "stat" libc::SYS_stat, PLAIN,
     #[cfg(target_arch = "x86_64")] "lstat" libc::SYS_lstat, PLAIN,
     #[cfg(target_arch = "x86_64")] "rename" libc::SYS_rename, PLAIN,

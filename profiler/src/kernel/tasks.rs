@@ -19,6 +19,7 @@ use crate::error::Error;
 const TASKS: &str = "TASKS";
 const SEED: &str = "seed_threads";
 const ACCOUNT: &str = "account_threads";
+const SETTLE: &str = "settle_files";
 
 /// How a process comes into scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum Origin {
 
 /// Verifies the programs that walk over all tasks.
 pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
-    for name in [SEED, ACCOUNT] {
+    for name in [SEED, ACCOUNT, SETTLE] {
         let loaded = || -> Result<(), ProgramError> {
             let iterator: &mut Iter = program(ebpf, name)?.try_into()?;
             iterator.load("task", btf)
@@ -96,6 +97,12 @@ pub fn retire_process(ebpf: &mut Ebpf, pid: i32) -> Result<(), Error> {
 /// Adds what the kernel counted for the living tasks in scope to their workloads' totals.
 pub fn account_living(ebpf: &mut Ebpf) -> Result<(), Error> {
     walk(ebpf, ACCOUNT)
+}
+
+/// Adds what the living tasks did to the files they used last to the rows of those, when the probes of calls
+/// are detached.
+pub fn settle_files(ebpf: &mut Ebpf) -> Result<(), Error> {
+    walk(ebpf, SETTLE)
 }
 
 /// Runs an iterator over all tasks.

@@ -6,6 +6,7 @@ use ioprof_workloads::Summary;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    file::{Cache, Files},
     histogram::Histogram,
     ledger::Ledger,
     time::{CallTime, Time},
@@ -101,6 +102,10 @@ pub struct Workload {
     pub time: Option<Time>,
     /// Its system calls, the most expensive first.
     pub syscalls: Vec<Syscall>,
+    /// How the page cache served it; none where the probes for that are missing.
+    pub cache: Option<Cache>,
+    /// The files it used.
+    pub files: Files,
     /// Its requests to devices; none where the probes for them are missing.
     pub block: Option<Vec<Block>>,
     /// What a built-in workload says it did.

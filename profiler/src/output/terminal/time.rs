@@ -1,12 +1,12 @@
 //! Where the time went, a row for each kind that took any.
 
-use super::{Style, table::Table};
+use super::{Style, WIDTH, table::Table};
 use crate::{
     model::{
         report::Workload,
         time::{CallTime, OffCpu, Time},
     },
-    output::format::{percent, time},
+    output::format::{percent, time, wrapped},
 };
 
 /// Below this part of a call's time nothing is said of it.
@@ -74,18 +74,15 @@ fn slowest(workload: &Workload) -> String {
         Some((call, call.latency.quantile(0.99)?, split)).filter(|_| waits)
     });
     for (call, p99, split) in slow.take(CALLS) {
-        text.push_str(&format!(
-            "{} p99 {}: {}\n",
-            call.name,
-            time(p99),
-            parts(split)
-        ));
+        let mut parts = parts(split);
+        parts[0] = format!("{} p99 {}: {}", call.name, time(p99), parts[0]);
+        text.push_str(&format!("{}\n", wrapped(&parts, WIDTH, "  ")));
     }
     text
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shares are compared")]
-fn parts(split: &CallTime) -> String {
+fn parts(split: &CallTime) -> Vec<String> {
     let all = (split.cpu_ns + split.off_cpu.total()).max(1);
     let mut parts: Vec<_> = named(&split.off_cpu)
         .into_iter()
@@ -94,9 +91,7 @@ fn parts(split: &CallTime) -> String {
         .filter(|(_, ns)| *ns as f64 / all as f64 >= WORTH_TELLING)
         .collect();
     parts.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
-    let parts: Vec<_> = parts
-        .into_iter()
-        .map(|(word, ns)| format!("{word} {}", time(ns)))
-        .collect();
-    parts.join(", ")
+    let told = parts.into_iter();
+    told.map(|(word, ns)| format!("{word} {}", time(ns)))
+        .collect()
 }

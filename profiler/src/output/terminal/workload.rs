@@ -1,6 +1,6 @@
 //! One workload: what it did, its calls, its requests.
 
-use super::{Style, WIDTH, histogram, table::Table, time as split};
+use super::{Style, WIDTH, files, histogram, table::Table, time as split};
 use crate::{
     model::{
         histogram::Histogram,
@@ -22,6 +22,7 @@ pub fn render(workload: &Workload, style: Style) -> String {
     text.push_str(&split::render(workload, style));
     text.push_str(&calls(workload, style));
     text.push_str(&histograms(workload, style));
+    text.push_str(&files::render(workload, style));
     text.push_str(&requests(workload, style));
     text.push_str(&self_reported(workload));
     text

@@ -1,0 +1,41 @@
+//! How the page cache served the calls that read from files.
+
+use super::{MAX_WORKLOADS, Totals, map_value};
+
+/// How a call that reads was served. Hits, which are most calls and the fastest, are what is left of all
+/// calls of their kind: the others are counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Served {
+    /// The call made a request to a device.
+    Miss = 0,
+    /// The call made none, and waited for one that was under way.
+    Wait = 1,
+    /// The file was opened with `O_DIRECT`: the cache was not asked.
+    Direct = 2,
+    /// The call did not read from a regular file, or failed.
+    Neither = 3,
+}
+
+/// How many kinds are counted.
+pub const SERVED: u32 = 4;
+
+/// Calls that were served in one way, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Calls, and nanoseconds from entry to exit.
+    pub latency: Totals,
+    /// Bytes they moved.
+    pub bytes: u64,
+}
+map_value!(CacheStats, 40);
+
+/// Entries of the map, for the largest number of workloads.
+pub const MAX_CACHE_STATS: u32 = SERVED * (MAX_WORKLOADS + 1);
+
+/// The index of a kind of a workload; its histogram's series has the same number from the first on.
+#[inline(always)]
+pub const fn index(workload: u32, served: u32) -> u32 {
+    workload * SERVED + served
+}

@@ -1,0 +1,55 @@
+//! How the page cache served the calls that read.
+
+use aya_ebpf::{btf_maps::PerCpuArray, macros::btf_map};
+use ioprof_ebpf::abi::{
+    cache::{CacheStats, Served, index},
+    task::TaskState,
+    time::Part,
+};
+
+use super::{file, histogram, kernel::constant};
+
+#[btf_map(name = "CACHE")]
+static CACHE: PerCpuArray<CacheStats, 1> = PerCpuArray::new();
+
+/// The first histogram series of these; set at load.
+#[unsafe(no_mangle)]
+static FIRST_CACHE_SERIES: u32 = 0;
+
+/// `O_DIRECT`, which is not the same on all architectures; set at load.
+#[unsafe(no_mangle)]
+static O_DIRECT: u32 = 0;
+
+/// Counts a call that reads and was not served from the cache at once. `flags` and `mode` are those of the
+/// file; 0 where there is none.
+#[inline(always)]
+pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency: u64, bytes: u64) {
+    let served = match () {
+        () if !file::is_regular(mode) => Served::Neither,
+        () if flags & constant(&O_DIRECT) != 0 => Served::Direct,
+        () if state.requests != 0 => Served::Miss,
+        () if waited => Served::Wait,
+        () => return,
+    };
+    let index = index(state.workload, served as u32);
+    let Some(stats) = CACHE.get_ptr_mut(index) else {
+        return;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes it.
+    unsafe {
+        (*stats).latency.add(latency);
+        (*stats).bytes += bytes;
+    }
+    histogram::record(constant(&FIRST_CACHE_SERIES) + index, latency);
+}
+
+/// Whether a thread has waited for a device in the call in flight.
+#[inline(always)]
+pub fn has_waited(state: &TaskState) -> bool {
+    let waits = &state.clock.call_parts;
+    state.clock.call_off_ns != 0
+        && waits[Part::Queue as usize]
+            + waits[Part::Service as usize]
+            + waits[Part::Device as usize]
+            != 0
+}

@@ -1,0 +1,251 @@
+//! System calls on files: which file a descriptor stands for, and what was done to it.
+//!
+//! A thread keeps the file it has used last in its record, with what it did to it; that goes into the file's
+//! row when the thread turns to another file or ends. A call on the same file as the one before takes no
+//! look-up.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+use ioprof_ebpf::abi::{
+    file::{FileCalls, FileKey, FileStats, SIZES, size_class},
+    syscall::CallKind,
+    task::TaskState,
+};
+
+use super::{
+    atomic,
+    file::{self, read},
+    kernel::{self, field},
+    path,
+    syscall::UNKNOWN_SIZE,
+};
+
+/// A call that is over, as far as files are concerned.
+#[derive(Clone, Copy)]
+pub struct Call {
+    pub kind: CallKind,
+    pub latency: u64,
+    pub result: u64,
+    pub failed: bool,
+}
+
+/// What the call did to one of its files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Did {
+    Read,
+    Write,
+    Open,
+    Other,
+}
+
+/// Counts a call in the rows of its files, and returns the flags and the mode of the one it reads from; 0 for
+/// none.
+///
+/// # Safety
+///
+/// `task` is the running task, `registers` those of its call.
+#[inline(always)]
+pub unsafe fn count(
+    task: *const c_void,
+    state: &mut TaskState,
+    registers: *const c_void,
+    call: &Call,
+) -> (u32, u32) {
+    let kind = call.kind;
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let argument = |offset| field::<u64>(registers, offset);
+        if kind.has(CallKind::COPIES | CallKind::SENDS) {
+            let (from, to) = if kind.has(CallKind::COPIES) {
+                (&kernel::OFF_ARG0, &kernel::OFF_ARG2)
+            } else {
+                (&kernel::OFF_ARG1, &kernel::OFF_ARG0)
+            };
+            // The time of the call is that of the file it writes.
+            if turn_to(task, state, argument(to)) {
+                add(state, Did::Write, call, call.latency, None);
+            }
+            if turn_to(task, state, argument(from)) {
+                add(state, Did::Read, call, 0, None);
+                return (state.file.flags, state.file.mode);
+            }
+            return (0, 0);
+        }
+        let descriptor = if kind.has(CallKind::OPENS) {
+            if call.failed {
+                return (0, 0);
+            }
+            // The address of a file that was closed may be that of the new one.
+            settle(state);
+            state.file.file = 0;
+            call.result
+        } else {
+            argument(&kernel::OFF_ARG0)
+        };
+        if !turn_to(task, state, descriptor) {
+            return (0, 0);
+        }
+        let did = match () {
+            () if kind.has(CallKind::READS) => Did::Read,
+            () if kind.has(CallKind::WRITES) => Did::Write,
+            () if kind.has(CallKind::OPENS) => Did::Open,
+            () => Did::Other,
+        };
+        let at = kind
+            .has(CallKind::AT_ARG3)
+            .then(|| argument(&kernel::OFF_ARG3));
+        add(state, did, call, call.latency, at);
+    }
+    (state.file.flags, state.file.mode)
+}
+
+/// Makes the file of a descriptor the one in the thread's record. False where there is none.
+///
+/// # Safety
+///
+/// `task` is the running task.
+#[inline(always)]
+unsafe fn turn_to(task: *const c_void, state: &mut TaskState, descriptor: u64) -> bool {
+    // SAFETY: by the caller's promise; the rest is loaded from it. The helper checks the address.
+    let file = unsafe {
+        let files: *const c_void = field(task, &kernel::OFF_TASK_FILES);
+        let table: *const c_void = field(files, &kernel::OFF_FILES_FDT);
+        let descriptor = u64::from(descriptor as u32);
+        if descriptor >= u64::from(field::<u32>(table, &kernel::OFF_FDT_MAX)) {
+            return false;
+        }
+        let slots: u64 = field(table, &kernel::OFF_FDT_FD);
+        let slot = slots.wrapping_add(descriptor * 8) as *const u64;
+        bpf_probe_read_kernel(slot).unwrap_or(0)
+    };
+    if file == 0 {
+        return false;
+    }
+    let inode: u64 = read(file, &kernel::OFF_FILE_INODE);
+    if (file, inode) != (state.file.file, state.file.inode) {
+        settle(state);
+        take(state, file, inode);
+    }
+    true
+}
+
+/// Takes a file into the thread's record.
+#[inline(always)]
+fn take(state: &mut TaskState, file: u64, inode: u64) {
+    let (key, mode) = file::key(state.workload, inode);
+    state.file.file = file;
+    state.file.inode = inode;
+    state.file.key = key;
+    state.file.mode = mode;
+    state.file.flags = read(file, &kernel::OFF_FILE_FLAGS);
+    state.file.end = 0;
+    if let Some(row) = file::row_or_new(&key, mode, || path::of_file(file)) {
+        // SAFETY: the row is in the map.
+        unsafe { state.file.end = (*row).end };
+    }
+}
+
+/// Adds a call to what the thread has done to its file.
+#[inline(always)]
+fn add(state: &mut TaskState, did: Did, call: &Call, ns: u64, at: Option<u64>) {
+    let open = &mut state.file;
+    let calls = &mut open.calls;
+    calls.ns += ns;
+    if ns > calls.max_ns {
+        calls.max_ns = ns;
+    }
+    let moved = if call.failed { 0 } else { call.result };
+    match did {
+        Did::Read => {
+            calls.reads += 1;
+            calls.read_bytes += moved;
+        }
+        Did::Write => {
+            calls.writes += 1;
+            calls.written_bytes += moved;
+        }
+        Did::Open => {
+            calls.opens += 1;
+            return;
+        }
+        Did::Other => return,
+    }
+    if !file::is_regular(open.mode) {
+        return;
+    }
+    // The size that a copy asks for is mostly just a large number.
+    let copies = call.kind.has(CallKind::COPIES | CallKind::SENDS);
+    let size = if copies || state.size == UNKNOWN_SIZE {
+        moved
+    } else {
+        state.size
+    };
+    let begin = match at {
+        Some(at) => at,
+        None => read::<u64>(open.file, &kernel::OFF_FILE_POS).wrapping_sub(moved),
+    };
+    if begin == open.end {
+        calls.sequential += 1;
+    }
+    open.end = begin + moved;
+    if (begin | size) & 4095 != 0 {
+        calls.unaligned += 1;
+    }
+    calls.sizes[size_class(size) & (SIZES - 1)] += 1;
+}
+
+/// Adds what the thread has done to its file to the file's row.
+#[inline(always)]
+pub fn settle(state: &mut TaskState) {
+    if state.file.file == 0 {
+        return;
+    }
+    let others = FileKey::others(state.workload);
+    if let Some(row) = file::row(&state.file.key).or_else(|| file::row(&others)) {
+        // SAFETY: the row is in the map; CPUs share it by atomic operations. Two threads that read one file
+        // may overwrite each other's end: then neither reads it in sequence.
+        unsafe {
+            (*row).end = state.file.end;
+            add_up(row, &state.file.calls);
+        }
+    }
+    state.file.calls = FileCalls::default();
+}
+
+/// Adds one set of counts to those of a row.
+///
+/// # Safety
+///
+/// `row` is in the map.
+#[inline(always)]
+unsafe fn add_up(row: *mut FileStats, calls: &FileCalls) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let sum = &raw mut (*row).calls;
+        macro_rules! add {
+            ($($name:ident),*) => {
+                $(if calls.$name != 0 {
+                    atomic::add(&raw mut (*sum).$name, calls.$name);
+                })*
+            };
+        }
+        add!(
+            opens,
+            reads,
+            writes,
+            read_bytes,
+            written_bytes,
+            ns,
+            sequential,
+            unaligned
+        );
+        atomic::raise(&raw mut (*sum).max_ns, calls.max_ns);
+        for class in 0..SIZES {
+            if calls.sizes[class] != 0 {
+                let cell = (&raw mut (*sum).sizes).cast::<u32>().add(class);
+                atomic::add_u32(cell, calls.sizes[class]);
+            }
+        }
+    }
+}

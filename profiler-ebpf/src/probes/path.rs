@@ -1,0 +1,111 @@
+//! The path of a file, read once, when the file is first seen.
+
+use aya_ebpf::{btf_maps::Array, helpers::generated::bpf_probe_read_kernel_str, macros::btf_map};
+use ioprof_ebpf::abi::file::{MAX_FILES, PATH_BYTES, PATH_DEPTH, Path};
+
+use super::{
+    atomic,
+    file::read,
+    kernel::{self, constant},
+};
+
+/// The paths, by their number.
+#[btf_map(name = "PATHS")]
+static PATHS: Array<Path, { MAX_FILES as usize }> = Array::new();
+
+/// How many numbers were handed out.
+#[btf_map(name = "PATHS_USED")]
+static PATHS_USED: Array<u64, 1> = Array::new();
+
+/// Keeps the path of an open file, and returns its number; 0 where there is no room.
+#[inline(always)]
+pub fn of_file(file: u64) -> u64 {
+    let vfsmount: u64 = read(file, &kernel::OFF_FILE_MNT);
+    let mount = vfsmount.wrapping_sub(constant(&kernel::OFF_MOUNT_MNT).into());
+    keep(read(file, &kernel::OFF_FILE_DENTRY), mount)
+}
+
+/// Keeps the path of a file of which only the inode is known, from the root of its file system on: any of its
+/// names, where it has several.
+#[inline(always)]
+pub fn of_inode(inode: u64) -> u64 {
+    let alias: u64 = read(inode, &kernel::OFF_INODE_ALIASES);
+    if alias == 0 {
+        return 0;
+    }
+    let dentry = alias.wrapping_sub(constant(&kernel::OFF_DENTRY_ALIAS).into());
+    keep(dentry, 0)
+}
+
+/// Keeps the names from a directory entry up to the root: that of all mounts, or, where no mount is given,
+/// that of the file system.
+#[inline(always)]
+fn keep(mut dentry: u64, mut mount: u64) -> u64 {
+    let Some(used) = PATHS_USED.get_ptr_mut(0) else {
+        return 0;
+    };
+    let number = atomic::add(used, 1) + 1;
+    let Some(path) = PATHS.get_ptr_mut(number as u32) else {
+        return 0;
+    };
+    let mut flags = Path::TRUNCATED;
+    if read::<u64>(dentry, &kernel::OFF_DENTRY_HASHED) == 0 {
+        flags |= Path::DELETED;
+    }
+    if mount == 0 {
+        flags |= Path::IN_FILE_SYSTEM;
+    }
+    let mut root = root_of(mount);
+    let mut length: u32 = 0;
+    for _ in 0..PATH_DEPTH {
+        if dentry == root {
+            let parent: u64 = read(mount, &kernel::OFF_MOUNT_PARENT);
+            if parent == mount {
+                flags &= !Path::TRUNCATED;
+                break;
+            }
+            dentry = read(mount, &kernel::OFF_MOUNT_MOUNTPOINT);
+            mount = parent;
+            root = root_of(mount);
+            continue;
+        }
+        let parent: u64 = read(dentry, &kernel::OFF_DENTRY_PARENT);
+        if parent == dentry {
+            flags &= !Path::TRUNCATED;
+            break;
+        }
+        let name: u64 = read(dentry, &kernel::OFF_DENTRY_NAME);
+        // SAFETY: what is masked, and the size behind it, lie within the array; the helper checks the name's
+        // address.
+        let bytes = unsafe {
+            let to = (&raw mut (*path).names)
+                .cast::<u8>()
+                .add(length as usize & (PATH_BYTES - 1));
+            bpf_probe_read_kernel_str(to.cast(), PATH_BYTES as u32, name as *const _)
+        };
+        if bytes <= 0 {
+            break;
+        }
+        length += bytes as u32;
+        if length >= PATH_BYTES as u32 {
+            break;
+        }
+        dentry = parent;
+    }
+    // SAFETY: the value is in the map, and nobody else has its number yet.
+    unsafe {
+        (*path).length = length;
+        (*path).flags = flags;
+    }
+    number
+}
+
+/// The directory entry at the root of a mount; none where there is no mount.
+#[inline(always)]
+fn root_of(mount: u64) -> u64 {
+    if mount == 0 {
+        return 0;
+    }
+    let vfsmount = mount.wrapping_add(constant(&kernel::OFF_MOUNT_MNT).into());
+    read(vfsmount, &kernel::OFF_VFSMOUNT_ROOT)
+}

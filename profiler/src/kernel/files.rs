@@ -1,0 +1,140 @@
+//! The table of files, with their paths.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        fs::MetadataExt as _,
+    },
+    path::{Path as FilePath, PathBuf},
+};
+
+use aya::Ebpf;
+use ioprof_ebpf::abi::{
+    block::device_number,
+    file::{FileKey, FileStats, PATH_BYTES, Path},
+};
+
+use super::{
+    maps::{FILES, array, entries, refused},
+    proc::Mounts,
+};
+use crate::error::Error;
+
+/// A row of the table of files.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Whose it is, and which file.
+    pub key: FileKey,
+    /// What was done to it.
+    pub stats: FileStats,
+    /// Its path; none where it was not seen.
+    pub path: Option<PathBuf>,
+    /// Whether the path leads to the file now.
+    pub is_current: bool,
+}
+
+/// Reads the rows.
+pub fn read(ebpf: &Ebpf) -> Result<Vec<File>, Error> {
+    const PATHS: &str = "PATHS";
+    let paths = array::<Path>(ebpf, PATHS)?;
+    let mounts = Mounts::now();
+    entries::<FileKey, FileStats>(ebpf, FILES)?
+        .into_iter()
+        .map(|(key, stats)| {
+            let mut file = File {
+                key,
+                stats,
+                path: None,
+                is_current: false,
+            };
+            // A number past the end was handed out when no room was left.
+            if (1..u64::from(paths.len())).contains(&stats.path) {
+                let kept = paths.get(&(stats.path as u32), 0).map_err(refused(PATHS))?;
+                file.path = path(&kept, key.device, &mounts);
+                file.is_current = kept.flags & Path::DELETED == 0
+                    && file.path.as_ref().is_some_and(|path| leads_to(path, &key));
+            }
+            Ok(file)
+        })
+        .collect()
+}
+
+/// Whether a path leads to the file. The inode's number alone is compared: btrfs shows each subvolume under a
+/// device number of its own.
+fn leads_to(path: &FilePath, key: &FileKey) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.ino() == key.inode)
+}
+
+/// The path that the probes have kept: the names stand there from the file up.
+fn path(kept: &Path, device: u32, mounts: &Mounts) -> Option<PathBuf> {
+    let used = (kept.length as usize).min(PATH_BYTES);
+    let mut names: Vec<&[u8]> = kept.names[..used]
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.reverse();
+    let mut path = match () {
+        () if kept.flags & Path::TRUNCATED != 0 => PathBuf::from("..."),
+        () if kept.flags & Path::IN_FILE_SYSTEM != 0 => mounts.of(device_number(device))?,
+        () => PathBuf::from("/"),
+    };
+    path.extend(names.iter().map(|name| std::ffi::OsStr::from_bytes(name)));
+    Some(path)
+}
+
+/// Text of /proc/PID/mountinfo with its escapes undone, see proc_pid_mountinfo(5).
+pub fn unescaped(text: &str) -> PathBuf {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let octal = (*first == b'\\').then(|| after.get(..3)).flatten();
+        let escaped = octal
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    OsString::from_vec(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(names: &[u8], flags: u32) -> Path {
+        let mut path = Path {
+            length: names.len() as u32,
+            flags,
+            names: [0; 2 * PATH_BYTES],
+        };
+        path.names[..names.len()].copy_from_slice(names);
+        path
+    }
+
+    #[test]
+    fn a_path_is_put_together_from_the_root_down() {
+        let mounts = Mounts::default();
+        let of = |names: &[u8], flags| path(&kept(names, flags), 0, &mounts);
+        assert_eq!(of(b"data\0lib\0var\0", 0), Some("/var/lib/data".into()));
+        let cut = of(b"data\0lib\0", Path::TRUNCATED);
+        assert_eq!(cut, Some(".../lib/data".into()));
+        // Where the file system is mounted is not known.
+        assert_eq!(of(b"data\0", Path::IN_FILE_SYSTEM), None);
+    }
+
+    #[test]
+    fn escapes_of_mountinfo_are_undone() {
+        assert_eq!(unescaped(r"/a\040b\134c"), PathBuf::from(r"/a b\c"));
+        assert_eq!(unescaped(r"/a\04"), PathBuf::from(r"/a\04"));
+    }
+}

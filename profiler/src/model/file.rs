@@ -1,0 +1,113 @@
+//! Which files a workload used, and how the page cache served it.
+
+use serde::{Deserialize, Serialize};
+
+use super::histogram::Histogram;
+
+/// What a row of the files is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A block device that was opened itself.
+    BlockDevice,
+    /// All directories.
+    Directories,
+    /// All pipes.
+    Pipes,
+    /// All sockets.
+    Sockets,
+    /// All terminals and other character devices.
+    CharacterDevices,
+    /// Everything else that a descriptor may stand for, such as an epoll.
+    Anonymous,
+}
+
+/// What was done to a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileCounts {
+    /// Opens of it.
+    pub opens: u64,
+    /// Calls that read from it.
+    pub reads: u64,
+    /// Bytes they read.
+    pub read_bytes: u64,
+    /// Calls that wrote to it.
+    pub writes: u64,
+    /// Bytes they wrote.
+    pub written_bytes: u64,
+    /// Time in all calls on it.
+    pub time_ns: u64,
+    /// The longest of them.
+    pub max_ns: u64,
+    /// Bytes read from devices for it.
+    pub device_read_bytes: u64,
+    /// Bytes of it written to devices.
+    pub device_written_bytes: u64,
+    /// Bytes of its pages that were made dirty.
+    pub dirtied_bytes: u64,
+    /// Page faults on its pages that found the page in memory.
+    pub minor_faults: u64,
+    /// Page faults on its pages that waited for a device.
+    pub major_faults: u64,
+    /// Write faults that had to make a page dirty.
+    pub dirtying_faults: u64,
+    /// Time of the major faults.
+    pub major_fault_ns: u64,
+    /// Reads and writes that began where the one before had ended.
+    pub sequential: u64,
+    /// Reads and writes whose offset or size was no multiple of 4096.
+    pub unaligned: u64,
+}
+
+/// One file, or all of a kind that have no names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its path; none where it has none, or none was seen.
+    pub path: Option<String>,
+    /// Whether that led to it when the run was over: false where it was renamed, deleted or is in another
+    /// mount namespace.
+    pub path_is_current: bool,
+    /// What it is.
+    pub kind: FileKind,
+    /// What was done to it.
+    #[serde(flatten)]
+    pub counts: FileCounts,
+    /// The most frequent size of reads and writes, as the lower bound of a power of two; none where there
+    /// were none, 0 below 1 KiB.
+    pub typical_size_bytes: Option<u64>,
+}
+
+/// The files of a workload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Those with the most time, bytes or device bytes.
+    pub top: Vec<File>,
+    /// How many others have a row in the kernel's table.
+    pub others: u64,
+    /// All others together, those without a row included: with the rows above they add up to everything.
+    pub other_counts: FileCounts,
+}
+
+/// How calls that read from regular files were served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// From the page cache, without a request and without waiting.
+    pub hits: Served,
+    /// By calls that made a request to a device.
+    pub misses: Served,
+    /// By calls that made none, and waited for one that was under way.
+    pub read_ahead_waits: Served,
+    /// Past the cache.
+    pub direct: Served,
+}
+
+/// Calls that were served in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Served {
+    /// Bytes they read.
+    pub bytes: u64,
+    /// From entry to exit; its count is that of the calls.
+    pub latency: Histogram,
+}

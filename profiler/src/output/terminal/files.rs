@@ -1,0 +1,146 @@
+//! How the page cache served a workload, and its files.
+
+use super::{Style, table::Table};
+use crate::{
+    model::{
+        file::{Cache, File, FileCounts, FileKind, Files},
+        report::{BlockOperation, Workload},
+    },
+    output::format::{bytes, count, digits, printable, time},
+};
+
+/// How many files have a line, and how wide their names may be.
+const FILES: usize = 10;
+const NAME: usize = 30;
+
+/// Both tables; nothing where no file was read or written.
+pub fn render(workload: &Workload, style: Style) -> String {
+    let cache = workload.cache.as_ref();
+    let cache = cache.map_or_else(String::new, |cache| served(workload, cache, style));
+    format!("{cache}{}", files(&workload.files, style))
+}
+
+fn served(workload: &Workload, cache: &Cache, style: Style) -> String {
+    let kinds = [
+        ("cache hit", &cache.hits),
+        ("cache miss", &cache.misses),
+        ("read-ahead wait", &cache.read_ahead_waits),
+        ("direct", &cache.direct),
+    ];
+    if kinds.iter().all(|(_, served)| served.latency.count == 0) {
+        return String::new();
+    }
+    let header = [
+        "reads of files",
+        "calls",
+        "bytes",
+        "time",
+        "p50",
+        "p99",
+        "max",
+    ];
+    let mut table = Table::new(1, &header);
+    for (name, served) in kinds {
+        let latency = &served.latency;
+        if latency.count > 0 {
+            let quantile = |q| latency.quantile(q).map_or_else(|| "-".into(), time);
+            table.row([
+                name.to_owned(),
+                count(latency.count),
+                bytes(served.bytes),
+                time(latency.sum),
+                quantile(0.5),
+                quantile(0.99),
+                time(latency.max),
+            ]);
+        }
+    }
+    let asked: u64 = kinds.iter().map(|(_, served)| served.bytes).sum();
+    format!(
+        "{}{}\n",
+        table.render(style),
+        amplification(workload, asked)
+    )
+}
+
+/// Bytes read from devices over bytes asked for.
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn amplification(workload: &Workload, asked: u64) -> String {
+    let read: u64 = workload
+        .block
+        .iter()
+        .flatten()
+        .filter(|block| block.operation == BlockOperation::Read)
+        .map(|block| block.bytes)
+        .sum();
+    if asked == 0 || read == 0 {
+        return String::new();
+    }
+    format!(
+        "read amplification {} ({} from devices)\n",
+        digits(read as f64 / asked as f64),
+        bytes(read)
+    )
+}
+
+fn files(files: &Files, style: Style) -> String {
+    if files.top.is_empty() {
+        return String::new();
+    }
+    let header = ["file", "read", "written", "time", "dev. r", "dev. w"];
+    let mut table = Table::new(1, &header);
+    for file in files.top.iter().take(FILES) {
+        table.row(row(name(file), &file.counts));
+    }
+    let mut rest = files.other_counts;
+    for file in files.top.iter().skip(FILES) {
+        let counts = &file.counts;
+        rest.reads += counts.reads;
+        rest.writes += counts.writes;
+        rest.read_bytes += counts.read_bytes;
+        rest.written_bytes += counts.written_bytes;
+        rest.time_ns += counts.time_ns;
+        rest.device_read_bytes += counts.device_read_bytes;
+        rest.device_written_bytes += counts.device_written_bytes;
+    }
+    let others = files.others + files.top.len().saturating_sub(FILES) as u64;
+    if rest != FileCounts::default() {
+        table.row(row(format!("{} other files", count(others)), &rest));
+    }
+    format!("{}\n", table.render(style))
+}
+
+fn row(name: String, counts: &FileCounts) -> [String; 6] {
+    [
+        name,
+        bytes(counts.read_bytes),
+        bytes(counts.written_bytes),
+        time(counts.time_ns),
+        bytes(counts.device_read_bytes),
+        bytes(counts.device_written_bytes),
+    ]
+}
+
+/// The end of a path says more than its beginning.
+fn name(file: &File) -> String {
+    let text = match (file.kind, &file.path) {
+        (FileKind::Directories, _) => "(directories)".into(),
+        (FileKind::Pipes, _) => "(pipes)".into(),
+        (FileKind::Sockets, _) => "(sockets)".into(),
+        (FileKind::CharacterDevices, _) => "(terminals, character devices)".into(),
+        (FileKind::Anonymous, _) => "(other descriptors)".into(),
+        (_, None) => "(name not seen)".into(),
+        (_, Some(path)) => printable(path),
+    };
+    let mark = if file.path.is_some() && !file.path_is_current {
+        "*"
+    } else {
+        ""
+    };
+    let length = text.chars().count() + mark.len();
+    if length <= NAME {
+        return format!("{text}{mark}");
+    }
+    let kept: String = text.chars().skip(length + 3 - NAME).collect();
+    format!("...{kept}{mark}")
+}

@@ -1,0 +1,262 @@
+//! Every call on a file counts in the row of that file, and the page cache's part in it is told.
+
+mod support;
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use support::{
+    Report,
+    attached::Attached,
+    device::{Loop, written_file},
+    profile, profile_lossy,
+    program::Program,
+    report::{items, number},
+    requirements::{can_profile, tool},
+    succeed,
+};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+fn plain(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+/// A column of the files, all rows together, those without one included.
+fn sum(report: &Report, column: &str) -> u64 {
+    let files = &report.workload(0)["files"];
+    let rows: u64 = items(&files["top"]).map(|row| number(&row[column])).sum();
+    rows + number(&files["other_counts"][column])
+}
+
+fn file<'a>(report: &'a Report, path: &Path) -> &'a Value {
+    items(&report.workload(0)["files"]["top"])
+        .find(|row| row["path"] == plain(path))
+        .unwrap_or_else(|| panic!("no row of {}", path.display()))
+}
+
+/// Bytes and calls by how the cache served them.
+fn served(report: &Report, how: &str) -> (u64, u64) {
+    let served = &report.workload(0)["cache"][how];
+    (
+        number(&served["bytes"]),
+        number(&served["latency"]["count"]),
+    )
+}
+
+/// Takes a file out of the page cache.
+fn evict(path: &Path) {
+    let file = fs::File::open(path).expect("the file is there");
+    let advice = nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED;
+    nix::fcntl::posix_fadvise(file, 0, 0, advice).expect("it can be evicted");
+}
+
+#[test]
+fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
+    if !can_profile(&["cc", "mkfs.ext4", "losetup"]) {
+        return;
+    }
+    let program = Program::compile("files");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), 16 * MIB);
+    // In one call: read-ahead brings what later calls would find.
+    let command = program.with(&["read", plain(&path), &(16 * MIB).to_string()]);
+    evict(&path);
+    let cold = profile(&[], &command);
+    let all = 16 * MIB as u64;
+    let (missed, misses) = served(&cold, "misses");
+    let (waited, waits) = served(&cold, "read_ahead_waits");
+    assert_eq!(missed + waited, all, "{:#}", cold.workload(0)["cache"]);
+    assert_eq!(misses + waits, 1);
+    // The end of the file.
+    assert_eq!(served(&cold, "hits"), (0, 1));
+    let warm = profile(&[], &command);
+    assert_eq!(served(&warm, "hits"), (all, 2));
+    for how in ["misses", "read_ahead_waits", "direct"] {
+        assert_eq!(served(&warm, how), (0, 0), "{how}");
+    }
+    for report in [&cold, &warm] {
+        let row = file(report, &path);
+        assert_eq!(number(&row["reads"]), 2);
+        assert_eq!(number(&row["read_bytes"]), all);
+        assert_eq!(number(&row["opens"]), 1);
+        assert_eq!(number(&row["sequential"]), 2);
+        assert_eq!(number(&row["unaligned"]), 0);
+        assert_eq!(number(&row["typical_size_bytes"]), 16 * MIB as u64);
+        assert_eq!(row["path_is_current"], true);
+    }
+}
+
+#[test]
+fn direct_reads_do_not_ask_the_cache() {
+    if !can_profile(&["cc", "mkfs.ext4", "losetup"]) {
+        return;
+    }
+    let program = Program::compile("direct_io");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), 4 * MIB);
+    let report = profile(&[], &program.with(&[plain(&path), "read", "4096", "100"]));
+    assert_eq!(served(&report, "direct"), (100 * 4096, 100));
+    for how in ["hits", "misses", "read_ahead_waits"] {
+        assert_eq!(served(&report, how), (0, 0), "{how}");
+    }
+}
+
+#[test]
+fn what_has_no_name_is_told_by_its_kind() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let report = profile(
+        &[],
+        &[
+            "sh",
+            "-c",
+            "head -c 1000 /dev/zero | cat | wc -c; ls / | wc -l",
+        ],
+    );
+    let files = &report.workload(0)["files"];
+    let kind = |kind: &str| {
+        items(&files["top"])
+            .find(|row| row["kind"] == kind)
+            .cloned()
+    };
+    let pipes = kind("pipes").expect("there were pipes");
+    assert!(pipes["path"].is_null(), "{pipes:#}");
+    assert!(number(&pipes["read_bytes"]) >= 2000, "{pipes:#}");
+    assert!(number(&kind("character_devices").expect("/dev/zero")["read_bytes"]) >= 1000);
+    assert!(number(&kind("directories").expect("/")["time_ns"]) > 0);
+    // Pipes are no files to the page cache.
+    let cache = &report.workload(0)["cache"];
+    assert!(number(&cache["misses"]["bytes"]) < 1_000_000, "{cache:#}");
+}
+
+#[test]
+fn a_thousand_open_files_keep_their_rows_when_they_are_renamed_and_deleted() {
+    const COUNT: u64 = 1000;
+    if !can_profile(&["cc"]) {
+        return;
+    }
+    let program = Program::compile("files");
+    let folder = support::folder();
+    for at in 0..COUNT {
+        fs::write(folder.path().join(format!("file-{at:06}")), [7; 4096]).expect("written");
+    }
+    let report = profile(
+        &[],
+        &program.with(&["keep", plain(folder.path()), &COUNT.to_string()]),
+    );
+    assert_eq!(sum(&report, "opens"), COUNT);
+    assert_eq!(sum(&report, "reads"), 3 * COUNT);
+    assert_eq!(sum(&report, "read_bytes"), 3 * COUNT * 4096);
+    let call = report.call("pread64");
+    assert_eq!((call.calls, call.bytes), (3 * COUNT, 3 * COUNT * 4096));
+    let files = &report.workload(0)["files"];
+    for row in items(&files["top"]) {
+        assert_eq!(number(&row["reads"]), 3, "{row:#}");
+        let path = row["path"].as_str().expect("a path");
+        let name = path.rsplit('-').next().expect("a number");
+        let at: u64 = name.parse().expect("a number");
+        // The name is that of the first sight; whether it still leads to the file is told.
+        assert_eq!(path, plain(&folder.path().join(format!("file-{at:06}"))));
+        assert_eq!(row["path_is_current"], at % 4 > 1, "{row:#}");
+    }
+    let told = items(&files["top"]).count() as u64;
+    assert_eq!(told + number(&files["others"]), COUNT);
+}
+
+#[test]
+fn a_hundred_thousand_files_fill_the_table_and_none_is_lost() {
+    const COUNT: u64 = 100_000;
+    if !can_profile(&["cc"]) {
+        return;
+    }
+    let program = Program::compile("files");
+    let folder = support::folder();
+    let report = profile(
+        &[],
+        &program.with(&["make", plain(folder.path()), &COUNT.to_string()]),
+    );
+    assert_eq!(sum(&report, "opens"), COUNT);
+    assert_eq!(sum(&report, "writes"), COUNT);
+    assert_eq!(sum(&report, "written_bytes"), COUNT);
+    let files = &report.workload(0)["files"];
+    let rows = items(&files["top"]).count() as u64 + number(&files["others"]);
+    // All the room there is, but for the row of all others.
+    assert_eq!(rows, 32 * KIB as u64 - 1);
+    for row in items(&files["top"]) {
+        assert_eq!(
+            (number(&row["opens"]), number(&row["writes"])),
+            (1, 1),
+            "{row:#}"
+        );
+        assert_eq!(row["path_is_current"], true, "{row:#}");
+    }
+}
+
+#[test]
+fn a_file_that_was_open_before_has_its_name() {
+    if !can_profile(&["cc"]) {
+        return;
+    }
+    let program = Program::compile("files");
+    let folder = support::folder();
+    let path = folder.path().join("data with a space");
+    fs::write(&path, vec![1; 64 * KIB]).expect("a file can be written");
+    let words = program.with(&["wait", plain(&path), "4096"]);
+    let mut reader = Command::new(&words[0])
+        .args(&words[1..])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("it can be started");
+    let attached = Attached::to(&[reader.id()], &[]);
+    let mut stdin = reader.stdin.take().expect("a pipe");
+    // It waits for this, perhaps before its standard input; it ends with what it reads.
+    stdin.write_all(b"x").expect("it reads");
+    reader.wait().expect("it ends");
+    let report = attached.ended();
+    let row = file(&report, &path);
+    assert_eq!(number(&row["read_bytes"]), 64 * KIB as u64, "{row:#}");
+    assert_eq!(number(&row["reads"]), 17, "{row:#}");
+}
+
+#[test]
+fn a_file_on_overlayfs_has_the_path_that_it_was_opened_by() {
+    if !can_profile(&["cc", "mount", "umount"]) {
+        return;
+    }
+    let program = Program::compile("files");
+    let folder = support::folder();
+    let place = |name: &str| folder.path().join(name);
+    succeed(
+        tool("mount")
+            .args(["-t", "tmpfs", "none"])
+            .arg(folder.path()),
+    );
+    for name in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(place(name)).expect("a folder can be made");
+    }
+    fs::write(place("lower").join("data"), vec![1; 64 * KIB]).expect("a file can be written");
+    let [lower, upper, work] =
+        ["lower", "upper", "work"].map(|name| plain(&place(name)).to_owned());
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    let mut mount = tool("mount");
+    succeed(
+        mount
+            .args(["-t", "overlay", "overlay", "-o", &options])
+            .arg(place("merged")),
+    );
+    let path = place("merged").join("data");
+    let report = profile_lossy(&[], &program.with(&["read", plain(&path), "4096"]));
+    for mounted in [place("merged"), folder.path().to_owned()] {
+        succeed(tool("umount").arg(mounted));
+    }
+    let row = file(&report, &path);
+    assert_eq!(number(&row["read_bytes"]), 64 * KIB as u64, "{row:#}");
+}

@@ -1,0 +1,78 @@
+/* files WHAT DIRECTORY COUNT: system calls on many files.
+ *   make   makes COUNT files of one byte, each a file of its own
+ *   keep   opens COUNT files, all at once, and reads a page of each three times in turn; before the third time
+ *          it renames every fourth file and deletes every fourth behind those
+ *   read   reads the file that DIRECTORY names to its end, COUNT bytes at a time
+ *   wait   as read, but opens the file first, and then waits for a byte on its standard input */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void must(int holds) {
+    if (!holds)
+        _exit(99);
+}
+
+static char path[4096], moved[4096], *buffer;
+
+static const char *name(const char *folder, long number) {
+    snprintf(path, sizeof path, "%s/file-%06ld", folder, number);
+    return path;
+}
+
+static void make(const char *folder, long count) {
+    for (long i = 0; i < count; i++) {
+        int file = open(name(folder, i), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        must(file >= 0 && write(file, "x", 1) == 1);
+        close(file);
+    }
+}
+
+static void keep(const char *folder, long count) {
+    struct rlimit files = {count + 100, count + 100};
+    must(setrlimit(RLIMIT_NOFILE, &files) == 0);
+    int *open_files = malloc(count * sizeof *open_files);
+    for (long i = 0; i < count; i++)
+        must((open_files[i] = open(name(folder, i), O_RDONLY)) >= 0);
+    for (int turn = 0; turn < 3; turn++) {
+        for (long i = 0; turn == 2 && i < count; i++) {
+            snprintf(moved, sizeof moved, "%s/moved-%06ld", folder, i);
+            if (i % 4 == 0)
+                must(rename(name(folder, i), moved) == 0);
+            if (i % 4 == 1)
+                must(unlink(name(folder, i)) == 0);
+        }
+        for (long i = 0; i < count; i++)
+            must(pread(open_files[i], buffer, 4096, 0) == 4096);
+    }
+}
+
+static void read_all(const char *file_name, long size, int waits) {
+    int file = open(file_name, O_RDONLY);
+    must(file >= 0);
+    char byte;
+    if (waits)
+        must(read(STDIN_FILENO, &byte, 1) == 1);
+    ssize_t got;
+    while ((got = read(file, buffer, size)) > 0)
+        ;
+    must(got == 0);
+}
+
+int main(int argc, char **argv) {
+    must(argc == 4);
+    const char *what = argv[1], *folder = argv[2];
+    long count = atol(argv[3]);
+    must((buffer = malloc(count > 4096 ? count : 4096)) != NULL);
+    if (strcmp(what, "make") == 0)
+        make(folder, count);
+    else if (strcmp(what, "keep") == 0)
+        keep(folder, count);
+    else
+        read_all(folder, count, strcmp(what, "wait") == 0);
+    return 0;
+}

@@ -1,6 +1,6 @@
 //! Tasks in scope: membership, the call in flight, and what the kernel itself counted for them.
 
-use super::map_value;
+use super::{fault::FaultState, map_value};
 
 /// What the kernel counts for a task by itself, or a sum of it over tasks.
 #[repr(C)]
@@ -22,8 +22,12 @@ pub struct Accounts {
     pub system_ns: u64,
     /// CPU time by the scheduler's clock, in nanoseconds.
     pub runtime_ns: u64,
+    /// Page faults that found the page in memory; `min_flt` of /proc/PID/stat.
+    pub minor_faults: u64,
+    /// Page faults that had to wait for it; `maj_flt` of /proc/PID/stat.
+    pub major_faults: u64,
 }
-map_value!(Accounts, 64);
+map_value!(Accounts, 80);
 
 /// The record of a task in scope, in BPF task storage.
 #[repr(C)]
@@ -43,8 +47,10 @@ pub struct TaskState {
     pub is_new: u32,
     /// What the kernel had counted when the task came into scope.
     pub baseline: Accounts,
+    /// The page fault in flight.
+    pub fault: FaultState,
 }
-map_value!(TaskState, 96);
+map_value!(TaskState, 184);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -77,4 +83,4 @@ pub struct WorkloadTotals {
     /// What the kernel counted for the tasks that exited, and for the living when the totals were read.
     pub accounts: Accounts,
 }
-map_value!(WorkloadTotals, 112);
+map_value!(WorkloadTotals, 128);

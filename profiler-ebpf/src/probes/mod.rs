@@ -3,6 +3,7 @@
 mod atomic;
 mod block;
 mod depth;
+mod fault;
 mod file;
 mod floor;
 mod histogram;

@@ -1,11 +1,13 @@
 //! From what the probes counted to what the report tells.
 
 mod block;
+mod faults;
 mod ledger;
 mod self_report;
 mod syscalls;
 
 pub use block::{block, devices};
+pub use faults::faults;
 pub use ledger::{Accounted, ledger};
 pub use self_report::self_checks;
 pub use syscalls::syscalls;

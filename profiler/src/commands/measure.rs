@@ -73,6 +73,7 @@ impl Measurement {
         let session = Session::start(&Settings {
             workloads: u32::try_from(workloads).unwrap_or(u32::MAX),
             without: Without(common.without_probe.clone()),
+            minor_fault_time: common.minor_fault_time,
         })?;
         Ok(Self {
             session,
@@ -146,6 +147,7 @@ impl Measurement {
                         .map_or_else(Vec::new, |said| collector::self_checks(said, &syscalls)),
                     syscalls,
                     block: collector::block(&snapshot, &context, number),
+                    faults: collector::faults(&snapshot, number),
                     self_reported: facts.self_reported,
                 }
             })

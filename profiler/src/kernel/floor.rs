@@ -7,7 +7,7 @@ use aya::{Btf, Ebpf};
 use super::{
     btf::{self, KernelTypes},
     one_line,
-    probes::{Need, Probe, attach_one},
+    probes::{Need, Probe, attach_one, probe},
     session::load,
 };
 use crate::{error::Error, kernel::Settings, model::ledger::Verdict};
@@ -18,16 +18,8 @@ pub struct Floor {
 }
 
 const EMPTY: [Probe; 2] = [
-    Probe {
-        program: "floor_enter",
-        tracepoint: "sys_enter",
-        need: Need::Required,
-    },
-    Probe {
-        program: "floor_exit",
-        tracepoint: "sys_exit",
-        need: Need::Required,
-    },
+    probe("floor_enter", "sys_enter", Need::Required),
+    probe("floor_exit", "sys_exit", Need::Required),
 ];
 
 impl Floor {

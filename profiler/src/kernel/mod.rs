@@ -13,7 +13,7 @@ pub mod syscalls;
 mod tasks;
 
 pub use floor::Floor;
-pub use maps::{Requests, Snapshot};
+pub use maps::{Faults, Requests, Snapshot};
 pub use object::RECORD as OBJECT_RECORD;
 pub use own_cost::{Cost, OwnCost};
 pub use session::{Session, Settings};

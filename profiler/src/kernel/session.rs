@@ -14,7 +14,7 @@ use aya_log::EbpfLogger;
 use ioprof_ebpf::{
     abi::{
         MAX_WORKLOADS,
-        block::{MAX_DEPTHS, MAX_SLOTS},
+        block::{self, MAX_DEPTHS, MAX_SLOTS},
         syscall::{MAX_OPERATIONS, series},
     },
     histogram::OCTAVES,
@@ -42,6 +42,8 @@ pub struct Settings {
     pub workloads: u32,
     /// The probes to go without.
     pub without: Without,
+    /// Whether minor page faults are timed, which costs every process.
+    pub minor_fault_time: bool,
 }
 
 /// Probes that are attached, until this is dropped.
@@ -106,7 +108,7 @@ impl Session {
         maps::make_rows_of_other_files(&mut ebpf, settings.workloads)?;
         tasks::load_iterators(&mut ebpf, &btf)?;
         let (mut before, mut began) = (Devices::default(), Instant::now());
-        let verdicts = probes::attach(&mut ebpf, &btf, &types, &settings.without, || {
+        let verdicts = probes::attach(&mut ebpf, &btf, &types, settings, || {
             before = Devices::now();
             began = Instant::now();
         })?;
@@ -219,6 +221,7 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
     let depths = (disks * (workloads + 2)).min(MAX_DEPTHS);
     let requests = proc::requests_at_most();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
+    let first_fault_series = block::series(first_block_series, slots + 1);
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf)).allow_unsupported_maps();
     for (symbol, value) in &types.constants {
@@ -227,13 +230,12 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
     }
     loader
         .override_global("FIRST_BLOCK_SERIES", &first_block_series, true)
+        .override_global("FIRST_FAULT_SERIES", &first_fault_series, true)
         .override_global("MADE_BY_BIO", &made_by_bio, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
-        .map_max_entries(
-            "DIRECTORY",
-            (first_block_series + 3 * (slots + 1)) * OCTAVES,
-        )
+        .map_max_entries("DIRECTORY", (first_fault_series + workloads) * OCTAVES)
+        .map_max_entries("FAULTS", workloads)
         .map_max_entries("BLOCKS", 256 + 512 * workloads)
         .map_max_entries("SLOTS", slots)
         .map_max_entries("BLOCK_STATS", slots + 1)

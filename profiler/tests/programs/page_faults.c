@@ -49,8 +49,8 @@ int main(int argc, char **argv) {
     must(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
     char byte;
     /* By small reads: the cache then holds pages, and no larger pieces. */
-    for (long i = 0; i < pages && !cold; i++)
-        must(pread(file, &byte, 1, i * PAGE) == 1);
+    for (long i = 0; i < count && !cold && !anonymous; i++)
+        must(pread(file, &byte, 1, i * stride * PAGE) == 1);
     char *map;
     if (anonymous) {
         long size = (count + 1) * stride * PAGE;

@@ -1,12 +1,9 @@
 //! The least that probes on every system call can cost: two that do nothing.
 
-use std::path::Path;
-
-use aya::{Btf, Ebpf};
+use aya::Ebpf;
 
 use super::{
-    btf::{self, KernelTypes},
-    one_line,
+    btf::KernelTypes,
     probes::{Need, Probe, attach_one, probe},
     session::load,
 };
@@ -29,10 +26,7 @@ impl Floor {
     ///
     /// As for a session.
     pub fn attach() -> Result<Self, Error> {
-        let types = KernelTypes::read(Path::new(btf::PATH))?;
-        let btf = Btf::from_sys_fs().map_err(|error| Error::Btf {
-            reason: one_line(&error),
-        })?;
+        let (types, btf) = KernelTypes::of_this_kernel()?;
         let mut ebpf = load(&Settings::default(), &types, &btf)?;
         for probe in &EMPTY {
             if let Verdict::Refused { reason } = attach_one(&mut ebpf, &btf, probe) {

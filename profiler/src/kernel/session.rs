@@ -1,7 +1,6 @@
 //! One measurement: the probes from load to the last reading of their maps.
 
 use std::{
-    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -21,7 +20,7 @@ use ioprof_ebpf::{
 };
 
 use super::{
-    btf::{self, KernelTypes},
+    btf::KernelTypes,
     maps::{self, Snapshot},
     object, one_line,
     own_cost::OwnCost,
@@ -99,10 +98,7 @@ impl Session {
                 most: MAX_WORKLOADS,
             });
         }
-        let types = KernelTypes::read(Path::new(btf::PATH))?;
-        let btf = Btf::from_sys_fs().map_err(|error| Error::Btf {
-            reason: one_line(&error),
-        })?;
+        let (types, btf) = KernelTypes::of_this_kernel()?;
         let mut ebpf = load(settings, &types, &btf)?;
         set_call_kinds(&mut ebpf)?;
         maps::make_rows_of_other_files(&mut ebpf, settings.workloads)?;

@@ -127,8 +127,8 @@ unsafe fn on_file(mapping: *const c_void, seeks: bool) {
 }
 
 /// Counts a fault that waited for a page or had one read, before it was begun again (`out_retry` of
-/// `filemap_fault` in mm/filemap.c). Where the page was already being read, by read-ahead, the kernel calls
-/// the fault minor since it takes faults under the lock of the mapping alone (6.4).
+/// `filemap_fault` in mm/filemap.c). Where the page was already being read, by read-ahead, kernels that take
+/// the fault under the lock of its mapping alone call it minor.
 #[inline(always)]
 fn count_io(workload: u32, faults: u64, time_ns: u64) {
     if let Some(stats) = stats(workload) {

@@ -1,6 +1,6 @@
 //! Page faults.
 
-use super::{Snapshot, Unit, histogram};
+use super::{Snapshot, Unit, has_probes, histogram};
 use crate::{
     kernel::probes::{Need, PROBES},
     model::{
@@ -14,7 +14,7 @@ pub fn faults(snapshot: &Snapshot, workload: u32) -> Option<Faults> {
     let index = (workload as usize).checked_sub(1)?;
     let counted = snapshot.faults.get(index)?;
     let accounts = snapshot.workloads.get(index)?.accounts;
-    if !is_there(snapshot, Need::Faults) {
+    if !has_probes(snapshot, Need::Faults) {
         return None;
     }
     let stats = &counted.stats;
@@ -30,27 +30,18 @@ pub fn faults(snapshot: &Snapshot, workload: u32) -> Option<Faults> {
         major_in_calls: stats.major_in_calls,
         major_in_calls_ns: stats.major_in_calls_ns,
         major_latency: histogram(Unit::Ns, &stats.major, &counted.major),
-        on_files: is_there(snapshot, Need::FaultsOnFiles).then(|| FileFaults {
+        on_files: has_probes(snapshot, Need::FaultsOnFiles).then(|| FileFaults {
             minor: stats.on_files.saturating_sub(stats.major_on_files),
             major: stats.major_on_files,
             minor_io: stats.minor_io,
             minor_io_ns: stats.minor_io_ns,
         }),
-        dirtying: is_there(snapshot, Need::DirtyingFaults).then_some(stats.dirtying),
+        dirtying: has_probes(snapshot, Need::DirtyingFaults).then_some(stats.dirtying),
     })
 }
 
-/// Whether no probe is missing that something needs.
-fn is_there(snapshot: &Snapshot, need: Need) -> bool {
-    PROBES
-        .iter()
-        .zip(&snapshot.probes)
-        .filter(|(probe, _)| probe.need == need)
-        .all(|(_, found)| found.verdict.reason_missing().is_none())
-}
-
 /// Whether minor faults were timed: their probe is attached on demand only.
-pub fn is_timed(snapshot: &Snapshot) -> bool {
+fn is_timed(snapshot: &Snapshot) -> bool {
     PROBES.iter().zip(&snapshot.probes).any(|(probe, found)| {
         probe.need == Need::MinorFaultTime && found.verdict == Verdict::Attached
     })

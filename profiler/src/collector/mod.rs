@@ -15,7 +15,11 @@ pub use syscalls::syscalls;
 use ioprof_ebpf::{abi::Totals, histogram::bounds};
 
 use crate::{
-    kernel::{Snapshot, proc::Devices},
+    kernel::{
+        Snapshot,
+        probes::{Need, PROBES},
+        proc::Devices,
+    },
     model::histogram::{Bucket, Histogram, Unit},
 };
 
@@ -49,6 +53,15 @@ impl Context<'_> {
                 |device| device.name.clone(),
             )
     }
+}
+
+/// Whether no probe is missing that something needs: without one of them the others mislead.
+fn has_probes(snapshot: &Snapshot, need: Need) -> bool {
+    PROBES
+        .iter()
+        .zip(&snapshot.probes)
+        .filter(|(probe, _)| probe.need == need)
+        .all(|(_, found)| found.verdict.reason_missing().is_none())
 }
 
 fn histogram(unit: Unit, totals: &Totals, buckets: &[(u32, u32, u64)]) -> Histogram {

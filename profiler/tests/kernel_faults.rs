@@ -200,6 +200,26 @@ fn a_page_that_was_read_before_it_is_written_to_is_one_dirtying_fault() {
 }
 
 #[test]
+fn faults_that_end_in_a_signal_are_none_and_leave_nothing_behind() {
+    if !can_profile(&TOOLS) {
+        return;
+    }
+    let program = Program::compile("page_faults");
+    let device = Loop::new(96 * 1024 * 1024);
+    let file = written_file(&device.mounted(), FILE_BYTES);
+    let (none, all) = both(&program, &file, "failing", &["--minor-fault-time"], (0, 0));
+    // The pages that are written to after each are made dirty by a call, and in no fault.
+    assert_eq!(all.report.call("pwrite64").calls, COUNT);
+    assert_eq!(all.count("/dirtying"), 0);
+    assert_eq!(all.count("/minor"), none.count("/minor"));
+    assert_eq!(
+        all.count("/minor_time/faults"),
+        none.count("/minor_time/faults")
+    );
+    assert_eq!(all.on_files(), none.on_files());
+}
+
+#[test]
 fn without_a_probe_what_it_tells_is_unknown_and_not_zero() {
     if !can_profile(&[]) {
         return;

@@ -6,10 +6,13 @@
  *   upgrade the same to pages that are mapped and were only read
  *   private writes to pages of a private mapping
  *   call   has read(2) put something into each page of a shared mapping
+ *   failing writes to a page that may not be written to, and then by pwrite(2) to a clean page
  *   anonymous touches fresh pages of no file; FILE is not looked at
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +29,20 @@ static void must(int holds) {
 }
 
 static volatile char sink;
+static sigjmp_buf out;
+
+static void leave(int signal) {
+    (void)signal;
+    siglongjmp(out, 1);
+}
+
+/* A fault that ends in a signal. */
+static void fail(char *guard) {
+    if (sigsetjmp(out, 1) == 0) {
+        *(volatile char *)guard = 'x';
+        _exit(98);
+    }
+}
 
 int main(int argc, char **argv) {
     must(argc >= 4);
@@ -38,7 +55,7 @@ int main(int argc, char **argv) {
     long pages = stat.st_size / PAGE;
     int anonymous = strcmp(what, "anonymous") == 0, cold = strcmp(what, "cold") == 0;
     int shares = strcmp(what, "private") != 0;
-    int calls = strcmp(what, "call") == 0;
+    int calls = strcmp(what, "call") == 0, fails = strcmp(what, "failing") == 0;
     int writes = anonymous || !shares || strcmp(what, "write") == 0 || strcmp(what, "upgrade") == 0;
     /* Apart by more than what the kernel maps around a fault; a cold page has nothing around it. */
     long stride = cold ? 1 : WINDOW;
@@ -63,12 +80,19 @@ int main(int argc, char **argv) {
     if (strcmp(what, "upgrade") == 0)
         for (long i = 0; i < count; i++)
             sink = map[i * stride * PAGE];
+    char *guard = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(guard != MAP_FAILED && signal(SIGSEGV, leave) != SIG_ERR);
+    /* The first one takes pages of the stack and of the program. */
+    fail(guard);
     struct rusage before, after;
     must(getrusage(RUSAGE_SELF, &before) == 0);
     for (long i = 0; i < count; i++) {
         /* 7919 is a prime: every page once. */
         char *at = map + (cold ? i * 7919 % count : i * stride) * PAGE;
-        if (calls)
+        if (fails) {
+            fail(guard);
+            must(pwrite(file, "x", 1, i * stride * PAGE) == 1);
+        } else if (calls)
             must(read(zero, at, 1) == 1);
         else if (writes)
             *(volatile char *)at = 'x';

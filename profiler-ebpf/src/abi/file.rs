@@ -71,6 +71,22 @@ pub struct FileCalls {
 }
 map_value!(FileCalls, 136);
 
+impl FileCalls {
+    /// No call at all.
+    pub const EMPTY: Self = Self {
+        opens: 0,
+        reads: 0,
+        writes: 0,
+        read_bytes: 0,
+        written_bytes: 0,
+        ns: 0,
+        max_ns: 0,
+        sequential: 0,
+        unaligned: 0,
+        sizes: [0; SIZES],
+    };
+}
+
 /// The class of a size: 0 below 1 KiB, and one more for each power of two from there.
 #[inline(always)]
 pub const fn size_class(bytes: u64) -> usize {
@@ -160,3 +176,20 @@ pub struct FileStats {
     pub major_fault_ns: u64,
 }
 map_value!(FileStats, 216);
+
+impl FileStats {
+    /// A file to which nothing was done.
+    pub const EMPTY: Self = Self {
+        mode: 0,
+        path: 0,
+        end: 0,
+        calls: FileCalls::EMPTY,
+        device_read_bytes: 0,
+        device_written_bytes: 0,
+        dirtied_bytes: 0,
+        minor_faults: 0,
+        major_faults: 0,
+        dirtying_faults: 0,
+        major_fault_ns: 0,
+    };
+}

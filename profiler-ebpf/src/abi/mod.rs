@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod cache;
+pub mod fault;
 pub mod fields;
 pub mod file;
 pub mod loss;

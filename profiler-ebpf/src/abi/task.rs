@@ -1,6 +1,7 @@
 //! Tasks in scope: membership, the call in flight, and what the kernel itself counted for them.
 
 use super::{
+    fault::FaultState,
     file::OpenFile,
     map_value,
     time::{Clock, Times},
@@ -26,8 +27,12 @@ pub struct Accounts {
     pub system_ns: u64,
     /// CPU time by the scheduler's clock, in nanoseconds.
     pub runtime_ns: u64,
+    /// Page faults that found the page in memory; `min_flt` of /proc/PID/stat.
+    pub minor_faults: u64,
+    /// Page faults that had to wait for it; `maj_flt` of /proc/PID/stat.
+    pub major_faults: u64,
 }
-map_value!(Accounts, 64);
+map_value!(Accounts, 80);
 
 /// The record of a task in scope, in BPF task storage.
 #[repr(C)]
@@ -53,8 +58,10 @@ pub struct TaskState {
     pub file: OpenFile,
     /// Read requests that it has made in the call in flight.
     pub requests: u64,
+    /// The page fault in flight.
+    pub fault: FaultState,
 }
-map_value!(TaskState, 656);
+map_value!(TaskState, 776);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -89,4 +96,4 @@ pub struct WorkloadTotals {
     /// Where the time of its threads went, likewise.
     pub times: Times,
 }
-map_value!(WorkloadTotals, 216);
+map_value!(WorkloadTotals, 240);

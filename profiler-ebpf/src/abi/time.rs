@@ -41,10 +41,12 @@ pub struct Times {
     pub in_call_ns: u64,
     /// Nanoseconds of those that the thread was off the CPU.
     pub in_call_off_ns: u64,
+    /// Nanoseconds on a CPU that the scheduler has not charged to the thread.
+    pub uncharged_ns: u64,
     /// Nanoseconds off the CPU by [`Part`].
     pub parts: [u64; PARTS],
 }
-map_value!(Times, 104);
+map_value!(Times, 112);
 
 /// What is kept of a thread to tell its [`Times`]. Only the thread's own switches and calls write the counts,
 /// and its waker the moment of waking.
@@ -57,6 +59,10 @@ pub struct Clock {
     pub off_ns: u64,
     /// When it was woken; 0 while it sleeps.
     pub woken_ns: u64,
+    /// When it came to the CPU it is on; 0 where that was not seen.
+    pub on_ns: u64,
+    /// What the scheduler had charged it by then, in nanoseconds.
+    pub charged_ns: u64,
     /// The [`Part`] that its being off the CPU belongs to.
     pub off_part: u32,
     /// 1 where the kernel has just said that it will be held back for dirty pages.
@@ -78,7 +84,7 @@ pub struct Clock {
     /// What of them is in the workload's totals. Only the iterators and the exit write it.
     pub settled: Times,
 }
-map_value!(Clock, 360);
+map_value!(Clock, 392);
 
 /// The request that a CPU has completed last.
 #[repr(C)]

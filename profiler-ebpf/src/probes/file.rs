@@ -15,6 +15,9 @@ use super::{
 #[btf_map(name = "FILES")]
 static FILES: HashMap<FileKey, FileStats, { MAX_FILES as usize }> = HashMap::new();
 
+/// A row with nothing in it. On the stack it would take half of that.
+static NEW: FileStats = FileStats::EMPTY;
+
 /// The types in `i_mode`, see inode(7).
 const S_IFMT: u32 = 0o170_000;
 const S_IFREG: u32 = 0o100_000;
@@ -67,19 +70,19 @@ pub fn row_or_new(key: &FileKey, mode: u32, path: impl FnOnce() -> u64) -> Optio
     if let Some(row) = FILES.get_ptr_mut(key) {
         return Some(row);
     }
-    // An entry of which only the numbers are known until it has its place: the path is kept once.
-    let new = FileStats {
-        mode: mode.into(),
-        ..FileStats::default()
-    };
-    let added = FILES.insert(key, &new, NO_EXIST).is_ok();
+    let added = FILES.insert(key, &NEW, NO_EXIST).is_ok();
     let Some(row) = FILES.get_ptr_mut(key) else {
         loss::count(Loss::FilesFull);
         return FILES.get_ptr_mut(&FileKey::others(key.workload));
     };
-    if added && key.inode != 0 {
-        // SAFETY: the entry stays valid for the run of the program, and only who has added it writes this.
-        unsafe { (*row).path = path() };
+    if added {
+        // SAFETY: the entry stays valid for the run of the program, and only who has added it writes these.
+        unsafe {
+            (*row).mode = mode.into();
+            if key.inode != 0 {
+                (*row).path = path();
+            }
+        }
     }
     Some(row)
 }

@@ -4,6 +4,7 @@ mod atomic;
 mod block;
 mod cache;
 mod depth;
+mod fault;
 mod file;
 mod file_call;
 mod floor;

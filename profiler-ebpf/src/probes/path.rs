@@ -22,7 +22,7 @@ static PATHS_USED: Array<u64, 1> = Array::new();
 pub fn of_file(file: u64) -> u64 {
     let vfsmount: u64 = read(file, &kernel::OFF_FILE_MNT);
     let mount = vfsmount.wrapping_sub(constant(&kernel::OFF_MOUNT_MNT).into());
-    keep(read(file, &kernel::OFF_FILE_DENTRY), mount)
+    keep_path(read(file, &kernel::OFF_FILE_DENTRY), mount)
 }
 
 /// Keeps the path of a file of which only the inode is known, from the root of its file system on: any of its
@@ -34,13 +34,16 @@ pub fn of_inode(inode: u64) -> u64 {
         return 0;
     }
     let dentry = alias.wrapping_sub(constant(&kernel::OFF_DENTRY_ALIAS).into());
-    keep(dentry, 0)
+    keep_path(dentry, 0)
 }
 
 /// Keeps the names from a directory entry up to the root: that of all mounts, or, where no mount is given,
 /// that of the file system.
-#[inline(always)]
-fn keep(mut dentry: u64, mut mount: u64) -> u64 {
+///
+/// Exported, as the verifier then looks at it by itself, and not once for each of its callers.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
     let Some(used) = PATHS_USED.get_ptr_mut(0) else {
         return 0;
     };

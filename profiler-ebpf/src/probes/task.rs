@@ -264,7 +264,8 @@ unsafe fn add_accounts(task: *const c_void, state: *const TaskState, totals: *mu
     add!(
         rchar OFF_TASK_RCHAR, wchar OFF_TASK_WCHAR, read_bytes OFF_TASK_READ_BYTES,
         write_bytes OFF_TASK_WRITE_BYTES, cancelled_write_bytes OFF_TASK_CANCELLED_WRITE_BYTES,
-        user_ns OFF_TASK_UTIME, system_ns OFF_TASK_STIME, runtime_ns OFF_TASK_RUNTIME
+        user_ns OFF_TASK_UTIME, system_ns OFF_TASK_STIME, runtime_ns OFF_TASK_RUNTIME,
+        minor_faults OFF_TASK_MIN_FLT, major_faults OFF_TASK_MAJ_FLT
     );
 }
 
@@ -307,6 +308,8 @@ unsafe fn accounts(task: *const c_void) -> Accounts {
             user_ns: field(task, &kernel::OFF_TASK_UTIME),
             system_ns: field(task, &kernel::OFF_TASK_STIME),
             runtime_ns: field(task, &kernel::OFF_TASK_RUNTIME),
+            minor_faults: field(task, &kernel::OFF_TASK_MIN_FLT),
+            major_faults: field(task, &kernel::OFF_TASK_MAJ_FLT),
         }
     }
 }

@@ -58,7 +58,7 @@ fn switch(ctx: BtfTracePointContext) {
         if let Some(state) = task::state(next)
             && (*state).clock.off_ns != 0
         {
-            enter(&mut *state);
+            enter(&mut *state, field(next, &kernel::OFF_TASK_RUNTIME));
         }
     }
 }
@@ -88,8 +88,19 @@ pub unsafe fn start(task: *const c_void, state: &mut TaskState) {
 #[inline(always)]
 unsafe fn leave(task: *const c_void, state: &mut TaskState, preempted: bool, now: u64) {
     // SAFETY: by the caller's promise.
-    let part = unsafe { why(task, state, preempted) };
+    let (part, charged): (_, u64) = unsafe {
+        (
+            why(task, state, preempted),
+            field(task, &kernel::OFF_TASK_RUNTIME),
+        )
+    };
     let clock = &mut state.clock;
+    if clock.on_ns != 0 {
+        // The scheduler brings its count up to date as a thread leaves the CPU. It may have charged more, as it
+        // begins with the waking where it need not read the clock again (`rq_clock_skip_update`).
+        let charged = charged.wrapping_sub(clock.charged_ns);
+        clock.times.uncharged_ns += now.saturating_sub(clock.on_ns).saturating_sub(charged);
+    }
     clock.off_part = part as u32;
     clock.request_known = 0;
     clock.woken_ns = if matches!(part, Part::Runnable) {
@@ -154,8 +165,10 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> Pa
 
 /// A thread comes back to a CPU.
 #[inline(always)]
-fn enter(state: &mut TaskState) {
+fn enter(state: &mut TaskState, charged_ns: u64) {
     let now = now();
+    state.clock.on_ns = now;
+    state.clock.charged_ns = charged_ns;
     let clock = &state.clock;
     let woken = if clock.woken_ns == 0 {
         now
@@ -323,6 +336,10 @@ pub unsafe fn settle(state: &mut TaskState, totals: *mut WorkloadTotals) {
         atomic::add(
             &raw mut (*sum).in_call_ns,
             grown(times.in_call_ns, settled.in_call_ns),
+        );
+        atomic::add(
+            &raw mut (*sum).uncharged_ns,
+            grown(times.uncharged_ns, settled.uncharged_ns),
         );
         atomic::add(
             &raw mut (*sum).in_call_off_ns,

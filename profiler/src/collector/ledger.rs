@@ -152,6 +152,19 @@ fn workload_checks<'a>(
                     requested(BlockOperation::Write),
                     accounts.write_bytes,
                 ),
+                check(
+                    CheckKind::MajorFaults,
+                    workload.faults.as_ref().map(|faults| faults.major),
+                    accounts.major_faults,
+                ),
+                check(
+                    CheckKind::MinorFaults,
+                    workload
+                        .faults
+                        .as_ref()
+                        .and_then(|faults| Some(faults.minor_time?.faults)),
+                    accounts.minor_faults,
+                ),
             ]
         })
         .flatten()

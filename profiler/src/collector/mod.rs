@@ -1,6 +1,7 @@
 //! From what the probes counted to what the report tells.
 
 mod block;
+mod faults;
 mod files;
 mod ledger;
 mod self_report;
@@ -8,6 +9,7 @@ mod syscalls;
 mod time;
 
 pub use block::{block, devices};
+pub use faults::faults;
 pub use files::{cache, files};
 pub use ledger::{Accounted, ledger};
 pub use self_report::self_checks;

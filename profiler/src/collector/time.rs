@@ -39,10 +39,8 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
     let off_cpu = off_cpu(&times.parts);
     let unknown = times.parts[Part::Unknown as usize];
     let on_cpu = times.thread_ns.saturating_sub(off_cpu.total() + unknown);
-    // The scheduler charges a thread from its waking on where it need not read the clock again
-    // (`rq_clock_skip_update` in kernel/sched/sched.h): it may say more than there was, but less is time that
-    // went to somebody else.
-    let cpu = on_cpu.min(totals.accounts.runtime_ns);
+    let uncharged = times.uncharged_ns.min(on_cpu);
+    let cpu = on_cpu - uncharged;
     let calls_ns = times
         .in_call_ns
         .saturating_sub(times.in_call_off_ns)
@@ -52,7 +50,7 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
         user_ns: cpu - calls_ns,
         calls_ns,
         off_cpu,
-        unexplained_ns: unknown + (on_cpu - cpu),
+        unexplained_ns: unknown + uncharged,
     })
 }
 

@@ -73,6 +73,7 @@ impl Measurement {
         let session = Session::start(&Settings {
             workloads: u32::try_from(workloads).unwrap_or(u32::MAX),
             without: Without(common.without_probe.clone()),
+            minor_fault_time: common.minor_fault_time,
         })?;
         Ok(Self {
             session,
@@ -149,6 +150,7 @@ impl Measurement {
                     cache: collector::cache(&snapshot, number),
                     files: collector::files(&snapshot, number),
                     block: collector::block(&snapshot, &context, number),
+                    faults: collector::faults(&snapshot, number),
                     self_reported: facts.self_reported,
                 }
             })

@@ -156,6 +156,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> RunOptions {
         common: crate::cli::Common {
             output: second.common.output.or(first.common.output),
             without_probe: [first.common.without_probe, second.common.without_probe].concat(),
+            minor_fault_time: first.common.minor_fault_time || second.common.minor_fault_time,
         },
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use btf_rs::{Btf, Type};
 use ioprof_ebpf::abi::fields::{ABSENT, FIELDS, REGISTERS};
 
+use super::one_line;
 use crate::error::Error;
 
 /// Where the kernel describes its types.
@@ -26,6 +27,19 @@ pub struct KernelTypes {
 }
 
 impl KernelTypes {
+    /// Those of the running kernel, for us and as aya reads them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`KernelTypes::read`].
+    pub fn of_this_kernel() -> Result<(Self, aya::Btf), Error> {
+        let types = Self::read(Path::new(PATH))?;
+        let btf = aya::Btf::from_sys_fs().map_err(|error| Error::Btf {
+            reason: one_line(&error),
+        })?;
+        Ok((types, btf))
+    }
+
     /// Reads the BTF at `path`.
     ///
     /// # Errors

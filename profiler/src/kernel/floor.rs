@@ -1,13 +1,10 @@
 //! The least that probes on every system call can cost: two that do nothing.
 
-use std::path::Path;
-
-use aya::{Btf, Ebpf};
+use aya::Ebpf;
 
 use super::{
-    btf::{self, KernelTypes},
-    one_line,
-    probes::{Need, Probe, attach_one},
+    btf::KernelTypes,
+    probes::{Need, Probe, attach_one, probe},
     session::load,
 };
 use crate::{error::Error, kernel::Settings, model::ledger::Verdict};
@@ -18,16 +15,8 @@ pub struct Floor {
 }
 
 const EMPTY: [Probe; 2] = [
-    Probe {
-        program: "floor_enter",
-        tracepoint: "sys_enter",
-        need: Need::Required,
-    },
-    Probe {
-        program: "floor_exit",
-        tracepoint: "sys_exit",
-        need: Need::Required,
-    },
+    probe("floor_enter", "sys_enter", Need::Required),
+    probe("floor_exit", "sys_exit", Need::Required),
 ];
 
 impl Floor {
@@ -37,10 +26,7 @@ impl Floor {
     ///
     /// As for a session.
     pub fn attach() -> Result<Self, Error> {
-        let types = KernelTypes::read(Path::new(btf::PATH))?;
-        let btf = Btf::from_sys_fs().map_err(|error| Error::Btf {
-            reason: one_line(&error),
-        })?;
+        let (types, btf) = KernelTypes::of_this_kernel()?;
         let mut ebpf = load(&Settings::default(), &types, &btf)?;
         for probe in &EMPTY {
             if let Verdict::Refused { reason } = attach_one(&mut ebpf, &btf, probe) {

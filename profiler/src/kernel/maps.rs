@@ -8,6 +8,7 @@ use ioprof_ebpf::{
     abi::{
         block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
         cache::{self, CacheStats},
+        fault::{self, FaultStats},
         file::{FileKey, FileStats},
         loss::Loss,
         syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
@@ -63,6 +64,15 @@ pub struct Requests {
     pub size: Buckets,
 }
 
+/// The page faults of one workload.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    /// All CPUs together.
+    pub stats: FaultStats,
+    /// Nanoseconds of the major ones.
+    pub major: Buckets,
+}
+
 /// Everything the probes have counted, as they counted it.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -74,6 +84,8 @@ pub struct Snapshot {
     pub requests: Vec<Requests>,
     /// Depths.
     pub depths: Vec<(DepthKey, Depth)>,
+    /// Page faults of each workload, the first of number 1.
+    pub faults: Vec<Faults>,
     /// What was done to each file.
     pub files: Vec<File>,
     /// How the cache served calls: by [`cache::index`].
@@ -121,6 +133,7 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         requests: requests(ebpf, workloads, &histograms)?,
         files: files::read(ebpf)?,
         cache: cache(ebpf, workloads, &histograms)?,
+        faults: faults(ebpf, workloads, &histograms)?,
         depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
@@ -281,6 +294,25 @@ fn requests(
         });
     }
     Ok(requests)
+}
+
+fn faults(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec<Faults>, Error> {
+    const MAP: &str = "FAULTS";
+    let map = per_cpu_array::<FaultStats>(ebpf, MAP)?;
+    // Their series are the last, one for each workload.
+    let first = (histograms.directory.len() / OCTAVES).saturating_sub(map.len());
+    (1..=workloads)
+        .map(|workload| {
+            let mut stats = FaultStats::default();
+            for cpu in map.get(&(workload - 1), 0).map_err(refused(MAP))?.iter() {
+                stats.merge(cpu);
+            }
+            Ok(Faults {
+                stats,
+                major: histograms.series(fault::series(first, workload))?,
+            })
+        })
+        .collect()
 }
 
 fn depths(ebpf: &Ebpf) -> Result<Vec<(DepthKey, Depth)>, Error> {

@@ -15,7 +15,7 @@ mod tasks;
 
 pub use files::File;
 pub use floor::Floor;
-pub use maps::{Buckets, Call, Requests, Snapshot};
+pub use maps::{Buckets, Call, Faults, Requests, Snapshot};
 pub use object::RECORD as OBJECT_RECORD;
 pub use own_cost::{Cost, OwnCost};
 pub use session::{Session, Settings};

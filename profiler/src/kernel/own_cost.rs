@@ -140,10 +140,12 @@ impl OwnCost {
 
     /// The statistics of a program, which the kernel shows in /proc/self/fdinfo.
     pub fn of_program(&self, ebpf: &mut Ebpf, name: &str) -> Option<Runs> {
-        let Program::BtfTracePoint(program) = ebpf.program_mut(name)? else {
-            return None;
+        let descriptor = match ebpf.program_mut(name)? {
+            Program::BtfTracePoint(program) => program.fd(),
+            Program::PerfEvent(program) => program.fd(),
+            _ => return None,
         };
-        let descriptor = program.fd().ok()?.as_fd().as_raw_fd();
+        let descriptor = descriptor.ok()?.as_fd().as_raw_fd();
         parse(&std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?)
     }
 }

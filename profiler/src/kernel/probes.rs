@@ -2,19 +2,25 @@
 
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, Program, ProgramError},
+    programs::{
+        BtfTracePoint, Program, ProgramError,
+        perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent},
+    },
+    util::online_cpus,
 };
 
-use super::{btf::KernelTypes, one_line};
+use super::{Settings, btf::KernelTypes, one_line};
 use crate::{error::Error, model::ledger::Verdict};
 
-/// A program of the object and the tracepoint it belongs to.
+/// A program of the object and what it is attached to.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
     /// The program in the object.
     pub program: &'static str,
-    /// The tracepoint.
+    /// The tracepoint, or what perf calls the event.
     pub tracepoint: &'static str,
+    /// The perf event that it is instead of a tracepoint.
+    pub event: Option<SoftwareEvent>,
     /// What is lost without it.
     pub need: Need,
 }
@@ -28,6 +34,14 @@ pub enum Need {
     Block,
     /// Without it there is nothing to say of where the time went.
     Time,
+    /// Without it there is nothing to say of page faults.
+    Faults,
+    /// Without it nobody knows which faults are on pages of files.
+    FaultsOnFiles,
+    /// Without it nobody knows which faults made a page dirty.
+    DirtyingFaults,
+    /// Without it minor faults have no duration; it is there on demand only.
+    MinorFaultTime,
     /// It stands in for another that this kernel does not have.
     InsteadOf(&'static str),
 }
@@ -50,16 +64,51 @@ pub const PROBES: &[Probe] = &[
     probe("block_frontmerge", "block_bio_frontmerge", Need::Block),
     probe(BLOCK_START, "block_io_start", Need::Block),
     probe("block_getrq", "block_getrq", Need::InsteadOf(BLOCK_START)),
+    event(
+        "fault_major",
+        "major-faults",
+        SoftwareEvent::PageFaultsMaj,
+        Need::Faults,
+    ),
+    event(
+        "fault_minor",
+        "minor-faults",
+        SoftwareEvent::PageFaultsMin,
+        Need::MinorFaultTime,
+    ),
+    probe(
+        "fault_dirties",
+        "writeback_dirty_folio",
+        Need::DirtyingFaults,
+    ),
+    probe("fault_around", "mm_filemap_map_pages", Need::FaultsOnFiles),
+    probe("fault_file", "mm_filemap_fault", Need::FaultsOnFiles),
+    probe("fault_kernel", "page_fault_kernel", Need::Faults),
+    probe("fault_user", "page_fault_user", Need::Faults),
 ];
 
 /// The probe that sees a request as it is made; kernels before 6.5 do not have its tracepoint.
 const BLOCK_START: &str = "block_start";
 
-const fn probe(program: &'static str, tracepoint: &'static str, need: Need) -> Probe {
+/// A probe at a tracepoint.
+pub const fn probe(program: &'static str, tracepoint: &'static str, need: Need) -> Probe {
     Probe {
         program,
         tracepoint,
+        event: None,
         need,
+    }
+}
+
+const fn event(
+    program: &'static str,
+    name: &'static str,
+    event: SoftwareEvent,
+    need: Need,
+) -> Probe {
+    Probe {
+        event: Some(event),
+        ..probe(program, name, need)
     }
 }
 
@@ -70,8 +119,7 @@ pub struct Without(pub Vec<String>);
 impl Without {
     /// Whether the kernel has the tracepoint and the user wants it.
     pub fn leaves(&self, probe: &Probe, types: &KernelTypes) -> bool {
-        types.has_tracepoint(probe.tracepoint)
-            && !self.0.iter().any(|name| name == probe.tracepoint)
+        is_there(probe, types) && !self.0.iter().any(|name| name == probe.tracepoint)
     }
 
     /// Whether requests must be recognised by their bios.
@@ -80,6 +128,11 @@ impl Without {
             .iter()
             .any(|probe| probe.program == BLOCK_START && self.leaves(probe, types))
     }
+}
+
+/// Whether the kernel has what a probe is attached to. All have the software events.
+fn is_there(probe: &Probe, types: &KernelTypes) -> bool {
+    probe.event.is_some() || types.has_tracepoint(probe.tracepoint)
 }
 
 /// Verifies and attaches every probe that this kernel has; what became of each, in the order of [`PROBES`].
@@ -92,12 +145,12 @@ pub fn attach(
     ebpf: &mut Ebpf,
     btf: &Btf,
     types: &KernelTypes,
-    without: &Without,
+    settings: &Settings,
     before_requests: impl FnOnce(),
 ) -> Result<Vec<Verdict>, Error> {
     let mut verdicts: Vec<_> = PROBES
         .iter()
-        .map(|probe| prepare(ebpf, btf, types, without, probe))
+        .map(|probe| prepare(ebpf, btf, types, settings, probe))
         .collect();
     let mut before_requests = Some(before_requests);
     for (probe, verdict) in PROBES.iter().zip(&mut verdicts) {
@@ -106,10 +159,8 @@ pub fn attach(
         {
             ready();
         }
-        if *verdict == Verdict::Attached
-            && let Err(error) = program_of(ebpf, probe).and_then(|program| program.attach())
-        {
-            *verdict = refused(&error);
+        if *verdict == Verdict::Attached {
+            *verdict = verdict_of(attach_verified(ebpf, probe));
         }
         if let (Need::Required, Some(reason)) = (probe.need, verdict.reason_missing()) {
             return Err(Error::ProbeMissing {
@@ -143,10 +194,11 @@ fn prepare(
     ebpf: &mut Ebpf,
     btf: &Btf,
     types: &KernelTypes,
-    without: &Without,
+    settings: &Settings,
     probe: &Probe,
 ) -> Verdict {
-    if !types.has_tracepoint(probe.tracepoint) {
+    let without = &settings.without;
+    if !is_there(probe, types) {
         return Verdict::Absent {
             reason: "this kernel has no such tracepoint".into(),
         };
@@ -160,36 +212,52 @@ fn prepare(
         Need::InsteadOf(other) if !without.made_by_bio(types) => Verdict::NotNeeded {
             reason: format!("{other} is there"),
         },
-        _ => verify(ebpf, btf, probe),
+        Need::MinorFaultTime if !settings.minor_fault_time => Verdict::NotNeeded {
+            reason: "--minor-fault-time was not given".into(),
+        },
+        _ => verdict_of(verify(ebpf, btf, probe)),
     }
 }
 
-fn verify(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
-    let loaded = program_of(ebpf, probe).and_then(|program| program.load(probe.tracepoint, btf));
-    loaded.map_or_else(|error| refused(&error), |()| Verdict::Attached)
-}
-
-fn refused(error: &ProgramError) -> Verdict {
-    Verdict::Refused {
-        reason: one_line(error),
+fn verify(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Result<(), ProgramError> {
+    match program(ebpf, probe.program)? {
+        Program::PerfEvent(program) => program.load(),
+        program => <&mut BtfTracePoint>::try_from(program)?.load(probe.tracepoint, btf),
     }
 }
 
-fn program_of<'a>(
-    ebpf: &'a mut Ebpf,
-    probe: &Probe,
-) -> Result<&'a mut BtfTracePoint, ProgramError> {
-    program(ebpf, probe.program)?.try_into()
+/// Attaches a probe that was verified; an event on every CPU, as the kernel has none for all of them.
+fn attach_verified(ebpf: &mut Ebpf, probe: &Probe) -> Result<(), ProgramError> {
+    match (program(ebpf, probe.program)?, probe.event) {
+        (Program::PerfEvent(program), Some(event)) => {
+            for cpu in online_cpus().map_err(|(_, error)| ProgramError::IOError(error))? {
+                program.attach(
+                    PerfEventConfig::Software(event),
+                    PerfEventScope::AllProcessesOneCpu { cpu },
+                    SamplePolicy::Period(1),
+                    false,
+                )?;
+            }
+        }
+        (program, _) => {
+            <&mut BtfTracePoint>::try_from(program)?.attach()?;
+        }
+    }
+    Ok(())
+}
+
+fn verdict_of(done: Result<(), ProgramError>) -> Verdict {
+    match done {
+        Ok(()) => Verdict::Attached,
+        Err(error) => Verdict::Refused {
+            reason: one_line(&error),
+        },
+    }
 }
 
 /// Verifies and attaches one probe.
 pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
-    let verdict = verify(ebpf, btf, probe);
-    if verdict != Verdict::Attached {
-        return verdict;
-    }
-    let attached = program_of(ebpf, probe).and_then(|program| program.attach());
-    attached.map_or_else(|error| refused(&error), |_| verdict)
+    verdict_of(verify(ebpf, btf, probe).and_then(|()| attach_verified(ebpf, probe)))
 }
 
 /// Detaches programs; those that are not attached stay as they are.
@@ -217,6 +285,8 @@ mod tests {
         assert!(at("syscall_exit") < at("syscall_enter"));
         assert!(at("block_complete") < at("block_issue"));
         assert!(at("block_issue") < at("block_start"));
+        assert!(at("fault_major") < at("fault_file"));
+        assert!(at("fault_file") < at("fault_user"));
         assert!(at("process_exit") < at("process_fork"));
     }
 }

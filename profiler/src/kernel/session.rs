@@ -1,7 +1,6 @@
 //! One measurement: the probes from load to the last reading of their maps.
 
 use std::{
-    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -22,7 +21,7 @@ use ioprof_ebpf::{
 };
 
 use super::{
-    btf::{self, KernelTypes},
+    btf::KernelTypes,
     maps::{self, Snapshot},
     object, one_line,
     own_cost::OwnCost,
@@ -43,6 +42,8 @@ pub struct Settings {
     pub workloads: u32,
     /// The probes to go without.
     pub without: Without,
+    /// Whether minor page faults are timed, which costs every process.
+    pub minor_fault_time: bool,
 }
 
 /// Probes that are attached, until this is dropped.
@@ -98,16 +99,13 @@ impl Session {
                 most: MAX_WORKLOADS,
             });
         }
-        let types = KernelTypes::read(Path::new(btf::PATH))?;
-        let btf = Btf::from_sys_fs().map_err(|error| Error::Btf {
-            reason: one_line(&error),
-        })?;
+        let (types, btf) = KernelTypes::of_this_kernel()?;
         let mut ebpf = load(settings, &types, &btf)?;
         set_call_kinds(&mut ebpf)?;
         maps::make_rows_of_other_files(&mut ebpf, settings.workloads)?;
         tasks::load_iterators(&mut ebpf, &btf)?;
         let (mut before, mut began) = (Devices::default(), Instant::now());
-        let verdicts = probes::attach(&mut ebpf, &btf, &types, &settings.without, || {
+        let verdicts = probes::attach(&mut ebpf, &btf, &types, settings, || {
             before = Devices::now();
             began = Instant::now();
         })?;
@@ -220,9 +218,9 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
     let disks = proc::disks() + 16;
     let slots = (4 * disks * (workloads + 1)).min(MAX_SLOTS);
     let depths = (disks * (workloads + 2)).min(MAX_DEPTHS);
-    let series = block::series(first_block_series, slots + 1);
     let requests = proc::requests_at_most();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
+    let first_fault_series = block::series(first_block_series, slots + 1);
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf)).allow_unsupported_maps();
     for (symbol, value) in &types.constants {
@@ -240,7 +238,9 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
         .map_max_entries("CACHE", cache::index(workloads + 1, 0))
-        .map_max_entries("DIRECTORY", series * OCTAVES)
+        .override_global("FIRST_FAULT_SERIES", &first_fault_series, true)
+        .map_max_entries("DIRECTORY", (first_fault_series + workloads) * OCTAVES)
+        .map_max_entries("FAULTS", workloads)
         .map_max_entries("BLOCKS", 256 + 512 * workloads)
         .map_max_entries("SLOTS", slots)
         .map_max_entries("BLOCK_STATS", slots + 1)

@@ -91,9 +91,21 @@ pub enum CheckKind {
     DeviceReads,
     /// Write requests, those for a flush included, against /sys/block/DEV/stat.
     DeviceWrites,
+    /// Major page faults that the probes saw, against `maj_flt` of the tasks.
+    MajorFaults,
+    /// Minor page faults that were timed, against `min_flt` of the tasks.
+    MinorFaults,
 }
 
 impl CheckKind {
+    /// Whether numbers of events are compared, and not bytes.
+    pub const fn is_count(self) -> bool {
+        matches!(
+            self,
+            Self::DeviceReads | Self::DeviceWrites | Self::MajorFaults | Self::MinorFaults
+        )
+    }
+
     /// Whether the two should be the same, or nearly.
     pub const fn must_agree(self) -> bool {
         !matches!(self, Self::BlockWrittenBytes)

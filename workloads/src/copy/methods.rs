@@ -221,28 +221,15 @@ impl<'a> Tools<'a> {
         let mut from = signed(left.start).map_err(Stopped::reading(left.start))?;
         let mut to = from;
         let count = retry(transfer, Operation::Splice, || {
-            Ok(nix::fcntl::splice(
-                source,
-                Some(&mut from),
-                input,
-                None,
-                length,
-                flags,
-            )?)
+            nix::fcntl::splice(source, Some(&mut from), input, None, length, flags)
         })
         .map_err(Stopped::reading(left.start))?;
         let mut written = 0;
         while written < count {
             // On an error the rest stays in the pipe, so the pipe is not kept and what is in it is copied anew.
             written += retry(transfer, Operation::Splice, || {
-                Ok(nix::fcntl::splice(
-                    output,
-                    None,
-                    target,
-                    Some(&mut to),
-                    count - written,
-                    flags,
-                )?)
+                let rest = count - written;
+                nix::fcntl::splice(output, None, target, Some(&mut to), rest, flags)
             })
             .map_err(Stopped::writing(left.start + written as u64))?;
         }
@@ -296,21 +283,10 @@ fn copy_file_range(
     left: Range<u64>,
     transfer: &mut Transfer<'_, Kernel>,
 ) -> Result<u64, Stopped> {
-    let length = (left.end - left.start).min(REQUEST) as usize;
-    let mut from = signed(left.start).map_err(Stopped::reading(left.start))?;
-    let mut to = from;
-    let count = retry(transfer, Operation::CopyFileRange, || {
-        Ok(nix::fcntl::copy_file_range(
-            source,
-            Some(&mut from),
-            target,
-            Some(&mut to),
-            length,
-        )?)
-    });
-    count
-        .map(|count| count as u64)
-        .map_err(Stopped::writing(left.start))
+    in_kernel(Operation::CopyFileRange, &left, transfer, |at, length| {
+        let mut to = *at;
+        nix::fcntl::copy_file_range(source, Some(at), target, Some(&mut to), length)
+    })
 }
 
 fn sendfile(
@@ -319,18 +295,22 @@ fn sendfile(
     left: Range<u64>,
     transfer: &mut Transfer<'_, Kernel>,
 ) -> Result<u64, Stopped> {
-    let length = (left.end - left.start).min(REQUEST) as usize;
-    let mut from = signed(left.start).map_err(Stopped::reading(left.start))?;
     // It writes at the target's own position, which follows along: this method copies from start to end.
-    let count = retry(transfer, Operation::Sendfile, || {
-        Ok(nix::sys::sendfile::sendfile(
-            target.as_fd(),
-            source.as_fd(),
-            Some(&mut from),
-            length,
-        )?)
-    });
-    count
+    in_kernel(Operation::Sendfile, &left, transfer, |at, length| {
+        nix::sys::sendfile::sendfile(target.as_fd(), source.as_fd(), Some(at), length)
+    })
+}
+
+/// A call that copies from one file to the other by itself: it gets the offset to begin at, and how many bytes.
+fn in_kernel(
+    operation: Operation,
+    left: &Range<u64>,
+    transfer: &mut Transfer<'_, Kernel>,
+    mut call: impl FnMut(&mut i64, usize) -> nix::Result<usize>,
+) -> Result<u64, Stopped> {
+    let length = (left.end - left.start).min(REQUEST) as usize;
+    let mut at = signed(left.start).map_err(Stopped::reading(left.start))?;
+    retry(transfer, operation, || call(&mut at, length))
         .map(|count| count as u64)
         .map_err(Stopped::writing(left.start))
 }
@@ -339,12 +319,12 @@ fn sendfile(
 fn retry(
     transfer: &mut Transfer<'_, Kernel>,
     operation: Operation,
-    mut call: impl FnMut() -> io::Result<usize>,
+    mut call: impl FnMut() -> nix::Result<usize>,
 ) -> io::Result<usize> {
     loop {
         match transfer
             .counters
-            .call(operation, |&count| count as u64, &mut call)
+            .call(operation, |&count| count as u64, || Ok(call()?))
         {
             Err(error) if error.raw_os_error() == Some(libc::EINTR) => {
                 transfer.counters.event(Event::Interrupted)

@@ -101,10 +101,10 @@ fn cost(report: &Report) -> String {
     )
 }
 
-/// Requests are told by their bytes already.
+/// Requests are told by their bytes already, and faults of the workload by itself.
 const fn is_shown(check: &Check) -> bool {
-    let is_count = matches!(check.what, CheckKind::DeviceReads | CheckKind::DeviceWrites);
-    (check.counted > 0 || check.kernel > 0) && (!is_count || check.counted != check.kernel)
+    (check.counted > 0 || check.kernel > 0)
+        && (!check.what.is_count() || check.counted != check.kernel)
 }
 
 fn line(check: &Check) -> String {
@@ -122,9 +122,10 @@ fn line(check: &Check) -> String {
         CheckKind::DeviceWrittenBytes => ("written", "/sys/block"),
         CheckKind::DeviceReads => ("reads", "/sys/block"),
         CheckKind::DeviceWrites => ("writes", "/sys/block"),
+        CheckKind::MajorFaults => ("major faults", "the tasks' own"),
+        CheckKind::MinorFaults => ("minor faults", "the tasks' own"),
     };
-    let is_count = matches!(check.what, CheckKind::DeviceReads | CheckKind::DeviceWrites);
-    let number = if is_count { count } else { bytes };
+    let number = if check.what.is_count() { count } else { bytes };
     let difference = match check.counted.cmp(&check.kernel) {
         _ if !check.what.must_agree() => "written back later".to_owned(),
         Ordering::Equal => "the same".to_owned(),
@@ -134,6 +135,10 @@ fn line(check: &Check) -> String {
     let why = match check.what {
         // fs/exec.c reads the program's head, and the loader's, on behalf of the task.
         CheckKind::CallReadBytes if check.counted < check.kernel => ", by execve",
+        // The kernel's own access to a page on behalf of the task is a fault without an exception.
+        CheckKind::MajorFaults | CheckKind::MinorFaults if check.counted < check.kernel => {
+            ", by the kernel itself"
+        }
         // Its workers are threads whose accounts the kernel keeps apart.
         CheckKind::BlockReadBytes if check.counted > check.kernel => ", by io_uring workers",
         _ => "",

@@ -1,6 +1,7 @@
 //! The report for a person, in 80 columns.
 
 mod devices;
+mod faults;
 mod files;
 mod histogram;
 mod ledger;

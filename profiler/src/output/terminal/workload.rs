@@ -1,6 +1,6 @@
 //! One workload: what it did, its calls, its requests.
 
-use super::{Style, WIDTH, files, histogram, table::Table, time as split};
+use super::{Style, WIDTH, faults, files, histogram, table::Table, time as split};
 use crate::{
     model::{
         histogram::Histogram,
@@ -53,6 +53,9 @@ fn summary(workload: &Workload, style: Style) -> String {
     text.push_str(&format!("  {}\n", time_line(workload)));
     text.push_str(&format!("  {}\n", asked_line(workload)));
     text.push_str(&format!("  {}\n", device_line(workload)));
+    if let Some(lines) = faults::lines(workload.faults.as_ref()) {
+        text.push_str(&format!("  {lines}\n"));
+    }
     text
 }
 

@@ -45,11 +45,7 @@ pub fn run() -> Result<()> {
 fn blocks(bench: &Bench) -> Result<Vec<Row>> {
     let settings = "async --engine uring --direct --cache as-is --depth 32 --file-size 1G";
     bench.workload(&format!("{settings} --access sequential"))?;
-    let file = bench
-        .kept("async")?
-        .into_iter()
-        .next()
-        .ok_or("no file was made")?;
+    let file = bench.kept_file("async")?;
     let mut rows = Vec::new();
     for (what, unit, access, rw, size) in [
         (
@@ -182,11 +178,7 @@ fn maps(bench: &Bench) -> Result<Vec<Row>> {
         "sequential scan of {MAP_SIZE}: {:.1} MiB resident at most",
         resident / f64::from(1 << 20)
     );
-    let file = bench
-        .kept("mmap")?
-        .into_iter()
-        .next()
-        .ok_or("no file was made")?;
+    let file = bench.kept_file("mmap")?;
     let ours = || {
         let arguments = format!(
             "{large} --pattern random --populate --window {MAP_SIZE} --operations {MAP_LOADS}"
@@ -224,11 +216,7 @@ fn maps(bench: &Bench) -> Result<Vec<Row>> {
 
     let settings = "mmap --file-size 1G --pattern scan";
     bench.workload(&format!("{settings} --cache warm"))?;
-    let file = bench
-        .kept("mmap")?
-        .into_iter()
-        .next()
-        .ok_or("no file was made")?;
+    let file = bench.kept_file("mmap")?;
     let ours = || {
         let summary = bench.workload(&format!("{settings} --cache as-is"))?;
         let rate = f64::from(1 << 10) / (number(&summary, "elapsed_ns") / 1e9);
@@ -310,11 +298,7 @@ fn batch(bench: &Bench) -> Result<Vec<Row>> {
 fn copy(bench: &Bench) -> Result<Vec<Row>> {
     let settings = "copy --file-size 1G --dense --no-fsync";
     bench.workload(&format!("{settings} --cache warm"))?;
-    let file = bench
-        .kept("copy")?
-        .into_iter()
-        .next()
-        .ok_or("no file was made")?;
+    let file = bench.kept_file("copy")?;
     let ours = || {
         // What an earlier copy left to be written back must not be paid for by this one.
         succeed(&mut Command::new("sync"))?;

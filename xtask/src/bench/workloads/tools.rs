@@ -121,6 +121,12 @@ impl Bench {
         Ok(files)
     }
 
+    /// The first of them.
+    pub fn kept_file(&self, workload: &str) -> Result<PathBuf> {
+        let files = self.kept(workload)?;
+        Ok(files.into_iter().next().ok_or("no file was made")?)
+    }
+
     /// Removes what the last rows left, so that little disk is needed at once.
     pub fn clear(&self) -> Result<()> {
         fs::remove_dir_all(&self.data)?;

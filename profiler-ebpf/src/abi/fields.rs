@@ -54,6 +54,13 @@ macro_rules! kernel_fields {
             OFF_INODE_MODE: "inode" "i_mode",
             OFF_INODE_SB: "inode" "i_sb",
             OFF_SB_DEV: "super_block" "s_dev",
+            OFF_KIOCB_OPCODE: "io_kiocb" "opcode",
+            OFF_KIOCB_FLAGS: "io_kiocb" "flags",
+            OFF_RING_TAKEN: "io_ring_ctx" "cached_sq_head",
+            OFF_RING_QUEUES: "io_ring_ctx" "rings",
+            OFF_QUEUES_HEAD: "io_rings" "sq.head",
+            OFF_CQE_RES: "io_uring_cqe" "res",
+            OFF_CQE_FLAGS: "io_uring_cqe" "flags",
         }
     };
 }

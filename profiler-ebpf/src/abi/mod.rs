@@ -1,11 +1,13 @@
 //! The keys and values of the maps, the names they are found by, and the numbers set at load.
 
+pub mod aio;
 pub mod block;
 pub mod fields;
 pub mod file;
 pub mod loss;
 pub mod syscall;
 pub mod task;
+pub mod uring;
 
 /// How many workloads one run can tell apart; number 0 is everything that is in no workload.
 pub const MAX_WORKLOADS: u32 = 64;

@@ -29,6 +29,10 @@ impl CallKind {
     pub const MOVES_BYTES: u32 = 1 << 20;
     /// The call executes a program: execve(2), execveat(2).
     pub const EXECUTES: u32 = 1 << 21;
+    /// The call submits asynchronous operations or reaps their events: its result is how many.
+    pub const ASYNCHRONOUS: u32 = 1 << 22;
+    /// Of those, the call reaps.
+    pub const REAPS: u32 = 1 << 23;
 
     /// The operation, an index below [`MAX_OPERATIONS`].
     #[inline(always)]

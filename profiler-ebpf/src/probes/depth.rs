@@ -48,13 +48,24 @@ pub fn begin(number: u32, now: u64) {
         loss::count(Loss::SlotsFull);
         return;
     };
-    // SAFETY: the value is in the map; CPUs share it by atomic operations.
+    // SAFETY: the value is in the map.
+    unsafe { enter(depth, 1, now) };
+}
+
+/// So many requests begin at once.
+///
+/// # Safety
+///
+/// `depth` is in a map.
+#[inline(always)]
+pub unsafe fn enter(depth: *mut Depth, count: u64, now: u64) {
+    // SAFETY: by the caller's promise; CPUs share the value by atomic operations.
     unsafe {
-        let before = atomic::add(&raw mut (*depth).in_flight, 1);
+        let before = atomic::add(&raw mut (*depth).in_flight, count);
         if before == 0 {
             atomic::add(&raw mut (*depth).busy_ns, now.wrapping_neg());
         }
-        atomic::raise(&raw mut (*depth).max, before + 1);
+        atomic::raise(&raw mut (*depth).max, before + count);
     }
 }
 
@@ -64,9 +75,20 @@ pub fn end(number: u32, now: u64) {
     let Some(depth) = DEPTHS.get_ptr_mut(number) else {
         return;
     };
-    // SAFETY: as in `begin`.
+    // SAFETY: the value is in the map.
+    unsafe { leave(depth, 1, now) };
+}
+
+/// So many requests end at once, of those that have begun.
+///
+/// # Safety
+///
+/// `depth` is in a map.
+#[inline(always)]
+pub unsafe fn leave(depth: *mut Depth, count: u64, now: u64) {
+    // SAFETY: as in `enter`.
     unsafe {
-        if atomic::add(&raw mut (*depth).in_flight, 1_u64.wrapping_neg()) == 1 {
+        if atomic::add(&raw mut (*depth).in_flight, count.wrapping_neg()) == count {
             atomic::add(&raw mut (*depth).busy_ns, now);
         }
     }

@@ -1,5 +1,6 @@
 //! The programs, each beside the maps it writes.
 
+mod aio;
 mod atomic;
 mod block;
 mod depth;
@@ -11,6 +12,7 @@ mod loss;
 mod merge;
 mod syscall;
 mod task;
+mod uring;
 
 /// The licence that the kernel checks before it lends its GPL-only helpers.
 #[unsafe(link_section = "license")]

@@ -16,7 +16,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    atomic, histogram,
+    aio, atomic, histogram,
     kernel::{self, constant, field, now},
     loss, task,
 };
@@ -88,6 +88,9 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         }
         (*state).entered_ns = 0;
         count(&*state, now.wrapping_sub(entered), result);
+        if CallKind((*state).kind).has(CallKind::ASYNCHRONOUS) && !is_error(result) {
+            aio::count(&*state, ctx.arg(0), entered, now, result);
+        }
     }
 }
 
@@ -124,8 +127,9 @@ fn count(state: &TaskState, latency: u64, result: u64) {
     }
 }
 
+/// Counts an error by its number.
 #[inline(always)]
-fn count_error(workload: u32, operation: u32, errno: u32) {
+pub fn count_error(workload: u32, operation: u32, errno: u32) {
     let key = ErrorKey {
         workload,
         operation,

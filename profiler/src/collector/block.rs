@@ -4,27 +4,15 @@ use std::collections::BTreeSet;
 
 use ioprof_ebpf::abi::block::{BlockStats, Depth, DepthKey, Operation, device_number};
 
-use super::{Context, Snapshot, Unit, histogram};
+use super::{Context, Snapshot, Unit, histogram, is_there};
 use crate::{
-    kernel::{
-        Requests,
-        probes::{Need, PROBES},
-    },
+    kernel::{Requests, probes::Need},
     model::report::{Block, BlockOperation, Device, Origin, QueueDepth, Share},
 };
 
-/// Whether every probe that requests are counted by is there: without one of them the others mislead.
-fn is_counted(snapshot: &Snapshot) -> bool {
-    PROBES
-        .iter()
-        .zip(&snapshot.probes)
-        .filter(|(probe, _)| probe.need == Need::Block)
-        .all(|(_, found)| found.verdict.reason_missing().is_none())
-}
-
 /// The requests of a workload; none where the probes for them are missing.
 pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Option<Vec<Block>> {
-    if !is_counted(snapshot) {
+    if !is_there(snapshot, Need::Block) {
         return None;
     }
     let mut blocks: Vec<_> = snapshot
@@ -68,7 +56,7 @@ fn operation(number: u32) -> BlockOperation {
 /// The devices that anybody used, the busiest first; none where the probes for requests are missing, as what
 /// they did is unknown then, and not zero.
 pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Option<Vec<Device>> {
-    if !is_counted(snapshot) {
+    if !is_there(snapshot, Need::Block) {
         return None;
     }
     let packed: BTreeSet<u32> = snapshot

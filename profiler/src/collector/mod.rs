@@ -1,10 +1,12 @@
 //! From what the probes counted to what the report tells.
 
+mod asynchronous;
 mod block;
 mod ledger;
 mod self_report;
 mod syscalls;
 
+pub use asynchronous::{aio, io_uring};
 pub use block::{block, devices};
 pub use ledger::{Accounted, ledger};
 pub use self_report::self_checks;
@@ -13,7 +15,11 @@ pub use syscalls::syscalls;
 use ioprof_ebpf::{abi::Totals, histogram::bounds};
 
 use crate::{
-    kernel::{Snapshot, proc::Devices},
+    kernel::{
+        Snapshot,
+        probes::{Need, PROBES},
+        proc::Devices,
+    },
     model::histogram::{Bucket, Histogram, Unit},
 };
 
@@ -47,6 +53,15 @@ impl Context<'_> {
                 |device| device.name.clone(),
             )
     }
+}
+
+/// Whether every probe that these counts take is there: without one of them the others mislead.
+fn is_there(snapshot: &Snapshot, need: Need) -> bool {
+    PROBES
+        .iter()
+        .zip(&snapshot.probes)
+        .filter(|(probe, _)| probe.need == need)
+        .all(|(_, found)| found.verdict.reason_missing().is_none())
 }
 
 fn histogram(unit: Unit, totals: &Totals, buckets: &[(u32, u32, u64)]) -> Histogram {

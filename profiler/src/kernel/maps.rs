@@ -17,6 +17,7 @@ use ioprof_ebpf::{
 use nix::time::{ClockId, clock_gettime};
 
 use super::{
+    asynchronous::{self, Asynchronous, FirstSeries},
     one_line,
     own_cost::Cost,
     proc::{self, Devices},
@@ -68,6 +69,8 @@ pub struct Snapshot {
     pub requests: Vec<Requests>,
     /// Depths.
     pub depths: Vec<(DepthKey, Depth)>,
+    /// io_uring and io_submit.
+    pub asynchronous: Asynchronous,
     /// What was done to each file.
     pub files: Vec<(FileKey, FileStats)>,
     /// The totals of each workload, the first of number 1.
@@ -100,6 +103,7 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         calls: calls(ebpf, workloads, &histograms)?,
         errors: entries(ebpf, "ERRORS")?,
         requests: requests(ebpf, workloads, &histograms)?,
+        asynchronous: asynchronous::read(ebpf, workloads, &histograms)?,
         files: entries(ebpf, FILES)?,
         depths,
         workloads: (1..=workloads)
@@ -200,7 +204,7 @@ fn requests(
 ) -> Result<Vec<Requests>, Error> {
     const MAP: &str = "BLOCK_STATS";
     let map = per_cpu_array::<BlockStats>(ebpf, MAP)?;
-    let first = syscall::series(workloads.max(1) + 1, 0);
+    let first = FirstSeries::new(workloads).block;
     let slots = entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")?;
     let unseen = unseen(ebpf, &slots)?;
     let mut requests = Vec::new();
@@ -257,7 +261,7 @@ fn losses(ebpf: &Ebpf) -> Result<Vec<(Loss, u64)>, Error> {
 }
 
 /// The directory and its blocks of buckets.
-struct Histograms<'a> {
+pub struct Histograms<'a> {
     directory: Array<&'a MapData, u64>,
     blocks: PerCpuArray<&'a MapData, Block>,
 }
@@ -274,7 +278,7 @@ impl<'a> Histograms<'a> {
     }
 
     /// The buckets of a series that are not empty, all CPUs together.
-    fn series(&self, series: u32) -> Result<Buckets, Error> {
+    pub fn series(&self, series: u32) -> Result<Buckets, Error> {
         let mut buckets = Vec::new();
         for octave in 0..OCTAVES {
             let number = self
@@ -310,11 +314,16 @@ fn not_in_object(map: &'static str) -> Error {
     }
 }
 
-fn array<'a, V: Pod>(ebpf: &'a Ebpf, name: &'static str) -> Result<Array<&'a MapData, V>, Error> {
+/// An array of the object.
+pub fn array<'a, V: Pod>(
+    ebpf: &'a Ebpf,
+    name: &'static str,
+) -> Result<Array<&'a MapData, V>, Error> {
     map(ebpf, name)?.try_into().map_err(refused(name))
 }
 
-fn per_cpu_array<'a, V: Pod>(
+/// The same with a value for each CPU.
+pub fn per_cpu_array<'a, V: Pod>(
     ebpf: &'a Ebpf,
     name: &'static str,
 ) -> Result<PerCpuArray<&'a MapData, V>, Error> {
@@ -326,7 +335,8 @@ fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<(K, V)
     map.iter().collect::<Result<_, _>>().map_err(refused(name))
 }
 
-fn refused(map: &'static str) -> impl FnOnce(MapError) -> Error {
+/// The error of a map that cannot be read.
+pub fn refused(map: &'static str) -> impl FnOnce(MapError) -> Error {
     move |error| Error::Map {
         map,
         reason: one_line(&error),

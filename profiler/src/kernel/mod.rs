@@ -1,5 +1,6 @@
 //! The only place that knows aya: loads the probes, brings processes into scope, reads the maps.
 
+pub mod asynchronous;
 pub mod btf;
 mod floor;
 mod maps;

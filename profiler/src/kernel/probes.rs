@@ -26,6 +26,8 @@ pub enum Need {
     Required,
     /// Without it there is nothing to say of block requests.
     Block,
+    /// Without it there is nothing to say of io_uring.
+    IoUring,
     /// It stands in for another that this kernel does not have.
     InsteadOf(&'static str),
 }
@@ -45,10 +47,22 @@ pub const PROBES: &[Probe] = &[
     probe("block_frontmerge", "block_bio_frontmerge", Need::Block),
     probe(BLOCK_START, "block_io_start", Need::Block),
     probe("block_getrq", "block_getrq", Need::InsteadOf(BLOCK_START)),
+    probe("uring_complete", "io_uring_complete", Need::IoUring),
+    probe("uring_work", "io_uring_queue_async_work", Need::IoUring),
+    probe("uring_poll", "io_uring_poll_arm", Need::IoUring),
+    probe("uring_refuse", "io_uring_req_failed", Need::IoUring),
+    probe(URING_SUBMIT, "io_uring_submit_req", Need::IoUring),
+    probe(
+        "uring_submit_sqe",
+        "io_uring_submit_sqe",
+        Need::InsteadOf(URING_SUBMIT),
+    ),
 ];
 
 /// The probe that sees a request as it is made; kernels before 6.5 do not have its tracepoint.
 const BLOCK_START: &str = "block_start";
+/// The probe that sees an io_uring request submitted; its tracepoint has another name before 6.4.
+const URING_SUBMIT: &str = "uring_submit";
 
 const fn probe(program: &'static str, tracepoint: &'static str, need: Need) -> Probe {
     Probe {
@@ -71,9 +85,13 @@ impl Without {
 
     /// Whether requests must be recognised by their bios.
     pub fn made_by_bio(&self, types: &KernelTypes) -> bool {
-        !PROBES
+        !self.leaves_program(BLOCK_START, types)
+    }
+
+    fn leaves_program(&self, program: &str, types: &KernelTypes) -> bool {
+        PROBES
             .iter()
-            .any(|probe| probe.program == BLOCK_START && self.leaves(probe, types))
+            .any(|probe| probe.program == program && self.leaves(probe, types))
     }
 }
 
@@ -141,6 +159,13 @@ fn prepare(
     without: &Without,
     probe: &Probe,
 ) -> Verdict {
+    if let Need::InsteadOf(other) = probe.need
+        && without.leaves_program(other, types)
+    {
+        return Verdict::NotNeeded {
+            reason: format!("{other} is there"),
+        };
+    }
     if !types.has_tracepoint(probe.tracepoint) {
         return Verdict::Absent {
             reason: "this kernel has no such tracepoint".into(),
@@ -151,12 +176,12 @@ fn prepare(
             reason: "left out by --without-probe".into(),
         };
     }
-    match probe.need {
-        Need::InsteadOf(other) if !without.made_by_bio(types) => Verdict::NotNeeded {
-            reason: format!("{other} is there"),
-        },
-        _ => verify(ebpf, btf, probe),
+    if !types.has_arguments(probe.tracepoint) {
+        return Verdict::Absent {
+            reason: "this kernel's tracepoint has other arguments".into(),
+        };
     }
+    verify(ebpf, btf, probe)
 }
 
 fn verify(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
@@ -203,5 +228,6 @@ mod tests {
         assert!(at("block_complete") < at("block_issue"));
         assert!(at("block_issue") < at("block_start"));
         assert!(at("process_exit") < at("process_fork"));
+        assert!(at("uring_complete") < at("uring_submit"));
     }
 }

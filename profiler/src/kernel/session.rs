@@ -13,14 +13,16 @@ use aya::{
 use aya_log::EbpfLogger;
 use ioprof_ebpf::{
     abi::{
-        MAX_WORKLOADS,
+        MAX_WORKLOADS, aio,
         block::{MAX_DEPTHS, MAX_SLOTS},
-        syscall::{MAX_OPERATIONS, series},
+        syscall::MAX_OPERATIONS,
+        uring,
     },
     histogram::OCTAVES,
 };
 
 use super::{
+    asynchronous::FirstSeries,
     btf::{self, KernelTypes},
     maps::{self, Snapshot},
     object, one_line,
@@ -212,7 +214,7 @@ impl Session {
 /// The sizes of the maps for so many workloads, and the constants of this kernel, into the object.
 pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
     let workloads = settings.workloads.max(1);
-    let first_block_series = series(workloads + 1, 0);
+    let first_series = FirstSeries::new(workloads);
     // Four operations on every disk; some may come later.
     let disks = proc::disks() + 16;
     let slots = (4 * disks * (workloads + 1)).min(MAX_SLOTS);
@@ -226,13 +228,15 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         loader.override_global(symbol, value, false);
     }
     loader
-        .override_global("FIRST_BLOCK_SERIES", &first_block_series, true)
+        .override_global("FIRST_BLOCK_SERIES", &first_series.block, true)
+        .override_global("FIRST_URING_SERIES", &first_series.uring, true)
+        .override_global("FIRST_AIO_SERIES", &first_series.aio, true)
         .override_global("MADE_BY_BIO", &made_by_bio, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
         .map_max_entries(
             "DIRECTORY",
-            (first_block_series + 3 * (slots + 1)) * OCTAVES,
+            (first_series.block + 3 * (slots + 1)) * OCTAVES,
         )
         .map_max_entries("BLOCKS", 256 + 512 * workloads)
         .map_max_entries("SLOTS", slots)
@@ -241,6 +245,10 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .map_max_entries("DEPTHS", depths + 1)
         .map_max_entries("REQUESTS", requests)
         .map_max_entries("MERGED", requests)
+        .map_max_entries("URING_STATS", workloads * uring::OPCODES)
+        .map_max_entries("URING_TOTALS", workloads + 1)
+        .map_max_entries("AIO_STATS", workloads * aio::OPCODES)
+        .map_max_entries("AIO_TOTALS", workloads + 1)
         .load(object::bytes())
         .map_err(|error| {
             if super::privileges::can_load() {

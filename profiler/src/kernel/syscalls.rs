@@ -12,6 +12,7 @@ struct Call {
 
 const PLAIN: u32 = 0;
 const MOVES: u32 = CallKind::MOVES_BYTES;
+const REAPS: u32 = CallKind::ASYNCHRONOUS | CallKind::REAPS;
 
 /// The libc crate does not have it; include/uapi/asm-generic/unistd.h, and the table of x86-64.
 #[expect(
@@ -70,9 +71,9 @@ const CALLS: &[Call] = calls![
     "renameat2" libc::SYS_renameat2, PLAIN,
     "unlinkat" libc::SYS_unlinkat, PLAIN,
     "mkdirat" libc::SYS_mkdirat, PLAIN,
-    "io_submit" libc::SYS_io_submit, PLAIN,
-    "io_getevents" libc::SYS_io_getevents, PLAIN,
-    "io_pgetevents" SYS_io_pgetevents, PLAIN,
+    "io_submit" libc::SYS_io_submit, CallKind::ASYNCHRONOUS,
+    "io_getevents" libc::SYS_io_getevents, REAPS,
+    "io_pgetevents" SYS_io_pgetevents, REAPS,
     "io_uring_enter" libc::SYS_io_uring_enter, PLAIN,
     // The calls below are older forms, which newer architectures do not have.
     #[cfg(target_arch = "x86_64")] "open" libc::SYS_open, PLAIN,

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use ioprof_workloads::Summary;
 use serde::{Deserialize, Serialize};
 
-use super::{histogram::Histogram, ledger::Ledger};
+use super::{
+    asynchronous::{Aio, IoUring},
+    histogram::Histogram,
+    ledger::Ledger,
+};
 
 /// The identifier of the report's format.
 pub const SCHEMA: &str = "ioprof.report.v1";
@@ -95,6 +99,10 @@ pub struct Workload {
     pub threads_running: u64,
     /// Its system calls, the most expensive first.
     pub syscalls: Vec<Syscall>,
+    /// What it did by io_uring; none where the probes for it are missing.
+    pub io_uring: Option<IoUring>,
+    /// What it did by io_submit.
+    pub aio: Aio,
     /// Its requests to devices; none where the probes for them are missing.
     pub block: Option<Vec<Block>>,
     /// What a built-in workload says it did.

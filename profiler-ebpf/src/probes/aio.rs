@@ -83,7 +83,6 @@ pub unsafe fn count(
         if CallKind(state.kind).has(CallKind::REAPS) {
             let events: u64 = field(registers, &kernel::OFF_ARG3);
             atomic::add(&raw mut (*totals).reaped, result);
-            depth::leave(&raw mut (*totals).depth, result, now);
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
                 let place = events.wrapping_add(at * size_of::<Event>() as u64);
@@ -93,8 +92,6 @@ pub unsafe fn count(
         } else {
             let iocbs: u64 = field(registers, &kernel::OFF_ARG2);
             atomic::add(&raw mut (*totals).submitted, result);
-            // The depth is that at the end of the call.
-            depth::enter(&raw mut (*totals).depth, result, now);
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
                 let place = iocbs.wrapping_add(at * size_of::<u64>() as u64);
@@ -147,6 +144,9 @@ extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64
     };
     if AIO_REQUESTS.insert(&key, &new, 0).is_err() {
         loss::count(Loss::AioFull);
+    } else if let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) {
+        // SAFETY: the value is in the map.
+        unsafe { depth::enter(&raw mut (*totals).depth, now) };
     }
     1
 }
@@ -159,14 +159,14 @@ fn replaced(old: &AioRequest, now: u64) {
         // SAFETY: as in `aio_submitted`.
         unsafe { (*stats).unseen += 1 };
     }
-    if let Some(totals) = AIO_TOTALS.get_ptr_mut(old.workload) {
+    leave(old.workload, now);
+}
+
+#[inline(always)]
+fn leave(workload: u32, now: u64) {
+    if let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) {
         // SAFETY: the value is in the map.
-        unsafe {
-            // An event that was not looked at has left the depth already.
-            if (*totals).events_unread == 0 {
-                depth::leave(&raw mut (*totals).depth, 1, now);
-            }
-        }
+        unsafe { depth::leave(&raw mut (*totals).depth, now) };
     }
 }
 
@@ -188,7 +188,9 @@ extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
     };
     // SAFETY: the entry stays valid for the run of the program.
     let done = unsafe { *entry };
+    // Of two threads that reap, each has events of its own: nobody else removes this.
     let _ = AIO_REQUESTS.remove(&key);
+    leave(done.workload, now);
     let opcode = done.opcode & (OPCODES - 1);
     let index = index(done.workload, opcode);
     let Some(stats) = AIO_STATS.get_ptr_mut(index) else {

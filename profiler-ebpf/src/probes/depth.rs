@@ -49,23 +49,23 @@ pub fn begin(number: u32, now: u64) {
         return;
     };
     // SAFETY: the value is in the map.
-    unsafe { enter(depth, 1, now) };
+    unsafe { enter(depth, now) };
 }
 
-/// So many requests begin at once.
+/// The same for a depth that is kept elsewhere.
 ///
 /// # Safety
 ///
 /// `depth` is in a map.
 #[inline(always)]
-pub unsafe fn enter(depth: *mut Depth, count: u64, now: u64) {
+pub unsafe fn enter(depth: *mut Depth, now: u64) {
     // SAFETY: by the caller's promise; CPUs share the value by atomic operations.
     unsafe {
-        let before = atomic::add(&raw mut (*depth).in_flight, count);
+        let before = atomic::add(&raw mut (*depth).in_flight, 1);
         if before == 0 {
             atomic::add(&raw mut (*depth).busy_ns, now.wrapping_neg());
         }
-        atomic::raise(&raw mut (*depth).max, before + count);
+        atomic::raise(&raw mut (*depth).max, before + 1);
     }
 }
 
@@ -76,19 +76,19 @@ pub fn end(number: u32, now: u64) {
         return;
     };
     // SAFETY: the value is in the map.
-    unsafe { leave(depth, 1, now) };
+    unsafe { leave(depth, now) };
 }
 
-/// So many requests end at once, of those that have begun.
+/// The same for a depth that is kept elsewhere.
 ///
 /// # Safety
 ///
 /// `depth` is in a map.
 #[inline(always)]
-pub unsafe fn leave(depth: *mut Depth, count: u64, now: u64) {
+pub unsafe fn leave(depth: *mut Depth, now: u64) {
     // SAFETY: as in `enter`.
     unsafe {
-        if atomic::add(&raw mut (*depth).in_flight, count.wrapping_neg()) == count {
+        if atomic::add(&raw mut (*depth).in_flight, 1_u64.wrapping_neg()) == 1 {
             atomic::add(&raw mut (*depth).busy_ns, now);
         }
     }

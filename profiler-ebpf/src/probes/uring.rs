@@ -48,7 +48,7 @@ static URING_TOTALS: Array<UringTotals, 1> = Array::new();
 #[unsafe(no_mangle)]
 static FIRST_URING_SERIES: u32 = 0;
 
-/// 1 where io_uring_complete is given the completion itself, 0 where its parts (before 6.13); set at load.
+/// 1 where io_uring_complete is given the completion itself, 0 where its parts, as by older kernels; set at load.
 #[unsafe(no_mangle)]
 static COMPLETE_BY_CQE: u32 = 0;
 
@@ -67,7 +67,7 @@ fn uring_submit(ctx: BtfTracePointContext) {
     unsafe { submitted(ctx.arg(0), false) };
 }
 
-/// The same before 6.4.
+/// The same by the name that older kernels have for it.
 #[btf_tracepoint(function = "io_uring_submit_sqe")]
 fn uring_submit_sqe(ctx: BtfTracePointContext) {
     // SAFETY: the argument is a request.
@@ -139,7 +139,7 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
     }
     if !silent && let Some(totals) = URING_TOTALS.get_ptr_mut(workload) {
         // SAFETY: the value is in the map.
-        unsafe { depth::enter(&raw mut (*totals).depth, 1, now) };
+        unsafe { depth::enter(&raw mut (*totals).depth, now) };
     }
 }
 
@@ -161,7 +161,7 @@ fn replaced(old: &UringRequest, now: u64) {
 fn leave(workload: u32, now: u64) {
     if let Some(totals) = URING_TOTALS.get_ptr_mut(workload) {
         // SAFETY: the value is in the map.
-        unsafe { depth::leave(&raw mut (*totals).depth, 1, now) };
+        unsafe { depth::leave(&raw mut (*totals).depth, now) };
     }
 }
 

@@ -61,7 +61,7 @@ pub const PROBES: &[Probe] = &[
 
 /// The probe that sees a request as it is made; kernels before 6.5 do not have its tracepoint.
 const BLOCK_START: &str = "block_start";
-/// The probe that sees an io_uring request submitted; its tracepoint has another name before 6.4.
+/// The probe that sees an io_uring request submitted; older kernels have another name for its tracepoint.
 const URING_SUBMIT: &str = "uring_submit";
 
 const fn probe(program: &'static str, tracepoint: &'static str, need: Need) -> Probe {

@@ -58,7 +58,7 @@ fn io_uring(uring: &IoUring, style: Style) -> String {
             "more opcodes",
         ),
         some(failed, "failed"),
-        some(sum(|one| one.silent), "without a completion"),
+        some(sum(|one| one.silent), "silent"),
         some(sum(|one| one.unseen_completions), "completed unseen"),
         some(open, "not seen to complete"),
         some(uring.extra_completions, "completions more"),
@@ -103,15 +103,16 @@ fn aio(aio: &Aio, style: Style) -> String {
         ]);
     }
     let unseen = aio.operations.iter().map(|one| one.unseen_completions);
+    let open = aio.operations.iter().map(|one| {
+        let ended = one.completions + one.unseen_completions;
+        one.submissions.saturating_sub(ended)
+    });
     let notes = [
         some(unseen.sum(), "completed unseen"),
         some(aio.iocbs_unread, "more not looked at"),
         some(aio.events_unread, "events not looked at"),
         some(aio.unmatched_events, "submitted before"),
-        some(
-            aio.submitted.saturating_sub(aio.reaped),
-            "not seen to be reaped",
-        ),
+        some(open.sum(), "not seen to complete"),
     ];
     let mut text = table.render(style);
     text.push_str(&line(&aio.depth, aio.busy_ns, notes));

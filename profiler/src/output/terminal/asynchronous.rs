@@ -28,7 +28,7 @@ fn io_uring(uring: &IoUring, style: Style) -> String {
     let mut table = Table::new(
         1,
         &[
-            "io_uring", "done", "bytes", "p50", "p99", "inline", "polled", "worker", "async",
+            "io_uring", "done", "bytes", "p50", "p99", "inline", "poll", "worker", "async",
         ],
     );
     for one in uring.operations.iter().take(OPCODES) {
@@ -38,10 +38,10 @@ fn io_uring(uring: &IoUring, style: Style) -> String {
             one.bytes.map_or_else(String::new, bytes),
             quantile(&one.latency, 0.5),
             quantile(&one.latency, 0.99),
-            count(one.inline),
-            count(one.poll_armed),
-            count(one.worker),
-            count(one.asynchronous),
+            part(one.inline, one.completions),
+            part(one.poll_armed, one.completions),
+            part(one.worker, one.completions),
+            part(one.asynchronous, one.completions),
         ]);
     }
     let sum = |value: fn(&crate::model::asynchronous::UringOperation) -> u64| -> u64 {
@@ -123,6 +123,15 @@ fn aio(aio: &Aio, style: Style) -> String {
     text.push_str(&list_of_errors(errors));
     text.push('\n');
     text
+}
+
+/// A part of all as a percentage without a fraction; nothing for nothing.
+fn part(part: u64, whole: u64) -> String {
+    match part.saturating_mul(100).checked_div(whole) {
+        _ if part == 0 => String::new(),
+        Some(0) | None => "<1 %".into(),
+        Some(percent) => format!("{percent} %"),
+    }
 }
 
 /// The depth, and what there is to say beside.

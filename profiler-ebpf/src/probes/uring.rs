@@ -279,6 +279,10 @@ fn is_submitting(ctx: &BtfTracePointContext) -> bool {
         // SAFETY: the argument is a ring's context, and the rest is loaded from it.
         unsafe {
             let queues: *const c_void = field(ring, &kernel::OFF_RING_QUEUES);
+            // Never so; but a kernel that marks the pointer as protected by RCU wants it to be asked.
+            if queues.is_null() {
+                return false;
+            }
             (
                 field(ring, &kernel::OFF_RING_TAKEN),
                 field(queues, &kernel::OFF_QUEUES_HEAD),

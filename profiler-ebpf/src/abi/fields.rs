@@ -56,6 +56,7 @@ macro_rules! kernel_fields {
             OFF_SB_DEV: "super_block" "s_dev",
             OFF_KIOCB_OPCODE: "io_kiocb" "opcode",
             OFF_KIOCB_FLAGS: "io_kiocb" "flags",
+            OFF_KIOCB_RING: "io_kiocb" "ctx",
             OFF_RING_TAKEN: "io_ring_ctx" "cached_sq_head",
             OFF_RING_QUEUES: "io_ring_ctx" "rings",
             OFF_QUEUES_HEAD: "io_rings" "sq.head",

@@ -17,6 +17,9 @@ pub const MAX_REQUESTS: u32 = 32_768;
 pub struct UringRequest {
     /// When it was submitted, in nanoseconds of the monotonic clock; 0 where it has completed.
     pub submitted_ns: u64,
+    /// The address of its ring's context. Where the end of a request was not seen, its memory may become one
+    /// of another ring, whose submission nobody looks at.
+    pub ring: u64,
     /// The workload that submitted it, from 1.
     pub workload: u32,
     /// Its opcode, below [`OPCODES`].
@@ -26,7 +29,7 @@ pub struct UringRequest {
     /// Zero.
     pub padding: u32,
 }
-map_value!(UringRequest, 24);
+map_value!(UringRequest, 32);
 
 impl UringRequest {
     /// It was given to a worker thread.

@@ -93,16 +93,18 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
         return;
     }
     // SAFETY: by the caller's promise.
-    let (opcode, flags): (u8, u32) = unsafe {
+    let (opcode, flags, ring): (u8, u32, *const c_void) = unsafe {
         (
             field(request, &kernel::OFF_KIOCB_OPCODE),
             field(request, &kernel::OFF_KIOCB_FLAGS),
+            field(request, &kernel::OFF_KIOCB_RING),
         )
     };
     let silent = flags & SKIP_SUCCESS != 0;
     let now = now();
     let new = UringRequest {
         submitted_ns: now,
+        ring: ring as u64,
         workload,
         opcode: u32::from(opcode) & (OPCODES - 1),
         flags: if silent { UringRequest::SILENT } else { 0 },
@@ -186,7 +188,7 @@ fn mark(request: *const c_void, flag: u32) {
 #[btf_tracepoint(function = "io_uring_complete")]
 fn uring_complete(ctx: BtfTracePointContext) {
     let key: u64 = ctx.arg(1);
-    let Some(entry) = find(key) else {
+    let Some(entry) = find(key, ctx.arg(0)) else {
         stray(key, completion(&ctx).1);
         return;
     };
@@ -205,16 +207,16 @@ fn uring_complete(ctx: BtfTracePointContext) {
     make_room(key);
 }
 
-/// The entry of a request that has not completed.
+/// The entry of a ring's request that has not completed.
 #[inline(always)]
-fn find(key: u64) -> Option<*mut UringRequest> {
+fn find(key: u64, ring: u64) -> Option<*mut UringRequest> {
     if key == 0 {
         return None;
     }
     // SAFETY: the entry stays valid for the run of the program.
     URING_REQUESTS
         .get_ptr_mut(&key)
-        .filter(|entry| unsafe { (**entry).submitted_ns } != 0)
+        .filter(|entry| unsafe { (**entry).submitted_ns != 0 && (**entry).ring == ring })
 }
 
 /// The result and the flags of a completion.

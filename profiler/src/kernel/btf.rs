@@ -17,10 +17,11 @@ const CALL_REGISTERS: [&str; 5] = ["orig_ax", "si", "dx", "r10", "r8"];
 
 /// Fields that not every architecture or configuration has. The probes ask before they read them, or cannot
 /// be attached without them.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "OFF_TASK_STATUS",
     "OFF_KIOCB_OPCODE",
     "OFF_KIOCB_FLAGS",
+    "OFF_KIOCB_RING",
     "OFF_RING_TAKEN",
     "OFF_RING_QUEUES",
     "OFF_QUEUES_HEAD",

@@ -118,9 +118,9 @@ pub struct Workload {
 pub struct SelfCheck {
     /// What the workload calls it.
     pub operation: String,
-    /// System calls by its own word.
+    /// System calls and requests to io_uring by its own word.
     pub said_calls: u64,
-    /// System calls that the probes counted.
+    /// System calls and requests to io_uring that the probes counted.
     pub counted_calls: u64,
     /// Bytes by its own word.
     pub said_bytes: u64,

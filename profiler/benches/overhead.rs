@@ -1,14 +1,17 @@
-//! What profiling adds to a system call, side by side with other tools, from one run.
+//! What profiling costs: what it adds to a system call, side by side with other tools, and what it leaves of
+//! the reads that a disk does.
 //!
 //! The call is a cached 1-byte pread(2), the cheapest that ioprof keeps full records of. Each tool in turn
 //! runs over the same loop; the rounds alternate, so that a change of the machine's speed meets all alike,
-//! and what is printed is the median over the rounds.
+//! and what is printed is the median over the rounds. The reads are fio's, by io_uring, past the page cache;
+//! each run with ioprof is set against one without it just before.
 
 use std::{
     env,
     fs::File,
     io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::FileExt as _,
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     time::Instant,
 };
@@ -51,7 +54,7 @@ fn main() -> Result<()> {
     }
     eprintln!();
     print(&tools, samples);
-    Ok(())
+    reads()
 }
 
 /// The loop: prints the nanoseconds of a call, the least of ten parts.
@@ -270,6 +273,100 @@ fn print(tools: &[Tool], mut samples: Vec<Vec<f64>>) {
         let added = median(samples);
         println!("{:<30} {added:>10.0} {:>10.2}", tool.name, added / floor);
     }
+}
+
+/// How many pairs of runs of fio there are, of how many seconds each.
+const PAIRS: usize = 5;
+const SECONDS: &str = "5";
+
+/// What fio says of a run.
+struct Reads {
+    iops: f64,
+    /// Microseconds of CPU time for each read, the probes' included.
+    cpu_us: f64,
+}
+
+/// Direct reads of 4 KiB at random places, 32 at once, without ioprof and with it.
+fn reads() -> Result<()> {
+    let fio = Command::new("which").arg("fio").output();
+    if !fio.is_ok_and(|output| output.status.success()) {
+        eprintln!("fio is not installed, and reads are not measured");
+        return Ok(());
+    }
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let output = folder.path().join("fio.json");
+    let file = format!("--filename={}", folder.path().join("data").display());
+    let to = format!("--output={}", output.display());
+    let common = [
+        "fio",
+        "--name=reads",
+        "--rw=randread",
+        "--bs=4k",
+        "--size=1G",
+        "--direct=1",
+        "--ioengine=io_uring",
+        "--iodepth=32",
+        "--thread=0",
+        "--output-format=json",
+        &file,
+        &to,
+    ];
+    let run = |before: &[&str], options: &[&str]| -> Result<()> {
+        let words = [before, &common, options].concat();
+        let status = Command::new(words[0])
+            .args(&words[1..])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("{} has failed", words.join(" ")).into())
+        }
+    };
+    let timed = ["--time_based", "--runtime", SECONDS];
+    run(&[], &["--create_only=1"])?;
+    let mut pairs = Vec::new();
+    for pair in 0..PAIRS {
+        run(&[], &timed)?;
+        let bare = said(&output)?;
+        run(&[IOPROF, "run", "--"], &timed)?;
+        pairs.push((bare, said(&output)?));
+        eprint!("\rpair {} of {PAIRS}", pair + 1);
+    }
+    eprintln!();
+    let over = |value: fn(&(Reads, Reads)) -> f64| -> f64 {
+        median(&pairs.iter().map(value).collect::<Vec<_>>())
+    };
+    println!("\nDirect reads of 4 KiB by io_uring, 32 at once:");
+    println!("{:<30} {:>10} {:>10}", "", "IOPS", "CPU us");
+    let row = |name, iops: f64, cpu: f64| println!("{name:<30} {iops:>10.0} {cpu:>10.2}");
+    row(
+        "nothing",
+        over(|pair| pair.0.iops),
+        over(|pair| pair.0.cpu_us),
+    );
+    row(
+        "ioprof",
+        over(|pair| pair.1.iops),
+        over(|pair| pair.1.cpu_us),
+    );
+    let ratio = over(|pair| pair.1.iops / pair.0.iops);
+    println!("IOPS with ioprof over those without, median of {PAIRS} pairs: {ratio:.3}");
+    Ok(())
+}
+
+/// The figures of a run, from what fio has written.
+fn said(output: &Path) -> Result<Reads> {
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(output)?)?;
+    let job = &json["jobs"][0];
+    let number = |value: &serde_json::Value| value.as_f64().ok_or("fio has written no number");
+    let iops = number(&job["read"]["iops"])?;
+    let cpu = number(&job["usr_cpu"])? + number(&job["sys_cpu"])?;
+    Ok(Reads {
+        iops,
+        cpu_us: cpu / 100.0 * 1e6 / iops,
+    })
 }
 
 fn median(samples: &[f64]) -> f64 {

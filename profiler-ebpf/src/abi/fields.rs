@@ -78,6 +78,14 @@ macro_rules! kernel_fields {
             OFF_MOUNT_MNT: "mount" "mnt",
             OFF_VFSMOUNT_ROOT: "vfsmount" "mnt_root",
             OFF_SB_DEV: "super_block" "s_dev",
+            OFF_KIOCB_OPCODE: "io_kiocb" "opcode",
+            OFF_KIOCB_FLAGS: "io_kiocb" "flags",
+            OFF_KIOCB_RING: "io_kiocb" "ctx",
+            OFF_RING_TAKEN: "io_ring_ctx" "cached_sq_head",
+            OFF_RING_QUEUES: "io_ring_ctx" "rings",
+            OFF_QUEUES_HEAD: "io_rings" "sq.head",
+            OFF_CQE_RES: "io_uring_cqe" "res",
+            OFF_CQE_FLAGS: "io_uring_cqe" "flags",
         }
     };
 }

@@ -22,11 +22,15 @@ pub enum Loss {
     RequestUnmatched = 7,
     /// The table of files is full: what was done to the file counts in the row of all others.
     FilesFull = 8,
+    /// The table of io_uring requests is full: the request is not counted.
+    UringFull = 9,
+    /// The table of asynchronous operations is full: the operation is counted, its completion has no latency.
+    AioFull = 10,
 }
 
 impl Loss {
     /// All kinds, in the order of their numbers, with the name the report uses.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::TaskRefused, "task_refused"),
         (Self::ExitUnmatched, "exit_unmatched"),
         (Self::ErrorsFull, "errors_full"),
@@ -36,5 +40,7 @@ impl Loss {
         (Self::ExitMissed, "exit_missed"),
         (Self::RequestUnmatched, "request_unmatched"),
         (Self::FilesFull, "files_full"),
+        (Self::UringFull, "uring_full"),
+        (Self::AioFull, "aio_full"),
     ];
 }

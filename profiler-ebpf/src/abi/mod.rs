@@ -1,5 +1,6 @@
 //! The keys and values of the maps, the names they are found by, and the numbers set at load.
 
+pub mod aio;
 pub mod block;
 pub mod cache;
 pub mod fault;
@@ -9,6 +10,7 @@ pub mod loss;
 pub mod syscall;
 pub mod task;
 pub mod time;
+pub mod uring;
 
 /// How many workloads one run can tell apart; number 0 is everything that is in no workload.
 pub const MAX_WORKLOADS: u32 = 64;

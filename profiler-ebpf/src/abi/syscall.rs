@@ -47,6 +47,10 @@ impl CallKind {
     pub const COPIES: u32 = 1 << 29;
     /// The call reads from the second argument and writes to the first, as sendfile(2).
     pub const SENDS: u32 = 1 << 30;
+    /// The call submits asynchronous operations or reaps their events: its result is how many.
+    pub const ASYNCHRONOUS: u32 = 1 << 19;
+    /// Of those, the call reaps.
+    pub const REAPS: u32 = 1 << 31;
 
     /// The operation, an index below [`MAX_OPERATIONS`].
     #[inline(always)]

@@ -60,7 +60,18 @@ pub fn begin_in<const N: usize>(depths: &Array<Depth, N>, number: u32, now: u64)
         loss::count(Loss::SlotsFull);
         return;
     };
-    // SAFETY: the value is in the map; CPUs share it by atomic operations.
+    // SAFETY: the value is in the map.
+    unsafe { enter(depth, now) };
+}
+
+/// The same for a depth that is kept elsewhere.
+///
+/// # Safety
+///
+/// `depth` is in a map.
+#[inline(always)]
+pub unsafe fn enter(depth: *mut Depth, now: u64) {
+    // SAFETY: by the caller's promise; CPUs share the value by atomic operations.
     unsafe {
         let before = atomic::add(&raw mut (*depth).in_flight, 1);
         if before == 0 {
@@ -76,7 +87,18 @@ pub fn end_in<const N: usize>(depths: &Array<Depth, N>, number: u32, now: u64) {
     let Some(depth) = depths.get_ptr_mut(number) else {
         return;
     };
-    // SAFETY: as in `begin_in`.
+    // SAFETY: the value is in the map.
+    unsafe { leave(depth, now) };
+}
+
+/// The same for a depth that is kept elsewhere.
+///
+/// # Safety
+///
+/// `depth` is in a map.
+#[inline(always)]
+pub unsafe fn leave(depth: *mut Depth, now: u64) {
+    // SAFETY: as in `enter`.
     unsafe {
         if atomic::add(&raw mut (*depth).in_flight, 1_u64.wrapping_neg()) == 1 {
             atomic::add(&raw mut (*depth).busy_ns, now);

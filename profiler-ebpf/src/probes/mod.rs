@@ -1,5 +1,6 @@
 //! The programs, each beside the maps it writes.
 
+mod aio;
 mod atomic;
 mod block;
 mod cache;
@@ -16,6 +17,7 @@ mod path;
 mod syscall;
 mod task;
 mod time;
+mod uring;
 
 /// The licence that the kernel checks before it lends its GPL-only helpers.
 #[unsafe(link_section = "license")]

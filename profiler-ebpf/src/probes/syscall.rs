@@ -16,7 +16,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    atomic, cache, file_call, histogram,
+    aio, atomic, cache, file_call, histogram,
     kernel::{self, constant, field, now},
     loss, task, time,
 };
@@ -93,6 +93,9 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         let latency = now.wrapping_sub(entered);
         files(task, &mut *state, ctx.arg(0), latency, result);
         count(&mut *state, latency, result);
+        if CallKind((*state).kind).has(CallKind::ASYNCHRONOUS) && !is_error(result) {
+            aio::count(&*state, ctx.arg(0), entered, now, result);
+        }
     }
 }
 
@@ -169,8 +172,9 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
     }
 }
 
+/// Counts an error by its number.
 #[inline(always)]
-fn count_error(workload: u32, operation: u32, errno: u32) {
+pub fn count_error(workload: u32, operation: u32, errno: u32) {
     let key = ErrorKey {
         workload,
         operation,

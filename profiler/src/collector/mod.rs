@@ -1,5 +1,6 @@
 //! From what the probes counted to what the report tells.
 
+mod asynchronous;
 mod block;
 mod faults;
 mod files;
@@ -8,6 +9,7 @@ mod self_report;
 mod syscalls;
 mod time;
 
+pub use asynchronous::{aio, io_uring};
 pub use block::{block, devices};
 pub use faults::faults;
 pub use files::{cache, files};

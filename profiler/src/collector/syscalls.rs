@@ -38,7 +38,8 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
     calls
 }
 
-fn errors(snapshot: &Snapshot, workload: u32, operation: u32) -> BTreeMap<String, u64> {
+/// The errors of an operation by their names.
+pub fn errors(snapshot: &Snapshot, workload: u32, operation: u32) -> BTreeMap<String, u64> {
     snapshot
         .errors
         .iter()

@@ -50,7 +50,7 @@ pub fn doctor() -> Result<ExitCode, Error> {
                     Verdict::Absent { reason } => format!("absent: {reason}"),
                     Verdict::Refused { reason } => format!("refused: {reason}"),
                 };
-                line("probe", &format!("{:<20} {verdict}", probe.tracepoint));
+                line("probe", &format!("{:<25} {verdict}", probe.tracepoint));
             }
             line(
                 "own cost",

@@ -126,13 +126,15 @@ impl Measurement {
                     .cpu_ns
                     .unwrap_or((accounted.cpu_user_ns, accounted.cpu_system_ns));
                 let syscalls = collector::syscalls(&snapshot, number);
+                let wall_ns = nanoseconds(facts.wall);
+                let io_uring = collector::io_uring(&snapshot, number, wall_ns);
                 Workload {
                     name: facts.name,
                     kind: facts.kind,
                     argv: facts.argv,
                     root_pid: facts.root_pid,
                     exit: facts.exit,
-                    wall_ns: nanoseconds(facts.wall),
+                    wall_ns,
                     cpu_user_ns,
                     cpu_system_ns,
                     max_rss_bytes: facts.max_rss_bytes,
@@ -141,14 +143,15 @@ impl Measurement {
                     threads_running: totals
                         .threads
                         .saturating_sub(totals.threads_exited + facts.retired_threads),
-                    self_checks: facts
-                        .self_reported
-                        .as_ref()
-                        .map_or_else(Vec::new, |said| collector::self_checks(said, &syscalls)),
                     time: collector::time(&snapshot, number),
-                    syscalls,
                     cache: collector::cache(&snapshot, number),
                     files: collector::files(&snapshot, number),
+                    self_checks: facts.self_reported.as_ref().map_or_else(Vec::new, |said| {
+                        collector::self_checks(said, &syscalls, io_uring.as_ref())
+                    }),
+                    syscalls,
+                    io_uring,
+                    aio: collector::aio(&snapshot, number, wall_ns),
                     block: collector::block(&snapshot, &context, number),
                     faults: collector::faults(&snapshot, number),
                     self_reported: facts.self_reported,

@@ -16,8 +16,30 @@ pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 #[cfg(target_arch = "x86_64")]
 const CALL_REGISTERS: [&str; 6] = ["orig_ax", "di", "si", "dx", "r10", "r8"];
 
-/// Fields that not every architecture has; the probes ask before they read them.
-const OPTIONAL: [&str; 1] = ["OFF_TASK_STATUS"];
+/// Fields that not every architecture or configuration has. The probes ask before they read them, or cannot
+/// be attached without them.
+const OPTIONAL: [&str; 9] = [
+    "OFF_TASK_STATUS",
+    "OFF_KIOCB_OPCODE",
+    "OFF_KIOCB_FLAGS",
+    "OFF_KIOCB_RING",
+    "OFF_RING_TAKEN",
+    "OFF_RING_QUEUES",
+    "OFF_QUEUES_HEAD",
+    "OFF_CQE_RES",
+    "OFF_CQE_FLAGS",
+];
+
+/// Tracepoints whose arguments have changed, with the place of the request among them, after the first that
+/// all have. Kernels before 6.0 pass it without its type, or not at all.
+const REQUEST_ARGUMENTS: [(&str, usize); 5] = [
+    ("io_uring_queue_async_work", 0),
+    ("io_uring_poll_arm", 0),
+    ("io_uring_req_failed", 1),
+    ("io_uring_submit_req", 0),
+    ("io_uring_submit_sqe", 0),
+];
+const URING_COMPLETE: &str = "io_uring_complete";
 
 /// What the probes must be told before they are loaded.
 pub struct KernelTypes {
@@ -76,7 +98,11 @@ impl KernelTypes {
         let (flags, preflush) = ("req_flag_bits", "__REQ_PREFLUSH");
         let bit = enumerator(&btf, flags, preflush).ok_or_else(|| missing(flags, preflush))?;
         constants.push(("REQ_PREFLUSH", 1 << bit));
-        Ok(Self { constants, btf })
+        let types = Self { constants, btf };
+        let by_cqe = types.arguments(URING_COMPLETE).len() == 3;
+        let mut constants = types.constants;
+        constants.push(("COMPLETE_BY_CQE", by_cqe.into()));
+        Ok(Self { constants, ..types })
     }
 
     /// Whether the kernel has the tracepoint: BTF has a typedef `btf_trace_NAME` for each that can be
@@ -85,6 +111,49 @@ impl KernelTypes {
         self.btf
             .resolve_ids_by_name(&format!("btf_trace_{name}"))
             .is_ok_and(|found| !found.is_empty())
+    }
+
+    /// Whether the arguments of a tracepoint are such that its probe knows them.
+    pub fn has_arguments(&self, tracepoint: &str) -> bool {
+        let arguments = self.arguments(tracepoint);
+        if tracepoint == URING_COMPLETE {
+            // The ring, the request and the completion; or the completion's parts, of which there are five.
+            return matches!(arguments.len(), 3 | 7);
+        }
+        REQUEST_ARGUMENTS
+            .iter()
+            .find(|(name, _)| *name == tracepoint)
+            .is_none_or(|(_, at)| arguments.get(*at).is_some_and(|name| name == "io_kiocb"))
+    }
+
+    /// What the arguments of a tracepoint point to: the names of structures, empty for other types. The
+    /// first, which no tracepoint passes on to its probes, is left out.
+    fn arguments(&self, tracepoint: &str) -> Vec<String> {
+        let name = format!("btf_trace_{tracepoint}");
+        let found = self.btf.resolve_types_by_name(&name).unwrap_or_default();
+        let prototype = found.into_iter().find_map(|found| match found {
+            Type::Typedef(name) => match self.btf.resolve_chained_type(&name).ok()? {
+                Type::Ptr(pointer) => match self.btf.resolve_chained_type(&pointer).ok()? {
+                    Type::FuncProto(prototype) => Some(prototype),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        });
+        let parameters = prototype.map_or_else(Vec::new, |prototype| prototype.parameters);
+        let structure = |parameter| match self.btf.resolve_chained_type(parameter).ok()? {
+            Type::Ptr(pointer) => match self.btf.resolve_chained_type(&pointer).ok()? {
+                Type::Struct(structure) => self.btf.resolve_name(&structure).ok(),
+                _ => None,
+            },
+            _ => None,
+        };
+        parameters
+            .iter()
+            .skip(1)
+            .map(|parameter| structure(parameter).unwrap_or_default())
+            .collect()
     }
 }
 

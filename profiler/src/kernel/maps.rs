@@ -20,11 +20,13 @@ use ioprof_ebpf::{
 use nix::time::{ClockId, clock_gettime};
 
 use super::{
+    asynchronous::{self, Asynchronous},
     files::{self, File},
     one_line,
     own_cost::Cost,
     probes::{Need, PROBES},
     proc::{self, Devices},
+    series::FirstSeries,
     syscalls::OPERATIONS,
 };
 use crate::{error::Error, model::ledger::Probe};
@@ -86,6 +88,8 @@ pub struct Snapshot {
     pub depths: Vec<(DepthKey, Depth)>,
     /// Page faults of each workload, the first of number 1.
     pub faults: Vec<Faults>,
+    /// io_uring and io_submit.
+    pub asynchronous: Asynchronous,
     /// What was done to each file.
     pub files: Vec<File>,
     /// How the cache served calls: by [`cache::index`].
@@ -134,6 +138,7 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         files: files::read(ebpf)?,
         cache: cache(ebpf, workloads, &histograms)?,
         faults: faults(ebpf, workloads, &histograms)?,
+        asynchronous: asynchronous::read(ebpf, workloads, &histograms)?,
         depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
@@ -198,16 +203,6 @@ fn calls(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec
     Ok(calls)
 }
 
-/// The series of the cache come behind those of the calls.
-pub const fn first_cache_series(workloads: u32) -> u32 {
-    syscall::series(workloads + 1, 0)
-}
-
-/// Those of the requests come last, as there may be more of them than were foreseen.
-pub const fn first_block_series(workloads: u32) -> u32 {
-    first_cache_series(workloads) + cache::index(workloads + 1, 0)
-}
-
 fn cache(
     ebpf: &Ebpf,
     workloads: u32,
@@ -215,7 +210,7 @@ fn cache(
 ) -> Result<Vec<(CacheStats, Buckets)>, Error> {
     const MAP: &str = "CACHE";
     let map = per_cpu_array::<CacheStats>(ebpf, MAP)?;
-    let first = first_cache_series(workloads);
+    let first = FirstSeries::new(workloads).cache;
     (0..cache::index(workloads + 1, 0))
         .map(|index| {
             let mut stats = CacheStats::default();
@@ -264,7 +259,7 @@ fn requests(
 ) -> Result<Vec<Requests>, Error> {
     const MAP: &str = "BLOCK_STATS";
     let map = per_cpu_array::<BlockStats>(ebpf, MAP)?;
-    let first = first_block_series(workloads);
+    let first = FirstSeries::new(workloads).block;
     let slots = entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")?;
     let unseen = unseen(ebpf, &slots)?;
     let mut requests = Vec::new();
@@ -340,7 +335,7 @@ fn losses(ebpf: &Ebpf) -> Result<Vec<(Loss, u64)>, Error> {
 }
 
 /// The directory and its blocks of buckets.
-struct Histograms<'a> {
+pub struct Histograms<'a> {
     directory: Array<&'a MapData, u64>,
     blocks: PerCpuArray<&'a MapData, Block>,
 }
@@ -356,8 +351,8 @@ impl<'a> Histograms<'a> {
         })
     }
 
-    /// The buckets of a series that are not empty.
-    fn series(&self, series: u32) -> Result<Buckets, Error> {
+    /// The buckets of a series that are not empty, all CPUs together.
+    pub fn series(&self, series: u32) -> Result<Buckets, Error> {
         let mut buckets = Vec::new();
         for (octave, cells) in self.octaves(series)? {
             let filled = (0..).zip(cells).filter(|(_, count)| *count > 0);
@@ -411,6 +406,7 @@ fn not_in_object(map: &'static str) -> Error {
     }
 }
 
+/// An array of the object.
 pub fn array<'a, V: Pod>(
     ebpf: &'a Ebpf,
     name: &'static str,
@@ -418,7 +414,8 @@ pub fn array<'a, V: Pod>(
     map(ebpf, name)?.try_into().map_err(refused(name))
 }
 
-fn per_cpu_array<'a, V: Pod>(
+/// The same with a value for each CPU.
+pub fn per_cpu_array<'a, V: Pod>(
     ebpf: &'a Ebpf,
     name: &'static str,
 ) -> Result<PerCpuArray<&'a MapData, V>, Error> {
@@ -430,6 +427,7 @@ pub fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<(K
     map.iter().collect::<Result<_, _>>().map_err(refused(name))
 }
 
+/// The error of a map that cannot be read.
 pub fn refused(map: &'static str) -> impl FnOnce(MapError) -> Error {
     move |error| Error::Map {
         map,

@@ -1,5 +1,6 @@
 //! The only place that knows aya: loads the probes, brings processes into scope, reads the maps.
 
+pub mod asynchronous;
 pub mod btf;
 mod files;
 mod floor;
@@ -9,6 +10,7 @@ mod own_cost;
 pub mod privileges;
 pub mod probes;
 pub mod proc;
+mod series;
 mod session;
 pub mod syscalls;
 mod tasks;

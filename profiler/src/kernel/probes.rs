@@ -42,6 +42,8 @@ pub enum Need {
     DirtyingFaults,
     /// Without it minor faults have no duration; it is there on demand only.
     MinorFaultTime,
+    /// Without it there is nothing to say of io_uring.
+    IoUring,
     /// It stands in for another that this kernel does not have.
     InsteadOf(&'static str),
 }
@@ -85,10 +87,22 @@ pub const PROBES: &[Probe] = &[
     probe("fault_file", "mm_filemap_fault", Need::FaultsOnFiles),
     probe("fault_kernel", "page_fault_kernel", Need::Faults),
     probe("fault_user", "page_fault_user", Need::Faults),
+    probe("uring_complete", "io_uring_complete", Need::IoUring),
+    probe("uring_work", "io_uring_queue_async_work", Need::IoUring),
+    probe("uring_poll", "io_uring_poll_arm", Need::IoUring),
+    probe("uring_refuse", "io_uring_req_failed", Need::IoUring),
+    probe(URING_SUBMIT, "io_uring_submit_req", Need::IoUring),
+    probe(
+        "uring_submit_sqe",
+        "io_uring_submit_sqe",
+        Need::InsteadOf(URING_SUBMIT),
+    ),
 ];
 
 /// The probe that sees a request as it is made; kernels before 6.5 do not have its tracepoint.
 const BLOCK_START: &str = "block_start";
+/// The probe that sees an io_uring request submitted; older kernels have another name for its tracepoint.
+const URING_SUBMIT: &str = "uring_submit";
 
 /// A probe at a tracepoint.
 pub const fn probe(program: &'static str, tracepoint: &'static str, need: Need) -> Probe {
@@ -124,9 +138,13 @@ impl Without {
 
     /// Whether requests must be recognised by their bios.
     pub fn made_by_bio(&self, types: &KernelTypes) -> bool {
-        !PROBES
+        !self.leaves_program(BLOCK_START, types)
+    }
+
+    fn leaves_program(&self, program: &str, types: &KernelTypes) -> bool {
+        PROBES
             .iter()
-            .any(|probe| probe.program == BLOCK_START && self.leaves(probe, types))
+            .any(|probe| probe.program == program && self.leaves(probe, types))
     }
 }
 
@@ -198,23 +216,22 @@ fn prepare(
     probe: &Probe,
 ) -> Verdict {
     let without = &settings.without;
-    if !is_there(probe, types) {
-        return Verdict::Absent {
-            reason: "this kernel has no such tracepoint".into(),
-        };
-    }
-    if !without.leaves(probe, types) {
-        return Verdict::Absent {
-            reason: "left out by --without-probe".into(),
-        };
-    }
+    let absent = |reason: &str| Verdict::Absent {
+        reason: reason.into(),
+    };
+    let not_needed = |reason| Verdict::NotNeeded { reason };
     match probe.need {
-        Need::InsteadOf(other) if !without.made_by_bio(types) => Verdict::NotNeeded {
-            reason: format!("{other} is there"),
-        },
-        Need::MinorFaultTime if !settings.minor_fault_time => Verdict::NotNeeded {
-            reason: "--minor-fault-time was not given".into(),
-        },
+        Need::InsteadOf(other) if without.leaves_program(other, types) => {
+            not_needed(format!("{other} is there"))
+        }
+        _ if !is_there(probe, types) => absent("this kernel has no such tracepoint"),
+        _ if !without.leaves(probe, types) => absent("left out by --without-probe"),
+        Need::MinorFaultTime if !settings.minor_fault_time => {
+            not_needed("--minor-fault-time was not given".into())
+        }
+        _ if !types.has_arguments(probe.tracepoint) => {
+            absent("this kernel's tracepoint has other arguments")
+        }
         _ => verdict_of(verify(ebpf, btf, probe)),
     }
 }
@@ -288,5 +305,6 @@ mod tests {
         assert!(at("fault_major") < at("fault_file"));
         assert!(at("fault_file") < at("fault_user"));
         assert!(at("process_exit") < at("process_fork"));
+        assert!(at("uring_complete") < at("uring_submit"));
     }
 }

@@ -12,10 +12,11 @@ use aya::{
 use aya_log::EbpfLogger;
 use ioprof_ebpf::{
     abi::{
-        MAX_WORKLOADS,
+        MAX_WORKLOADS, aio,
         block::{self, MAX_DEPTHS, MAX_SLOTS},
         cache,
         syscall::MAX_OPERATIONS,
+        uring,
     },
     histogram::OCTAVES,
 };
@@ -27,6 +28,7 @@ use super::{
     own_cost::OwnCost,
     probes::{self, PROBES, Without},
     proc::{self, Devices},
+    series::FirstSeries,
     syscalls,
     tasks::{self, Origin},
 };
@@ -213,14 +215,14 @@ impl Session {
 /// The sizes of the maps for so many workloads, and the constants of this kernel, into the object.
 pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
     let workloads = settings.workloads.max(1);
-    let first_block_series = maps::first_block_series(workloads);
+    let first_series = FirstSeries::new(workloads);
     // Four operations on every disk; some may come later.
     let disks = proc::disks() + 16;
     let slots = (4 * disks * (workloads + 1)).min(MAX_SLOTS);
     let depths = (disks * (workloads + 2)).min(MAX_DEPTHS);
     let requests = proc::requests_at_most();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
-    let first_fault_series = block::series(first_block_series, slots + 1);
+    let first_fault_series = block::series(first_series.block, slots + 1);
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf)).allow_unsupported_maps();
     for (symbol, value) in &types.constants {
@@ -228,17 +230,15 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         loader.override_global(symbol, value, false);
     }
     loader
-        .override_global("FIRST_BLOCK_SERIES", &first_block_series, true)
-        .override_global(
-            "FIRST_CACHE_SERIES",
-            &maps::first_cache_series(workloads),
-            true,
-        )
+        .override_global("FIRST_BLOCK_SERIES", &first_series.block, true)
+        .override_global("FIRST_URING_SERIES", &first_series.uring, true)
+        .override_global("FIRST_AIO_SERIES", &first_series.aio, true)
         .override_global("MADE_BY_BIO", &made_by_bio, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
-        .map_max_entries("CACHE", cache::index(workloads + 1, 0))
+        .override_global("FIRST_CACHE_SERIES", &first_series.cache, true)
         .override_global("FIRST_FAULT_SERIES", &first_fault_series, true)
+        .map_max_entries("CACHE", cache::index(workloads + 1, 0))
         .map_max_entries("DIRECTORY", (first_fault_series + workloads) * OCTAVES)
         .map_max_entries("FAULTS", workloads)
         .map_max_entries("BLOCKS", 256 + 512 * workloads)
@@ -248,6 +248,10 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .map_max_entries("DEPTHS", depths + 1)
         .map_max_entries("REQUESTS", requests)
         .map_max_entries("MERGED", requests)
+        .map_max_entries("URING_STATS", workloads * uring::OPCODES)
+        .map_max_entries("URING_TOTALS", workloads + 1)
+        .map_max_entries("AIO_STATS", workloads * aio::OPCODES)
+        .map_max_entries("AIO_TOTALS", workloads + 1)
         .load(object::bytes())
         .map_err(|error| {
             if super::privileges::can_load() {

@@ -18,6 +18,7 @@ const MOVES: u32 = CallKind::MOVES_BYTES | FILE;
 const READS: u32 = MOVES | CallKind::READS;
 const WRITES: u32 = MOVES | CallKind::WRITES;
 const AT: u32 = CallKind::AT_ARG3;
+const REAPS: u32 = CallKind::ASYNCHRONOUS | CallKind::REAPS | CallKind::WAITS;
 
 /// The libc crate does not have it; include/uapi/asm-generic/unistd.h, and the table of x86-64.
 #[expect(
@@ -77,9 +78,9 @@ const CALLS: &[Call] = calls![
     "renameat2" libc::SYS_renameat2, PLAIN,
     "unlinkat" libc::SYS_unlinkat, PLAIN,
     "mkdirat" libc::SYS_mkdirat, PLAIN,
-    "io_submit" libc::SYS_io_submit, PLAIN,
-    "io_getevents" libc::SYS_io_getevents, CallKind::WAITS,
-    "io_pgetevents" SYS_io_pgetevents, CallKind::WAITS,
+    "io_submit" libc::SYS_io_submit, CallKind::ASYNCHRONOUS,
+    "io_getevents" libc::SYS_io_getevents, REAPS,
+    "io_pgetevents" SYS_io_pgetevents, REAPS,
     "io_uring_enter" libc::SYS_io_uring_enter, CallKind::WAITS,
     // The calls below are older forms, which newer architectures do not have.
     #[cfg(target_arch = "x86_64")] "open" libc::SYS_open, OPENS,

@@ -6,6 +6,7 @@ use ioprof_workloads::Summary;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    asynchronous::{Aio, IoUring},
     file::{Cache, Files},
     histogram::Histogram,
     ledger::Ledger,
@@ -106,6 +107,10 @@ pub struct Workload {
     pub cache: Option<Cache>,
     /// The files it used.
     pub files: Files,
+    /// What it did by io_uring; none where the probes for it are missing.
+    pub io_uring: Option<IoUring>,
+    /// What it did by io_submit.
+    pub aio: Aio,
     /// Its requests to devices; none where the probes for them are missing.
     pub block: Option<Vec<Block>>,
     /// Its page faults; none where the probes for them are missing.
@@ -123,9 +128,9 @@ pub struct Workload {
 pub struct SelfCheck {
     /// What the workload calls it.
     pub operation: String,
-    /// System calls by its own word.
+    /// System calls and requests to io_uring by its own word.
     pub said_calls: u64,
-    /// System calls that the probes counted.
+    /// System calls and requests to io_uring that the probes counted.
     pub counted_calls: u64,
     /// Bytes by its own word.
     pub said_bytes: u64,

@@ -18,7 +18,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Bench {
-    /// Nanoseconds added to one system call, by ioprof and by what else is installed
+    /// What ioprof adds to a system call, beside what else is installed, and what it leaves of fio's reads
     Overhead {
         /// What the benchmark is given
         #[arg(last = true)]

@@ -1,5 +1,6 @@
 //! The report for a person, in 80 columns.
 
+mod asynchronous;
 mod devices;
 mod faults;
 mod files;

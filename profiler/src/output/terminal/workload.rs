@@ -1,8 +1,9 @@
 //! One workload: what it did, its calls, its requests.
 
-use super::{Style, WIDTH, faults, files, histogram, table::Table, time as split};
+use super::{Style, WIDTH, asynchronous, faults, files, histogram, table::Table, time as split};
 use crate::{
     model::{
+        asynchronous::{Direction, Moved},
         histogram::Histogram,
         report::{Block, BlockOperation, Exit, Kind, Syscall, Workload},
     },
@@ -23,6 +24,7 @@ pub fn render(workload: &Workload, style: Style) -> String {
     text.push_str(&calls(workload, style));
     text.push_str(&histograms(workload, style));
     text.push_str(&files::render(workload, style));
+    text.push_str(&asynchronous::render(workload, style));
     text.push_str(&requests(workload, style));
     text.push_str(&self_reported(workload));
     text
@@ -101,9 +103,16 @@ fn asked_line(workload: &Workload) -> String {
             (bytes + call.bytes.unwrap_or(0), calls + call.calls)
         })
     };
-    let (read, reads) = sum(&READING);
-    let (written, writes) = sum(&WRITING);
-    let (copied, copies) = sum(&["copy_file_range", "sendfile", "splice"]);
+    let with = |(bytes, calls): Moved, direction| {
+        let uring = workload.io_uring.as_ref();
+        let uring = uring.map_or((0, 0), |uring| uring.moved(direction));
+        let aio = workload.aio.moved(direction);
+        (bytes + uring.0 + aio.0, calls + uring.1 + aio.1)
+    };
+    let (read, reads) = with(sum(&READING), Direction::Read);
+    let (written, writes) = with(sum(&WRITING), Direction::Written);
+    let copying = sum(&["copy_file_range", "sendfile", "splice"]);
+    let (copied, copies) = with(copying, Direction::Copied);
     let mut line = format!(
         "calls   read {} in {}, written {} in {}",
         bytes(read),
@@ -114,16 +123,10 @@ fn asked_line(workload: &Workload) -> String {
     if copies > 0 {
         line.push_str(&format!(", copied {} in {}", bytes(copied), count(copies)));
     }
-    let beside: Vec<_> = ["io_uring_enter", "io_submit"]
-        .into_iter()
-        .filter(|name| workload.syscalls.iter().any(|call| call.name == *name))
-        .collect();
-    if !beside.is_empty() {
+    let called = |name| workload.syscalls.iter().any(|call| call.name == name);
+    if workload.io_uring.is_none() && called("io_uring_enter") {
         // Or the difference to the device's line would be taken for amplification.
-        line.push_str(&format!(
-            "\n          (bytes moved by {} are not in it)",
-            beside.join(" and ")
-        ));
+        line.push_str("\n          (bytes moved by io_uring are unknown, see the ledger)");
     }
     line
 }

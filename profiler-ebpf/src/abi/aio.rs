@@ -1,0 +1,83 @@
+//! Asynchronous I/O by io_submit(2) and io_getevents(2), which libaio wraps.
+
+use super::{Totals, block::Depth, map_value, uring};
+
+/// How many opcodes are told apart; include/uapi/linux/aio_abi.h has nine.
+pub const OPCODES: u32 = 16;
+
+/// What the table of errors adds to an opcode.
+pub const FIRST_ERROR_OPERATION: u32 = uring::FIRST_ERROR_OPERATION + uring::OPCODES;
+
+/// How many control blocks of a call, or events, are looked at; more are counted only.
+pub const MAX_LOOKED_AT: u64 = 256;
+
+/// How many operations can be remembered, of all workloads.
+pub const MAX_REQUESTS: u32 = 16_384;
+
+/// Key of the table of operations: the address of the control block, which the event gives back.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AioKey {
+    /// The address of the `struct iocb` in its process.
+    pub iocb: u64,
+    /// The process.
+    pub tgid: u32,
+    /// Zero.
+    pub padding: u32,
+}
+map_value!(AioKey, 16);
+
+/// An operation that was submitted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AioRequest {
+    /// When the call that submitted it began, in nanoseconds of the monotonic clock; 0 where it has completed.
+    pub submitted_ns: u64,
+    /// The workload, from 1.
+    pub workload: u32,
+    /// The opcode, below [`OPCODES`].
+    pub opcode: u32,
+}
+map_value!(AioRequest, 16);
+
+/// One opcode of one workload, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AioStats {
+    /// Operations submitted.
+    pub submissions: u64,
+    /// Operations whose completion was not seen, but whose control block was submitted again.
+    pub unseen: u64,
+    /// Operations completed, and nanoseconds from the call that submitted to the end of the one that reaped.
+    pub latency: Totals,
+    /// The sum of the positive results.
+    pub results: u64,
+    /// Operations that completed with an error.
+    pub errors: u64,
+}
+map_value!(AioStats, 64);
+
+/// Counters of one workload, shared by all CPUs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AioTotals {
+    /// Operations submitted and not reaped.
+    pub depth: Depth,
+    /// Operations submitted, by the results of io_submit.
+    pub submitted: u64,
+    /// Events reaped, by the results of io_getevents and io_pgetevents.
+    pub reaped: u64,
+    /// Control blocks that could not be read, or were too many in one call.
+    pub iocbs_unread: u64,
+    /// Events that could not be read, or were too many in one call.
+    pub events_unread: u64,
+    /// Events of operations that were not seen to be submitted.
+    pub unmatched: u64,
+}
+map_value!(AioTotals, 64);
+
+/// The place of an opcode of a workload in the statistics, and the number of its series.
+#[inline(always)]
+pub const fn index(workload: u32, opcode: u32) -> u32 {
+    workload.wrapping_sub(1) * OPCODES + opcode
+}

@@ -1,0 +1,86 @@
+//! io_uring: requests from their submission to their completion.
+
+use super::{Totals, block::Depth, map_value, syscall::MAX_OPERATIONS};
+
+/// How many opcodes are told apart; the kernel has 63 in 6.18, and adds to them.
+pub const OPCODES: u32 = 128;
+
+/// What the table of errors adds to an opcode, so that it is no operation of a system call.
+pub const FIRST_ERROR_OPERATION: u32 = MAX_OPERATIONS;
+
+/// How many requests can be remembered, of all rings of all workloads.
+pub const MAX_REQUESTS: u32 = 32_768;
+
+/// A request, or what is left of it: the kernel uses a request's memory again, and so is its entry.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UringRequest {
+    /// When it was submitted, in nanoseconds of the monotonic clock; 0 where it has completed.
+    pub submitted_ns: u64,
+    /// The address of its ring's context. Where the end of a request was not seen, its memory may become one
+    /// of another ring, whose submission nobody looks at.
+    pub ring: u64,
+    /// The workload that submitted it, from 1.
+    pub workload: u32,
+    /// Its opcode, below [`OPCODES`].
+    pub opcode: u32,
+    /// The flags below.
+    pub flags: u32,
+    /// Zero.
+    pub padding: u32,
+}
+map_value!(UringRequest, 32);
+
+impl UringRequest {
+    /// It was given to a worker thread.
+    pub const WORKER: u32 = 1;
+    /// It waited for its file to be ready.
+    pub const POLLED: u32 = 2;
+    /// It posts no completion where it succeeds.
+    pub const SILENT: u32 = 4;
+}
+
+/// One opcode of one workload, on one CPU.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UringStats {
+    /// Requests submitted, those included that the kernel refused at once.
+    pub submissions: u64,
+    /// Those of them that post no completion where they succeed.
+    pub silent: u64,
+    /// Requests whose completion was not seen, but whose place was taken by another.
+    pub unseen: u64,
+    /// Requests completed, and nanoseconds from submission to completion.
+    pub latency: Totals,
+    /// The sum of the positive results.
+    pub results: u64,
+    /// Requests that completed with an error.
+    pub errors: u64,
+    /// Requests that were done within the call that submitted them.
+    pub inline: u64,
+    /// Requests that waited for their file to be ready.
+    pub polled: u64,
+    /// Requests that a worker thread executed.
+    pub worker: u64,
+}
+map_value!(UringStats, 96);
+
+/// Counters of one workload, shared by all CPUs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UringTotals {
+    /// Requests submitted and not completed, without the silent ones.
+    pub depth: Depth,
+    /// Completions that are not the end of a request: all but the last of a multishot request, those that say
+    /// that the kernel is done with a buffer, and messages of other rings.
+    pub extra: u64,
+    /// Completions of requests that were not seen to be submitted.
+    pub unmatched: u64,
+}
+map_value!(UringTotals, 40);
+
+/// The place of an opcode of a workload in the statistics, and the number of its series.
+#[inline(always)]
+pub const fn index(workload: u32, opcode: u32) -> u32 {
+    workload.wrapping_sub(1) * OPCODES + opcode
+}

@@ -1,0 +1,212 @@
+//! Asynchronous operations by io_submit(2): what its control blocks ask for, and what io_getevents(2) gives
+//! back.
+//!
+//! There are no tracepoints for it. Both calls are looked at when they return: the result says how many
+//! control blocks were taken, or events given, and the arguments are still in the registers.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, PerCpuArray},
+    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_user},
+    macros::btf_map,
+};
+use ioprof_ebpf::abi::{
+    aio::{
+        AioKey, AioRequest, AioStats, AioTotals, FIRST_ERROR_OPERATION, MAX_LOOKED_AT,
+        MAX_REQUESTS, OPCODES, index,
+    },
+    loss::Loss,
+    syscall::CallKind,
+    task::TaskState,
+};
+
+use super::{
+    atomic, depth, histogram,
+    kernel::{self, constant, field},
+    loss,
+    syscall::count_error,
+};
+
+#[btf_map(name = "AIO_REQUESTS")]
+static AIO_REQUESTS: HashMap<AioKey, AioRequest, { MAX_REQUESTS as usize }> = HashMap::new();
+
+/// By [`index`].
+#[btf_map(name = "AIO_STATS")]
+static AIO_STATS: PerCpuArray<AioStats, 1> = PerCpuArray::new();
+
+/// By workload.
+#[btf_map(name = "AIO_TOTALS")]
+static AIO_TOTALS: Array<AioTotals, 1> = Array::new();
+
+/// The first histogram series of asynchronous operations; set at load.
+#[unsafe(no_mangle)]
+static FIRST_AIO_SERIES: u32 = 0;
+
+/// `struct iocb` of include/uapi/linux/aio_abi.h, up to the opcode.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Iocb {
+    data: u64,
+    key_and_flags: u64,
+    opcode: u16,
+}
+
+/// `struct io_event` of the same.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Event {
+    data: u64,
+    iocb: u64,
+    result: i64,
+    second: i64,
+}
+
+/// Counts what a call has submitted or reaped. The call has not failed.
+///
+/// # Safety
+///
+/// `registers` is the tracepoint's argument.
+#[inline(always)]
+pub unsafe fn count(
+    state: &TaskState,
+    registers: *const c_void,
+    entered_ns: u64,
+    now: u64,
+    result: u64,
+) {
+    let Some(totals) = AIO_TOTALS.get_ptr_mut(state.workload) else {
+        return;
+    };
+    // SAFETY: by the caller's promise; the counters are in the map.
+    unsafe {
+        if CallKind(state.kind).has(CallKind::REAPS) {
+            let events: u64 = field(registers, &kernel::OFF_ARG3);
+            atomic::add(&raw mut (*totals).reaped, result);
+            let mut unread = result;
+            for at in 0..MAX_LOOKED_AT.min(result) {
+                let place = events.wrapping_add(at * size_of::<Event>() as u64);
+                unread -= aio_reaped(place, state.workload.into(), now);
+            }
+            atomic::add(&raw mut (*totals).events_unread, unread);
+        } else {
+            let iocbs: u64 = field(registers, &kernel::OFF_ARG2);
+            atomic::add(&raw mut (*totals).submitted, result);
+            let mut unread = result;
+            for at in 0..MAX_LOOKED_AT.min(result) {
+                let place = iocbs.wrapping_add(at * size_of::<u64>() as u64);
+                unread -= aio_submitted(place, state.workload.into(), entered_ns, now);
+            }
+            atomic::add(&raw mut (*totals).iocbs_unread, unread);
+        }
+    }
+}
+
+/// The key of a control block of the running process.
+#[inline(always)]
+fn key(iocb: u64) -> AioKey {
+    AioKey {
+        iocb,
+        tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
+        padding: 0,
+    }
+}
+
+/// Takes one control block in, whose address is at `place`: 1, or 0 where it cannot be read.
+///
+/// Exported, as the verifier then looks at it by itself, and not once for every pass of the loop.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64) -> u64 {
+    // SAFETY: the helper checks the user's address.
+    let Ok(iocb) = (unsafe { bpf_probe_read_user(place as *const u64) }) else {
+        return 0;
+    };
+    // SAFETY: as above.
+    let Ok(block) = (unsafe { bpf_probe_read_user(iocb as *const Iocb) }) else {
+        return 0;
+    };
+    let workload = workload as u32;
+    let opcode = u32::from(block.opcode) & (OPCODES - 1);
+    if let Some(stats) = AIO_STATS.get_ptr_mut(index(workload, opcode)) {
+        // SAFETY: the value is this CPU's own, and no other program writes it.
+        unsafe { (*stats).submissions += 1 };
+    }
+    let key = key(iocb);
+    if let Some(old) = AIO_REQUESTS.get_ptr_mut(&key) {
+        // SAFETY: the entry stays valid for the run of the program.
+        unsafe { replaced(&*old, now) };
+    }
+    let new = AioRequest {
+        submitted_ns: entered_ns,
+        workload,
+        opcode,
+    };
+    if AIO_REQUESTS.insert(&key, &new, 0).is_err() {
+        loss::count(Loss::AioFull);
+    } else if let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) {
+        // SAFETY: the value is in the map.
+        unsafe { depth::enter(&raw mut (*totals).depth, now) };
+    }
+    1
+}
+
+/// A control block is submitted again whose event was not seen. The program has taken it out of the ring
+/// that the kernel shares with it, without a call; or it was in one of more events than are looked at.
+#[inline(always)]
+fn replaced(old: &AioRequest, now: u64) {
+    if let Some(stats) = AIO_STATS.get_ptr_mut(index(old.workload, old.opcode & (OPCODES - 1))) {
+        // SAFETY: as in `aio_submitted`.
+        unsafe { (*stats).unseen += 1 };
+    }
+    leave(old.workload, now);
+}
+
+#[inline(always)]
+fn leave(workload: u32, now: u64) {
+    if let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) {
+        // SAFETY: the value is in the map.
+        unsafe { depth::leave(&raw mut (*totals).depth, now) };
+    }
+}
+
+/// Takes the event at `place` in: 1, or 0 where it cannot be read. Exported as `aio_submitted` is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
+    // SAFETY: the helper checks the user's address.
+    let Ok(event) = (unsafe { bpf_probe_read_user(place as *const Event) }) else {
+        return 0;
+    };
+    let key = key(event.iocb);
+    let Some(entry) = AIO_REQUESTS.get_ptr_mut(&key) else {
+        if let Some(totals) = AIO_TOTALS.get_ptr_mut(workload as u32) {
+            // SAFETY: the counters are in the map.
+            atomic::add(unsafe { &raw mut (*totals).unmatched }, 1);
+        }
+        return 1;
+    };
+    // SAFETY: the entry stays valid for the run of the program.
+    let done = unsafe { *entry };
+    // Of two threads that reap, each has events of its own: nobody else removes this.
+    let _ = AIO_REQUESTS.remove(&key);
+    leave(done.workload, now);
+    let opcode = done.opcode & (OPCODES - 1);
+    let index = index(done.workload, opcode);
+    let Some(stats) = AIO_STATS.get_ptr_mut(index) else {
+        return 1;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes it.
+    let stats = unsafe { &mut *stats };
+    let latency = now.wrapping_sub(done.submitted_ns);
+    stats.latency.add(latency);
+    histogram::record(constant(&FIRST_AIO_SERIES) + index, latency);
+    if event.result < 0 {
+        stats.errors += 1;
+        let errno = event.result.unsigned_abs() as u32;
+        count_error(done.workload, FIRST_ERROR_OPERATION + opcode, errno);
+    } else {
+        stats.results += event.result.unsigned_abs();
+    }
+    1
+}

@@ -1,0 +1,328 @@
+//! io_uring: submitted, handed on, completed.
+//!
+//! The owner is the task that submits: a thread of the workload, or the thread that the kernel has polling
+//! the submission queue, which is a thread of the process that made the ring. Completions run anywhere.
+//!
+//! A request that has completed leaves its entry, marked as free: the kernel uses the memory of requests
+//! again and again, and so a request costs two look-ups instead of an insertion and a removal.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, PerCpuArray},
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use ioprof_ebpf::abi::{
+    loss::Loss,
+    uring::{
+        FIRST_ERROR_OPERATION, MAX_REQUESTS, OPCODES, UringRequest, UringStats, UringTotals, index,
+    },
+};
+
+use super::{
+    atomic, depth, file, histogram,
+    kernel::{self, constant, field, now},
+    loss,
+    syscall::{NO_EXIST, count_error},
+    task,
+};
+
+/// By the address of the `struct io_kiocb`.
+#[btf_map(name = "URING_REQUESTS")]
+static URING_REQUESTS: HashMap<u64, UringRequest, { MAX_REQUESTS as usize }> = HashMap::new();
+
+/// How many entries that table has.
+#[btf_map(name = "URING_ENTRIES")]
+static URING_ENTRIES: Array<u64, 1> = Array::new();
+
+/// By [`index`].
+#[btf_map(name = "URING_STATS")]
+static URING_STATS: PerCpuArray<UringStats, 1> = PerCpuArray::new();
+
+/// By workload.
+#[btf_map(name = "URING_TOTALS")]
+static URING_TOTALS: Array<UringTotals, 1> = Array::new();
+
+/// The first histogram series of io_uring; set at load.
+#[unsafe(no_mangle)]
+static FIRST_URING_SERIES: u32 = 0;
+
+/// 1 where io_uring_complete is given the completion itself, 0 where its parts, as by older kernels; set at load.
+#[unsafe(no_mangle)]
+static COMPLETE_BY_CQE: u32 = 0;
+
+/// `IOSQE_CQE_SKIP_SUCCESS` of include/uapi/linux/io_uring.h; the flags of a request begin with those of
+/// its submission.
+const SKIP_SUCCESS: u32 = 1 << 6;
+/// `IORING_CQE_F_NOTIF`: not the end of a request, but of the use of its buffer.
+const NOTIFICATION: u32 = 1 << 3;
+
+/// From here on entries of completed requests are removed rather than kept.
+const CROWDED: u64 = MAX_REQUESTS as u64 / 4 * 3;
+
+#[btf_tracepoint(function = "io_uring_submit_req")]
+fn uring_submit(ctx: BtfTracePointContext) {
+    // SAFETY: the argument is a request.
+    unsafe { submitted(ctx.arg(0), false) };
+}
+
+/// The same by the name that older kernels have for it.
+#[btf_tracepoint(function = "io_uring_submit_sqe")]
+fn uring_submit_sqe(ctx: BtfTracePointContext) {
+    // SAFETY: the argument is a request.
+    unsafe { submitted(ctx.arg(0), false) };
+}
+
+/// The kernel finds that a submission is wrong. It completes with an error, but is not seen as submitted.
+#[btf_tracepoint(function = "io_uring_req_failed")]
+fn uring_refuse(ctx: BtfTracePointContext) {
+    // SAFETY: the argument is a request.
+    unsafe { submitted(ctx.arg(1), true) };
+}
+
+/// Records a request of the running task.
+///
+/// # Safety
+///
+/// `request` is a BTF pointer to a `struct io_kiocb`.
+#[inline(always)]
+unsafe fn submitted(request: *const c_void, refused: bool) {
+    let workload = task::workload_of_current();
+    if workload == 0 {
+        return;
+    }
+    // SAFETY: by the caller's promise.
+    let (opcode, flags, ring): (u8, u32, *const c_void) = unsafe {
+        (
+            field(request, &kernel::OFF_KIOCB_OPCODE),
+            field(request, &kernel::OFF_KIOCB_FLAGS),
+            field(request, &kernel::OFF_KIOCB_RING),
+        )
+    };
+    let silent = flags & SKIP_SUCCESS != 0;
+    let now = now();
+    let new = UringRequest {
+        submitted_ns: now,
+        ring: ring as u64,
+        workload,
+        opcode: u32::from(opcode) & (OPCODES - 1),
+        flags: if silent { UringRequest::SILENT } else { 0 },
+        padding: 0,
+    };
+    let key = request as u64;
+    if let Some(entry) = URING_REQUESTS.get_ptr_mut(&key) {
+        // SAFETY: the entry stays valid for the run of the program.
+        unsafe {
+            if (*entry).submitted_ns != 0 {
+                // Some kernels find only after its submission that it is wrong.
+                if refused {
+                    return;
+                }
+                replaced(&*entry, now);
+            }
+            *entry = new;
+        }
+    } else {
+        if URING_REQUESTS.insert(&key, &new, NO_EXIST).is_err() {
+            loss::count(Loss::UringFull);
+            return;
+        }
+        if let Some(entries) = URING_ENTRIES.get_ptr_mut(0) {
+            atomic::add(entries, 1);
+        }
+    }
+    if let Some(stats) = URING_STATS.get_ptr_mut(index(workload, new.opcode)) {
+        // SAFETY: the value is this CPU's own; the programs that write this field do not interrupt each other.
+        unsafe {
+            (*stats).submissions += 1;
+            (*stats).silent += u64::from(silent);
+        }
+    }
+    if !silent && let Some(totals) = URING_TOTALS.get_ptr_mut(workload) {
+        // SAFETY: the value is in the map.
+        unsafe { depth::enter(&raw mut (*totals).depth, now) };
+    }
+}
+
+/// The memory of a request is used again whose completion was not seen: it has ended, but when and how is
+/// not known.
+#[inline(always)]
+fn replaced(old: &UringRequest, now: u64) {
+    if old.flags & UringRequest::SILENT != 0 {
+        return;
+    }
+    if let Some(stats) = URING_STATS.get_ptr_mut(index(old.workload, old.opcode)) {
+        // SAFETY: as in `submitted`.
+        unsafe { (*stats).unseen += 1 };
+    }
+    leave(old.workload, now);
+}
+
+#[inline(always)]
+fn leave(workload: u32, now: u64) {
+    if let Some(totals) = URING_TOTALS.get_ptr_mut(workload) {
+        // SAFETY: the value is in the map.
+        unsafe { depth::leave(&raw mut (*totals).depth, now) };
+    }
+}
+
+#[btf_tracepoint(function = "io_uring_queue_async_work")]
+fn uring_work(ctx: BtfTracePointContext) {
+    mark(ctx.arg(0), UringRequest::WORKER);
+}
+
+#[btf_tracepoint(function = "io_uring_poll_arm")]
+fn uring_poll(ctx: BtfTracePointContext) {
+    mark(ctx.arg(0), UringRequest::POLLED);
+}
+
+#[inline(always)]
+fn mark(request: *const c_void, flag: u32) {
+    if let Some(entry) = URING_REQUESTS.get_ptr_mut(&(request as u64)) {
+        // SAFETY: the entry stays valid for the run of the program; whoever executes the request owns it.
+        unsafe { (*entry).flags |= flag };
+    }
+}
+
+#[btf_tracepoint(function = "io_uring_complete")]
+fn uring_complete(ctx: BtfTracePointContext) {
+    let key: u64 = ctx.arg(1);
+    let Some(entry) = find(key, ctx.arg(0)) else {
+        stray(key, completion(&ctx).1);
+        return;
+    };
+    let now = now();
+    let (result, _) = completion(&ctx);
+    // SAFETY: the entry stays valid for the run of the program.
+    let done = unsafe {
+        let done = *entry;
+        (*entry).submitted_ns = 0;
+        done
+    };
+    if done.flags & UringRequest::SILENT == 0 {
+        leave(done.workload, now);
+    }
+    count(&ctx, &done, now.wrapping_sub(done.submitted_ns), result);
+    make_room(key);
+}
+
+/// The entry of a ring's request that has not completed.
+#[inline(always)]
+fn find(key: u64, ring: u64) -> Option<*mut UringRequest> {
+    if key == 0 {
+        return None;
+    }
+    // SAFETY: the entry stays valid for the run of the program.
+    URING_REQUESTS
+        .get_ptr_mut(&key)
+        .filter(|entry| unsafe { (**entry).submitted_ns != 0 && (**entry).ring == ring })
+}
+
+/// The result and the flags of a completion.
+#[inline(always)]
+fn completion(ctx: &BtfTracePointContext) -> (i32, u32) {
+    if constant(&COMPLETE_BY_CQE) == 0 {
+        return (ctx.arg(3), ctx.arg(4));
+    }
+    let cqe: *const c_void = ctx.arg(2);
+    // SAFETY: the argument is a completion.
+    unsafe {
+        (
+            field(cqe, &kernel::OFF_CQE_RES),
+            field(cqe, &kernel::OFF_CQE_FLAGS),
+        )
+    }
+}
+
+#[inline(always)]
+fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, result: i32) {
+    let index = index(request.workload, request.opcode);
+    let Some(stats) = URING_STATS.get_ptr_mut(index) else {
+        return;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes these fields.
+    let stats = unsafe { &mut *stats };
+    stats.latency.add(latency);
+    histogram::record(constant(&FIRST_URING_SERIES) + index, latency);
+    if result < 0 {
+        stats.errors += 1;
+        count_error(
+            request.workload,
+            FIRST_ERROR_OPERATION + request.opcode,
+            result.unsigned_abs(),
+        );
+    } else {
+        stats.results += u64::from(result.unsigned_abs());
+    }
+    if request.flags & UringRequest::WORKER != 0 {
+        stats.worker += 1;
+    } else if request.flags & UringRequest::POLLED != 0 {
+        stats.polled += 1;
+    } else if is_submitting(ctx) {
+        stats.inline += 1;
+    }
+}
+
+/// Whether the ring is just taking submissions: it posts what was done meanwhile before it commits the
+/// queue's new head (io_submit_sqes in io_uring/io_uring.c), and nothing else completes in between.
+#[inline(always)]
+fn is_submitting(ctx: &BtfTracePointContext) -> bool {
+    let (taken, committed): (u32, u32) = if constant(&COMPLETE_BY_CQE) == 0 {
+        // The argument is an untyped pointer there.
+        let ring: u64 = ctx.arg(0);
+        let queues: u64 = file::read(ring, &kernel::OFF_RING_QUEUES);
+        (
+            file::read(ring, &kernel::OFF_RING_TAKEN),
+            file::read(queues, &kernel::OFF_QUEUES_HEAD),
+        )
+    } else {
+        let ring: *const c_void = ctx.arg(0);
+        // SAFETY: the argument is a ring's context, and the rest is loaded from it.
+        unsafe {
+            let queues: *const c_void = field(ring, &kernel::OFF_RING_QUEUES);
+            // Never so; but a kernel that marks the pointer as protected by RCU wants it to be asked.
+            if queues.is_null() {
+                return false;
+            }
+            (
+                field(ring, &kernel::OFF_RING_TAKEN),
+                field(queues, &kernel::OFF_QUEUES_HEAD),
+            )
+        }
+    };
+    taken != committed
+}
+
+/// A completion that is of no request known: counted where the running task is in scope.
+#[inline(always)]
+fn stray(key: u64, flags: u32) {
+    let workload = task::workload_of_current();
+    if workload == 0 {
+        return;
+    }
+    let Some(totals) = URING_TOTALS.get_ptr_mut(workload) else {
+        return;
+    };
+    // SAFETY: the counters are in the map.
+    unsafe {
+        let counter = if key == 0 || flags & NOTIFICATION != 0 {
+            &raw mut (*totals).extra
+        } else {
+            &raw mut (*totals).unmatched
+        };
+        atomic::add(counter, 1);
+    }
+}
+
+/// Where the table is nearly full, what is left of requests goes.
+#[inline(always)]
+fn make_room(key: u64) {
+    let Some(entries) = URING_ENTRIES.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the pointer comes from the map; the word is read whole.
+    if unsafe { entries.read_volatile() } > CROWDED && URING_REQUESTS.remove(&key).is_ok() {
+        atomic::add(entries, 1_u64.wrapping_neg());
+    }
+}

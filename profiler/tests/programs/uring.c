@@ -1,0 +1,182 @@
+/* uring PLAIN|OVERFLOW: a known number of io_uring requests of each way to be executed. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/io_uring.h>
+#include <poll.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int ring;
+static struct io_uring_params params;
+static char *queues;
+static struct io_uring_sqe *entries;
+static unsigned queued;
+
+static void must(int holds) {
+    if (!holds)
+        _exit(99);
+}
+
+static unsigned *at(unsigned offset) {
+    return (unsigned *)(queues + offset);
+}
+
+static void open_ring(unsigned completions) {
+    params.flags = IORING_SETUP_CQSIZE;
+    params.cq_entries = completions;
+    ring = (int)syscall(SYS_io_uring_setup, 16, &params);
+    must(ring >= 0 && params.features & IORING_FEAT_SINGLE_MMAP);
+    size_t size = params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe);
+    size_t array = params.sq_off.array + params.sq_entries * sizeof(unsigned);
+    size = size > array ? size : array;
+    int access = PROT_READ | PROT_WRITE;
+    queues = mmap(NULL, size, access, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+    entries = mmap(NULL, params.sq_entries * sizeof(*entries), access, MAP_SHARED, ring, IORING_OFF_SQES);
+    must(queues != MAP_FAILED && entries != MAP_FAILED);
+}
+
+/* The next entry of the submission queue, filled as far as is given. */
+static struct io_uring_sqe *entry(int opcode, int flags, int file, void *buffer, unsigned length) {
+    unsigned tail = *at(params.sq_off.tail);
+    unsigned index = tail & (params.sq_entries - 1);
+    struct io_uring_sqe *sqe = &entries[index];
+    memset(sqe, 0, sizeof(*sqe));
+    sqe->opcode = (uint8_t)opcode;
+    sqe->flags = (uint8_t)flags;
+    sqe->fd = file;
+    sqe->addr = (uintptr_t)buffer;
+    sqe->len = length;
+    sqe->off = (uint64_t)-1;
+    at(params.sq_off.array)[index] = index;
+    __atomic_store_n(at(params.sq_off.tail), tail + 1, __ATOMIC_RELEASE);
+    queued++;
+    return sqe;
+}
+
+static void nop(int flags) {
+    entry(IORING_OP_NOP, flags, -1, NULL, 0)->off = 0;
+}
+
+/* Submits what is queued and waits for so many completions. */
+static void submit(unsigned wait) {
+    long done = syscall(SYS_io_uring_enter, ring, queued, wait, IORING_ENTER_GETEVENTS, NULL, 0);
+    must(done == (long)queued);
+    queued = 0;
+}
+
+/* Takes a completion out. */
+static int reap(void) {
+    unsigned head = *at(params.cq_off.head);
+    must(head != __atomic_load_n(at(params.cq_off.tail), __ATOMIC_ACQUIRE));
+    struct io_uring_cqe *cqes = (struct io_uring_cqe *)(queues + params.cq_off.cqes);
+    int result = cqes[head & (params.cq_entries - 1)].res;
+    __atomic_store_n(at(params.cq_off.head), head + 1, __ATOMIC_RELEASE);
+    return result;
+}
+
+static void plain(void) {
+    char out[8] = "1234567", in[8];
+    int pipes[2];
+    must(pipe(pipes) == 0);
+
+    /* At once: 10 in one call. */
+    for (int i = 0; i < 10; i++)
+        nop(0);
+    submit(10);
+    for (int i = 0; i < 10; i++)
+        must(reap() == 0);
+
+    /* By a worker: 3. */
+    for (int i = 0; i < 3; i++) {
+        nop(IOSQE_ASYNC);
+        submit(1);
+        must(reap() == 0);
+    }
+
+    /* Without a completion: 4, and one that fails and so has one. */
+    for (int i = 0; i < 4; i++)
+        nop(IOSQE_CQE_SKIP_SUCCESS);
+    submit(0);
+    entry(IORING_OP_READ, IOSQE_CQE_SKIP_SUCCESS, -1, in, sizeof(in));
+    submit(1);
+    must(reap() == -EBADF);
+
+    /* One after the other: a write to the pipe, and a read from it. */
+    entry(IORING_OP_WRITE, IOSQE_IO_LINK, pipes[1], out, sizeof(out));
+    entry(IORING_OP_READ, 0, pipes[0], in, sizeof(in));
+    submit(2);
+    must(reap() == sizeof(out) && reap() == sizeof(in));
+
+    /* When there is something to be read: 5. */
+    for (int i = 0; i < 5; i++) {
+        entry(IORING_OP_READ, 0, pipes[0], in, sizeof(in));
+        submit(0);
+        must(write(pipes[1], out, sizeof(out)) == sizeof(out));
+        submit(1);
+        must(reap() == sizeof(in));
+    }
+
+    /* Cancelled. */
+    entry(IORING_OP_READ, 0, pipes[0], in, sizeof(in))->user_data = 7;
+    submit(0);
+    struct io_uring_sqe *cancel = entry(IORING_OP_ASYNC_CANCEL, 0, -1, (void *)7, 0);
+    cancel->off = 0;
+    submit(2);
+    int first = reap(), second = reap();
+    must((first == -ECANCELED && second == 0) || (first == 0 && second == -ECANCELED));
+
+    /* Refused: no request has such a flag. */
+    nop(0x80);
+    submit(1);
+    must(reap() == -EINVAL);
+
+    /* One request with 4 completions: 3 times something to read, and its removal. */
+    struct io_uring_sqe *poll = entry(IORING_OP_POLL_ADD, 0, pipes[0], NULL, IORING_POLL_ADD_MULTI);
+    poll->off = 0;
+    poll->poll32_events = POLLIN;
+    poll->user_data = 9;
+    submit(0);
+    for (int i = 0; i < 3; i++) {
+        must(write(pipes[1], out, sizeof(out)) == sizeof(out));
+        submit(1);
+        must(reap() & POLLIN);
+        must(read(pipes[0], in, sizeof(in)) == sizeof(in));
+    }
+    entry(IORING_OP_POLL_REMOVE, 0, -1, (void *)9, 0)->off = 0;
+    submit(2);
+    first = reap(), second = reap();
+    must((first == -ECANCELED && second == 0) || (first == 0 && second == -ECANCELED));
+}
+
+/* 16 completions fit. The kernel keeps 16 more apart, and uses the memory of those requests again. */
+static void overflow(void) {
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 16; i++)
+            nop(0);
+        submit(0);
+    }
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 16; i++)
+            must(reap() == 0);
+        submit(round == 0 ? 16 : 0);
+    }
+    for (int i = 0; i < 16; i++)
+        nop(0);
+    submit(16);
+    for (int i = 0; i < 16; i++)
+        must(reap() == 0);
+}
+
+int main(int argc, char **argv) {
+    must(argc == 2);
+    int overflows = strcmp(argv[1], "OVERFLOW") == 0;
+    open_ring(overflows ? 16 : 32);
+    if (overflows)
+        overflow();
+    else
+        plain();
+    return 0;
+}

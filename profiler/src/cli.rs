@@ -101,6 +101,9 @@ pub struct Common {
     /// Write the report as JSON to FILE, or to stdout where it is `-`.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Wait at the end until what the workloads made dirty is written, and count that, too.
+    #[arg(long)]
+    pub sync: bool,
     /// Go without the probe at this tracepoint, as on a kernel that does not have it.
     #[arg(long, value_name = "TRACEPOINT", hide_short_help = true)]
     pub without_probe: Vec<String>,

@@ -22,11 +22,15 @@ pub enum Loss {
     RequestUnmatched = 7,
     /// The table of files is full: what was done to the file counts in the row of all others.
     FilesFull = 8,
+    /// The table of inodes with dirty pages is full: what others write of the inode is not the workload's.
+    DirtyInodesFull = 9,
+    /// An inode has dirty pages of more workloads than are told apart: they are everybody else's.
+    DirtyOwnersFull = 10,
 }
 
 impl Loss {
     /// All kinds, in the order of their numbers, with the name the report uses.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::TaskRefused, "task_refused"),
         (Self::ExitUnmatched, "exit_unmatched"),
         (Self::ErrorsFull, "errors_full"),
@@ -36,5 +40,7 @@ impl Loss {
         (Self::ExitMissed, "exit_missed"),
         (Self::RequestUnmatched, "request_unmatched"),
         (Self::FilesFull, "files_full"),
+        (Self::DirtyInodesFull, "dirty_inodes_full"),
+        (Self::DirtyOwnersFull, "dirty_owners_full"),
     ];
 }

@@ -1,6 +1,7 @@
 //! The keys and values of the maps, the names they are found by, and the numbers set at load.
 
 pub mod block;
+pub mod dirty;
 pub mod fields;
 pub mod file;
 pub mod loss;

@@ -1,10 +1,6 @@
 //! The table of files: a row for each workload and inode, found by the inode.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{
-    btf_maps::HashMap, helpers::bpf_probe_read_kernel, macros::btf_map,
-};
+use aya_ebpf::{btf_maps::HashMap, helpers::bpf_probe_read_kernel, macros::btf_map};
 use ioprof_ebpf::abi::{
     file::{FileKey, FileStats, MAX_FILES},
     loss::Loss,

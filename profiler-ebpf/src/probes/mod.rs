@@ -3,12 +3,14 @@
 mod atomic;
 mod block;
 mod depth;
+mod dirty;
 mod file;
 mod floor;
 mod histogram;
 mod kernel;
 mod loss;
 mod merge;
+mod origin;
 mod syscall;
 mod task;
 

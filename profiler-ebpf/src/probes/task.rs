@@ -91,6 +91,20 @@ static WORKLOADS: Array<WorkloadTotals, 1> = Array::new();
 /// `PF_IO_WORKER` of include/linux/sched.h: a thread of io_uring, made without a fork that is traced.
 const PF_IO_WORKER: u32 = 0x10;
 
+/// `PF_KTHREAD` of include/linux/sched.h.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Whether a task is a thread of the kernel's own.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn is_of_kernel(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { field::<u32>(task, &kernel::OFF_TASK_FLAGS) & PF_KTHREAD != 0 }
+}
+
 /// The running task.
 #[inline(always)]
 pub fn current() -> *const c_void {
@@ -258,9 +272,10 @@ unsafe fn accounts(task: *const c_void) -> Accounts {
 
 /// The context of an iterator over tasks, `struct bpf_iter__task` of kernel/bpf/task_iter.c.
 #[repr(C)]
-struct TaskIteration {
+pub struct TaskIteration {
     meta: *const c_void,
-    task: *const c_void,
+    /// Null after the last.
+    pub task: *const c_void,
 }
 
 /// Brings every thread of a process into scope whose leader user space has given a record.

@@ -4,11 +4,13 @@ mod block;
 mod ledger;
 mod self_report;
 mod syscalls;
+mod writeback;
 
 pub use block::{block, devices};
 pub use ledger::{Accounted, ledger};
 pub use self_report::self_checks;
 pub use syscalls::syscalls;
+pub use writeback::writeback;
 
 use ioprof_ebpf::{abi::Totals, histogram::bounds};
 

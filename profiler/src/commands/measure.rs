@@ -12,7 +12,7 @@ use crate::{
     cli::Common,
     collector::{self, Accounted, Context},
     error::Error,
-    kernel::{OwnCost, Session, Settings, probes::Without},
+    kernel::{OwnCost, Session, Settings, probes::Without, proc},
     model::report::{Exit, Host, Kind, Report, SCHEMA, Workload},
 };
 
@@ -102,6 +102,29 @@ impl Measurement {
         }
     }
 
+    /// Waits until what the workloads made dirty is written, by syncfs(2) on the file systems that hold it, or
+    /// until a signal asks to end.
+    ///
+    /// # Errors
+    ///
+    /// Where the map of it cannot be read.
+    pub async fn sync(&mut self) -> Result<(), Error> {
+        for number in self.session.dirty_file_systems()? {
+            let mut synced = tokio::task::spawn_blocking(move || sync_file_system(number));
+            let failed = tokio::select! {
+                synced = &mut synced => synced.ok().and_then(Result::err),
+                _ = self.asked_to_end() => Some("a signal came".into()),
+            };
+            if let Some(reason) = failed {
+                let (major, minor) = number;
+                self.session.say(format!(
+                    "file system {major}:{minor} was not synced: {reason}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the maps, detaches the probes and makes the report.
     ///
     /// # Errors
@@ -125,6 +148,7 @@ impl Measurement {
                     .cpu_ns
                     .unwrap_or((accounted.cpu_user_ns, accounted.cpu_system_ns));
                 let syscalls = collector::syscalls(&snapshot, number);
+                let block = collector::block(&snapshot, &context, number);
                 Workload {
                     name: facts.name,
                     kind: facts.kind,
@@ -144,8 +168,9 @@ impl Measurement {
                         .self_reported
                         .as_ref()
                         .map_or_else(Vec::new, |said| collector::self_checks(said, &syscalls)),
+                    writeback: collector::writeback(&snapshot, number, &syscalls, block.as_deref()),
                     syscalls,
-                    block: collector::block(&snapshot, &context, number),
+                    block,
                     self_reported: facts.self_reported,
                 }
             })
@@ -164,6 +189,12 @@ impl Measurement {
             ledger,
         })
     }
+}
+
+fn sync_file_system(number: (u32, u32)) -> Result<(), String> {
+    let place = proc::mount_point(number).ok_or("it is not mounted here")?;
+    let place = std::fs::File::open(place).map_err(|error| error.to_string())?;
+    nix::unistd::syncfs(place).map_err(|error| error.to_string())
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

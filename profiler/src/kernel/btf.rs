@@ -15,8 +15,22 @@ pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 #[cfg(target_arch = "x86_64")]
 const CALL_REGISTERS: [&str; 5] = ["orig_ax", "si", "dx", "r10", "r8"];
 
-/// Fields that not every architecture has; the probes ask before they read them.
-const OPTIONAL: [&str; 1] = ["OFF_TASK_STATUS"];
+/// Fields that not every architecture or kernel has. The probes ask before they read them, or have no
+/// tracepoint to run at where they are missing.
+const OPTIONAL: [&str; 4] = [
+    "OFF_TASK_STATUS",
+    "OFF_FOLIO_FLAGS",
+    "OFF_FOLIO_FLAGS_1",
+    "OFF_FOLIO_ORDER",
+];
+
+/// Flags that the probes must know, by their enumeration and the name of the bit in it.
+const FLAGS: [(&str, &str, &str); 4] = [
+    ("REQ_PREFLUSH", "req_flag_bits", "__REQ_PREFLUSH"),
+    ("REQ_META", "req_flag_bits", "__REQ_META"),
+    ("REQ_IDLE", "req_flag_bits", "__REQ_IDLE"),
+    ("FOLIO_IS_LARGE", "pageflags", "PG_head"),
+];
 
 /// What the probes must be told before they are loaded.
 pub struct KernelTypes {
@@ -54,9 +68,10 @@ impl KernelTypes {
             let found = offset(&btf, "pt_regs", register);
             constants.push((symbol, found.ok_or_else(|| missing("pt_regs", register))?));
         }
-        let (flags, preflush) = ("req_flag_bits", "__REQ_PREFLUSH");
-        let bit = enumerator(&btf, flags, preflush).ok_or_else(|| missing(flags, preflush))?;
-        constants.push(("REQ_PREFLUSH", 1 << bit));
+        for (symbol, flags, name) in FLAGS {
+            let bit = enumerator(&btf, flags, name).ok_or_else(|| missing(flags, name))?;
+            constants.push((symbol, 1 << bit));
+        }
         Ok(Self { constants, btf })
     }
 

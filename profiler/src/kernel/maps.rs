@@ -7,6 +7,7 @@ use aya::{
 use ioprof_ebpf::{
     abi::{
         block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
+        dirty::DirtyInode,
         file::{FileKey, FileStats},
         loss::Loss,
         syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
@@ -42,7 +43,7 @@ pub struct Call {
     pub size: Buckets,
 }
 
-/// One operation on one device by one workload.
+/// One operation on one device by one workload, of one origin.
 #[derive(Clone, Debug)]
 pub struct Requests {
     /// Whose, where and what.
@@ -70,6 +71,8 @@ pub struct Snapshot {
     pub depths: Vec<(DepthKey, Depth)>,
     /// What was done to each file.
     pub files: Vec<(FileKey, FileStats)>,
+    /// Inodes with pages that workloads made dirty.
+    pub dirty: Vec<DirtyInode>,
     /// The totals of each workload, the first of number 1.
     pub workloads: Vec<WorkloadTotals>,
     /// What was lost.
@@ -101,6 +104,7 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         errors: entries(ebpf, "ERRORS")?,
         requests: requests(ebpf, workloads, &histograms)?,
         files: entries(ebpf, FILES)?,
+        dirty: dirty(ebpf)?,
         depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
@@ -123,6 +127,12 @@ pub fn make_rows_of_other_files(ebpf: &mut Ebpf, workloads: u32) -> Result<(), E
             .map_err(refused(FILES))?;
     }
     Ok(())
+}
+
+/// The inodes with dirty pages, as they were last examined.
+pub fn dirty(ebpf: &Ebpf) -> Result<Vec<DirtyInode>, Error> {
+    let inodes = entries::<u64, DirtyInode>(ebpf, "DIRTY")?.into_iter();
+    Ok(inodes.map(|(_, inode)| inode).collect())
 }
 
 /// The totals of one workload.

@@ -1,6 +1,13 @@
 //! What /proc and /sys say of processes and devices.
 
-use std::{fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::ffi::OsStringExt as _,
+    path::{Path, PathBuf},
+};
+
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::error::Error;
 
@@ -145,6 +152,45 @@ pub fn is_idle((major, minor): (u32, u32)) -> bool {
         .is_ok_and(|text| text.split_whitespace().all(|count| count == "0"))
 }
 
+/// Where a file system is mounted, by the device number that proc_pid_mountinfo(5) gives; none where it is not
+/// in sight.
+pub fn mount_point((major, minor): (u32, u32)) -> Option<PathBuf> {
+    let mounts = fs::read("/proc/self/mountinfo").ok()?;
+    let number = format!("{major}:{minor}");
+    mounts.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut words = line.split(|byte| *byte == b' ');
+        let found = words.nth(2)? == number.as_bytes();
+        let point = words.nth(1)?;
+        found.then(|| PathBuf::from(OsString::from_vec(unescaped(point))))
+    })
+}
+
+/// A path of mountinfo: blanks, tabs, line ends and backslashes stand there as a backslash and three octal
+/// digits.
+fn unescaped(path: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = path;
+    while let Some((first, after)) = rest.split_first() {
+        let octal = (*first == b'\\')
+            .then(|| after.get(..3))
+            .flatten()
+            .and_then(|digits| str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.push(octal.unwrap_or(*first));
+        rest = if octal.is_some() { &after[3..] } else { after };
+    }
+    bytes
+}
+
+/// The size of a page.
+pub fn page_bytes() -> u32 {
+    sysconf(SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| u32::try_from(bytes).ok())
+        .unwrap_or(4096)
+}
+
 /// How many disks there are.
 pub fn disks() -> u32 {
     fs::read_dir("/sys/block").map_or(0, |entries| entries.count() as u32)
@@ -195,6 +241,20 @@ mod tests {
         assert_eq!(stat(text), Some(expected));
         assert_eq!(stat("1 2 3"), None);
         assert_eq!(stat("1 2 x 4 5 6 7"), None);
+    }
+
+    #[test]
+    fn a_mount_point_is_found_and_its_name_read_as_it_is() {
+        let root = fs::metadata("/").expect("the root is there");
+        let number = std::os::unix::fs::MetadataExt::dev(&root);
+        let number = (
+            nix::sys::stat::major(number) as u32,
+            nix::sys::stat::minor(number) as u32,
+        );
+        assert!(mount_point(number).is_none_or(|point| point.is_absolute()));
+        assert_eq!(mount_point((u32::MAX, 0)), None);
+        assert_eq!(unescaped(br"/a\040b\134c"), br"/a b\c");
+        assert_eq!(unescaped(br"/a\04"), br"/a\04");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One measurement: the probes from load to the last reading of their maps.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -14,7 +15,7 @@ use aya_log::EbpfLogger;
 use ioprof_ebpf::{
     abi::{
         MAX_WORKLOADS,
-        block::{MAX_DEPTHS, MAX_SLOTS},
+        block::{MAX_DEPTHS, MAX_SLOTS, device_number},
         syscall::{MAX_OPERATIONS, series},
     },
     histogram::OCTAVES,
@@ -61,6 +62,12 @@ pub struct Session {
 struct Messages(Arc<Mutex<Vec<String>>>);
 
 impl Messages {
+    fn put(&self, message: String) {
+        if let Ok(mut messages) = self.0.lock() {
+            messages.push(message);
+        }
+    }
+
     fn take(&self) -> Vec<String> {
         self.0
             .lock()
@@ -75,9 +82,7 @@ impl log::Log for Messages {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if let Ok(mut messages) = self.0.lock() {
-            messages.push(record.args().to_string());
-        }
+        self.put(record.args().to_string());
     }
 
     fn flush(&self) {}
@@ -168,6 +173,25 @@ impl Session {
         Ok(totals.threads.saturating_sub(totals.threads_exited))
     }
 
+    /// The file systems with pages that workloads made dirty and that are not written, by their device numbers.
+    ///
+    /// # Errors
+    ///
+    /// Where the map cannot be read.
+    pub fn dirty_file_systems(&mut self) -> Result<BTreeSet<(u32, u32)>, Error> {
+        tasks::examine_dirty(&mut self.ebpf)?;
+        Ok(maps::dirty(&self.ebpf)?
+            .iter()
+            .filter(|inode| inode.cached_bytes > 0)
+            .map(|inode| device_number(inode.device))
+            .collect())
+    }
+
+    /// Puts a message into the report, among those of the probes.
+    pub fn say(&self, message: String) {
+        self.messages.put(message);
+    }
+
     /// Reads everything. The probes are detached when the session is dropped.
     ///
     /// # Errors
@@ -177,6 +201,7 @@ impl Session {
         self.cost.stop();
         // The living once more, with what the kernel has counted for them by now.
         tasks::account_living(&mut self.ebpf)?;
+        tasks::examine_dirty(&mut self.ebpf)?;
         let mut probes = Vec::new();
         for (probe, verdict) in PROBES.iter().zip(&self.verdicts) {
             let runs = match verdict {
@@ -213,11 +238,13 @@ impl Session {
 pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
     let workloads = settings.workloads.max(1);
     let first_block_series = series(workloads + 1, 0);
-    // Four operations on every disk; some may come later.
+    // On every disk, of which some may come later, by each owner: four operations of its threads, writeback,
+    // journal and metadata.
     let disks = proc::disks() + 16;
-    let slots = (4 * disks * (workloads + 1)).min(MAX_SLOTS);
-    let depths = (disks * (workloads + 2)).min(MAX_DEPTHS);
+    let slots = (8 * disks * (workloads + 1)).min(MAX_SLOTS);
+    let depths = (disks * (workloads + 5)).min(MAX_DEPTHS);
     let requests = proc::requests_at_most();
+    let page_bytes = proc::page_bytes();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf)).allow_unsupported_maps();
@@ -228,6 +255,7 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
     loader
         .override_global("FIRST_BLOCK_SERIES", &first_block_series, true)
         .override_global("MADE_BY_BIO", &made_by_bio, true)
+        .override_global("PAGE_BYTES", &page_bytes, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
         .map_max_entries(

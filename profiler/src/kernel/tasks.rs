@@ -19,6 +19,7 @@ use crate::error::Error;
 const TASKS: &str = "TASKS";
 const SEED: &str = "seed_threads";
 const ACCOUNT: &str = "account_threads";
+const EXAMINE: &str = "examine_dirty";
 
 /// How a process comes into scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum Origin {
 
 /// Verifies the programs that walk over all tasks.
 pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
-    for name in [SEED, ACCOUNT] {
+    for name in [SEED, ACCOUNT, EXAMINE] {
         let loaded = || -> Result<(), ProgramError> {
             let iterator: &mut Iter = program(ebpf, name)?.try_into()?;
             iterator.load("task", btf)
@@ -96,6 +97,11 @@ pub fn retire_process(ebpf: &mut Ebpf, pid: i32) -> Result<(), Error> {
 /// Adds what the kernel counted for the living tasks in scope to their workloads' totals.
 pub fn account_living(ebpf: &mut Ebpf) -> Result<(), Error> {
     walk(ebpf, ACCOUNT)
+}
+
+/// Has the probes look at the inodes with dirty pages once more, before they are read.
+pub fn examine_dirty(ebpf: &mut Ebpf) -> Result<(), Error> {
+    walk(ebpf, EXAMINE)
 }
 
 /// Runs an iterator over all tasks.

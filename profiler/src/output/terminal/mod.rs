@@ -6,6 +6,7 @@ mod ledger;
 mod style;
 mod table;
 mod workload;
+mod writeback;
 
 pub use style::Style;
 

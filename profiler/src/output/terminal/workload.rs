@@ -1,10 +1,10 @@
 //! One workload: what it did, its calls, its requests.
 
-use super::{Style, WIDTH, histogram, table::Table};
+use super::{Style, WIDTH, histogram, table::Table, writeback};
 use crate::{
     model::{
         histogram::Histogram,
-        report::{Block, BlockOperation, Exit, Kind, Syscall, Workload},
+        report::{Block, BlockOperation, Exit, Kind, Origin, Syscall, Workload},
     },
     output::format::{bytes, command_line, count, percent, printable, shortened, time, wrapped},
 };
@@ -51,6 +51,7 @@ fn summary(workload: &Workload, style: Style) -> String {
     text.push_str(&format!("  {}\n", time_line(workload)));
     text.push_str(&format!("  {}\n", asked_line(workload)));
     text.push_str(&format!("  {}\n", device_line(workload)));
+    text.push_str(&writeback::line(workload));
     text
 }
 
@@ -249,7 +250,7 @@ fn requests(workload: &Workload, style: Style) -> String {
     for requests in block {
         table.row([
             requests.device.clone(),
-            operation(requests.operation).to_owned(),
+            request(requests.operation, requests.origin).to_owned(),
             count(requests.requests),
             bytes(requests.bytes),
             quantile(&requests.queue, 0.5),
@@ -286,12 +287,20 @@ fn unseen(block: &[Block]) -> String {
     }
 }
 
-const fn operation(operation: BlockOperation) -> &'static str {
-    match operation {
-        BlockOperation::Read => "read",
-        BlockOperation::Write => "write",
-        BlockOperation::Flush => "flush",
-        BlockOperation::Discard => "discard",
+/// What requests do, and for what, where they are not just the workload's threads'.
+const fn request(operation: BlockOperation, origin: Origin) -> &'static str {
+    match (origin, operation) {
+        (Origin::Writeback, _) => "writeback",
+        (Origin::Journal, BlockOperation::Read) => "jrnl read",
+        (Origin::Journal, BlockOperation::Write) => "jrnl write",
+        (Origin::Journal, BlockOperation::Flush) => "jrnl flush",
+        (Origin::Metadata, BlockOperation::Read) => "meta read",
+        (Origin::Metadata, BlockOperation::Write) => "meta write",
+        (Origin::Metadata, BlockOperation::Flush) => "meta flush",
+        (_, BlockOperation::Read) => "read",
+        (_, BlockOperation::Write) => "write",
+        (_, BlockOperation::Flush) => "flush",
+        (_, BlockOperation::Discard) => "discard",
     }
 }
 

@@ -1,0 +1,413 @@
+//! Which workloads made pages of which inode dirty, so that what others write of it later is theirs.
+//!
+//! The kernel holds the lock of the inode's page cache while it reports a page that becomes dirty
+//! (`__folio_mark_dirty` in mm/page-writeback.c): two reports of one inode never run at once.
+
+use core::{
+    ffi::{c_long, c_void},
+    ptr,
+};
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap},
+    helpers::generated::bpf_for_each_map_elem,
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use ioprof_ebpf::abi::{
+    dirty::{DirtyInode, DirtyOwner, MAX_CLEAN_INODES, MAX_DIRTY_INODES, MAX_OWNERS},
+    fields::ABSENT,
+    loss::Loss,
+};
+
+use super::{
+    atomic, file,
+    kernel::{self, constant, field},
+    loss,
+    task::{self, TaskIteration},
+};
+
+/// By the address of the inode.
+#[btf_map(name = "DIRTY")]
+pub static DIRTY: HashMap<u64, DirtyInode, { MAX_DIRTY_INODES as usize }> = HashMap::new();
+
+/// Inodes that were written in full, as a ring: they are forgotten when it comes round.
+#[btf_map(name = "CLEAN")]
+static CLEAN: Array<u64, { MAX_CLEAN_INODES as usize }> = Array::new();
+
+/// How many were put into the ring.
+#[btf_map(name = "CLEANED")]
+static CLEANED: Array<u64, 1> = Array::new();
+
+/// The flag of a folio of more than one page (`PG_head`); set at load.
+#[unsafe(no_mangle)]
+static FOLIO_IS_LARGE: u32 = 0;
+
+/// The size of a page; set at load.
+#[unsafe(no_mangle)]
+static PAGE_BYTES: u32 = 0;
+
+/// From here on the flags of an xarray say that some entry has a mark (`XA_FLAGS_MARK` of
+/// include/linux/xarray.h): in a page cache, that pages are dirty or being written. The flags below are of
+/// the array itself.
+const MARKS: u32 = !0x3f;
+
+/// `S_IFMT`, `S_IFREG` and `S_IFBLK` of inode(7).
+const TYPE: u16 = 0o170_000;
+const REGULAR: u16 = 0o100_000;
+pub const BLOCK_DEVICE: u16 = 0o060_000;
+
+/// Whether a mode is that of a block device.
+#[inline(always)]
+pub const fn is_block_device(mode: u16) -> bool {
+    mode & TYPE == BLOCK_DEVICE
+}
+
+#[btf_tracepoint(function = "writeback_dirty_folio")]
+fn dirty_folio(ctx: BtfTracePointContext) {
+    let folio: *const c_void = ctx.arg(0);
+    let mapping: *const c_void = ctx.arg(1);
+    if mapping.is_null() {
+        return;
+    }
+    let workload = task::workload_of_current();
+    // SAFETY: `folio` and `mapping` are arguments of the tracepoint, the inode is loaded from one, and what is
+    // in the map stays valid for the run of the program.
+    unsafe {
+        let inode: *const c_void = field(mapping, &kernel::OFF_MAPPING_HOST);
+        if inode.is_null() {
+            return;
+        }
+        let address = inode as u64;
+        if workload == 0 {
+            dirtied_by_others(folio, inode);
+            return;
+        }
+        let mode: u16 = field(inode, &kernel::OFF_INODE_MODE);
+        // The inodes that a file system keeps for itself have no type.
+        if mode & TYPE != REGULAR && !is_block_device(mode) {
+            return;
+        }
+        let size = size_of_folio(folio);
+        if let Some(stats) = file::of_inode(workload, address) {
+            atomic::add(&raw mut (*stats).dirtied_bytes, size);
+        }
+        let tagged = field::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS != 0;
+        let Some(record) = record(address, inode, tagged) else {
+            loss::count(Loss::DirtyInodesFull);
+            return;
+        };
+        (*record).last = workload;
+        add(record, workload, size);
+    }
+}
+
+/// Counts a page that somebody in no workload made dirty, where a workload has dirty pages in the inode.
+///
+/// # Safety
+///
+/// `folio` and `inode` are BTF pointers to what they are named after.
+#[inline(always)]
+unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
+    let address = inode as u64;
+    let Some(record) = DIRTY.get_ptr_mut(&address) else {
+        return;
+    };
+    // SAFETY: by the caller's promise; the record is in the map.
+    unsafe {
+        if !is_of(record, inode) {
+            let _ = DIRTY.remove(&address);
+        } else if !task::is_of_kernel(task::current()) {
+            // A thread of the kernel makes a page dirty again that it could not write.
+            atomic::add(&raw mut (*record).owners[0].bytes, size_of_folio(folio));
+        }
+    }
+}
+
+/// The bytes of a folio, by `folio_nr_pages` of include/linux/mm.h.
+///
+/// # Safety
+///
+/// `folio` is a BTF pointer to a `struct folio`.
+#[inline(always)]
+unsafe fn size_of_folio(folio: *const c_void) -> u64 {
+    let page = u64::from(constant(&PAGE_BYTES));
+    // SAFETY: by the caller's promise; the second page is there where the flag says so.
+    unsafe {
+        let flags: u64 = field(folio, &kernel::OFF_FOLIO_FLAGS);
+        if flags & u64::from(constant(&FOLIO_IS_LARGE)) == 0 {
+            return page;
+        }
+        // Before 6.6 the order has a field of its own.
+        let order = if constant(&kernel::OFF_FOLIO_ORDER) != ABSENT {
+            field::<u8>(folio, &kernel::OFF_FOLIO_ORDER)
+        } else {
+            field::<u64>(folio, &kernel::OFF_FOLIO_FLAGS_1) as u8
+        };
+        page << (order & 0x1f)
+    }
+}
+
+/// Whether a record is of this inode, and not of one that stood at the same address before.
+///
+/// # Safety
+///
+/// `record` is in the map, `inode` a BTF pointer to a `struct inode`.
+#[inline(always)]
+unsafe fn is_of(record: *const DirtyInode, inode: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        (*record).inode == field::<u64>(inode, &kernel::OFF_INODE_NUMBER)
+            && (*record).generation == field::<u32>(inode, &kernel::OFF_INODE_GENERATION)
+            && (*record).device == device_of(inode)
+    }
+}
+
+/// The device number of the file system of an inode.
+///
+/// # Safety
+///
+/// `inode` is a BTF pointer to a `struct inode`.
+#[inline(always)]
+unsafe fn device_of(inode: *const c_void) -> u32 {
+    // SAFETY: by the caller's promise; the verifier wants to see that the pointer is none.
+    unsafe {
+        let superblock: *const c_void = field(inode, &kernel::OFF_INODE_SB);
+        if superblock.is_null() {
+            0
+        } else {
+            field(superblock, &kernel::OFF_SB_DEV)
+        }
+    }
+}
+
+/// The record of an inode, made where there is none yet, and made anew where nothing of it is left to be
+/// written. `tagged` says whether pages of it are dirty or being written, the new one apart.
+///
+/// # Safety
+///
+/// `inode` is a BTF pointer to a `struct inode`.
+#[inline(always)]
+unsafe fn record(address: u64, inode: *const c_void, tagged: bool) -> Option<*mut DirtyInode> {
+    // SAFETY: by the caller's promise; the record is in the map.
+    unsafe {
+        let known = DIRTY.get_ptr_mut(&address);
+        if let Some(record) = known {
+            if is_of(record, inode) {
+                if !tagged {
+                    // What was truncated is not written any more.
+                    (*record).was_dirty = 0;
+                    for owner in &mut (*record).owners {
+                        owner.bytes = 0;
+                    }
+                }
+                return known;
+            }
+        }
+        let new = DirtyInode {
+            inode: field(inode, &kernel::OFF_INODE_NUMBER),
+            generation: field(inode, &kernel::OFF_INODE_GENERATION),
+            device: device_of(inode),
+            was_dirty: u32::from(tagged),
+            last: 0,
+            cached_bytes: 0,
+            owners: [DirtyOwner::default(); MAX_OWNERS],
+        };
+        // Where there is no room, the next line says so.
+        let _ = DIRTY.insert(&address, &new, 0);
+        DIRTY.get_ptr_mut(&address)
+    }
+}
+
+/// Adds bytes that a workload made dirty.
+///
+/// # Safety
+///
+/// `record` is in the map, and its inode locked.
+#[inline(always)]
+unsafe fn add(record: *mut DirtyInode, workload: u32, size: u64) {
+    // SAFETY: by the caller's promise; other CPUs only take bytes away.
+    unsafe {
+        let mut free = 0;
+        for at in 1..MAX_OWNERS {
+            let owner = &raw mut (*record).owners[at];
+            if (*owner).workload == workload {
+                atomic::add(&raw mut (*owner).bytes, size);
+                return;
+            }
+            if free == 0 && (*owner).bytes == 0 {
+                free = at;
+            }
+        }
+        let owner = &raw mut (*record).owners[free & (MAX_OWNERS - 1)];
+        if free == 0 {
+            loss::count(Loss::DirtyOwnersFull);
+        } else {
+            (*owner).workload = workload;
+        }
+        atomic::add(&raw mut (*owner).bytes, size);
+    }
+}
+
+/// Takes bytes of an owner's that are submitted now; how many they were.
+#[inline(always)]
+fn take(bytes: *mut u64, size: u64) -> u64 {
+    for _ in 0..8 {
+        // SAFETY: callers pass a counter in the map.
+        let there = unsafe { bytes.read_volatile() };
+        let taken = if there < size { there } else { size };
+        if taken == 0 || atomic::replace(bytes, there, there - taken) == there {
+            return taken;
+        }
+    }
+    0
+}
+
+/// Takes bytes of an inode that a task in scope submits: its own workload's first.
+#[inline(always)]
+pub fn submitted_by(workload: u32, address: u64, size: u64) {
+    let Some(record) = DIRTY.get_ptr_mut(&address) else {
+        return;
+    };
+    let mut left = size;
+    // SAFETY: the record is in the map.
+    unsafe {
+        for at in 1..MAX_OWNERS {
+            let owner = &raw mut (*record).owners[at];
+            if (*owner).workload == workload {
+                left -= take(&raw mut (*owner).bytes, left);
+            }
+        }
+        for at in 0..MAX_OWNERS {
+            if left == 0 {
+                break;
+            }
+            left -= take(&raw mut (*record).owners[at].bytes, left);
+        }
+        if (*record).is_clean() {
+            retire(address);
+        }
+    }
+}
+
+/// Whose the bytes of an inode are that somebody in no workload submits: the one with the most of them.
+/// What of them is others' is passed to `give`, with their workload. None where no workload has made pages of
+/// the inode dirty.
+#[inline(always)]
+pub fn submitted_by_others(address: u64, size: u64, mut give: impl FnMut(u32, u64)) -> Option<u32> {
+    let record = DIRTY.get_ptr_mut(&address)?;
+    // SAFETY: the record is in the map.
+    unsafe {
+        let (mut main, mut most) = (0, 0);
+        for at in 0..MAX_OWNERS {
+            let bytes = (&raw const (*record).owners[at].bytes).read_volatile();
+            if bytes > most {
+                (main, most) = (at, bytes);
+            }
+        }
+        // What nobody was seen to make dirty: where pages were dirty before, they are others'; else a
+        // mirror has the same pages written again.
+        let excess = if (*record).was_dirty != 0 {
+            0
+        } else {
+            (*record).last
+        };
+        if most == 0 {
+            return Some(excess);
+        }
+        let owner = &raw mut (*record).owners[main & (MAX_OWNERS - 1)];
+        let mut left = size - take(&raw mut (*owner).bytes, size);
+        let main = (*owner).workload;
+        if left > 0 {
+            for at in 0..MAX_OWNERS {
+                let owner = &raw mut (*record).owners[at];
+                let taken = take(&raw mut (*owner).bytes, left);
+                if taken > 0 {
+                    left -= taken;
+                    give((*owner).workload, taken);
+                }
+            }
+            if left > 0 && excess != main {
+                give(excess, left);
+            }
+        }
+        if (*record).is_clean() {
+            retire(address);
+        }
+        Some(main)
+    }
+}
+
+/// Puts an inode that has nothing left to write into the ring, and forgets the one that leaves it.
+#[inline(always)]
+fn retire(address: u64) {
+    let Some(count) = CLEANED.get_ptr_mut(0) else {
+        return;
+    };
+    let at = atomic::add(count, 1) as u32 & (MAX_CLEAN_INODES - 1);
+    let Some(place) = CLEAN.get_ptr_mut(at) else {
+        return;
+    };
+    // SAFETY: the place is in the map, and so is the record.
+    unsafe {
+        let old = *place;
+        *place = address;
+        if old == 0 || old == address {
+            return;
+        }
+        if let Some(record) = DIRTY.get_ptr_mut(&old)
+            && (*record).is_clean()
+        {
+            let _ = DIRTY.remove(&old);
+        }
+    }
+}
+
+/// Looks at every inode once more, before the map is read. An iterator over tasks that ignores them: it runs
+/// when user space wants it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+fn examine_dirty(ctx: *mut TaskIteration) -> c_long {
+    // SAFETY: the kernel passes the context of a task iterator, and calls the function with the keys and values
+    // of the map; it may fail only where the map has no such walk.
+    unsafe {
+        if (*ctx).task.is_null() {
+            let map = ptr::from_ref(&DIRTY).cast_mut().cast();
+            let visit: Visit = examine;
+            bpf_for_each_map_elem(map, visit as *mut c_void, ptr::null_mut(), 0);
+        }
+    }
+    0
+}
+
+/// What is called for each entry of a map.
+type Visit =
+    unsafe extern "C" fn(*const c_void, *const u64, *mut DirtyInode, *const c_void) -> c_long;
+
+/// Forgets what of an inode is not dirty any more: what was truncated, and of a large folio what was never
+/// written to.
+unsafe extern "C" fn examine(
+    _map: *const c_void,
+    address: *const u64,
+    record: *mut DirtyInode,
+    _context: *const c_void,
+) -> c_long {
+    // SAFETY: the kernel passes a key and a value of the map.
+    unsafe {
+        let inode = *address;
+        let superblock: u64 = file::read(inode, &kernel::OFF_INODE_SB);
+        let mapping: u64 = file::read(inode, &kernel::OFF_INODE_MAPPING);
+        // An inode that is gone was written, or deleted.
+        let is_same = (*record).inode == file::read::<u64>(inode, &kernel::OFF_INODE_NUMBER)
+            && (*record).generation == file::read::<u32>(inode, &kernel::OFF_INODE_GENERATION)
+            && (*record).device == file::read::<u32>(superblock, &kernel::OFF_SB_DEV);
+        let marks = file::read::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS;
+        let pages: u64 = file::read(mapping, &kernel::OFF_MAPPING_PAGES);
+        (*record).cached_bytes = if is_same && marks != 0 {
+            pages.wrapping_mul(constant(&PAGE_BYTES).into())
+        } else {
+            0
+        };
+    }
+    0
+}

@@ -1,0 +1,117 @@
+//! What became of the pages that workloads made dirty.
+
+use ioprof_ebpf::abi::dirty::DirtyInode;
+
+use super::{Snapshot, block::is_counted, ledger::WRITING};
+use crate::{
+    kernel::probes::{Need, PROBES},
+    model::report::{Block, BlockOperation, Origin, Syscall, Writeback},
+};
+
+/// What became of a workload's dirty pages; none where a probe for it is missing.
+pub fn writeback(
+    snapshot: &Snapshot,
+    workload: u32,
+    syscalls: &[Syscall],
+    block: Option<&[Block]>,
+) -> Option<Writeback> {
+    let block = block.filter(|_| is_counted(snapshot) && is_seen(snapshot))?;
+    let dirtied_bytes = snapshot
+        .files
+        .iter()
+        .filter(|(key, _)| key.workload == workload)
+        .map(|(_, stats)| stats.dirtied_bytes)
+        .sum();
+    let written = |origin: Origin| -> u64 {
+        block
+            .iter()
+            .filter(|row| row.operation == BlockOperation::Write && row.origin == origin)
+            .map(|row| row.bytes)
+            .sum()
+    };
+    let written_bytes = written(Origin::Writeback);
+    let cancelled_bytes = snapshot
+        .workloads
+        .get(workload as usize - 1)
+        .map_or(0, |totals| totals.accounts.cancelled_write_bytes);
+    Some(Writeback {
+        dirtied_bytes,
+        written_bytes,
+        cancelled_bytes,
+        dirty_bytes_left: snapshot
+            .dirty
+            .iter()
+            .map(|inode| left(inode, workload))
+            .sum(),
+        write_amplification: amplification(written(Origin::Thread) + written_bytes, syscalls),
+    })
+}
+
+/// Whether pages that become dirty are seen.
+fn is_seen(snapshot: &Snapshot) -> bool {
+    PROBES
+        .iter()
+        .zip(&snapshot.probes)
+        .filter(|(probe, _)| probe.need == Need::Writeback)
+        .all(|(_, found)| found.verdict.reason_missing().is_none())
+}
+
+/// The bytes of a workload that are still dirty in an inode: those that were not written, but no more than
+/// its part of what the page cache holds.
+fn left(inode: &DirtyInode, workload: u32) -> u64 {
+    let sum = |of: &dyn Fn(u32) -> bool| -> u64 {
+        let owners = inode.owners.iter().filter(|owner| of(owner.workload));
+        owners.map(|owner| owner.bytes).sum()
+    };
+    let (own, all) = (sum(&|owner| owner == workload), sum(&|_| true));
+    if all <= inode.cached_bytes {
+        return own;
+    }
+    let part = u128::from(own) * u128::from(inode.cached_bytes);
+    part.checked_div(u128::from(all))
+        .and_then(|part| u64::try_from(part).ok())
+        .unwrap_or(own)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
+fn amplification(written: u64, syscalls: &[Syscall]) -> Option<f64> {
+    let asked: u64 = syscalls
+        .iter()
+        .filter(|call| WRITING.contains(&call.name.as_str()))
+        .filter_map(|call| call.bytes)
+        .sum();
+    (asked > 0).then(|| written as f64 / asked as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use ioprof_ebpf::abi::dirty::DirtyOwner;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_no_more_than_the_page_cache_holds_and_goes_by_parts() {
+        let mut inode = DirtyInode {
+            cached_bytes: 4096,
+            ..DirtyInode::default()
+        };
+        for (at, bytes) in [(1, 3072), (2, 1024)] {
+            inode.owners[at] = DirtyOwner {
+                bytes,
+                workload: at as u32,
+                padding: 0,
+            };
+        }
+        assert_eq!(
+            [1, 2, 3].map(|workload| left(&inode, workload)),
+            [3072, 1024, 0]
+        );
+        inode.cached_bytes = 2048;
+        assert_eq!(
+            [1, 2, 3].map(|workload| left(&inode, workload)),
+            [1536, 512, 0]
+        );
+        inode.cached_bytes = 0;
+        assert_eq!(left(&inode, 1), 0);
+    }
+}

@@ -60,6 +60,7 @@ macro_rules! kernel_fields {
             OFF_MAPPING_HOST: "address_space" "host",
             OFF_MAPPING_MARKS: "address_space" "i_pages.xa_flags",
             OFF_MAPPING_PAGES: "address_space" "nrpages",
+            OFF_BDEV_INODE: "bdev_inode" "vfs_inode",
             OFF_BDEV_HOLDER: "block_device" "bd_holder",
             OFF_BDEV_DISK: "block_device" "bd_disk",
             OFF_INODE_NUMBER: "inode" "i_ino",

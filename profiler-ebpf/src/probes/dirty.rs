@@ -17,6 +17,7 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     dirty::{DirtyInode, DirtyOwner, MAX_CLEAN_INODES, MAX_DIRTY_INODES, MAX_OWNERS},
     fields::ABSENT,
+    file::FileKey,
     loss::Loss,
 };
 
@@ -63,6 +64,14 @@ pub const fn is_block_device(mode: u16) -> bool {
     mode & TYPE == BLOCK_DEVICE
 }
 
+/// Whether the device of this inode is held by a file system, or by another who wants it alone.
+#[inline(always)]
+fn is_held(inode: u64) -> bool {
+    // The inode is embedded in a structure that the device begins (`struct bdev_inode` of block/bdev.c).
+    let device = inode.wrapping_sub(constant(&kernel::OFF_BDEV_INODE).into());
+    file::read::<u64>(device, &kernel::OFF_BDEV_HOLDER) != 0
+}
+
 #[btf_tracepoint(function = "writeback_dirty_folio")]
 fn dirty_folio(ctx: BtfTracePointContext) {
     let folio: *const c_void = ctx.arg(0);
@@ -84,16 +93,24 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             return;
         }
         let mode: u16 = field(inode, &kernel::OFF_INODE_MODE);
-        // The inodes that a file system keeps for itself have no type.
-        if mode & TYPE != REGULAR && !is_block_device(mode) {
+        // The inodes that a file system keeps for itself have no type, and what it writes to the device's own
+        // inode is metadata that its users share.
+        if mode & TYPE != REGULAR && (!is_block_device(mode) || is_held(address)) {
             return;
         }
         let size = size_of_folio(folio);
-        if let Some(stats) = file::of_inode(workload, address) {
+        let key = FileKey {
+            workload,
+            device: device_of(inode),
+            inode: field(inode, &kernel::OFF_INODE_NUMBER),
+            generation: field(inode, &kernel::OFF_INODE_GENERATION),
+            padding: 0,
+        };
+        if let Some(stats) = file::of_key(&key, || mode) {
             atomic::add(&raw mut (*stats).dirtied_bytes, size);
         }
         let tagged = field::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS != 0;
-        let Some(record) = record(address, inode, tagged) else {
+        let Some(record) = record(address, &key, tagged) else {
             loss::count(Loss::DirtyInodesFull);
             return;
         };
@@ -115,7 +132,10 @@ unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
     };
     // SAFETY: by the caller's promise; the record is in the map.
     unsafe {
-        if !is_of(record, inode) {
+        let is_same = (*record).inode == field::<u64>(inode, &kernel::OFF_INODE_NUMBER)
+            && (*record).generation == field::<u32>(inode, &kernel::OFF_INODE_GENERATION)
+            && (*record).device == device_of(inode);
+        if !is_same {
             let _ = DIRTY.remove(&address);
         } else if !task::is_of_kernel(task::current()) {
             // A thread of the kernel makes a page dirty again that it could not write.
@@ -148,21 +168,6 @@ unsafe fn size_of_folio(folio: *const c_void) -> u64 {
     }
 }
 
-/// Whether a record is of this inode, and not of one that stood at the same address before.
-///
-/// # Safety
-///
-/// `record` is in the map, `inode` a BTF pointer to a `struct inode`.
-#[inline(always)]
-unsafe fn is_of(record: *const DirtyInode, inode: *const c_void) -> bool {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        (*record).inode == field::<u64>(inode, &kernel::OFF_INODE_NUMBER)
-            && (*record).generation == field::<u32>(inode, &kernel::OFF_INODE_GENERATION)
-            && (*record).device == device_of(inode)
-    }
-}
-
 /// The device number of the file system of an inode.
 ///
 /// # Safety
@@ -183,17 +188,17 @@ unsafe fn device_of(inode: *const c_void) -> u32 {
 
 /// The record of an inode, made where there is none yet, and made anew where nothing of it is left to be
 /// written. `tagged` says whether pages of it are dirty or being written, the new one apart.
-///
-/// # Safety
-///
-/// `inode` is a BTF pointer to a `struct inode`.
 #[inline(always)]
-unsafe fn record(address: u64, inode: *const c_void, tagged: bool) -> Option<*mut DirtyInode> {
-    // SAFETY: by the caller's promise; the record is in the map.
+fn record(address: u64, file: &FileKey, tagged: bool) -> Option<*mut DirtyInode> {
+    // SAFETY: the record is in the map, and its inode locked.
     unsafe {
         let known = DIRTY.get_ptr_mut(&address);
         if let Some(record) = known {
-            if is_of(record, inode) {
+            // Another inode may have stood at this address before.
+            if (*record).inode == file.inode
+                && (*record).generation == file.generation
+                && (*record).device == file.device
+            {
                 if !tagged {
                     // What was truncated is not written any more.
                     (*record).was_dirty = 0;
@@ -205,9 +210,9 @@ unsafe fn record(address: u64, inode: *const c_void, tagged: bool) -> Option<*mu
             }
         }
         let new = DirtyInode {
-            inode: field(inode, &kernel::OFF_INODE_NUMBER),
-            generation: field(inode, &kernel::OFF_INODE_GENERATION),
-            device: device_of(inode),
+            inode: file.inode,
+            generation: file.generation,
+            device: file.device,
             was_dirty: u32::from(tagged),
             last: 0,
             cached_bytes: 0,

@@ -37,17 +37,23 @@ pub fn of_inode(workload: u32, inode: u64) -> Option<*mut FileStats> {
         generation: read(inode, &kernel::OFF_INODE_GENERATION),
         padding: 0,
     };
-    if let Some(stats) = FILES.get_ptr_mut(&key) {
+    of_key(&key, || read(inode, &kernel::OFF_INODE_MODE))
+}
+
+/// The row of a file whose key is known; `mode` is asked where the row is new.
+#[inline(always)]
+pub fn of_key(key: &FileKey, mode: impl FnOnce() -> u16) -> Option<*mut FileStats> {
+    if let Some(stats) = FILES.get_ptr_mut(key) {
         return Some(stats);
     }
-    let mode: u16 = read(inode, &kernel::OFF_INODE_MODE);
+    let mode = mode();
     let stats = FileStats {
         mode: mode.into(),
         ..FileStats::default()
     };
-    let _ = FILES.insert(&key, &stats, NO_EXIST);
-    FILES.get_ptr_mut(&key).or_else(|| {
+    let _ = FILES.insert(key, &stats, NO_EXIST);
+    FILES.get_ptr_mut(key).or_else(|| {
         loss::count(Loss::FilesFull);
-        FILES.get_ptr_mut(&FileKey::others(workload))
+        FILES.get_ptr_mut(&FileKey::others(key.workload))
     })
 }

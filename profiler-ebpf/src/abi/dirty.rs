@@ -2,14 +2,17 @@
 
 use super::map_value;
 
-/// How many inodes are remembered at once; those with nothing left to write make room.
+/// How many inodes are remembered at once; those with nothing left to write make room. A power of two.
 pub const MAX_DIRTY_INODES: u32 = 32_768;
 
 /// How many owners of dirty pages an inode can have; the first place is that of everybody else.
 pub const MAX_OWNERS: usize = 8;
 
-/// How many inodes that were written in full are kept, for bios that come late or twice (a mirror's).
-pub const MAX_CLEAN_INODES: u32 = 1024;
+/// How many inodes are looked at to find one that makes room.
+pub const PLACES_TRIED: u32 = 16;
+
+/// How many inodes are remembered with the workload that read them last.
+pub const MAX_READ_INODES: u32 = 8192;
 
 /// What one workload has made dirty in an inode.
 #[repr(C)]
@@ -46,9 +49,15 @@ pub struct DirtyInode {
 }
 map_value!(DirtyInode, 160);
 
-impl DirtyInode {
-    /// Whether there is nothing left to be written.
-    pub fn is_clean(&self) -> bool {
-        self.owners.iter().all(|owner| owner.bytes == 0)
-    }
+/// Who had pages of an inode read last, found by its address.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// The inode's number: another may come to stand at the same address.
+    pub inode: u64,
+    /// Its generation.
+    pub generation: u32,
+    /// The workload.
+    pub workload: u32,
 }
+map_value!(Reader, 16);

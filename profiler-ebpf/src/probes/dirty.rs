@@ -15,7 +15,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
-    dirty::{DirtyInode, DirtyOwner, MAX_CLEAN_INODES, MAX_DIRTY_INODES, MAX_OWNERS},
+    dirty::{DirtyInode, DirtyOwner, MAX_DIRTY_INODES, MAX_OWNERS, PLACES_TRIED},
     fields::ABSENT,
     file::FileKey,
     loss::Loss,
@@ -32,13 +32,13 @@ use super::{
 #[btf_map(name = "DIRTY")]
 pub static DIRTY: HashMap<u64, DirtyInode, { MAX_DIRTY_INODES as usize }> = HashMap::new();
 
-/// Inodes that were written in full, as a ring: they are forgotten when it comes round.
-#[btf_map(name = "CLEAN")]
-static CLEAN: Array<u64, { MAX_CLEAN_INODES as usize }> = Array::new();
+/// The addresses of the inodes in that map, in places that a hand goes round to find one to forget.
+#[btf_map(name = "PLACES")]
+static PLACES: Array<u64, { MAX_DIRTY_INODES as usize }> = Array::new();
 
-/// How many were put into the ring.
-#[btf_map(name = "CLEANED")]
-static CLEANED: Array<u64, 1> = Array::new();
+/// How far the hand has gone.
+#[btf_map(name = "HAND")]
+static HAND: Array<u64, 1> = Array::new();
 
 /// The flag of a folio of more than one page (`PG_head`); set at load.
 #[unsafe(no_mangle)]
@@ -218,7 +218,10 @@ fn record(address: u64, file: &FileKey, tagged: bool) -> Option<*mut DirtyInode>
             cached_bytes: 0,
             owners: [DirtyOwner::default(); MAX_OWNERS],
         };
-        // Where there is no room, the next line says so.
+        if known.is_none() {
+            make_room(address);
+        }
+        // Where there is none, the next line says so.
         let _ = DIRTY.insert(&address, &new, 0);
         DIRTY.get_ptr_mut(&address)
     }
@@ -289,9 +292,6 @@ pub fn submitted_by(workload: u32, address: u64, size: u64) {
             }
             left -= take(&raw mut (*record).owners[at].bytes, left);
         }
-        if (*record).is_clean() {
-            retire(address);
-        }
     }
 }
 
@@ -336,36 +336,62 @@ pub fn submitted_by_others(address: u64, size: u64, mut give: impl FnMut(u32, u6
                 give(excess, left);
             }
         }
-        if (*record).is_clean() {
-            retire(address);
-        }
         Some(main)
     }
 }
 
-/// Puts an inode that has nothing left to write into the ring, and forgets the one that leaves it.
+/// Puts an inode into the next place that is free, or whose inode has no page any more that is dirty or being
+/// written: that one is forgotten. A page of it that becomes dirty in this very moment on another CPU is
+/// forgotten with it.
 #[inline(always)]
-fn retire(address: u64) {
-    let Some(count) = CLEANED.get_ptr_mut(0) else {
+fn make_room(address: u64) {
+    let Some(hand) = HAND.get_ptr_mut(0) else {
         return;
     };
-    let at = atomic::add(count, 1) as u32 & (MAX_CLEAN_INODES - 1);
-    let Some(place) = CLEAN.get_ptr_mut(at) else {
-        return;
-    };
-    // SAFETY: the place is in the map, and so is the record.
-    unsafe {
-        let old = *place;
-        *place = address;
-        if old == 0 || old == address {
+    for _ in 0..PLACES_TRIED {
+        let at = atomic::add(hand, 1) as u32 & (MAX_DIRTY_INODES - 1);
+        let Some(place) = PLACES.get_ptr_mut(at) else {
             return;
+        };
+        // SAFETY: the place is in the map, and so is the record.
+        unsafe {
+            let old = *place;
+            if old != 0 && old != address {
+                if let Some(record) = DIRTY.get_ptr_mut(&old) {
+                    if bytes_cached(old, record) > 0 {
+                        continue;
+                    }
+                    // Another CPU may have forgotten it already.
+                    let _ = DIRTY.remove(&old);
+                }
+            }
+            *place = address;
         }
-        if let Some(record) = DIRTY.get_ptr_mut(&old)
-            && (*record).is_clean()
-        {
-            let _ = DIRTY.remove(&old);
-        }
+        return;
     }
+}
+
+/// The bytes that the page cache holds of the inode of a record; 0 where none of its pages is dirty or being
+/// written, or where the inode is gone, which it cannot be before it is written or deleted.
+///
+/// # Safety
+///
+/// `record` is in the map.
+#[inline(always)]
+unsafe fn bytes_cached(inode: u64, record: *const DirtyInode) -> u64 {
+    let superblock: u64 = file::read(inode, &kernel::OFF_INODE_SB);
+    let mapping: u64 = file::read(inode, &kernel::OFF_INODE_MAPPING);
+    // SAFETY: by the caller's promise.
+    let is_same = unsafe {
+        (*record).inode == file::read::<u64>(inode, &kernel::OFF_INODE_NUMBER)
+            && (*record).generation == file::read::<u32>(inode, &kernel::OFF_INODE_GENERATION)
+            && (*record).device == file::read::<u32>(superblock, &kernel::OFF_SB_DEV)
+    };
+    if !is_same || file::read::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS == 0 {
+        return 0;
+    }
+    let pages: u64 = file::read(mapping, &kernel::OFF_MAPPING_PAGES);
+    pages.wrapping_mul(constant(&PAGE_BYTES).into())
 }
 
 /// Looks at every inode once more, before the map is read. An iterator over tasks that ignores them: it runs
@@ -399,20 +425,7 @@ unsafe extern "C" fn examine(
 ) -> c_long {
     // SAFETY: the kernel passes a key and a value of the map.
     unsafe {
-        let inode = *address;
-        let superblock: u64 = file::read(inode, &kernel::OFF_INODE_SB);
-        let mapping: u64 = file::read(inode, &kernel::OFF_INODE_MAPPING);
-        // An inode that is gone was written, or deleted.
-        let is_same = (*record).inode == file::read::<u64>(inode, &kernel::OFF_INODE_NUMBER)
-            && (*record).generation == file::read::<u32>(inode, &kernel::OFF_INODE_GENERATION)
-            && (*record).device == file::read::<u32>(superblock, &kernel::OFF_SB_DEV);
-        let marks = file::read::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS;
-        let pages: u64 = file::read(mapping, &kernel::OFF_MAPPING_PAGES);
-        (*record).cached_bytes = if is_same && marks != 0 {
-            pages.wrapping_mul(constant(&PAGE_BYTES).into())
-        } else {
-            0
-        };
+        (*record).cached_bytes = bytes_cached(*address, record);
     }
     0
 }

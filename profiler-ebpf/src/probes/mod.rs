@@ -11,6 +11,7 @@ mod kernel;
 mod loss;
 mod merge;
 mod origin;
+mod reader;
 mod syscall;
 mod task;
 

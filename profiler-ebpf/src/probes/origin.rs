@@ -9,7 +9,7 @@ use super::{
     block::{BLOCK_STATS, slot_of},
     dirty, file,
     kernel::{self, constant, field},
-    task,
+    reader, task,
 };
 
 /// `REQ_META`; its place among the flags changes from kernel to kernel; set at load.
@@ -19,6 +19,11 @@ static REQ_META: u32 = 0;
 /// `REQ_IDLE`; set at load.
 #[unsafe(no_mangle)]
 static REQ_IDLE: u32 = 0;
+
+/// The address of `btrfs_simple_end_io` of fs/btrfs/bio.c; 0 where there is none, or the kernel's types do not
+/// tell what it ends; set at load.
+#[unsafe(no_mangle)]
+static BTRFS_END: u64 = 0;
 
 /// `REQ_OP_READ`, `REQ_OP_WRITE` and `REQ_OP_ZONE_APPEND` of include/linux/blk_types.h: those with pages.
 const REQ_OP_MASK: u32 = 0xff;
@@ -141,6 +146,16 @@ unsafe fn owner(
         } else {
             origin
         };
+        if !is_write && by_kernel && is_data(origin) {
+            let workload = reader::of_inode(inode);
+            count_for_file(workload, inode, operation, size.into());
+            let known = if workload != 0 {
+                Origin::Thread
+            } else {
+                origin
+            };
+            return whose(workload, known);
+        }
         if !is_write || origin as u32 == Origin::Journal as u32 {
             return whose(0, origin);
         }
@@ -247,10 +262,39 @@ unsafe fn inode_of(bio: *const c_void) -> u64 {
     let head: u64 = file::read(page, &kernel::OFF_PAGE_HEAD);
     let head = if head & 1 == 1 { head - 1 } else { page };
     let mapping: u64 = file::read(head, &kernel::OFF_PAGE_MAPPING);
-    if mapping == 0 || mapping & MAPPING_FLAGS != 0 {
+    if mapping == 0 {
+        // SAFETY: by the caller's promise.
+        return unsafe { inode_of_btrfs_bio(bio) };
+    }
+    if mapping & MAPPING_FLAGS != 0 {
         return 0;
     }
     file::read(mapping, &kernel::OFF_MAPPING_HOST)
+}
+
+/// The inode of a bio of btrfs with pages of its own, which hold what it has compressed; 0 of other bios. The
+/// function that is called at its end tells that the bio is embedded in a `struct btrfs_bio`.
+///
+/// # Safety
+///
+/// As for [`inode_of`].
+#[inline(always)]
+unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
+    // SAFETY: by the caller's promise; a reference to a static is valid for reads.
+    let (end, of_btrfs): (u64, u64) = unsafe {
+        (
+            field(bio, &kernel::OFF_BIO_END),
+            core::ptr::read_volatile(&raw const BTRFS_END),
+        )
+    };
+    if of_btrfs == 0 || end != of_btrfs {
+        return 0;
+    }
+    let around = (bio as u64).wrapping_sub(constant(&kernel::OFF_BTRFS_BIO).into());
+    match file::read::<u64>(around, &kernel::OFF_BTRFS_BIO_INODE) {
+        0 => 0,
+        inode => inode + u64::from(constant(&kernel::OFF_BTRFS_INODE)),
+    }
 }
 
 /// Whether an inode is that of a block device.

@@ -5,6 +5,7 @@ use std::path::Path;
 use btf_rs::{Btf, Type};
 use ioprof_ebpf::abi::fields::{ABSENT, FIELDS, REGISTERS};
 
+use super::proc;
 use crate::error::Error;
 
 /// Where the kernel describes its types.
@@ -17,11 +18,15 @@ const CALL_REGISTERS: [&str; 5] = ["orig_ax", "si", "dx", "r10", "r8"];
 
 /// Fields that not every architecture or kernel has. The probes ask before they read them, or have no
 /// tracepoint to run at where they are missing.
-const OPTIONAL: [&str; 4] = [
+const OPTIONAL: [&str; 8] = [
     "OFF_TASK_STATUS",
     "OFF_FOLIO_FLAGS",
     "OFF_FOLIO_FLAGS_1",
+    "OFF_FOLIO_MAPPING",
     "OFF_FOLIO_ORDER",
+    "OFF_BTRFS_BIO",
+    "OFF_BTRFS_BIO_INODE",
+    "OFF_BTRFS_INODE",
 ];
 
 /// Flags that the probes must know, by their enumeration and the name of the bit in it.
@@ -73,6 +78,21 @@ impl KernelTypes {
             constants.push((symbol, 1 << bit));
         }
         Ok(Self { constants, btf })
+    }
+
+    /// The address of the function that ends a bio of btrfs; 0 where it or the types around it are not known, as
+    /// where btrfs is a module.
+    pub fn btrfs_end(&self) -> u64 {
+        let is_known = self
+            .constants
+            .iter()
+            .filter(|(symbol, _)| symbol.starts_with("OFF_BTRFS"))
+            .all(|(_, offset)| *offset != ABSENT);
+        if is_known {
+            proc::kernel_symbol("btrfs_simple_end_io").unwrap_or(0)
+        } else {
+            0
+        }
     }
 
     /// Whether the kernel has the tracepoint: BTF has a typedef `btf_trace_NAME` for each that can be

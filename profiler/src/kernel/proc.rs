@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     fs,
+    io::{BufRead as _, BufReader},
     os::unix::ffi::OsStringExt as _,
     path::{Path, PathBuf},
 };
@@ -180,6 +181,17 @@ fn unescaped(path: &[u8]) -> Vec<u8> {
         rest = if octal.is_some() { &after[3..] } else { after };
     }
     bytes
+}
+
+/// The address of a function of the kernel, by /proc/kallsyms; none where it is not there, or not shown.
+pub fn kernel_symbol(name: &str) -> Option<u64> {
+    let symbols = BufReader::new(fs::File::open("/proc/kallsyms").ok()?);
+    symbols.lines().map_while(Result::ok).find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (address, _, found) = (words.next()?, words.next()?, words.next()?);
+        let address = (found == name).then(|| u64::from_str_radix(address, 16).ok())??;
+        (address != 0).then_some(address)
+    })
 }
 
 /// The size of a page.

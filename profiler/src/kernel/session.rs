@@ -245,6 +245,7 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
     let depths = (disks * (workloads + 5)).min(MAX_DEPTHS);
     let requests = proc::requests_at_most();
     let page_bytes = proc::page_bytes();
+    let btrfs_end = types.btrfs_end();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf)).allow_unsupported_maps();
@@ -256,6 +257,7 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .override_global("FIRST_BLOCK_SERIES", &first_block_series, true)
         .override_global("MADE_BY_BIO", &made_by_bio, true)
         .override_global("PAGE_BYTES", &page_bytes, true)
+        .override_global("BTRFS_END", &btrfs_end, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
         .map_max_entries(

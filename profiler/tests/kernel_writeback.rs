@@ -263,7 +263,7 @@ fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
         // A part may be submitted by a worker of the file system.
         let data = written(own, &device, "thread") + written(own, &device, "writeback");
         assert_eq!(data, MIB, "{file_system:?}: {:#}", own["block"]);
-        assert_eq!(writeback(own, "dirtied_bytes"), MIB);
+        assert_eq!(writeback(own, "dirtied_bytes"), MIB, "{file_system:?}");
         assert_eq!(writeback(own, "dirty_bytes_left"), 0);
         assert!(device.stat().written_bytes > MIB);
         assert_owned(&report, &device);
@@ -296,7 +296,7 @@ fn what_is_neither_written_nor_dropped_is_left() {
         );
         assert!(left > 0, "nobody writes so soon what is not synced");
         let own = of(&report, &dropper);
-        assert_eq!(writeback(own, "dirtied_bytes"), MIB);
+        assert_eq!(writeback(own, "dirtied_bytes"), MIB, "{file_system:?}");
         assert_eq!(writeback(own, "dirty_bytes_left"), 0, "{file_system:?}");
         assert!(number(writeback(own, "cancelled_bytes")) > 0, "{own:#}");
         writer.end();

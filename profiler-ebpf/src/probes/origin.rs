@@ -20,10 +20,10 @@ static REQ_META: u32 = 0;
 #[unsafe(no_mangle)]
 static REQ_IDLE: u32 = 0;
 
-/// The address of `btrfs_simple_end_io` of fs/btrfs/bio.c; 0 where there is none, or the kernel's types do not
-/// tell what it ends; set at load.
+/// The lower half of the address of `btrfs_simple_end_io` of fs/btrfs/bio.c: the upper one is that of all the
+/// kernel's functions. 0 where there is none, or the kernel's types do not tell what it ends; set at load.
 #[unsafe(no_mangle)]
-static BTRFS_END: u64 = 0;
+static BTRFS_END: u32 = 0;
 
 /// `REQ_OP_READ`, `REQ_OP_WRITE` and `REQ_OP_ZONE_APPEND` of include/linux/blk_types.h: those with pages.
 const REQ_OP_MASK: u32 = 0xff;
@@ -280,14 +280,10 @@ unsafe fn inode_of(bio: *const c_void) -> u64 {
 /// As for [`inode_of`].
 #[inline(always)]
 unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
-    // SAFETY: by the caller's promise; a reference to a static is valid for reads.
-    let (end, of_btrfs): (u64, u64) = unsafe {
-        (
-            field(bio, &kernel::OFF_BIO_END),
-            core::ptr::read_volatile(&raw const BTRFS_END),
-        )
-    };
-    if of_btrfs == 0 || end != of_btrfs {
+    // SAFETY: by the caller's promise.
+    let end: u64 = unsafe { field(bio, &kernel::OFF_BIO_END) };
+    let of_btrfs = constant(&BTRFS_END);
+    if of_btrfs == 0 || end as u32 != of_btrfs {
         return 0;
     }
     let around = (bio as u64).wrapping_sub(constant(&kernel::OFF_BTRFS_BIO).into());

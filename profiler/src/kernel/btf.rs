@@ -80,16 +80,16 @@ impl KernelTypes {
         Ok(Self { constants, btf })
     }
 
-    /// The address of the function that ends a bio of btrfs; 0 where it or the types around it are not known, as
+    /// The lower half of the address of the function that ends a bio of btrfs; 0 where it or the types around it are not known, as
     /// where btrfs is a module.
-    pub fn btrfs_end(&self) -> u64 {
+    pub fn btrfs_end(&self) -> u32 {
         let is_known = self
             .constants
             .iter()
             .filter(|(symbol, _)| symbol.starts_with("OFF_BTRFS"))
             .all(|(_, offset)| *offset != ABSENT);
         if is_known {
-            proc::kernel_symbol("btrfs_simple_end_io").unwrap_or(0)
+            proc::kernel_symbol("btrfs_simple_end_io").map_or(0, |address| address as u32)
         } else {
             0
         }

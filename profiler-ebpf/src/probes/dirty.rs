@@ -58,6 +58,10 @@ const TYPE: u16 = 0o170_000;
 const REGULAR: u16 = 0o100_000;
 pub const BLOCK_DEVICE: u16 = 0o060_000;
 
+/// No file has this number or one below it: they are the root's, or those of inodes that a file system keeps for
+/// itself, whose mode may be that of any file that was there before (the tree of btrfs is 1, f2fs has 1 and 2).
+const LAST_RESERVED: u64 = 2;
+
 /// Whether a mode is that of a block device.
 #[inline(always)]
 pub const fn is_block_device(mode: u16) -> bool {
@@ -93,9 +97,14 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             return;
         }
         let mode: u16 = field(inode, &kernel::OFF_INODE_MODE);
-        // The inodes that a file system keeps for itself have no type, and what it writes to the device's own
-        // inode is metadata that its users share.
-        if mode & TYPE != REGULAR && (!is_block_device(mode) || is_held(address)) {
+        // What a file system writes to inodes that it keeps for itself, or to that of its device, is metadata
+        // that its users share.
+        let is_file = if is_block_device(mode) {
+            !is_held(address)
+        } else {
+            mode & TYPE == REGULAR && field::<u64>(inode, &kernel::OFF_INODE_NUMBER) > LAST_RESERVED
+        };
+        if !is_file {
             return;
         }
         let size = size_of_folio(folio);

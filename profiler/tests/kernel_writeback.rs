@@ -335,6 +335,30 @@ fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
 }
 
 #[test]
+fn pages_that_btrfs_compresses_are_the_workloads() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    let device = Loop::with(FileSystem::Btrfs, DEVICE);
+    let mut mount = support::requirements::tool("mount");
+    mount.args(["-o", "remount,compress=zstd"]);
+    support::succeed(mount.arg(device.mounted()));
+    let mut writer = Steps::start(&program, &device.mounted().join("file"), 128 * KIB);
+    let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+    writer.tell("wwwwwwww");
+    let report = attached.end(Signal::SIGINT);
+    report.assert_nothing_lost();
+    let own = of(&report, &writer);
+    // A block for each 128 KiB of the same letter.
+    assert_eq!(written(own, &device, "writeback"), 8 * 4 * KIB);
+    assert_eq!(writeback(own, "dirtied_bytes"), MIB);
+    assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+    assert_owned(&report, &device);
+    writer.end();
+}
+
+#[test]
 fn without_the_probe_for_dirty_pages_they_are_unknown_and_not_zero() {
     if !can_profile(&[]) {
         return;

@@ -11,6 +11,7 @@ mod kernel;
 mod loss;
 mod merge;
 mod origin;
+mod outstanding;
 mod reader;
 mod syscall;
 mod task;

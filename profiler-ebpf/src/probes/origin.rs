@@ -9,7 +9,7 @@ use super::{
     block::{BLOCK_STATS, slot_of},
     dirty, file,
     kernel::{self, constant, field},
-    reader, task,
+    outstanding, reader, task,
 };
 
 /// `REQ_META`; its place among the flags changes from kernel to kernel; set at load.
@@ -127,7 +127,7 @@ unsafe fn owner(
         }
         if submitter != 0 {
             if is_write {
-                dirty::submitted_by(submitter, inode, size.into());
+                outstanding::submitted_by(submitter, inode, size.into());
             }
             if is_data(origin) {
                 count_for_file(submitter, inode, operation, size.into());
@@ -160,7 +160,7 @@ unsafe fn owner(
             return whose(0, origin);
         }
         let mut foreign_bytes = 0;
-        let workload = dirty::submitted_by_others(inode, size.into(), |workload, bytes| {
+        let workload = outstanding::submitted_by_others(inode, size.into(), |workload, bytes| {
             if give(workload, device, origin, bytes) {
                 foreign_bytes += bytes;
             }

@@ -326,6 +326,7 @@ fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
             "{file_system:?}"
         );
         assert_eq!(writeback(own, "dirtied_bytes"), 256 * KIB);
+        assert_eq!(writeback(own, "mapped_bytes"), 256 * KIB);
         assert!(
             writeback(own, "write_amplification").is_number(),
             "its answer was written"

@@ -32,6 +32,10 @@ use super::{
 #[btf_map(name = "DIRTY")]
 pub static DIRTY: HashMap<u64, DirtyInode, { MAX_DIRTY_INODES as usize }> = HashMap::new();
 
+/// Bytes that threads of each workload made dirty outside calls: through mappings.
+#[btf_map(name = "MAPPED")]
+static MAPPED: Array<u64, 1> = Array::new();
+
 /// The addresses of the inodes in that map, in places that a hand goes round to find one to forget.
 #[btf_map(name = "PLACES")]
 static PLACES: Array<u64, { MAX_DIRTY_INODES as usize }> = Array::new();
@@ -117,6 +121,10 @@ fn dirty_folio(ctx: BtfTracePointContext) {
         };
         if let Some(stats) = file::of_key(&key, || mode) {
             atomic::add(&raw mut (*stats).dirtied_bytes, size);
+        }
+        let is_in_call = task::state(task::current()).is_none_or(|state| (*state).entered_ns != 0);
+        if !is_in_call && let Some(mapped) = MAPPED.get_ptr_mut(workload) {
+            atomic::add(mapped, size);
         }
         let tagged = field::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS != 0;
         let Some(record) = record(address, &key, tagged) else {

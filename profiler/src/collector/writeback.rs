@@ -8,6 +8,9 @@ use crate::{
     model::report::{Block, BlockOperation, Origin, Syscall, Writeback},
 };
 
+/// Calls that have bytes written which are the result of no call.
+const BESIDE: [&str; 2] = ["io_uring_enter", "io_submit"];
+
 /// What became of a workload's dirty pages; none where a probe for it is missing.
 pub fn writeback(
     snapshot: &Snapshot,
@@ -34,6 +37,11 @@ pub fn writeback(
         .workloads
         .get(workload as usize - 1)
         .map_or(0, |totals| totals.accounts.cancelled_write_bytes);
+    let mapped_bytes = snapshot
+        .mapped
+        .get(workload as usize - 1)
+        .copied()
+        .unwrap_or(0);
     Some(Writeback {
         dirtied_bytes,
         written_bytes,
@@ -43,7 +51,12 @@ pub fn writeback(
             .iter()
             .map(|inode| left(inode, workload))
             .sum(),
-        write_amplification: amplification(written(Origin::Thread) + written_bytes, syscalls),
+        mapped_bytes,
+        write_amplification: amplification(
+            written(Origin::Thread) + written_bytes,
+            mapped_bytes,
+            syscalls,
+        ),
     })
 }
 
@@ -74,12 +87,17 @@ fn left(inode: &DirtyInode, workload: u32) -> u64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
-fn amplification(written: u64, syscalls: &[Syscall]) -> Option<f64> {
-    let asked: u64 = syscalls
+fn amplification(written: u64, mapped: u64, syscalls: &[Syscall]) -> Option<f64> {
+    let is_beside = |call: &Syscall| BESIDE.contains(&call.name.as_str());
+    if syscalls.iter().any(is_beside) {
+        return None;
+    }
+    let called: u64 = syscalls
         .iter()
         .filter(|call| WRITING.contains(&call.name.as_str()))
         .filter_map(|call| call.bytes)
         .sum();
+    let asked = called + mapped;
     (asked > 0).then(|| written as f64 / asked as f64)
 }
 

@@ -73,6 +73,8 @@ pub struct Snapshot {
     pub files: Vec<(FileKey, FileStats)>,
     /// Inodes with pages that workloads made dirty.
     pub dirty: Vec<DirtyInode>,
+    /// Bytes that each workload made dirty through mappings, the first of number 1.
+    pub mapped: Vec<u64>,
     /// The totals of each workload, the first of number 1.
     pub workloads: Vec<WorkloadTotals>,
     /// What was lost.
@@ -105,6 +107,7 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         requests: requests(ebpf, workloads, &histograms)?,
         files: entries(ebpf, FILES)?,
         dirty: dirty(ebpf)?,
+        mapped: mapped(ebpf, workloads)?,
         depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
@@ -127,6 +130,14 @@ pub fn make_rows_of_other_files(ebpf: &mut Ebpf, workloads: u32) -> Result<(), E
             .map_err(refused(FILES))?;
     }
     Ok(())
+}
+
+fn mapped(ebpf: &Ebpf, workloads: u32) -> Result<Vec<u64>, Error> {
+    const MAP: &str = "MAPPED";
+    let map = array::<u64>(ebpf, MAP)?;
+    (1..=workloads)
+        .map(|number| map.get(&number, 0).map_err(refused(MAP)))
+        .collect()
 }
 
 /// The inodes with dirty pages, as they were last examined.

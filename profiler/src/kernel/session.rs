@@ -260,6 +260,7 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .override_global("BTRFS_END", &btrfs_end, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
+        .map_max_entries("MAPPED", workloads + 1)
         .map_max_entries(
             "DIRECTORY",
             (first_block_series + 3 * (slots + 1)) * OCTAVES,

@@ -111,14 +111,17 @@ pub struct Writeback {
     /// Bytes of the pages of files that it made dirty; those of a page that was written and made dirty again
     /// count again.
     pub dirtied_bytes: u64,
+    /// Those of them that it made dirty outside calls: through mappings.
+    pub mapped_bytes: u64,
     /// Bytes of them that others wrote to devices: threads of the kernel, or another process's sync.
     pub written_bytes: u64,
     /// Bytes that were dropped before they were written, by the kernel's count.
     pub cancelled_bytes: u64,
     /// Bytes that were still dirty when the run ended.
     pub dirty_bytes_left: u64,
-    /// Bytes written to devices by its threads and by others for it, over the bytes that its calls wrote; none
-    /// where these wrote nothing.
+    /// Bytes written to devices by its threads and by others for it, over the bytes that its calls wrote and
+    /// `mapped_bytes`; none where these are 0, or where it used io_uring or io_submit(2), whose bytes are in no
+    /// call.
     pub write_amplification: Option<f64>,
 }
 

@@ -104,6 +104,9 @@ pub struct Common {
     /// Also time minor page faults; each one of any process on the machine then takes about 0.3 us longer.
     #[arg(long)]
     pub minor_fault_time: bool,
+    /// Wait at the end until what the workloads made dirty is written, and count that, too.
+    #[arg(long)]
+    pub sync: bool,
     /// Go without the probe at this tracepoint, as on a kernel that does not have it.
     #[arg(long, value_name = "TRACEPOINT", hide_short_help = true)]
     pub without_probe: Vec<String>,

@@ -2,20 +2,37 @@
 
 use super::{Totals, map_value};
 
-/// Key of the table that gives each (workload, device, operation) its slot.
+/// Key of the table that gives each (workload, device, operation, origin) its slot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockKey {
-    /// The workload whose thread made the request; 0 for everybody else.
+    /// Whose it is; 0 for everybody else, and for what workloads share.
     pub workload: u32,
     /// The device, major << 20 | minor.
     pub device: u32,
     /// The [`Operation`].
     pub operation: u32,
-    /// Zero.
-    pub padding: u32,
+    /// The [`Origin`].
+    pub origin: u32,
 }
 map_value!(BlockKey, 16);
+
+/// How a request came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Origin {
+    /// A thread of the workload submitted it; of workload 0, a process in no workload.
+    Thread = 0,
+    /// Somebody else submitted pages that the workload had made dirty; of workload 0, a thread of the kernel
+    /// pages of a file that no workload had made dirty.
+    Writeback = 1,
+    /// The journal of a file system; of workload 0, shared by all who use it.
+    Journal = 2,
+    /// Other metadata of a file system; of workload 0, shared by all who use it.
+    Metadata = 3,
+    /// A thread of the kernel submitted it, and nothing says for whom; only of workload 0.
+    Unknown = 4,
+}
 
 /// The major and minor number of a device that a key holds packed, as the kernel's `MKDEV` does.
 pub const fn device_number(packed: u32) -> (u32, u32) {
@@ -67,7 +84,7 @@ map_value!(BlockSlot, 16);
 pub const MAX_BIOS: u32 = 128;
 /// How many slots there are.
 pub const MAX_SLOTS: u32 = 4096;
-/// How many (workload, device) pairs have a depth, those for everybody included.
+/// How many (workload, device) pairs have a depth, those for everybody and for what is shared included.
 pub const MAX_DEPTHS: u32 = 2048;
 
 /// A request in flight.
@@ -101,8 +118,10 @@ pub struct MergedBio {
     pub bytes: u64,
     /// Where they go.
     pub slot: BlockSlot,
+    /// Further bytes of it, which their owners have been given already.
+    pub foreign_bytes: u64,
 }
-map_value!(MergedBio, 24);
+map_value!(MergedBio, 32);
 
 /// One slot, on one CPU.
 #[repr(C)]
@@ -118,8 +137,8 @@ pub struct BlockStats {
     pub errors: u64,
     /// Bytes completed, without those of other workloads' bios.
     pub bytes: u64,
-    /// Bytes issued in requests of other workloads. Kept apart, because issue may be interrupted by
-    /// completion.
+    /// Bytes in requests of others: of bios that were merged into them, and of bios whose pages several
+    /// workloads had made dirty. Kept apart, because it may be interrupted by completion.
     pub merged_bytes: u64,
     /// Requests whose completion was not seen, but whose place was taken by another. Kept apart, because the
     /// making of a request may be interrupted by completion.
@@ -147,7 +166,7 @@ impl BlockStats {
 pub struct DepthKey {
     /// The device, major << 20 | minor.
     pub device: u32,
-    /// The workload, or [`DepthKey::EVERYBODY`].
+    /// The workload, or one of the values below.
     pub workload: u32,
 }
 map_value!(DepthKey, 8);
@@ -155,6 +174,22 @@ map_value!(DepthKey, 8);
 impl DepthKey {
     /// All requests of the device, whoever made them.
     pub const EVERYBODY: u32 = u32::MAX;
+    /// Requests for a journal that workloads share.
+    pub const JOURNAL: u32 = u32::MAX - 1;
+    /// Requests for metadata that workloads share.
+    pub const METADATA: u32 = u32::MAX - 2;
+    /// Requests of which nobody knows for whom they are.
+    pub const UNKNOWN: u32 = u32::MAX - 3;
+
+    /// Who a depth is of: a workload, or what workloads share.
+    pub const fn owner(workload: u32, origin: u32) -> u32 {
+        match (workload, origin) {
+            (0, 2) => Self::JOURNAL,
+            (0, 3) => Self::METADATA,
+            (0, 4) => Self::UNKNOWN,
+            _ => workload,
+        }
+    }
 }
 
 /// Requests made and not yet completed, shared by all CPUs.

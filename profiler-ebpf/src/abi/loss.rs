@@ -26,11 +26,15 @@ pub enum Loss {
     UringFull = 9,
     /// The table of asynchronous operations is full: the operation is counted, its completion has no latency.
     AioFull = 10,
+    /// The table of inodes with dirty pages is full: what others write of the inode is not the workload's.
+    DirtyInodesFull = 11,
+    /// An inode has dirty pages of more workloads than are told apart: they are everybody else's.
+    DirtyOwnersFull = 12,
 }
 
 impl Loss {
     /// All kinds, in the order of their numbers, with the name the report uses.
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 13] = [
         (Self::TaskRefused, "task_refused"),
         (Self::ExitUnmatched, "exit_unmatched"),
         (Self::ErrorsFull, "errors_full"),
@@ -42,5 +46,7 @@ impl Loss {
         (Self::FilesFull, "files_full"),
         (Self::UringFull, "uring_full"),
         (Self::AioFull, "aio_full"),
+        (Self::DirtyInodesFull, "dirty_inodes_full"),
+        (Self::DirtyOwnersFull, "dirty_owners_full"),
     ];
 }

@@ -3,6 +3,7 @@
 pub mod aio;
 pub mod block;
 pub mod cache;
+pub mod dirty;
 pub mod fault;
 pub mod fields;
 pub mod file;

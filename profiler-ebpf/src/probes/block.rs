@@ -1,7 +1,8 @@
 //! Block requests: made, issued, completed.
 //!
-//! The owner is the task that runs when the request is made: it submits the bio. Whoever runs at issue or
-//! completion (a kblockd worker, an interrupted stranger) is never asked.
+//! The owner is found when the request is made, by the task that submits the bio and by whose its pages are
+//! (`origin.rs`). Whoever runs at issue or completion (a kblockd worker, an interrupted stranger) is never
+//! asked.
 
 use core::ffi::c_void;
 
@@ -19,6 +20,7 @@ use super::{
     depth, histogram,
     kernel::{self, constant, field, now},
     loss, merge,
+    origin::{self, Owned},
     syscall::NO_EXIST,
     task, time,
 };
@@ -66,7 +68,8 @@ fn block_start(ctx: BtfTracePointContext) {
         let disk: *const c_void = field(queue, &kernel::OFF_QUEUE_DISK);
         let flags = field(request, &kernel::OFF_REQUEST_FLAGS);
         let size: u32 = field(request, &kernel::OFF_REQUEST_LEN);
-        made(request as u64, disk, flags, size);
+        let bio: *const c_void = field(request, &kernel::OFF_REQUEST_BIO);
+        made(request as u64, bio, disk, flags, size);
     }
 }
 
@@ -76,7 +79,7 @@ fn block_getrq(ctx: BtfTracePointContext) {
     // SAFETY: `bio` is the argument of the tracepoint.
     unsafe {
         let (disk, flags, size) = look_at(bio);
-        made(bio as u64, disk, flags, size);
+        made(bio as u64, bio, disk, flags, size);
     }
 }
 
@@ -102,22 +105,23 @@ pub unsafe fn look_at(bio: *const c_void) -> (*const c_void, u32, u32) {
 ///
 /// # Safety
 ///
-/// `disk` is a BTF pointer to a `struct gendisk`.
+/// `bio` and `disk` are BTF pointers to a `struct bio` and a `struct gendisk`.
 #[inline(always)]
-unsafe fn made(key: u64, disk: *const c_void, flags: u32, size: u32) {
+unsafe fn made(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, size: u32) {
     // SAFETY: by the caller's promise.
-    let Some(slot) = (unsafe { slot_of_current(disk, flags, size) }) else {
+    let Some(owned) = (unsafe { owned(bio, disk, flags, size) }) else {
         return;
     };
+    let slot = owned.slot;
     let now = now();
     let state = RequestState {
         made_ns: now,
         issued_ns: 0,
         done_bytes: 0,
         size: size.into(),
-        foreign_bytes: 0,
+        foreign_bytes: owned.foreign_bytes,
         slot,
-        behind: task::behind_current(),
+        behind: owned.behind,
         padding: 0,
     };
     match REQUESTS.insert(&key, &state, NO_EXIST) {
@@ -158,14 +162,19 @@ fn replace(key: u64, state: &RequestState, now: u64) {
     }
 }
 
-/// Where the numbers go of what the running task does to a disk; none for what is not accounted, or where
-/// there is no room.
+/// Where the numbers go of a bio that the running task submits to a disk; none for what is not accounted, or
+/// where there is no room.
 ///
 /// # Safety
 ///
-/// `disk` is a BTF pointer to a `struct gendisk`.
+/// `bio` and `disk` are BTF pointers to a `struct bio` and a `struct gendisk`.
 #[inline(always)]
-pub unsafe fn slot_of_current(disk: *const c_void, flags: u32, size: u32) -> Option<BlockSlot> {
+pub unsafe fn owned(
+    bio: *const c_void,
+    disk: *const c_void,
+    flags: u32,
+    size: u32,
+) -> Option<Owned> {
     let operation = operation(flags, size)?;
     // SAFETY: by the caller's promise.
     let (major, minor): (u32, u32) = unsafe {
@@ -174,12 +183,14 @@ pub unsafe fn slot_of_current(disk: *const c_void, flags: u32, size: u32) -> Opt
             field(disk, &kernel::OFF_DISK_MINOR),
         )
     };
-    let slot = slot(&BlockKey {
-        workload: task::workload_of_current(),
-        device: major << 20 | minor,
-        operation: operation as u32,
-        padding: 0,
-    });
+    // SAFETY: by the caller's promise.
+    unsafe { origin::of_bio(bio, major << 20 | minor, operation, flags, size) }
+}
+
+/// The slot of a (workload, device, operation, origin); where there is none left, that is counted.
+#[inline(always)]
+pub fn slot_of(key: &BlockKey) -> Option<BlockSlot> {
+    let slot = slot(key);
     if slot.is_none() {
         loss::count(Loss::SlotsFull);
     }
@@ -199,7 +210,7 @@ fn operation(flags: u32, size: u32) -> Option<Operation> {
     }
 }
 
-/// The slot of a (workload, device, operation), made where there is none yet.
+/// The slot of a key, made where there is none yet.
 #[inline(always)]
 fn slot(key: &BlockKey) -> Option<BlockSlot> {
     if let Some(slot) = SLOTS.get_ptr_mut(key) {
@@ -208,7 +219,7 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
     }
     let own_depth = depth::number(&DepthKey {
         device: key.device,
-        workload: key.workload,
+        workload: DepthKey::owner(key.workload, key.origin),
     })?;
     let device_depth = depth::number(&DepthKey {
         device: key.device,
@@ -310,7 +321,7 @@ fn block_merge(ctx: BtfTracePointContext) {
         // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
         let merged = unsafe {
             let merged = *state;
-            merge::remember_all(request, &merged.slot);
+            merge::remember_all(request, &merged.slot, merged.foreign_bytes);
             merged
         };
         leave(&merged, now());

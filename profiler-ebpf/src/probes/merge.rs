@@ -10,11 +10,16 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
-use ioprof_ebpf::abi::block::{BlockSlot, MAX_BIOS, MergedBio};
+use ioprof_ebpf::abi::{
+    block::{BlockSlot, MAX_BIOS, MergedBio},
+    time::OTHERS,
+};
 
 use super::{
-    block::{BLOCK_STATS, look_at, slot_of_current},
+    atomic,
+    block::{BLOCK_STATS, look_at, owned},
     kernel::{self, field},
+    origin::Owned,
 };
 
 /// Merged bios by their address. A request that fails before it is issued leaves its own behind, which the
@@ -38,17 +43,18 @@ fn remember(bio: *const c_void) {
     // SAFETY: `bio` is the argument of a tracepoint.
     unsafe {
         let (disk, flags, size) = look_at(bio);
-        if let Some(slot) = slot_of_current(disk, flags, size) {
-            put(bio, size, slot);
+        if let Some(owned) = owned(bio, disk, flags, size) {
+            put(bio, size, owned);
         }
     }
 }
 
 #[inline(always)]
-fn put(bio: *const c_void, size: u32, slot: BlockSlot) {
+fn put(bio: *const c_void, size: u32, owned: Owned) {
     let merged = MergedBio {
-        bytes: size.into(),
-        slot,
+        bytes: u64::from(size).saturating_sub(owned.foreign_bytes),
+        slot: owned.slot,
+        foreign_bytes: owned.foreign_bytes,
     };
     // Where there is no room, the bytes stay with the request's owner.
     let _ = MERGED.insert(&(bio as u64), &merged, 0);
@@ -78,18 +84,24 @@ unsafe fn for_each_bio(request: *const c_void, mut visit: impl FnMut(*const c_vo
     }
 }
 
-/// Remembers the bios of a request that becomes part of another, but for those that are remembered.
+/// Remembers the bios of a request that becomes part of another, but for those that are remembered: that is all
+/// but its first, of which others have been given `foreign_bytes`.
 ///
 /// # Safety
 ///
 /// As for [`for_each_bio`].
 #[inline(always)]
-pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot) {
+pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, foreign_bytes: u64) {
+    let owned = Owned {
+        slot: *slot,
+        foreign_bytes,
+        behind: OTHERS,
+    };
     // SAFETY: by the caller's promise.
     unsafe {
         for_each_bio(request, |bio| {
             if MERGED.get_ptr(&(bio as u64)).is_none() {
-                put(bio, field(bio, &kernel::OFF_BIO_SIZE), *slot);
+                put(bio, field(bio, &kernel::OFF_BIO_SIZE), owned);
             }
         });
     }
@@ -116,11 +128,12 @@ pub unsafe fn take_foreign(request: *const c_void, owner: &BlockSlot) -> u64 {
             };
             let merged = *merged;
             let _ = MERGED.remove(&key);
+            foreign += merged.foreign_bytes;
             if merged.slot.stats == owner.stats {
                 return;
             }
             if let Some(stats) = BLOCK_STATS.get_ptr_mut(merged.slot.stats) {
-                (*stats).merged_bytes += merged.bytes;
+                atomic::add(&raw mut (*stats).merged_bytes, merged.bytes);
                 foreign += merged.bytes;
             }
         });

@@ -17,7 +17,7 @@ use ioprof_ebpf::abi::{
     loss::Loss,
     syscall::CallKind,
     task::{Accounts, TaskState, WorkloadTotals},
-    time::{OTHERS, Part},
+    time::Part,
 };
 
 use super::{
@@ -97,6 +97,20 @@ static WORKLOADS: Array<WorkloadTotals, 1> = Array::new();
 /// `PF_IO_WORKER` of include/linux/sched.h: a thread of io_uring, made without a fork that is traced.
 const PF_IO_WORKER: u32 = 0x10;
 
+/// `PF_KTHREAD` of include/linux/sched.h.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// Whether a task is a thread of the kernel's own.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn is_of_kernel(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { field::<u32>(task, &kernel::OFF_TASK_FLAGS) & PF_KTHREAD != 0 }
+}
+
 /// The running task.
 #[inline(always)]
 pub fn current() -> *const c_void {
@@ -129,29 +143,12 @@ pub fn workload_of_current() -> u32 {
     }
 }
 
-/// `PF_KTHREAD` of include/linux/sched.h.
-const PF_KTHREAD: u32 = 0x0020_0000;
-
 /// Counts a read request that the running task has made in its call.
 #[inline(always)]
 pub fn count_request() {
     if let Some(state) = state(current()) {
         // SAFETY: the record stays valid for the run of the program, and is the running task's own.
         unsafe { (*state).requests += 1 };
-    }
-}
-
-/// Who may wait for a request that the running task makes: its workload, `KERNEL` for a thread of the
-/// kernel, and `OTHERS` for everybody else.
-#[inline(always)]
-pub fn behind_current() -> u32 {
-    let workload = workload_of_current();
-    // SAFETY: the running task is a task.
-    let flags: u32 = unsafe { field(current(), &kernel::OFF_TASK_FLAGS) };
-    if workload == 0 && flags & PF_KTHREAD == 0 {
-        OTHERS
-    } else {
-        workload
     }
 }
 
@@ -316,9 +313,10 @@ unsafe fn accounts(task: *const c_void) -> Accounts {
 
 /// The context of an iterator over tasks, `struct bpf_iter__task` of kernel/bpf/task_iter.c.
 #[repr(C)]
-struct TaskIteration {
+pub struct TaskIteration {
     meta: *const c_void,
-    task: *const c_void,
+    /// Null after the last.
+    pub task: *const c_void,
 }
 
 /// Brings every thread of a process into scope whose leader user space has given a record.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ioprof_ebpf::abi::block::{BlockStats, Depth, DepthKey, Operation, device_number};
+use ioprof_ebpf::abi::block::{self, BlockStats, Depth, DepthKey, Operation, device_number};
 
 use super::{Context, Snapshot, Unit, histogram};
 use crate::{
@@ -22,7 +22,7 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
         .map(|requests| Block {
             device: context.device(device_number(requests.key.device)),
             operation: operation(requests.key.operation),
-            origin: Origin::Thread,
+            origin: origin(requests.key.origin),
             requests: requests.stats.requests(),
             unseen_completions: requests.stats.unseen,
             errors: requests.stats.errors,
@@ -32,13 +32,29 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
             size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
         })
         .collect();
-    blocks.sort_by(|a, b| (&a.device, a.operation).cmp(&(&b.device, b.operation)));
+    blocks.sort_by(|a, b| {
+        (&a.device, a.origin, a.operation).cmp(&(&b.device, b.origin, b.operation))
+    });
     Some(blocks)
 }
 
 /// Whether anything of a slot was completed: its requests, or its bios in those of others.
 const fn is_used(requests: &Requests) -> bool {
     requests.stats.requests() > 0 || requests.stats.merged_bytes > 0
+}
+
+const fn origin(number: u32) -> Origin {
+    const WRITEBACK: u32 = block::Origin::Writeback as u32;
+    const JOURNAL: u32 = block::Origin::Journal as u32;
+    const METADATA: u32 = block::Origin::Metadata as u32;
+    const UNKNOWN: u32 = block::Origin::Unknown as u32;
+    match number {
+        WRITEBACK => Origin::Writeback,
+        JOURNAL => Origin::Journal,
+        METADATA => Origin::Metadata,
+        UNKNOWN => Origin::Unknown,
+        _ => Origin::Thread,
+    }
 }
 
 fn operation(number: u32) -> BlockOperation {
@@ -153,21 +169,20 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
         .iter()
         .filter(|requests| requests.key.device == packed && is_used(requests))
         .collect();
-    let bytes = |workload: Option<u32>| -> u64 {
+    // A workload, or what workloads share.
+    let owner = |requests: &Requests| DepthKey::owner(requests.key.workload, requests.key.origin);
+    let bytes = |wanted: Option<u32>| -> u64 {
         of_device
             .iter()
-            .filter(|requests| workload.is_none_or(|number| requests.key.workload == number))
+            .filter(|requests| wanted.is_none_or(|wanted| owner(requests) == wanted))
             .filter(|requests| is_data(requests.key.operation))
             .map(|requests| requests.stats.own_bytes())
             .sum()
     };
     let all_bytes = bytes(None);
     let part = |of: u64, whole: u64| (whole > 0).then(|| of as f64 / whole as f64);
-    let workloads: BTreeSet<u32> = of_device
-        .iter()
-        .map(|requests| requests.key.workload)
-        .collect();
-    let mut shares: Vec<_> = workloads
+    let owners: BTreeSet<u32> = of_device.iter().map(|requests| owner(requests)).collect();
+    let mut shares: Vec<_> = owners
         .into_iter()
         .map(|number| {
             let own_depth = depth(snapshot, packed, number);
@@ -175,9 +190,10 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
             let own_bytes = bytes(Some(number));
             Share {
                 workload: context.workload(number),
+                origin: shared(number),
                 requests: of_device
                     .iter()
-                    .filter(|requests| requests.key.workload == number)
+                    .filter(|requests| owner(requests) == number)
                     .map(|requests| requests.stats.requests())
                     .sum(),
                 bytes: own_bytes,
@@ -188,7 +204,20 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
             }
         })
         .collect();
-    // Everybody else comes last.
-    shares.sort_by_key(|share| share.workload.is_none());
+    // What is shared comes behind the workloads, and everybody else last.
+    shares.sort_by_key(|share| {
+        let is_workload = share.workload.is_some();
+        (!is_workload, share.origin.is_none(), share.origin)
+    });
     shares
+}
+
+/// What is shared by the owner of a depth, if it is shared.
+const fn shared(owner: u32) -> Option<Origin> {
+    match owner {
+        DepthKey::JOURNAL => Some(Origin::Journal),
+        DepthKey::METADATA => Some(Origin::Metadata),
+        DepthKey::UNKNOWN => Some(Origin::Unknown),
+        _ => None,
+    }
 }

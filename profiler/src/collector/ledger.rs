@@ -7,7 +7,7 @@ use crate::{
     kernel::proc::DeviceStat,
     model::{
         ledger::{Check, CheckKind, Ledger},
-        report::{BlockOperation, Device, Workload},
+        report::{BlockOperation, Device, Origin, Workload},
     },
 };
 
@@ -90,7 +90,7 @@ const READING: [&str; 7] = [
     "copy_file_range",
 ];
 /// Those whose bytes it adds to `wchar`.
-const WRITING: [&str; 7] = [
+pub const WRITING: [&str; 7] = [
     "write",
     "pwrite64",
     "writev",
@@ -170,6 +170,15 @@ fn workload_checks<'a>(
         .flatten()
 }
 
+/// Bytes of which nobody knows whose they are.
+fn unowned(device: &Device) -> u64 {
+    let shares = device.shares.iter();
+    shares
+        .filter(|share| share.origin == Some(Origin::Unknown))
+        .map(|share| share.bytes)
+        .sum()
+}
+
 fn device_checks<'a>(
     context: &'a Context<'_>,
     devices: &'a [Device],
@@ -199,6 +208,11 @@ fn device_checks<'a>(
                     CheckKind::DeviceWrittenBytes,
                     device.written_bytes,
                     kernel(|stat| stat.written_bytes),
+                ),
+                check(
+                    CheckKind::DeviceOwnedBytes,
+                    (device.read_bytes + device.written_bytes).saturating_sub(unowned(device)),
+                    kernel(|stat| stat.read_bytes) + kernel(|stat| stat.written_bytes),
                 ),
                 check(
                     CheckKind::DeviceReads,

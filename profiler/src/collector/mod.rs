@@ -8,6 +8,7 @@ mod ledger;
 mod self_report;
 mod syscalls;
 mod time;
+mod writeback;
 
 pub use asynchronous::{aio, io_uring};
 pub use block::{block, devices};
@@ -17,6 +18,7 @@ pub use ledger::{Accounted, ledger};
 pub use self_report::self_checks;
 pub use syscalls::syscalls;
 pub use time::time;
+pub use writeback::writeback;
 
 use ioprof_ebpf::{abi::Totals, histogram::bounds};
 

@@ -54,6 +54,9 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             () = time_over(attach.duration) => {}
         }
         let wall = began.elapsed();
+        if attach.common.sync {
+            measurement.sync().await?;
+        }
         let rss = max_rss()
             .into_iter()
             .zip(before_end)
@@ -79,6 +82,8 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             .collect();
         measurement.finish(facts)
     })?;
+    // A file system that a signal did not let wait for may still be synced.
+    runtime.shutdown_background();
     report::deliver(&report, destination)?;
     Ok(ExitCode::SUCCESS)
 }

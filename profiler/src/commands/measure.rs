@@ -12,7 +12,7 @@ use crate::{
     cli::Common,
     collector::{self, Accounted, Context},
     error::Error,
-    kernel::{OwnCost, Session, Settings, probes::Without},
+    kernel::{Mounts, OwnCost, Session, Settings, probes::Without},
     model::report::{Exit, Host, Kind, Report, SCHEMA, Workload},
 };
 
@@ -103,6 +103,29 @@ impl Measurement {
         }
     }
 
+    /// Waits until what the workloads made dirty is written, by syncfs(2) on the file systems that hold it, or
+    /// until a signal asks to end.
+    ///
+    /// # Errors
+    ///
+    /// Where the map of it cannot be read.
+    pub async fn sync(&mut self) -> Result<(), Error> {
+        for number in self.session.dirty_file_systems()? {
+            let mut synced = tokio::task::spawn_blocking(move || sync_file_system(number));
+            let failed = tokio::select! {
+                synced = &mut synced => synced.ok().and_then(Result::err),
+                _ = self.asked_to_end() => Some("a signal came".into()),
+            };
+            if let Some(reason) = failed {
+                let (major, minor) = number;
+                self.session.say(format!(
+                    "file system {major}:{minor} was not synced: {reason}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the maps, detaches the probes and makes the report.
     ///
     /// # Errors
@@ -128,6 +151,7 @@ impl Measurement {
                 let syscalls = collector::syscalls(&snapshot, number);
                 let wall_ns = nanoseconds(facts.wall);
                 let io_uring = collector::io_uring(&snapshot, number, wall_ns);
+                let block = collector::block(&snapshot, &context, number);
                 Workload {
                     name: facts.name,
                     kind: facts.kind,
@@ -149,10 +173,11 @@ impl Measurement {
                     self_checks: facts.self_reported.as_ref().map_or_else(Vec::new, |said| {
                         collector::self_checks(said, &syscalls, io_uring.as_ref())
                     }),
+                    writeback: collector::writeback(&snapshot, number, &syscalls, block.as_deref()),
                     syscalls,
+                    block,
                     io_uring,
                     aio: collector::aio(&snapshot, number, wall_ns),
-                    block: collector::block(&snapshot, &context, number),
                     faults: collector::faults(&snapshot, number),
                     self_reported: facts.self_reported,
                 }
@@ -172,6 +197,12 @@ impl Measurement {
             ledger,
         })
     }
+}
+
+fn sync_file_system(number: (u32, u32)) -> Result<(), String> {
+    let place = Mounts::now().of(number).ok_or("it is not mounted here")?;
+    let place = std::fs::File::open(place).map_err(|error| error.to_string())?;
+    nix::unistd::syncfs(place).map_err(|error| error.to_string())
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

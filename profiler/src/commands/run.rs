@@ -35,6 +35,7 @@ use crate::{
 pub fn run(run: Run) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
     let destination = Destination::open(options.common.output.as_deref())?;
+    let sync = options.common.sync;
     let runtime = report::runtime()?;
     let (report, exits) = runtime.block_on(async {
         // The children first: one is a copy of ioprof until it executes its program, and its largest
@@ -53,14 +54,17 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
             runs.release(waiting, number)?;
             if !options.parallel {
                 runs.begin(&mut measurement).await?;
-                runs.wait(&mut measurement).await?;
+                runs.wait(&mut measurement, sync).await?;
             }
             if runs.asked.is_some() {
                 break;
             }
         }
         runs.begin(&mut measurement).await?;
-        runs.wait(&mut measurement).await?;
+        runs.wait(&mut measurement, sync).await?;
+        if sync {
+            measurement.sync().await?;
+        }
         let facts = runs.facts(&targets);
         let exits: Vec<Exit> = facts.iter().filter_map(|facts| facts.exit).collect();
         Ok::<_, Error>((measurement.finish(facts)?, exits))
@@ -163,7 +167,7 @@ impl Runs {
     }
 
     /// Waits until all have ended.
-    async fn wait(&mut self, measurement: &mut Measurement) -> Result<(), Error> {
+    async fn wait(&mut self, measurement: &mut Measurement, sync: bool) -> Result<(), Error> {
         while let Some(child) = self.children.iter_mut().find(|child| child.ended.is_none()) {
             tokio::select! {
                 ended = &mut child.running.ended => {
@@ -176,6 +180,10 @@ impl Runs {
                     let child = &mut self.children[at];
                     child.over = Some(Instant::now());
                     measurement.session().retire_process(child.running.pid)?;
+                    // Its files are gone when it has cleared up.
+                    if sync {
+                        measurement.sync().await?;
+                    }
                     let _ = start.try_write(&[1]);
                 }
                 signal = measurement.asked_to_end() => self.pass_on(signal),

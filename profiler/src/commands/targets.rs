@@ -130,6 +130,7 @@ fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
         if text == "--parallel"
+            || text == "--sync"
             || text.starts_with("--output=")
             || text.starts_with("--without-probe=")
             || (text.starts_with("-o") && text.len() > 2)
@@ -155,6 +156,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> RunOptions {
         parallel: first.parallel || second.parallel,
         common: crate::cli::Common {
             output: second.common.output.or(first.common.output),
+            sync: first.common.sync || second.common.sync,
             without_probe: [first.common.without_probe, second.common.without_probe].concat(),
             minor_fault_time: first.common.minor_fault_time || second.common.minor_fault_time,
         },

@@ -5,7 +5,7 @@ use std::path::Path;
 use btf_rs::{Btf, Type};
 use ioprof_ebpf::abi::fields::{ABSENT, FIELDS, REGISTERS};
 
-use super::one_line;
+use super::{one_line, proc};
 use crate::error::Error;
 
 /// Where the kernel describes its types.
@@ -18,7 +18,7 @@ const CALL_REGISTERS: [&str; 6] = ["orig_ax", "di", "si", "dx", "r10", "r8"];
 
 /// Fields that not every architecture or configuration has. The probes ask before they read them, or cannot
 /// be attached without them.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 16] = [
     "OFF_TASK_STATUS",
     "OFF_KIOCB_OPCODE",
     "OFF_KIOCB_FLAGS",
@@ -28,6 +28,13 @@ const OPTIONAL: [&str; 9] = [
     "OFF_QUEUES_HEAD",
     "OFF_CQE_RES",
     "OFF_CQE_FLAGS",
+    "OFF_FOLIO_FLAGS",
+    "OFF_FOLIO_FLAGS_1",
+    "OFF_FOLIO_MAPPING",
+    "OFF_FOLIO_ORDER",
+    "OFF_BTRFS_BIO",
+    "OFF_BTRFS_BIO_INODE",
+    "OFF_BTRFS_INODE",
 ];
 
 /// Tracepoints whose arguments have changed, with the place of the request among them, after the first that
@@ -40,6 +47,13 @@ const REQUEST_ARGUMENTS: [(&str, usize); 5] = [
     ("io_uring_submit_sqe", 0),
 ];
 const URING_COMPLETE: &str = "io_uring_complete";
+/// Flags that the probes must know, by their enumeration and the name of the bit in it.
+const FLAGS: [(&str, &str, &str); 4] = [
+    ("REQ_PREFLUSH", "req_flag_bits", "__REQ_PREFLUSH"),
+    ("REQ_META", "req_flag_bits", "__REQ_META"),
+    ("REQ_IDLE", "req_flag_bits", "__REQ_IDLE"),
+    ("FOLIO_IS_LARGE", "pageflags", "PG_head"),
+];
 
 /// What the probes must be told before they are loaded.
 pub struct KernelTypes {
@@ -95,14 +109,30 @@ impl KernelTypes {
         let bits = offset(&btf, task, in_iowait).ok_or_else(|| missing(task, in_iowait))?;
         constants.push(("IN_IOWAIT", 1 << (bits % 8)));
         constants.push(("O_DIRECT", libc::O_DIRECT.cast_unsigned()));
-        let (flags, preflush) = ("req_flag_bits", "__REQ_PREFLUSH");
-        let bit = enumerator(&btf, flags, preflush).ok_or_else(|| missing(flags, preflush))?;
-        constants.push(("REQ_PREFLUSH", 1 << bit));
+        for (symbol, flags, name) in FLAGS {
+            let bit = enumerator(&btf, flags, name).ok_or_else(|| missing(flags, name))?;
+            constants.push((symbol, 1 << bit));
+        }
         let types = Self { constants, btf };
         let by_cqe = types.arguments(URING_COMPLETE).len() == 3;
         let mut constants = types.constants;
         constants.push(("COMPLETE_BY_CQE", by_cqe.into()));
         Ok(Self { constants, ..types })
+    }
+
+    /// The lower half of the address of the function that ends a bio of btrfs; 0 where it or the types around it are not known, as
+    /// where btrfs is a module.
+    pub fn btrfs_end(&self) -> u32 {
+        let is_known = self
+            .constants
+            .iter()
+            .filter(|(symbol, _)| symbol.starts_with("OFF_BTRFS"))
+            .all(|(_, offset)| *offset != ABSENT);
+        if is_known {
+            proc::kernel_symbol("btrfs_simple_end_io").map_or(0, |address| address as u32)
+        } else {
+            0
+        }
     }
 
     /// Whether the kernel has the tracepoint: BTF has a typedef `btf_trace_NAME` for each that can be

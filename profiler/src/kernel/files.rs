@@ -1,12 +1,9 @@
 //! The table of files, with their paths.
 
 use std::{
-    ffi::OsString,
+    ffi::OsStr,
     fs,
-    os::unix::{
-        ffi::{OsStrExt as _, OsStringExt as _},
-        fs::MetadataExt as _,
-    },
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path as FilePath, PathBuf},
 };
 
@@ -18,7 +15,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     maps::{FILES, array, entries, refused},
-    proc::Mounts,
+    mounts::Mounts,
 };
 use crate::error::Error;
 
@@ -77,34 +74,11 @@ fn path(kept: &Path, device: u32, mounts: &Mounts) -> Option<PathBuf> {
     names.reverse();
     let mut path = match () {
         () if kept.flags & Path::TRUNCATED != 0 => PathBuf::from("..."),
-        () if kept.flags & Path::IN_FILE_SYSTEM != 0 => mounts.of(device_number(device))?,
+        () if kept.flags & Path::IN_FILE_SYSTEM != 0 => mounts.of_whole(device_number(device))?,
         () => PathBuf::from("/"),
     };
-    path.extend(names.iter().map(|name| std::ffi::OsStr::from_bytes(name)));
+    path.extend(names.iter().map(|name| OsStr::from_bytes(name)));
     Some(path)
-}
-
-/// Text of /proc/PID/mountinfo with its escapes undone, see proc_pid_mountinfo(5).
-pub fn unescaped(text: &str) -> PathBuf {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let octal = (*first == b'\\').then(|| after.get(..3)).flatten();
-        let escaped = octal
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[3..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    OsString::from_vec(bytes).into()
 }
 
 #[cfg(test)]
@@ -130,11 +104,5 @@ mod tests {
         assert_eq!(cut, Some(".../lib/data".into()));
         // Where the file system is mounted is not known.
         assert_eq!(of(b"data\0", Path::IN_FILE_SYSTEM), None);
-    }
-
-    #[test]
-    fn escapes_of_mountinfo_are_undone() {
-        assert_eq!(unescaped(r"/a\040b\134c"), PathBuf::from(r"/a b\c"));
-        assert_eq!(unescaped(r"/a\04"), PathBuf::from(r"/a\04"));
     }
 }

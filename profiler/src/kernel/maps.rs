@@ -8,6 +8,7 @@ use ioprof_ebpf::{
     abi::{
         block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
         cache::{self, CacheStats},
+        dirty::DirtyInode,
         fault::{self, FaultStats},
         file::{FileKey, FileStats},
         loss::Loss,
@@ -51,7 +52,7 @@ pub struct Call {
     pub off_cpu: Vec<(u32, [u64; PARTS])>,
 }
 
-/// One operation on one device by one workload.
+/// One operation on one device by one workload, of one origin.
 #[derive(Clone, Debug)]
 pub struct Requests {
     /// Whose, where and what.
@@ -94,6 +95,10 @@ pub struct Snapshot {
     pub files: Vec<File>,
     /// How the cache served calls: by [`cache::index`].
     pub cache: Vec<(CacheStats, Buckets)>,
+    /// Inodes with pages that workloads made dirty.
+    pub dirty: Vec<DirtyInode>,
+    /// Bytes that each workload made dirty through mappings, the first of number 1.
+    pub mapped: Vec<u64>,
     /// The totals of each workload, the first of number 1.
     pub workloads: Vec<WorkloadTotals>,
     /// What was lost.
@@ -139,6 +144,8 @@ pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
         cache: cache(ebpf, workloads, &histograms)?,
         faults: faults(ebpf, workloads, &histograms)?,
         asynchronous: asynchronous::read(ebpf, workloads, &histograms)?,
+        dirty: dirty(ebpf)?,
+        mapped: mapped(ebpf, workloads)?,
         depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
@@ -161,6 +168,20 @@ pub fn make_rows_of_other_files(ebpf: &mut Ebpf, workloads: u32) -> Result<(), E
             .map_err(refused(FILES))?;
     }
     Ok(())
+}
+
+fn mapped(ebpf: &Ebpf, workloads: u32) -> Result<Vec<u64>, Error> {
+    const MAP: &str = "MAPPED";
+    let map = array::<u64>(ebpf, MAP)?;
+    (1..=workloads)
+        .map(|number| map.get(&number, 0).map_err(refused(MAP)))
+        .collect()
+}
+
+/// The inodes with dirty pages, as they were last examined.
+pub fn dirty(ebpf: &Ebpf) -> Result<Vec<DirtyInode>, Error> {
+    let inodes = entries::<u64, DirtyInode>(ebpf, "DIRTY")?.into_iter();
+    Ok(inodes.map(|(_, inode)| inode).collect())
 }
 
 /// The totals of one workload.

@@ -44,6 +44,10 @@ pub enum Need {
     MinorFaultTime,
     /// Without it there is nothing to say of io_uring.
     IoUring,
+    /// Without it there is nothing to say of dirty pages, and what is written later is nobody's.
+    Writeback,
+    /// Without it what threads of the kernel read is nobody's.
+    Readers,
     /// It stands in for another that this kernel does not have.
     InsteadOf(&'static str),
 }
@@ -64,6 +68,12 @@ pub const PROBES: &[Probe] = &[
     probe("block_issue", "block_rq_issue", Need::Block),
     probe("block_backmerge", "block_bio_backmerge", Need::Block),
     probe("block_frontmerge", "block_bio_frontmerge", Need::Block),
+    probe(
+        "cached_folio",
+        "mm_filemap_add_to_page_cache",
+        Need::Readers,
+    ),
+    probe("dirty_folio", "writeback_dirty_folio", Need::Writeback),
     probe(BLOCK_START, "block_io_start", Need::Block),
     probe("block_getrq", "block_getrq", Need::InsteadOf(BLOCK_START)),
     event(

@@ -2,8 +2,11 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    io::{BufRead as _, BufReader},
+    path::Path,
 };
+
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::error::Error;
 
@@ -148,33 +151,24 @@ pub fn is_idle((major, minor): (u32, u32)) -> bool {
         .is_ok_and(|text| text.split_whitespace().all(|count| count == "0"))
 }
 
-/// Where file systems are mounted, by their device numbers.
-#[derive(Clone, Debug, Default)]
-pub struct Mounts(Vec<((u32, u32), PathBuf)>);
-
-impl Mounts {
-    /// Those of /proc/self/mountinfo whose root is that of the file system.
-    pub fn now() -> Self {
-        let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        Self(text.lines().filter_map(mount).collect())
-    }
-
-    /// Where the file system of a device is mounted.
-    pub fn of(&self, number: (u32, u32)) -> Option<PathBuf> {
-        let found = self.0.iter().find(|(device, _)| *device == number);
-        found.map(|(_, place)| place.clone())
-    }
+/// The address of a function of the kernel, by /proc/kallsyms; none where it is not there, or not shown.
+pub fn kernel_symbol(name: &str) -> Option<u64> {
+    let symbols = BufReader::new(fs::File::open("/proc/kallsyms").ok()?);
+    symbols.lines().map_while(Result::ok).find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (address, _, found) = (words.next()?, words.next()?, words.next()?);
+        let address = (found == name).then(|| u64::from_str_radix(address, 16).ok())??;
+        (address != 0).then_some(address)
+    })
 }
 
-/// A line of mountinfo, proc_pid_mountinfo(5): the third field is the device, the fourth the root, the fifth
-/// the place.
-fn mount(line: &str) -> Option<((u32, u32), PathBuf)> {
-    let mut fields = line.split(' ').skip(2);
-    let (major, minor) = fields.next()?.split_once(':')?;
-    let is_whole = fields.next()? == "/";
-    let place = super::files::unescaped(fields.next()?);
-    let number = (major.parse().ok()?, minor.parse().ok()?);
-    is_whole.then_some((number, place))
+/// The size of a page.
+pub fn page_bytes() -> u32 {
+    sysconf(SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| u32::try_from(bytes).ok())
+        .unwrap_or(4096)
 }
 
 /// How many disks there are.

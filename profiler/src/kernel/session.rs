@@ -1,6 +1,7 @@
 //! One measurement: the probes from load to the last reading of their maps.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -13,7 +14,7 @@ use aya_log::EbpfLogger;
 use ioprof_ebpf::{
     abi::{
         MAX_WORKLOADS, aio,
-        block::{self, MAX_DEPTHS, MAX_SLOTS},
+        block::{self, MAX_DEPTHS, MAX_SLOTS, device_number},
         cache,
         syscall::MAX_OPERATIONS,
         uring,
@@ -65,6 +66,12 @@ pub struct Session {
 struct Messages(Arc<Mutex<Vec<String>>>);
 
 impl Messages {
+    fn put(&self, message: String) {
+        if let Ok(mut messages) = self.0.lock() {
+            messages.push(message);
+        }
+    }
+
     fn take(&self) -> Vec<String> {
         self.0
             .lock()
@@ -79,9 +86,7 @@ impl log::Log for Messages {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if let Ok(mut messages) = self.0.lock() {
-            messages.push(record.args().to_string());
-        }
+        self.put(record.args().to_string());
     }
 
     fn flush(&self) {}
@@ -169,6 +174,25 @@ impl Session {
         Ok(totals.threads.saturating_sub(totals.threads_exited))
     }
 
+    /// The file systems with pages that workloads made dirty and that are not written, by their device numbers.
+    ///
+    /// # Errors
+    ///
+    /// Where the map cannot be read.
+    pub fn dirty_file_systems(&mut self) -> Result<BTreeSet<(u32, u32)>, Error> {
+        tasks::examine_dirty(&mut self.ebpf)?;
+        Ok(maps::dirty(&self.ebpf)?
+            .iter()
+            .filter(|inode| inode.cached_bytes > 0)
+            .map(|inode| device_number(inode.device))
+            .collect())
+    }
+
+    /// Puts a message into the report, among those of the probes.
+    pub fn say(&self, message: String) {
+        self.messages.put(message);
+    }
+
     /// Reads everything. The probes are detached when the session is dropped.
     ///
     /// # Errors
@@ -195,6 +219,7 @@ impl Session {
         tasks::account_living(&mut self.ebpf)?;
         probes::detach(&mut self.ebpf, &["syscall_enter", "syscall_exit"]);
         tasks::settle_files(&mut self.ebpf)?;
+        tasks::examine_dirty(&mut self.ebpf)?;
         self.logger.flush();
         let measured_ns = probes.iter().filter_map(|probe| probe.measured_ns).sum();
         let cost = self.cost.over_all(measured_ns);
@@ -216,11 +241,14 @@ impl Session {
 pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
     let workloads = settings.workloads.max(1);
     let first_series = FirstSeries::new(workloads);
-    // Four operations on every disk; some may come later.
+    // On every disk, of which some may come later, by each owner: four operations of its threads, writeback,
+    // journal and metadata.
     let disks = proc::disks() + 16;
-    let slots = (4 * disks * (workloads + 1)).min(MAX_SLOTS);
-    let depths = (disks * (workloads + 2)).min(MAX_DEPTHS);
+    let slots = (8 * disks * (workloads + 1)).min(MAX_SLOTS);
+    let depths = (disks * (workloads + 5)).min(MAX_DEPTHS);
     let requests = proc::requests_at_most();
+    let page_bytes = proc::page_bytes();
+    let btrfs_end = types.btrfs_end();
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
     let first_fault_series = block::series(first_series.block, slots + 1);
     let mut loader = EbpfLoader::new();
@@ -234,6 +262,8 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .override_global("FIRST_URING_SERIES", &first_series.uring, true)
         .override_global("FIRST_AIO_SERIES", &first_series.aio, true)
         .override_global("MADE_BY_BIO", &made_by_bio, true)
+        .override_global("PAGE_BYTES", &page_bytes, true)
+        .override_global("BTRFS_END", &btrfs_end, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)
         .map_max_entries("WORKLOADS", workloads + 1)
         .override_global("FIRST_CACHE_SERIES", &first_series.cache, true)
@@ -241,6 +271,7 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .map_max_entries("CACHE", cache::index(workloads + 1, 0))
         .map_max_entries("DIRECTORY", (first_fault_series + workloads) * OCTAVES)
         .map_max_entries("FAULTS", workloads)
+        .map_max_entries("MAPPED", workloads + 1)
         .map_max_entries("BLOCKS", 256 + 512 * workloads)
         .map_max_entries("SLOTS", slots)
         .map_max_entries("BLOCK_STATS", slots + 1)

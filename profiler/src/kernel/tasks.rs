@@ -20,6 +20,7 @@ const TASKS: &str = "TASKS";
 const SEED: &str = "seed_threads";
 const ACCOUNT: &str = "account_threads";
 const SETTLE: &str = "settle_files";
+const EXAMINE: &str = "examine_dirty";
 
 /// How a process comes into scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum Origin {
 
 /// Verifies the programs that walk over all tasks.
 pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
-    for name in [SEED, ACCOUNT, SETTLE] {
+    for name in [SEED, ACCOUNT, SETTLE, EXAMINE] {
         let loaded = || -> Result<(), ProgramError> {
             let iterator: &mut Iter = program(ebpf, name)?.try_into()?;
             iterator.load("task", btf)
@@ -103,6 +104,11 @@ pub fn account_living(ebpf: &mut Ebpf) -> Result<(), Error> {
 /// are detached.
 pub fn settle_files(ebpf: &mut Ebpf) -> Result<(), Error> {
     walk(ebpf, SETTLE)
+}
+
+/// Has the probes look at the inodes with dirty pages once more, before they are read.
+pub fn examine_dirty(ebpf: &mut Ebpf) -> Result<(), Error> {
+    walk(ebpf, EXAMINE)
 }
 
 /// Runs an iterator over all tasks.

@@ -87,6 +87,8 @@ pub enum CheckKind {
     DeviceReadBytes,
     /// Bytes written to a device by everybody, against /sys/block/DEV/stat.
     DeviceWrittenBytes,
+    /// Bytes read and written of which it is known whose they are, against /sys/block/DEV/stat.
+    DeviceOwnedBytes,
     /// Read requests, against /sys/block/DEV/stat.
     DeviceReads,
     /// Write requests, those for a flush included, against /sys/block/DEV/stat.

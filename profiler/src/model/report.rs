@@ -115,10 +115,32 @@ pub struct Workload {
     pub block: Option<Vec<Block>>,
     /// Its page faults; none where the probes for them are missing.
     pub faults: Option<Faults>,
+    /// What it made dirty and what became of that; none where a probe for it is missing.
+    pub writeback: Option<Writeback>,
     /// What a built-in workload says it did.
     pub self_reported: Option<Summary>,
     /// That beside what the probes counted; empty where nothing was said.
     pub self_checks: Vec<SelfCheck>,
+}
+
+/// What became of the pages that a workload made dirty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Writeback {
+    /// Bytes of the pages of files that it made dirty; those of a page that was written and made dirty again
+    /// count again.
+    pub dirtied_bytes: u64,
+    /// Those of them that it made dirty outside calls: through mappings.
+    pub mapped_bytes: u64,
+    /// Bytes of them that others wrote to devices: threads of the kernel, or another process's sync.
+    pub written_bytes: u64,
+    /// Bytes that were dropped before they were written, by the kernel's count.
+    pub cancelled_bytes: u64,
+    /// Bytes that were still dirty when the run ended.
+    pub dirty_bytes_left: u64,
+    /// Bytes written to devices by its threads and by others for it, over the bytes that its calls wrote and
+    /// `mapped_bytes`; none where these are 0, or where it used io_uring or io_submit(2), whose bytes are in no
+    /// call.
+    pub write_amplification: Option<f64>,
 }
 
 /// An operation of a built-in workload, by its own word and by the probes' count.
@@ -231,12 +253,20 @@ pub enum BlockOperation {
     Discard,
 }
 
-/// Who submitted a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a request came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// A thread of the workload itself, or an io_uring worker of its process.
+    /// A thread of the workload itself, or an io_uring worker of its process, submitted it.
     Thread,
+    /// Somebody else submitted pages that the workload had made dirty.
+    Writeback,
+    /// It is for the journal of a file system.
+    Journal,
+    /// It is for other metadata of a file system.
+    Metadata,
+    /// A thread of the kernel submitted it, and nothing says for whom; never a workload's.
+    Unknown,
 }
 
 /// Requests of one operation on one device.
@@ -246,7 +276,7 @@ pub struct Block {
     pub device: String,
     /// What they do.
     pub operation: BlockOperation,
-    /// Who submitted them.
+    /// How they came about.
     pub origin: Origin,
     /// Requests completed.
     pub requests: u64,
@@ -295,7 +325,7 @@ pub struct Device {
     pub utilization: f64,
     /// Requests made and not completed.
     pub queue_depth: QueueDepth,
-    /// Whose requests they were: each workload that made any, and `other` for everybody else.
+    /// Whose requests they were: each workload's, those of what workloads share, and everybody else's.
     pub shares: Vec<Share>,
 }
 
@@ -311,8 +341,11 @@ pub struct QueueDepth {
 /// The part of one workload in what a device did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
-    /// The workload's name; none for everybody else.
+    /// The workload's name; none for everybody else, and for what is shared.
     pub workload: Option<String>,
+    /// What is shared, [`Origin::Journal`] or [`Origin::Metadata`], or [`Origin::Unknown`]; none for a workload
+    /// and for other processes, whose requests are counted together whatever their origin.
+    pub origin: Option<Origin>,
     /// Requests completed, of all operations.
     pub requests: u64,
     /// Bytes read and written.

@@ -1,4 +1,4 @@
-//! Devices to do direct I/O on: one of the test's own, and the machine's disk.
+//! Devices to do I/O on: one of the test's own, and the machine's disk.
 
 use std::{
     fs::{self, File},
@@ -9,7 +9,45 @@ use std::{
 
 use super::{requirements::tool, succeed, text};
 
-/// A loop device with an ext4 that is mounted; unmounted and freed with this value.
+/// A file system that a loop device can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileSystem {
+    Ext4,
+    Xfs,
+    Btrfs,
+}
+
+impl FileSystem {
+    pub const ALL: [Self; 3] = [Self::Ext4, Self::Xfs, Self::Btrfs];
+
+    /// The program that makes one.
+    pub const fn maker(self) -> &'static str {
+        match self {
+            Self::Ext4 => "mkfs.ext4",
+            Self::Xfs => "mkfs.xfs",
+            Self::Btrfs => "mkfs.btrfs",
+        }
+    }
+
+    /// Its options, so that there is nothing left to write: no tables to be initialised later.
+    const fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Ext4 => &["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
+            Self::Xfs | Self::Btrfs => &["-q", "-f"],
+        }
+    }
+
+    /// What it is mounted as, without access or modification times that go to the journal while a test runs.
+    const fn mounted_as(self) -> [&'static str; 4] {
+        match self {
+            Self::Ext4 => ["-t", "ext4", "-o", "noatime,lazytime"],
+            Self::Xfs => ["-t", "xfs", "-o", "noatime,lazytime"],
+            Self::Btrfs => ["-t", "btrfs", "-o", "noatime"],
+        }
+    }
+}
+
+/// A loop device with a file system that is mounted; unmounted and freed with this value.
 pub struct Loop {
     name: String,
     folder: tempfile::TempDir,
@@ -25,15 +63,19 @@ pub struct Stat {
 }
 
 impl Loop {
-    /// Makes a file system with nothing left to write: no tables to be initialised later, and no access
-    /// or modification times that go to the journal while a test runs.
+    /// Makes an ext4.
     pub fn new(bytes: u64) -> Self {
+        Self::with(FileSystem::Ext4, bytes)
+    }
+
+    /// Makes a file system.
+    pub fn with(file_system: FileSystem, bytes: u64) -> Self {
         let folder = super::folder();
         let image = folder.path().join("image");
         let made = File::create(&image).and_then(|file| file.set_len(bytes));
         made.expect("an image can be made");
-        let mut mkfs = tool("mkfs.ext4");
-        mkfs.args(["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"]);
+        let mut mkfs = tool(file_system.maker());
+        mkfs.args(file_system.options());
         succeed(mkfs.arg(&image));
         let shown = succeed(tool("losetup").args(["--find", "--show"]).arg(&image));
         let device = PathBuf::from(text(&shown.stdout).trim());
@@ -44,7 +86,7 @@ impl Loop {
         };
         fs::create_dir(made.mounted()).expect("a folder can be made");
         let mut mount = tool("mount");
-        mount.args(["-t", "ext4", "-o", "noatime,lazytime"]);
+        mount.args(file_system.mounted_as());
         succeed(mount.arg(&device).arg(made.mounted()));
         if super::requirements::find_tool("udevadm").is_some() {
             // Whoever looks at new devices is to be done with this one.

@@ -2,7 +2,7 @@
 
 use super::{Style, table::Table};
 use crate::{
-    model::report::{Device, Report},
+    model::report::{Device, Origin, Report},
     output::format::{bytes, count, digits, percent, printable},
 };
 
@@ -75,7 +75,13 @@ fn shares(devices: &[Device]) -> Table {
     for device in devices {
         for share in &device.shares {
             let part = |part: Option<f64>| part.map_or_else(|| "-".into(), percent);
-            let whose = share.workload.as_deref().unwrap_or("other");
+            let whose = match (share.workload.as_deref(), share.origin) {
+                (Some(workload), _) => workload,
+                (None, Some(Origin::Journal)) => "(journal)",
+                (None, Some(Origin::Metadata)) => "(metadata)",
+                (None, Some(Origin::Unknown)) => "(unknown)",
+                (None, _) => "other",
+            };
             table.row([
                 printable(&device.name),
                 printable(whose),

@@ -107,6 +107,13 @@ const fn is_shown(check: &Check) -> bool {
         && (!check.what.is_count() || check.counted != check.kernel)
 }
 
+/// The difference as a part of what the kernel counted.
+#[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
+fn share_of_difference(check: &Check) -> String {
+    let difference = check.counted.abs_diff(check.kernel) as f64;
+    format!(", {}", percent(difference / check.kernel.max(1) as f64))
+}
+
 fn line(check: &Check) -> String {
     let whose = check
         .workload
@@ -120,6 +127,7 @@ fn line(check: &Check) -> String {
         CheckKind::BlockWrittenBytes => ("written to devices", "made dirty"),
         CheckKind::DeviceReadBytes => ("read", "/sys/block"),
         CheckKind::DeviceWrittenBytes => ("written", "/sys/block"),
+        CheckKind::DeviceOwnedBytes => ("with an owner", "/sys/block"),
         CheckKind::DeviceReads => ("reads", "/sys/block"),
         CheckKind::DeviceWrites => ("writes", "/sys/block"),
         CheckKind::MajorFaults => ("major faults", "the tasks' own"),
@@ -142,6 +150,10 @@ fn line(check: &Check) -> String {
         // Its workers are threads whose accounts the kernel keeps apart.
         CheckKind::BlockReadBytes if check.counted > check.kernel => ", by io_uring workers",
         _ => "",
+    };
+    let why = match check.what {
+        CheckKind::DeviceOwnedBytes if check.counted != check.kernel => share_of_difference(check),
+        _ => why.to_owned(),
     };
     format!(
         "  {whose}: {what} {}, {source} {} ({difference}{why})\n",

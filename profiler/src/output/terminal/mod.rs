@@ -10,6 +10,7 @@ mod style;
 mod table;
 mod time;
 mod workload;
+mod writeback;
 
 pub use style::Style;
 

@@ -1,11 +1,13 @@
 //! One workload: what it did, its calls, its requests.
 
-use super::{Style, WIDTH, asynchronous, faults, files, histogram, table::Table, time as split};
+use super::{
+    Style, WIDTH, asynchronous, faults, files, histogram, table::Table, time as split, writeback,
+};
 use crate::{
     model::{
         asynchronous::{Direction, Moved},
         histogram::Histogram,
-        report::{Block, BlockOperation, Exit, Kind, Syscall, Workload},
+        report::{Block, BlockOperation, Exit, Kind, Origin, Syscall, Workload},
     },
     output::format::{bytes, command_line, count, percent, printable, shortened, time, wrapped},
 };
@@ -58,6 +60,7 @@ fn summary(workload: &Workload, style: Style) -> String {
     if let Some(lines) = faults::lines(workload.faults.as_ref()) {
         text.push_str(&format!("  {lines}\n"));
     }
+    text.push_str(&writeback::line(workload));
     text
 }
 
@@ -257,7 +260,7 @@ fn requests(workload: &Workload, style: Style) -> String {
     for requests in block {
         table.row([
             requests.device.clone(),
-            operation(requests.operation).to_owned(),
+            request(requests.operation, requests.origin).to_owned(),
             count(requests.requests),
             bytes(requests.bytes),
             quantile(&requests.queue, 0.5),
@@ -294,12 +297,20 @@ fn unseen(block: &[Block]) -> String {
     }
 }
 
-const fn operation(operation: BlockOperation) -> &'static str {
-    match operation {
-        BlockOperation::Read => "read",
-        BlockOperation::Write => "write",
-        BlockOperation::Flush => "flush",
-        BlockOperation::Discard => "discard",
+/// What requests do, and for what, where they are not just the workload's threads'.
+const fn request(operation: BlockOperation, origin: Origin) -> &'static str {
+    match (origin, operation) {
+        (Origin::Writeback, _) => "writeback",
+        (Origin::Journal, BlockOperation::Read) => "jrnl read",
+        (Origin::Journal, BlockOperation::Write) => "jrnl write",
+        (Origin::Journal, BlockOperation::Flush) => "jrnl flush",
+        (Origin::Metadata, BlockOperation::Read) => "meta read",
+        (Origin::Metadata, BlockOperation::Write) => "meta write",
+        (Origin::Metadata, BlockOperation::Flush) => "meta flush",
+        (_, BlockOperation::Read) => "read",
+        (_, BlockOperation::Write) => "write",
+        (_, BlockOperation::Flush) => "flush",
+        (_, BlockOperation::Discard) => "discard",
     }
 }
 

@@ -1,0 +1,63 @@
+//! Inodes with pages that were made dirty: by which workloads, and how much of it is still to be written.
+
+use super::map_value;
+
+/// How many inodes are remembered at once; those with nothing left to write make room. A power of two.
+pub const MAX_DIRTY_INODES: u32 = 32_768;
+
+/// How many owners of dirty pages an inode can have; the first place is that of everybody else.
+pub const MAX_OWNERS: usize = 8;
+
+/// How many inodes are looked at to find one that makes room.
+pub const PLACES_TRIED: u32 = 16;
+
+/// How many inodes are remembered with the workload that read them last.
+pub const MAX_READ_INODES: u32 = 8192;
+
+/// What one workload has made dirty in an inode.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirtyOwner {
+    /// Bytes made dirty and not yet submitted, shared by all CPUs.
+    pub bytes: u64,
+    /// The workload, 0 for everybody else.
+    pub workload: u32,
+    /// Zero.
+    pub padding: u32,
+}
+map_value!(DirtyOwner, 16);
+
+/// An inode whose pages a workload has made dirty, found by its address.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirtyInode {
+    /// Its number: another inode may come to stand at the same address.
+    pub inode: u64,
+    /// Its generation.
+    pub generation: u32,
+    /// The device number of its file system, `s_dev`: major << 20 | minor.
+    pub device: u32,
+    /// 1 where pages were dirty already when a workload first made one dirty: what is written beyond the
+    /// bytes counted here is not the workload's then.
+    pub was_dirty: u32,
+    /// The workload that made a page dirty last.
+    pub last: u32,
+    /// The bytes of it that the page cache holds, as they were when the inode was last examined.
+    pub cached_bytes: u64,
+    /// Its owners.
+    pub owners: [DirtyOwner; MAX_OWNERS],
+}
+map_value!(DirtyInode, 160);
+
+/// Who had pages of an inode read last, found by its address.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// The inode's number: another may come to stand at the same address.
+    pub inode: u64,
+    /// Its generation.
+    pub generation: u32,
+    /// The workload.
+    pub workload: u32,
+}
+map_value!(Reader, 16);

@@ -1,0 +1,365 @@
+//! Which workloads made pages of which inode dirty, so that what others write of it later is theirs.
+//!
+//! The kernel holds the lock of the inode's page cache while it reports a page that becomes dirty
+//! (`__folio_mark_dirty` in mm/page-writeback.c): two reports of one inode never run at once.
+
+use core::{
+    ffi::{c_long, c_void},
+    ptr,
+};
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap},
+    helpers::generated::bpf_for_each_map_elem,
+    macros::{btf_map, btf_tracepoint},
+    programs::BtfTracePointContext,
+};
+use ioprof_ebpf::abi::{
+    dirty::{DirtyInode, DirtyOwner, MAX_DIRTY_INODES, MAX_OWNERS, PLACES_TRIED},
+    fields::ABSENT,
+    file::FileKey,
+    loss::Loss,
+};
+
+use super::{
+    atomic, file,
+    kernel::{self, constant, field},
+    loss, path,
+    task::{self, TaskIteration},
+};
+
+/// By the address of the inode.
+#[btf_map(name = "DIRTY")]
+pub static DIRTY: HashMap<u64, DirtyInode, { MAX_DIRTY_INODES as usize }> = HashMap::new();
+
+/// Bytes that threads of each workload made dirty outside calls: through mappings.
+#[btf_map(name = "MAPPED")]
+static MAPPED: Array<u64, 1> = Array::new();
+
+/// The addresses of the inodes in that map, in places that a hand goes round to find one to forget.
+#[btf_map(name = "PLACES")]
+static PLACES: Array<u64, { MAX_DIRTY_INODES as usize }> = Array::new();
+
+/// How far the hand has gone.
+#[btf_map(name = "HAND")]
+static HAND: Array<u64, 1> = Array::new();
+
+/// The flag of a folio of more than one page (`PG_head`); set at load.
+#[unsafe(no_mangle)]
+static FOLIO_IS_LARGE: u32 = 0;
+
+/// The size of a page; set at load.
+#[unsafe(no_mangle)]
+static PAGE_BYTES: u32 = 0;
+
+/// From here on the flags of an xarray say that some entry has a mark (`XA_FLAGS_MARK` of
+/// include/linux/xarray.h): in a page cache, that pages are dirty or being written. The flags below are of
+/// the array itself.
+const MARKS: u32 = !0x3f;
+
+/// `S_IFMT`, `S_IFREG` and `S_IFBLK` of inode(7).
+const TYPE: u16 = 0o170_000;
+const REGULAR: u16 = 0o100_000;
+pub const BLOCK_DEVICE: u16 = 0o060_000;
+
+/// No file has this number or one below it: they are the root's, or those of inodes that a file system keeps for
+/// itself, whose mode may be that of any file that was there before (the tree of btrfs is 1, f2fs has 1 and 2).
+const LAST_RESERVED: u64 = 2;
+
+/// Whether a mode is that of a block device.
+#[inline(always)]
+pub const fn is_block_device(mode: u16) -> bool {
+    mode & TYPE == BLOCK_DEVICE
+}
+
+/// Whether the device of this inode is held by a file system, or by another who wants it alone.
+#[inline(always)]
+fn is_held(inode: u64) -> bool {
+    // The inode is embedded in a structure that the device begins (`struct bdev_inode` of block/bdev.c).
+    let device = inode.wrapping_sub(constant(&kernel::OFF_BDEV_INODE).into());
+    file::read::<u64>(device, &kernel::OFF_BDEV_HOLDER) != 0
+}
+
+#[btf_tracepoint(function = "writeback_dirty_folio")]
+fn dirty_folio(ctx: BtfTracePointContext) {
+    let folio: *const c_void = ctx.arg(0);
+    let mapping: *const c_void = ctx.arg(1);
+    if mapping.is_null() {
+        return;
+    }
+    let workload = task::workload_of_current();
+    // SAFETY: `folio` and `mapping` are arguments of the tracepoint, the inode is loaded from one, and what is
+    // in the map stays valid for the run of the program.
+    unsafe {
+        let inode: *const c_void = field(mapping, &kernel::OFF_MAPPING_HOST);
+        if inode.is_null() {
+            return;
+        }
+        let address = inode as u64;
+        if workload == 0 {
+            dirtied_by_others(folio, inode);
+            return;
+        }
+        let mode: u16 = field(inode, &kernel::OFF_INODE_MODE);
+        // What a file system writes to inodes that it keeps for itself, or to that of its device, is metadata
+        // that its users share.
+        let is_file = if is_block_device(mode) {
+            !is_held(address)
+        } else {
+            mode & TYPE == REGULAR && field::<u64>(inode, &kernel::OFF_INODE_NUMBER) > LAST_RESERVED
+        };
+        if !is_file {
+            return;
+        }
+        let size = size_of_folio(folio);
+        let key = FileKey {
+            workload,
+            device: device_of(inode),
+            inode: field(inode, &kernel::OFF_INODE_NUMBER),
+            generation: field(inode, &kernel::OFF_INODE_GENERATION),
+            padding: 0,
+        };
+        if let Some(stats) = file::row_or_new(&key, mode.into(), || path::of_inode(address)) {
+            atomic::add(&raw mut (*stats).dirtied_bytes, size);
+        }
+        let is_in_call = task::state(task::current()).is_none_or(|state| (*state).entered_ns != 0);
+        if !is_in_call && let Some(mapped) = MAPPED.get_ptr_mut(workload) {
+            atomic::add(mapped, size);
+        }
+        let tagged = field::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS != 0;
+        let Some(record) = record(address, &key, tagged) else {
+            loss::count(Loss::DirtyInodesFull);
+            return;
+        };
+        (*record).last = workload;
+        add(record, workload, size);
+    }
+}
+
+/// Counts a page that somebody in no workload made dirty, where a workload has dirty pages in the inode.
+///
+/// # Safety
+///
+/// `folio` and `inode` are BTF pointers to what they are named after.
+#[inline(always)]
+unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
+    let address = inode as u64;
+    let Some(record) = DIRTY.get_ptr_mut(&address) else {
+        return;
+    };
+    // SAFETY: by the caller's promise; the record is in the map.
+    unsafe {
+        let is_same = (*record).inode == field::<u64>(inode, &kernel::OFF_INODE_NUMBER)
+            && (*record).generation == field::<u32>(inode, &kernel::OFF_INODE_GENERATION)
+            && (*record).device == device_of(inode);
+        if !is_same {
+            let _ = DIRTY.remove(&address);
+        } else if !task::is_of_kernel(task::current()) {
+            // A thread of the kernel makes a page dirty again that it could not write.
+            atomic::add(&raw mut (*record).owners[0].bytes, size_of_folio(folio));
+        }
+    }
+}
+
+/// The bytes of a folio, by `folio_nr_pages` of include/linux/mm.h.
+///
+/// # Safety
+///
+/// `folio` is a BTF pointer to a `struct folio`.
+#[inline(always)]
+unsafe fn size_of_folio(folio: *const c_void) -> u64 {
+    let page = u64::from(constant(&PAGE_BYTES));
+    // SAFETY: by the caller's promise; the second page is there where the flag says so.
+    unsafe {
+        let flags: u64 = field(folio, &kernel::OFF_FOLIO_FLAGS);
+        if flags & u64::from(constant(&FOLIO_IS_LARGE)) == 0 {
+            return page;
+        }
+        // Before 6.6 the order has a field of its own.
+        let order = if constant(&kernel::OFF_FOLIO_ORDER) != ABSENT {
+            field::<u8>(folio, &kernel::OFF_FOLIO_ORDER)
+        } else {
+            field::<u64>(folio, &kernel::OFF_FOLIO_FLAGS_1) as u8
+        };
+        page << (order & 0x1f)
+    }
+}
+
+/// The device number of the file system of an inode.
+///
+/// # Safety
+///
+/// `inode` is a BTF pointer to a `struct inode`.
+#[inline(always)]
+unsafe fn device_of(inode: *const c_void) -> u32 {
+    // SAFETY: by the caller's promise; the verifier wants to see that the pointer is none.
+    unsafe {
+        let superblock: *const c_void = field(inode, &kernel::OFF_INODE_SB);
+        if superblock.is_null() {
+            0
+        } else {
+            field(superblock, &kernel::OFF_SB_DEV)
+        }
+    }
+}
+
+/// The record of an inode, made where there is none yet, and made anew where nothing of it is left to be
+/// written. `tagged` says whether pages of it are dirty or being written, the new one apart.
+#[inline(always)]
+fn record(address: u64, file: &FileKey, tagged: bool) -> Option<*mut DirtyInode> {
+    // SAFETY: the record is in the map, and its inode locked.
+    unsafe {
+        let known = DIRTY.get_ptr_mut(&address);
+        if let Some(record) = known {
+            // Another inode may have stood at this address before.
+            if (*record).inode == file.inode
+                && (*record).generation == file.generation
+                && (*record).device == file.device
+            {
+                if !tagged {
+                    // What was truncated is not written any more.
+                    (*record).was_dirty = 0;
+                    for owner in &mut (*record).owners {
+                        owner.bytes = 0;
+                    }
+                }
+                return known;
+            }
+        }
+        let new = DirtyInode {
+            inode: file.inode,
+            generation: file.generation,
+            device: file.device,
+            was_dirty: u32::from(tagged),
+            last: 0,
+            cached_bytes: 0,
+            owners: [DirtyOwner::default(); MAX_OWNERS],
+        };
+        if known.is_none() {
+            make_room(address);
+        }
+        // Where there is none, the next line says so.
+        let _ = DIRTY.insert(&address, &new, 0);
+        DIRTY.get_ptr_mut(&address)
+    }
+}
+
+/// Adds bytes that a workload made dirty.
+///
+/// # Safety
+///
+/// `record` is in the map, and its inode locked.
+#[inline(always)]
+unsafe fn add(record: *mut DirtyInode, workload: u32, size: u64) {
+    // SAFETY: by the caller's promise; other CPUs only take bytes away.
+    unsafe {
+        let mut free = 0;
+        for at in 1..MAX_OWNERS {
+            let owner = &raw mut (*record).owners[at];
+            if (*owner).workload == workload {
+                atomic::add(&raw mut (*owner).bytes, size);
+                return;
+            }
+            if free == 0 && (*owner).bytes == 0 {
+                free = at;
+            }
+        }
+        let owner = &raw mut (*record).owners[free & (MAX_OWNERS - 1)];
+        if free == 0 {
+            loss::count(Loss::DirtyOwnersFull);
+        } else {
+            (*owner).workload = workload;
+        }
+        atomic::add(&raw mut (*owner).bytes, size);
+    }
+}
+
+/// Puts an inode into the next place that is free, or whose inode has no page any more that is dirty or being
+/// written: that one is forgotten. A page of it that becomes dirty in this very moment on another CPU is
+/// forgotten with it.
+#[inline(always)]
+fn make_room(address: u64) {
+    let Some(hand) = HAND.get_ptr_mut(0) else {
+        return;
+    };
+    for _ in 0..PLACES_TRIED {
+        let at = atomic::add(hand, 1) as u32 & (MAX_DIRTY_INODES - 1);
+        let Some(place) = PLACES.get_ptr_mut(at) else {
+            return;
+        };
+        // SAFETY: the place is in the map, and so is the record.
+        unsafe {
+            let old = *place;
+            if old != 0 && old != address {
+                if let Some(record) = DIRTY.get_ptr_mut(&old) {
+                    if bytes_cached(old, record) > 0 {
+                        continue;
+                    }
+                    // Another CPU may have forgotten it already.
+                    let _ = DIRTY.remove(&old);
+                }
+            }
+            *place = address;
+        }
+        return;
+    }
+}
+
+/// The bytes that the page cache holds of the inode of a record; 0 where none of its pages is dirty or being
+/// written, or where the inode is gone, which it cannot be before it is written or deleted.
+///
+/// # Safety
+///
+/// `record` is in the map.
+#[inline(always)]
+unsafe fn bytes_cached(inode: u64, record: *const DirtyInode) -> u64 {
+    let superblock: u64 = file::read(inode, &kernel::OFF_INODE_SB);
+    let mapping: u64 = file::read(inode, &kernel::OFF_INODE_MAPPING);
+    // SAFETY: by the caller's promise.
+    let is_same = unsafe {
+        (*record).inode == file::read::<u64>(inode, &kernel::OFF_INODE_NUMBER)
+            && (*record).generation == file::read::<u32>(inode, &kernel::OFF_INODE_GENERATION)
+            && (*record).device == file::read::<u32>(superblock, &kernel::OFF_SB_DEV)
+    };
+    if !is_same || file::read::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS == 0 {
+        return 0;
+    }
+    let pages: u64 = file::read(mapping, &kernel::OFF_MAPPING_PAGES);
+    pages.wrapping_mul(constant(&PAGE_BYTES).into())
+}
+
+/// Looks at every inode once more, before the map is read. An iterator over tasks that ignores them: it runs
+/// when user space wants it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+fn examine_dirty(ctx: *mut TaskIteration) -> c_long {
+    // SAFETY: the kernel passes the context of a task iterator, and calls the function with the keys and values
+    // of the map; it may fail only where the map has no such walk.
+    unsafe {
+        if (*ctx).task.is_null() {
+            let map = ptr::from_ref(&DIRTY).cast_mut().cast();
+            let visit: Visit = examine;
+            bpf_for_each_map_elem(map, visit as *mut c_void, ptr::null_mut(), 0);
+        }
+    }
+    0
+}
+
+/// What is called for each entry of a map.
+type Visit =
+    unsafe extern "C" fn(*const c_void, *const u64, *mut DirtyInode, *const c_void) -> c_long;
+
+/// Forgets what of an inode is not dirty any more: what was truncated, and of a large folio what was never
+/// written to.
+unsafe extern "C" fn examine(
+    _map: *const c_void,
+    address: *const u64,
+    record: *mut DirtyInode,
+    _context: *const c_void,
+) -> c_long {
+    // SAFETY: the kernel passes a key and a value of the map.
+    unsafe {
+        (*record).cached_bytes = bytes_cached(*address, record);
+    }
+    0
+}

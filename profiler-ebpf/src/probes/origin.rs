@@ -1,0 +1,324 @@
+//! Whose a bio is, also where a thread of the kernel submits it: the inode of its pages says it.
+
+use core::ffi::c_void;
+
+use ioprof_ebpf::abi::{
+    block::{BlockKey, BlockSlot, Operation, Origin},
+    time::{KERNEL, OTHERS},
+};
+
+use super::{
+    atomic,
+    block::{BLOCK_STATS, slot_of},
+    dirty, file,
+    kernel::{self, constant, field},
+    outstanding, reader, task,
+};
+
+/// `REQ_META`; its place among the flags changes from kernel to kernel; set at load.
+#[unsafe(no_mangle)]
+static REQ_META: u32 = 0;
+
+/// `REQ_IDLE`; set at load.
+#[unsafe(no_mangle)]
+static REQ_IDLE: u32 = 0;
+
+/// The lower half of the address of `btrfs_simple_end_io` of fs/btrfs/bio.c: the upper one is that of all the
+/// kernel's functions. 0 where there is none, or the kernel's types do not tell what it ends; set at load.
+#[unsafe(no_mangle)]
+static BTRFS_END: u32 = 0;
+
+/// `REQ_OP_READ`, `REQ_OP_WRITE` and `REQ_OP_ZONE_APPEND` of include/linux/blk_types.h: those with pages.
+const REQ_OP_MASK: u32 = 0xff;
+const REQ_OP_WRITE: u32 = 1;
+const REQ_OP_ZONE_APPEND: u32 = 7;
+
+/// The low bits of a page's mapping, which say that it is no file's (`PAGE_MAPPING_FLAGS` of
+/// include/linux/page-flags.h).
+const MAPPING_FLAGS: u64 = 3;
+
+/// The size of `struct bio_vec` on 64-bit machines.
+const VECTOR_BYTES: u64 = 16;
+
+/// The first letters of the name of a thread that commits the journal of an ext4.
+const JBD2: u32 = u32::from_le_bytes(*b"jbd2");
+
+/// Where the bytes of a bio go.
+#[derive(Clone, Copy)]
+pub struct Owned {
+    /// Its slot.
+    pub slot: BlockSlot,
+    /// Bytes of it that were others', and that these have been given.
+    pub foreign_bytes: u64,
+    /// Who may wait for it: a workload, `KERNEL` or `OTHERS`.
+    pub behind: u32,
+}
+
+/// Whose a bio is, and for what.
+struct Owner {
+    workload: u32,
+    origin: Origin,
+    foreign_bytes: u64,
+}
+
+/// Where a bio goes that the running task submits; none where there is no room.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn of_bio(
+    bio: *const c_void,
+    device: u32,
+    operation: Operation,
+    flags: u32,
+    size: u32,
+) -> Option<Owned> {
+    // SAFETY: by the caller's promise.
+    let owner = unsafe { owner(bio, device, operation, flags, size) };
+    let slot = slot_of(&BlockKey {
+        workload: owner.workload,
+        device,
+        operation: operation as u32,
+        origin: owner.origin as u32,
+    })?;
+    Some(Owned {
+        slot,
+        foreign_bytes: owner.foreign_bytes,
+        behind: match (owner.workload, owner.origin) {
+            (0, Origin::Journal | Origin::Metadata) => KERNEL,
+            (0, _) => OTHERS,
+            (workload, _) => workload,
+        },
+    })
+}
+
+/// # Safety
+///
+/// As for [`of_bio`].
+#[inline(always)]
+unsafe fn owner(
+    bio: *const c_void,
+    device: u32,
+    operation: Operation,
+    flags: u32,
+    size: u32,
+) -> Owner {
+    let task = task::current();
+    let submitter = task::workload_of_current();
+    let whose = |workload, origin| Owner {
+        workload,
+        origin,
+        foreign_bytes: 0,
+    };
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let by_kernel = submitter == 0 && task::is_of_kernel(task);
+        let by_journal = by_kernel && field::<u32>(task, &kernel::OFF_TASK_COMM) == JBD2;
+        let inode = if has_pages(flags) { inode_of(bio) } else { 0 };
+        let origin = if by_journal {
+            Origin::Journal
+        } else if flags & constant(&REQ_META) != 0 {
+            // `JBD2_JOURNAL_REQ_FLAGS` of include/linux/jbd2.h and `xlog_write_iclog` of fs/xfs/xfs_log.c.
+            if flags & constant(&REQ_IDLE) != 0 {
+                Origin::Journal
+            } else {
+                Origin::Metadata
+            }
+        } else if inode != 0 && is_block_device(inode) && is_held(bio) {
+            Origin::Metadata
+        } else {
+            Origin::Thread
+        };
+        let is_write = operation as u32 == Operation::Write as u32;
+        if inode == 0 {
+            let nobodys = by_kernel && origin as u32 == Origin::Thread as u32 && size > 0;
+            return whose(submitter, if nobodys { Origin::Unknown } else { origin });
+        }
+        if submitter != 0 {
+            if is_write {
+                outstanding::submitted_by(submitter, inode, size.into());
+            }
+            if is_data(origin) {
+                count_for_file(submitter, inode, operation, size.into());
+            }
+            return whose(submitter, origin);
+        }
+        // Data that others submit were made dirty by someone.
+        let origin = match origin {
+            Origin::Thread if is_write => Origin::Writeback,
+            Origin::Thread if by_kernel => Origin::Unknown,
+            origin => origin,
+        };
+        // The journal's thread submits pages of files, too: `jbd2_journal_submit_inode_data_buffers`.
+        let origin = if by_journal && !is_block_device(inode) {
+            Origin::Writeback
+        } else {
+            origin
+        };
+        if !is_write && by_kernel && is_data(origin) {
+            let workload = reader::of_inode(inode);
+            count_for_file(workload, inode, operation, size.into());
+            let known = if workload != 0 {
+                Origin::Thread
+            } else {
+                origin
+            };
+            return whose(workload, known);
+        }
+        if !is_write || origin as u32 == Origin::Journal as u32 {
+            return whose(0, origin);
+        }
+        let mut foreign_bytes = 0;
+        let workload = outstanding::submitted_by_others(inode, size.into(), |workload, bytes| {
+            if give(workload, device, origin, bytes) {
+                foreign_bytes += bytes;
+            }
+            if is_data(origin) {
+                count_for_file(workload, inode, operation, bytes);
+            }
+        });
+        let workload = workload.unwrap_or(0);
+        if is_data(origin) {
+            let own = u64::from(size).saturating_sub(foreign_bytes);
+            count_for_file(workload, inode, operation, own);
+        }
+        Owner {
+            workload,
+            origin,
+            foreign_bytes,
+        }
+    }
+}
+
+/// Gives a workload bytes that are written in another's request; false where there is no room.
+#[inline(always)]
+fn give(workload: u32, device: u32, origin: Origin, bytes: u64) -> bool {
+    let slot = slot_of(&BlockKey {
+        workload,
+        device,
+        operation: Operation::Write as u32,
+        origin: origin as u32,
+    });
+    match slot.and_then(|slot| BLOCK_STATS.get_ptr_mut(slot.stats)) {
+        Some(stats) => {
+            // SAFETY: the value is in the map; issue may interrupt this, and adds to the same.
+            atomic::add(unsafe { &raw mut (*stats).merged_bytes }, bytes);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Adds bytes that go to or come from the device to those of the file.
+#[inline(always)]
+fn count_for_file(workload: u32, inode: u64, operation: Operation, bytes: u64) {
+    if workload == 0 || bytes == 0 {
+        return;
+    }
+    if let Some(stats) = file::of_inode(workload, inode) {
+        // SAFETY: the row is in the map.
+        unsafe {
+            let counter = if operation as u32 == Operation::Read as u32 {
+                &raw mut (*stats).device_read_bytes
+            } else {
+                &raw mut (*stats).device_written_bytes
+            };
+            atomic::add(counter, bytes);
+        }
+    }
+}
+
+/// Whether what is written or read is what a file holds.
+#[inline(always)]
+const fn is_data(origin: Origin) -> bool {
+    matches!(origin, Origin::Thread | Origin::Writeback | Origin::Unknown)
+}
+
+/// Whether a bio with these flags has pages.
+#[inline(always)]
+const fn has_pages(flags: u32) -> bool {
+    let operation = flags & REQ_OP_MASK;
+    operation <= REQ_OP_WRITE || operation == REQ_OP_ZONE_APPEND
+}
+
+/// The address of the inode that the first page of a bio belongs to; 0 where it is no file's: direct I/O, swap,
+/// a file system's or a driver's own memory. All pages of a bio are of one inode, as no file system
+/// puts two files into one.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+unsafe fn inode_of(bio: *const c_void) -> u64 {
+    // SAFETY: by the caller's promise.
+    let (vectors, index): (u64, u32) = unsafe {
+        (
+            field(bio, &kernel::OFF_BIO_VECTORS),
+            field(bio, &kernel::OFF_BIO_INDEX),
+        )
+    };
+    if vectors == 0 {
+        return 0;
+    }
+    let page: u64 = file::read(
+        vectors + u64::from(index) * VECTOR_BYTES,
+        &kernel::OFF_VECTOR_PAGE,
+    );
+    if page == 0 {
+        return 0;
+    }
+    // The tails of a compound page have the address of its head, with the lowest bit set.
+    let head: u64 = file::read(page, &kernel::OFF_PAGE_HEAD);
+    let head = if head & 1 == 1 { head - 1 } else { page };
+    let mapping: u64 = file::read(head, &kernel::OFF_PAGE_MAPPING);
+    if mapping == 0 {
+        // SAFETY: by the caller's promise.
+        return unsafe { inode_of_btrfs_bio(bio) };
+    }
+    if mapping & MAPPING_FLAGS != 0 {
+        return 0;
+    }
+    file::read(mapping, &kernel::OFF_MAPPING_HOST)
+}
+
+/// The inode of a bio of btrfs with pages of its own, which hold what it has compressed; 0 of other bios. The
+/// function that is called at its end tells that the bio is embedded in a `struct btrfs_bio`.
+///
+/// # Safety
+///
+/// As for [`inode_of`].
+#[inline(always)]
+unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
+    // SAFETY: by the caller's promise.
+    let end: u64 = unsafe { field(bio, &kernel::OFF_BIO_END) };
+    let of_btrfs = constant(&BTRFS_END);
+    if of_btrfs == 0 || end as u32 != of_btrfs {
+        return 0;
+    }
+    let around = (bio as u64).wrapping_sub(constant(&kernel::OFF_BTRFS_BIO).into());
+    match file::read::<u64>(around, &kernel::OFF_BTRFS_BIO_INODE) {
+        0 => 0,
+        inode => inode + u64::from(constant(&kernel::OFF_BTRFS_INODE)),
+    }
+}
+
+/// Whether an inode is that of a block device.
+#[inline(always)]
+fn is_block_device(inode: u64) -> bool {
+    dirty::is_block_device(file::read(inode, &kernel::OFF_INODE_MODE))
+}
+
+/// Whether the device of a bio is held by a file system, or another who wants it alone.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+unsafe fn is_held(bio: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let device: *const c_void = field(bio, &kernel::OFF_BIO_BDEV);
+        field::<u64>(device, &kernel::OFF_BDEV_HOLDER) != 0
+    }
+}

@@ -1,0 +1,383 @@
+//! What others write of a workload's pages is the workload's, and all bytes of a device have an owner.
+
+mod support;
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Stdio},
+};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use support::{
+    Report,
+    attached::Attached,
+    device::{FileSystem, Loop},
+    ioprof,
+    program::Program,
+    report::{items, number},
+    requirements::can_profile,
+    text,
+};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+/// The smallest xfs there is has 300 MiB.
+const DEVICE: u64 = 512 * MIB;
+
+fn can_run() -> bool {
+    let makers = FileSystem::ALL.map(FileSystem::maker);
+    can_profile(&[&["cc", "losetup"][..], &makers].concat())
+}
+
+/// A program that does what it is told, step by step.
+struct Steps {
+    child: Child,
+    tell: ChildStdin,
+    answers: ChildStdout,
+}
+
+impl Steps {
+    fn start(program: &Program, file: &Path, size: u64) -> Self {
+        let file = file.to_str().expect("a plain path");
+        let words = program.with(&[file, &size.to_string()]);
+        let mut child = std::process::Command::new(&words[0])
+            .args(&words[1..])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        Self {
+            tell: child.stdin.take().expect("a pipe"),
+            answers: child.stdout.take().expect("a pipe"),
+            child,
+        }
+    }
+
+    /// Has it do some steps, and returns when they are done.
+    fn tell(&mut self, steps: &str) {
+        for step in steps.bytes() {
+            self.tell.write_all(&[step]).expect("the program listens");
+            let mut answer = [0];
+            self.answers
+                .read_exact(&mut answer)
+                .expect("the program answers");
+        }
+    }
+
+    fn end(mut self) {
+        drop(self.tell);
+        assert!(self.child.wait().expect("a child").success());
+    }
+}
+
+/// Has everybody's dirty pages written, by a process in no workload.
+fn sync(device: &Loop) {
+    let folder = File::open(device.mounted()).expect("the folder is there");
+    nix::unistd::syncfs(folder).expect("the file system can be synced");
+}
+
+/// The workload of a process: they are in the order of their numbers.
+fn of<'a>(report: &'a Report, process: &Steps) -> &'a Value {
+    let pid = process.child.id();
+    items(&report.0["workloads"])
+        .find(|workload| workload["root_pid"] == pid)
+        .expect("it was attached to")
+}
+
+/// The bytes that a workload wrote to a device, of one origin.
+fn written(workload: &Value, device: &Loop, origin: &str) -> u64 {
+    items(&workload["block"])
+        .filter(|row| row["device"] == device.name() && row["operation"] == "write")
+        .filter(|row| row["origin"] == origin)
+        .map(|row| number(&row["bytes"]))
+        .sum()
+}
+
+fn writeback<'a>(workload: &'a Value, key: &str) -> &'a Value {
+    &workload["writeback"][key]
+}
+
+/// At least 99 % of what the kernel counted for the device has an owner, and no more than all.
+fn assert_owned(report: &Report, device: &Loop) {
+    let (owned, kernel) = report.device_check(device.name(), "device_owned_bytes");
+    let shares = &report.device(device.name())["shares"];
+    assert!(
+        owned <= kernel && owned * 100 >= kernel * 99,
+        "{owned} of {kernel}: {shares:#}"
+    );
+}
+
+#[test]
+fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let mut writer = Steps::start(&program, &device.mounted().join("one"), 64 * KIB);
+        let waiting = Steps::start(&program, &device.mounted().join("two"), KIB);
+        sync(&device);
+        let before = device.stat();
+        let attached = Attached::to(&[writer.child.id(), waiting.child.id()], &[]);
+        writer.tell(&"w".repeat(64));
+        let pid = writer.child.id();
+        writer.end();
+        sync(&device);
+        let after = device.stat();
+        let idle = waiting.child.id();
+        waiting.end();
+        let report = attached.ended();
+        report.assert_nothing_lost();
+        let find = |pid: u32| {
+            let mut workloads = items(&report.0["workloads"]);
+            workloads
+                .find(|workload| workload["root_pid"] == pid)
+                .expect("it was attached to")
+        };
+        let (own, other) = (find(pid), find(idle));
+        assert_eq!(
+            written(own, &device, "writeback"),
+            4 * MIB,
+            "{file_system:?}"
+        );
+        assert_eq!(written(own, &device, "thread"), 0);
+        assert_eq!(written(other, &device, "writeback"), 0);
+        assert_eq!(writeback(own, "dirtied_bytes"), 4 * MIB);
+        assert_eq!(writeback(own, "written_bytes"), 4 * MIB);
+        assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+        assert!(after.written_bytes - before.written_bytes >= 4 * MIB);
+        assert_owned(&report, &device);
+    }
+}
+
+#[test]
+fn writers_in_turns_get_each_its_own_bytes() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let mut small = Steps::start(&program, &device.mounted().join("small"), 16 * KIB);
+        let mut large = Steps::start(&program, &device.mounted().join("large"), 48 * KIB);
+        let attached = Attached::to(&[small.child.id(), large.child.id()], &["--sync"]);
+        for _ in 0..32 {
+            small.tell("w");
+            large.tell("w");
+        }
+        let report = attached.end(Signal::SIGINT);
+        report.assert_nothing_lost();
+        for (process, bytes) in [(&small, 512 * KIB), (&large, 1536 * KIB)] {
+            let own = of(&report, process);
+            assert_eq!(written(own, &device, "writeback"), bytes, "{file_system:?}");
+            assert_eq!(written(own, &device, "thread"), 0);
+            assert_eq!(writeback(own, "dirtied_bytes"), bytes);
+            assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+        }
+        assert_owned(&report, &device);
+        small.end();
+        large.end();
+    }
+}
+
+#[test]
+fn writers_of_one_file_share_it_by_what_each_made_dirty() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let file = device.mounted().join("shared");
+        let mut small = Steps::start(&program, &file, 16 * KIB);
+        let mut large = Steps::start(&program, &file, 48 * KIB);
+        let mut stranger = Steps::start(&program, &file, 32 * KIB);
+        let attached = Attached::to(&[small.child.id(), large.child.id()], &["--sync"]);
+        for _ in 0..32 {
+            small.tell("w");
+            large.tell("w");
+            stranger.tell("w");
+        }
+        let report = attached.end(Signal::SIGINT);
+        report.assert_nothing_lost();
+        for (process, bytes) in [(&small, 512 * KIB), (&large, 1536 * KIB)] {
+            let own = of(&report, process);
+            assert_eq!(written(own, &device, "writeback"), bytes, "{file_system:?}");
+            assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+        }
+        let of_others: u64 = items(&report.device(device.name())["shares"])
+            .filter(|share| share["workload"].is_null() && share["origin"].is_null())
+            .map(|share| number(&share["bytes"]))
+            .sum();
+        assert_eq!(of_others, 1024 * KIB, "{file_system:?}");
+        for process in [small, large, stranger] {
+            process.end();
+        }
+    }
+}
+
+#[test]
+fn what_was_dirty_before_the_attaching_is_not_the_workloads() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let mut writer = Steps::start(&program, &device.mounted().join("file"), 64 * KIB);
+        writer.tell("wwww");
+        let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+        writer.tell("ww");
+        let report = attached.end(Signal::SIGINT);
+        report.assert_nothing_lost();
+        let own = of(&report, &writer);
+        assert_eq!(
+            written(own, &device, "writeback"),
+            128 * KIB,
+            "{file_system:?}"
+        );
+        assert_eq!(writeback(own, "dirtied_bytes"), 128 * KIB);
+        writer.end();
+    }
+}
+
+#[test]
+fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let mut writer = Steps::start(&program, &device.mounted().join("file"), 16 * KIB);
+        sync(&device);
+        let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+        writer.tell(&"ws".repeat(64));
+        let report = attached.end(Signal::SIGINT);
+        report.assert_nothing_lost();
+        let own = of(&report, &writer);
+        // A part may be submitted by a worker of the file system.
+        let data = written(own, &device, "thread") + written(own, &device, "writeback");
+        assert_eq!(data, MIB, "{file_system:?}: {:#}", own["block"]);
+        assert_eq!(writeback(own, "dirtied_bytes"), MIB, "{file_system:?}");
+        assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+        assert!(device.stat().written_bytes > MIB);
+        assert_owned(&report, &device);
+        writer.end();
+    }
+}
+
+#[test]
+fn what_is_neither_written_nor_dropped_is_left() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let mut writer = Steps::start(&program, &device.mounted().join("file"), 64 * KIB);
+        let mut dropper = Steps::start(&program, &device.mounted().join("gone"), 64 * KIB);
+        let attached = Attached::to(&[writer.child.id(), dropper.child.id()], &[]);
+        writer.tell(&"w".repeat(16));
+        dropper.tell(&"w".repeat(16));
+        dropper.tell("t");
+        let report = attached.end(Signal::SIGINT);
+        report.assert_nothing_lost();
+        let own = of(&report, &writer);
+        let left = number(writeback(own, "dirty_bytes_left"));
+        assert_eq!(
+            left + written(own, &device, "writeback"),
+            MIB,
+            "{file_system:?}"
+        );
+        assert!(left > 0, "nobody writes so soon what is not synced");
+        let own = of(&report, &dropper);
+        assert_eq!(writeback(own, "dirtied_bytes"), MIB, "{file_system:?}");
+        assert_eq!(writeback(own, "dirty_bytes_left"), 0, "{file_system:?}");
+        assert!(number(writeback(own, "cancelled_bytes")) > 0, "{own:#}");
+        writer.end();
+        dropper.end();
+    }
+}
+
+#[test]
+fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        // Blocks of a page each, so that no folio is larger.
+        let mut writer = Steps::start(&program, &device.mounted().join("file"), 4 * KIB);
+        writer.tell(&"ws".repeat(64));
+        let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+        writer.tell("m");
+        let report = attached.end(Signal::SIGINT);
+        report.assert_nothing_lost();
+        let own = of(&report, &writer);
+        assert_eq!(
+            written(own, &device, "writeback"),
+            256 * KIB,
+            "{file_system:?}"
+        );
+        assert_eq!(writeback(own, "dirtied_bytes"), 256 * KIB);
+        assert_eq!(writeback(own, "mapped_bytes"), 256 * KIB);
+        assert!(
+            writeback(own, "write_amplification").is_number(),
+            "its answer was written"
+        );
+        writer.end();
+    }
+}
+
+#[test]
+fn pages_that_btrfs_compresses_are_the_workloads() {
+    if !can_run() {
+        return;
+    }
+    let program = Program::compile("steps");
+    let device = Loop::with(FileSystem::Btrfs, DEVICE);
+    let mut mount = support::requirements::tool("mount");
+    mount.args(["-o", "remount,compress=zstd"]);
+    support::succeed(mount.arg(device.mounted()));
+    let mut writer = Steps::start(&program, &device.mounted().join("file"), 128 * KIB);
+    let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+    writer.tell("wwwwwwww");
+    let report = attached.end(Signal::SIGINT);
+    report.assert_nothing_lost();
+    let own = of(&report, &writer);
+    // A block for each 128 KiB of the same letter.
+    assert_eq!(written(own, &device, "writeback"), 8 * 4 * KIB);
+    assert_eq!(writeback(own, "dirtied_bytes"), MIB);
+    assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+    assert_owned(&report, &device);
+    writer.end();
+}
+
+#[test]
+fn without_the_probe_for_dirty_pages_they_are_unknown_and_not_zero() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let options = ["run", "--without-probe", "writeback_dirty_folio", "-o"];
+    let run = support::succeed(ioprof().args(options).arg(&file).args(["--", "true"]));
+    let report = Report::read(&file);
+    assert!(report.workload(0)["writeback"].is_null());
+    assert!(
+        report.workload(0)["block"].is_array(),
+        "that needs no such probe"
+    );
+    let said = text(&run.stderr);
+    assert!(
+        said.contains("PROBE MISSING: writeback_dirty_folio"),
+        "{said}"
+    );
+    assert!(said.contains("dirty   unknown"), "{said}");
+}

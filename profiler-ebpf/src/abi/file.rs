@@ -66,10 +66,14 @@ pub struct FileCalls {
     pub sequential: u64,
     /// Reads and writes whose offset or size was no multiple of 4096.
     pub unaligned: u64,
+    /// Bytes that direct I/O read from devices.
+    pub device_read_bytes: u64,
+    /// Bytes that direct I/O wrote to devices.
+    pub device_written_bytes: u64,
     /// Reads and writes by their size, see [`size_class`].
     pub sizes: [u32; SIZES],
 }
-map_value!(FileCalls, 136);
+map_value!(FileCalls, 152);
 
 impl FileCalls {
     /// No call at all.
@@ -83,6 +87,8 @@ impl FileCalls {
         max_ns: 0,
         sequential: 0,
         unaligned: 0,
+        device_read_bytes: 0,
+        device_written_bytes: 0,
         sizes: [0; SIZES],
     };
 }
@@ -118,7 +124,7 @@ pub struct OpenFile {
     /// What is still to be added to the row.
     pub calls: FileCalls,
 }
-map_value!(OpenFile, 192);
+map_value!(OpenFile, 208);
 
 /// Where the path of a file is kept.
 #[repr(C)]
@@ -175,7 +181,7 @@ pub struct FileStats {
     /// Nanoseconds of the major faults.
     pub major_fault_ns: u64,
 }
-map_value!(FileStats, 216);
+map_value!(FileStats, 232);
 
 impl FileStats {
     /// A file to which nothing was done.

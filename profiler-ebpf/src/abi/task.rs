@@ -56,12 +56,16 @@ pub struct TaskState {
     pub clock: Clock,
     /// The file it has used last.
     pub file: OpenFile,
-    /// Read requests that it has made in the call in flight.
+    /// Read bios that it has submitted in the call in flight.
     pub requests: u64,
+    /// Their bytes.
+    pub read_bytes: u64,
+    /// The bytes of the write bios that it has submitted in it.
+    pub written_bytes: u64,
     /// The page fault in flight.
     pub fault: FaultState,
 }
-map_value!(TaskState, 776);
+map_value!(TaskState, 808);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

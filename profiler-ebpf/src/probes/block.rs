@@ -17,17 +17,26 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    depth, histogram,
+    atomic, depth, histogram,
     kernel::{self, constant, field, now},
     loss, merge,
     origin::{self, Owned},
     syscall::NO_EXIST,
-    task, time,
+    task::{self, Submitter},
+    time,
 };
 
 /// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
 #[btf_map(name = "REQUESTS")]
 static REQUESTS: HashMap<u64, RequestState, 1> = HashMap::new();
+
+/// How many requests have an entry.
+#[btf_map(name = "REQUESTS_USED")]
+static REQUESTS_USED: Array<u64, 1> = Array::new();
+
+/// How many entries may stay there when their requests complete; set at load.
+#[unsafe(no_mangle)]
+static REQUESTS_KEPT: u32 = 0;
 
 #[btf_map(name = "SLOTS")]
 static SLOTS: HashMap<BlockKey, BlockSlot, 1> = HashMap::new();
@@ -108,13 +117,14 @@ pub unsafe fn look_at(bio: *const c_void) -> (*const c_void, u32, u32) {
 /// `bio` and `disk` are BTF pointers to a `struct bio` and a `struct gendisk`.
 #[inline(always)]
 unsafe fn made(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, size: u32) {
+    let submitter = task::submitter();
     // SAFETY: by the caller's promise.
-    let Some(owned) = (unsafe { owned(bio, disk, flags, size) }) else {
+    let Some(owned) = (unsafe { owned(submitter, bio, disk, flags, size) }) else {
         return;
     };
     let slot = owned.slot;
     let now = now();
-    let state = RequestState {
+    let new = RequestState {
         made_ns: now,
         issued_ns: 0,
         done_bytes: 0,
@@ -124,41 +134,61 @@ unsafe fn made(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, si
         behind: owned.behind,
         padding: 0,
     };
-    match REQUESTS.insert(&key, &state, NO_EXIST) {
-        Ok(()) => {}
-        Err(error) if error == EXISTS => replace(key, &state, now),
-        Err(_) => {
-            loss::count(Loss::RequestsFull);
-            return;
-        }
+    if !enter(key, &new, now) {
+        loss::count(Loss::RequestsFull);
+        return;
     }
     depth::begin(slot.own_depth, now);
     depth::begin(slot.device_depth, now);
-    time::begin(state.behind, false, now);
-    if slot.operation == Operation::Read as u32 {
-        task::count_request();
+    time::begin(new.behind, false, now);
+}
+
+/// Records a request; false where there is no room. Its entry is there already where the request was used
+/// before: it stays when the request completes, as there are only so many.
+#[inline(always)]
+fn enter(key: u64, new: &RequestState, now: u64) -> bool {
+    let Some(entry) = REQUESTS.get_ptr_mut(&key) else {
+        if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
+            atomic::add(used, 1);
+        }
+        return REQUESTS.insert(&key, new, NO_EXIST).is_ok();
+    };
+    // SAFETY: the entry stays valid for the run of the program.
+    unsafe {
+        if (*entry).made_ns != 0 {
+            completed_unseen(&*entry, now);
+        }
+        *entry = *new;
+    }
+    true
+}
+
+/// Counts a request whose place is taken by another. It has completed, or its place would not be free: only
+/// when is not known.
+#[inline(always)]
+fn completed_unseen(request: &RequestState, now: u64) {
+    leave(request, now);
+    if let Some(stats) = BLOCK_STATS.get_ptr_mut(request.slot.stats) {
+        // SAFETY: the statistics are this CPU's own, and no other program writes these two.
+        unsafe {
+            (*stats).unseen += 1;
+            (*stats).unseen_bytes += request.size.saturating_sub(request.foreign_bytes);
+        }
     }
 }
 
-/// `-EEXIST`.
-const EXISTS: i32 = -17;
-
-/// Takes the place of a request whose completion was not seen. It has completed, or its place would not be
-/// free: only when is not known.
+/// A request is over. Its entry is kept, unless it is a bio's, whose address means nothing later, or the table
+/// is filling with requests of devices that have gone.
 #[inline(always)]
-fn replace(key: u64, state: &RequestState, now: u64) {
-    let Some(old) = REQUESTS.get_ptr_mut(&key) else {
-        return;
-    };
-    // SAFETY: the entry stays valid for the run of the program; the statistics are this CPU's own, and no
-    // other program writes these two.
-    unsafe {
-        leave(&*old, now);
-        if let Some(stats) = BLOCK_STATS.get_ptr_mut((*old).slot.stats) {
-            (*stats).unseen += 1;
-            (*stats).unseen_bytes += (*old).size.saturating_sub((*old).foreign_bytes);
+fn forget(key: u64, entry: *mut RequestState) {
+    // SAFETY: the entry stays valid for the run of the program.
+    unsafe { (*entry).made_ns = 0 };
+    if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
+        // SAFETY: the number is in the map, and read whole.
+        let is_filling = unsafe { used.read_volatile() } > constant(&REQUESTS_KEPT).into();
+        if (is_filling || constant(&MADE_BY_BIO) != 0) && REQUESTS.remove(&key).is_ok() {
+            atomic::add(used, 1_u64.wrapping_neg());
         }
-        *old = *state;
     }
 }
 
@@ -170,12 +200,14 @@ fn replace(key: u64, state: &RequestState, now: u64) {
 /// `bio` and `disk` are BTF pointers to a `struct bio` and a `struct gendisk`.
 #[inline(always)]
 pub unsafe fn owned(
+    submitter: Submitter,
     bio: *const c_void,
     disk: *const c_void,
     flags: u32,
     size: u32,
 ) -> Option<Owned> {
     let operation = operation(flags, size)?;
+    submitter.count(operation, size);
     // SAFETY: by the caller's promise.
     let (major, minor): (u32, u32) = unsafe {
         (
@@ -184,7 +216,7 @@ pub unsafe fn owned(
         )
     };
     // SAFETY: by the caller's promise.
-    unsafe { origin::of_bio(bio, major << 20 | minor, operation, flags, size) }
+    unsafe { origin::of_bio(submitter, bio, major << 20 | minor, operation, flags, size) }
 }
 
 /// The slot of a (workload, device, operation, origin); where there is none left, that is counted.
@@ -252,7 +284,8 @@ fn leave(request: &RequestState, now: u64) {
 fn find(request: *const c_void) -> Option<(u64, *mut RequestState)> {
     let key = request as u64;
     if let Some(state) = REQUESTS.get_ptr_mut(&key) {
-        return Some((key, state));
+        // SAFETY: the entry stays valid for the run of the program.
+        return unsafe { (*state).made_ns != 0 }.then_some((key, state));
     }
     if constant(&MADE_BY_BIO) == 0 {
         return None;
@@ -290,10 +323,10 @@ fn block_issue(ctx: BtfTracePointContext) {
         (*state).foreign_bytes += merge::take_foreign(request, &(*state).slot);
         if key != request as u64 {
             let moved = *state;
-            let _ = REQUESTS.remove(&key);
-            if REQUESTS.insert(&(request as u64), &moved, 0).is_err() {
+            forget(key, state);
+            if !enter(request as u64, &moved, now) {
                 loss::count(Loss::RequestsFull);
-                leave(&moved, moved.issued_ns);
+                leave(&moved, now);
             }
         }
     }
@@ -325,7 +358,7 @@ fn block_merge(ctx: BtfTracePointContext) {
             merged
         };
         leave(&merged, now());
-        let _ = REQUESTS.remove(&key);
+        forget(key, state);
     }
 }
 
@@ -352,7 +385,7 @@ fn block_complete(ctx: BtfTracePointContext) {
         return;
     }
     let done = *state;
-    let _ = REQUESTS.remove(&key);
+    forget(key, state);
     leave(&done, now);
     count(&done, now, status != 0);
 }

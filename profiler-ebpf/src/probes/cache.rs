@@ -26,7 +26,7 @@ static O_DIRECT: u32 = 0;
 pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency: u64, bytes: u64) {
     let served = match () {
         () if !file::is_regular(mode) => Served::Neither,
-        () if flags & constant(&O_DIRECT) != 0 => Served::Direct,
+        () if is_direct(flags) => Served::Direct,
         () if state.requests != 0 => Served::Miss,
         () if waited => Served::Wait,
         () => return,
@@ -41,6 +41,12 @@ pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency
         (*stats).bytes += bytes;
     }
     histogram::record(constant(&FIRST_CACHE_SERIES) + index, latency);
+}
+
+/// Whether a file was opened to go past the cache.
+#[inline(always)]
+pub fn is_direct(flags: u32) -> bool {
+    flags & constant(&O_DIRECT) != 0
 }
 
 /// Whether a thread has waited for a device in the call in flight.

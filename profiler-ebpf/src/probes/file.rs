@@ -1,6 +1,8 @@
 //! The table of files: a row for each workload and inode, found by the inode.
 
-use aya_ebpf::{btf_maps::HashMap, helpers::bpf_probe_read_kernel, macros::btf_map};
+use core::ffi::c_void;
+
+use aya_ebpf::{btf_maps::HashMap, helpers::generated::bpf_probe_read_kernel, macros::btf_map};
 use ioprof_ebpf::abi::{
     file::{FileKey, FileStats, MAX_FILES},
     loss::Loss,
@@ -27,9 +29,23 @@ const S_IFBLK: u32 = 0o060_000;
 /// is refused.
 #[inline(always)]
 pub fn read<T: Copy + Default>(address: u64, offset: &'static u32) -> T {
-    let address = address.wrapping_add(constant(offset).into()) as *const T;
-    // SAFETY: the helper checks the address.
-    unsafe { bpf_probe_read_kernel(address) }.unwrap_or_default()
+    read_at(address.wrapping_add(constant(offset).into()))
+}
+
+/// Reads what is at an address. The helper fills in zeroes where it cannot, so that its result need not be
+/// looked at: a branch less, at run time and for the verifier.
+#[inline(always)]
+pub fn read_at<T: Copy + Default>(address: u64) -> T {
+    let mut value = T::default();
+    // SAFETY: the value is as large as is said, and the helper checks the address.
+    unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        )
+    };
+    value
 }
 
 /// Whether a file is a regular one, by its mode.

@@ -6,7 +6,6 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
 use ioprof_ebpf::abi::{
     file::{FileCalls, FileKey, FileStats, SIZES, size_class},
     syscall::CallKind,
@@ -14,8 +13,8 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    atomic,
-    file::{self, read},
+    atomic, cache,
+    file::{self, read, read_at},
     kernel::{self, field},
     path,
     syscall::UNKNOWN_SIZE,
@@ -107,7 +106,7 @@ pub unsafe fn count(
 /// `task` is the running task.
 #[inline(always)]
 unsafe fn turn_to(task: *const c_void, state: &mut TaskState, descriptor: u64) -> bool {
-    // SAFETY: by the caller's promise; the rest is loaded from it. The helper checks the address.
+    // SAFETY: by the caller's promise; the rest is loaded from it.
     let file = unsafe {
         let files: *const c_void = field(task, &kernel::OFF_TASK_FILES);
         let table: *const c_void = field(files, &kernel::OFF_FILES_FDT);
@@ -116,8 +115,7 @@ unsafe fn turn_to(task: *const c_void, state: &mut TaskState, descriptor: u64) -
             return false;
         }
         let slots: u64 = field(table, &kernel::OFF_FDT_FD);
-        let slot = slots.wrapping_add(descriptor * 8) as *const u64;
-        bpf_probe_read_kernel(slot).unwrap_or(0)
+        read_at::<u64>(slots.wrapping_add(descriptor * 8))
     };
     if file == 0 {
         return false;
@@ -173,6 +171,10 @@ fn add(state: &mut TaskState, did: Did, call: &Call, ns: u64, at: Option<u64>) {
     }
     if !file::is_regular(open.mode) {
         return;
+    }
+    if cache::is_direct(open.flags) {
+        calls.device_read_bytes += state.read_bytes;
+        calls.device_written_bytes += state.written_bytes;
     }
     // The size that a copy asks for is mostly just a large number.
     let copies = call.kind.has(CallKind::COPIES | CallKind::SENDS);
@@ -238,7 +240,9 @@ unsafe fn add_up(row: *mut FileStats, calls: &FileCalls) {
             written_bytes,
             ns,
             sequential,
-            unaligned
+            unaligned,
+            device_read_bytes,
+            device_written_bytes
         );
         atomic::raise(&raw mut (*sum).max_ns, calls.max_ns);
         for class in 0..SIZES {

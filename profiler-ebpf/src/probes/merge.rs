@@ -20,6 +20,7 @@ use super::{
     block::{BLOCK_STATS, look_at, owned},
     kernel::{self, field},
     origin::Owned,
+    task,
 };
 
 /// Merged bios by their address. A request that fails before it is issued leaves its own behind, which the
@@ -43,7 +44,7 @@ fn remember(bio: *const c_void) {
     // SAFETY: `bio` is the argument of a tracepoint.
     unsafe {
         let (disk, flags, size) = look_at(bio);
-        if let Some(owned) = owned(bio, disk, flags, size) {
+        if let Some(owned) = owned(task::submitter(), bio, disk, flags, size) {
             put(bio, size, owned);
         }
     }

@@ -12,7 +12,8 @@ use super::{
     block::{BLOCK_STATS, slot_of},
     dirty, file,
     kernel::{self, constant, field},
-    outstanding, reader, task,
+    outstanding, reader,
+    task::{self, Submitter},
 };
 
 /// `REQ_META`; its place among the flags changes from kernel to kernel; set at load.
@@ -68,6 +69,7 @@ struct Owner {
 /// `bio` is a BTF pointer to a `struct bio`.
 #[inline(always)]
 pub unsafe fn of_bio(
+    submitter: Submitter,
     bio: *const c_void,
     device: u32,
     operation: Operation,
@@ -75,7 +77,7 @@ pub unsafe fn of_bio(
     size: u32,
 ) -> Option<Owned> {
     // SAFETY: by the caller's promise.
-    let owner = unsafe { owner(bio, device, operation, flags, size) };
+    let owner = unsafe { owner(submitter, bio, device, operation, flags, size) };
     let slot = slot_of(&BlockKey {
         workload: owner.workload,
         device,
@@ -98,14 +100,14 @@ pub unsafe fn of_bio(
 /// As for [`of_bio`].
 #[inline(always)]
 unsafe fn owner(
+    submitter: Submitter,
     bio: *const c_void,
     device: u32,
     operation: Operation,
     flags: u32,
     size: u32,
 ) -> Owner {
-    let task = task::current();
-    let submitter = task::workload_of_current();
+    let (task, submitter) = (submitter.task, submitter.workload);
     let whose = |workload, origin| Owner {
         workload,
         origin,
@@ -171,12 +173,8 @@ unsafe fn owner(
         }
         let mut foreign_bytes = 0;
         let workload = outstanding::submitted_by_others(inode, size.into(), |workload, bytes| {
-            if give(workload, device, origin, bytes) {
-                foreign_bytes += bytes;
-            }
-            if is_data(origin) {
-                count_for_file(workload, inode, operation, bytes);
-            }
+            foreign_bytes +=
+                give_written(workload.into(), device.into(), origin as u64, bytes, inode);
         });
         let workload = workload.unwrap_or(0);
         if is_data(origin) {
@@ -191,12 +189,18 @@ unsafe fn owner(
     }
 }
 
-/// Gives a workload bytes that are written in another's request; false where there is no room.
-#[inline(always)]
-fn give(workload: u32, device: u32, origin: Origin, bytes: u64) -> bool {
+/// Gives a workload bytes that are written in another's request, and its file, too, where they are data; how
+/// many it was given, none where there is no room. Exported, as `outstanding.rs` says.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn give_written(workload: u64, device: u64, origin: u64, bytes: u64, inode: u64) -> u64 {
+    let workload = workload as u32;
+    if origin == Origin::Writeback as u64 {
+        count_for_file(workload, inode, Operation::Write, bytes);
+    }
     let slot = slot_of(&BlockKey {
         workload,
-        device,
+        device: device as u32,
         operation: Operation::Write as u32,
         origin: origin as u32,
     });
@@ -204,9 +208,9 @@ fn give(workload: u32, device: u32, origin: Origin, bytes: u64) -> bool {
         Some(stats) => {
             // SAFETY: the value is in the map; issue may interrupt this, and adds to the same.
             atomic::add(unsafe { &raw mut (*stats).merged_bytes }, bytes);
-            true
+            bytes
         }
-        None => false,
+        None => 0,
     }
 }
 

@@ -1,14 +1,23 @@
 //! The bytes of dirty pages that are outstanding, taken as they are submitted.
+//!
+//! The exported functions are looked at by the verifier by themselves, and not once for every pass of the loops
+//! that call them.
 
-use ioprof_ebpf::abi::dirty::MAX_OWNERS;
+use ioprof_ebpf::abi::dirty::{DirtyInode, MAX_OWNERS};
 
 use super::{atomic, dirty::DIRTY};
 
-/// Takes bytes of an owner's that are submitted now; how many they were.
-#[inline(always)]
-fn take(bytes: *mut u64, size: u64) -> u64 {
+/// Takes bytes that an owner has outstanding in an inode, as they are submitted; how many they were.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn take_outstanding(address: u64, owner: u64, size: u64) -> u64 {
+    let Some(record) = DIRTY.get_ptr_mut(&address) else {
+        return 0;
+    };
+    // SAFETY: the record is in the map, and the index is masked to the array.
+    let bytes = unsafe { &raw mut (*record).owners[owner as usize & (MAX_OWNERS - 1)].bytes };
     for _ in 0..8 {
-        // SAFETY: callers pass a counter in the map.
+        // SAFETY: the counter is in the map.
         let there = unsafe { bytes.read_volatile() };
         let taken = if there < size { there } else { size };
         if taken == 0 || atomic::replace(bytes, there, there - taken) == there {
@@ -25,21 +34,26 @@ pub fn submitted_by(workload: u32, address: u64, size: u64) {
         return;
     };
     let mut left = size;
-    // SAFETY: the record is in the map.
-    unsafe {
-        for at in 1..MAX_OWNERS {
-            let owner = &raw mut (*record).owners[at];
-            if (*owner).workload == workload {
-                left -= take(&raw mut (*owner).bytes, left);
-            }
-        }
-        for at in 0..MAX_OWNERS {
-            if left == 0 {
-                break;
-            }
-            left -= take(&raw mut (*record).owners[at].bytes, left);
+    for at in 1..MAX_OWNERS {
+        // SAFETY: the record is in the map.
+        if unsafe { (*record).owners[at].workload } == workload {
+            left = left.saturating_sub(take_outstanding(address, at as u64, left));
         }
     }
+    if left == 0 || is_clean(record) {
+        return;
+    }
+    for at in 0..MAX_OWNERS {
+        left = left.saturating_sub(take_outstanding(address, at as u64, left));
+    }
+}
+
+/// Whether nobody has anything outstanding.
+#[inline(always)]
+fn is_clean(record: *const DirtyInode) -> bool {
+    // SAFETY: callers pass a record of the map; each number is read whole.
+    (0..MAX_OWNERS)
+        .all(|at| unsafe { (&raw const (*record).owners[at].bytes).read_volatile() == 0 })
 }
 
 /// Whose the bytes of an inode are that somebody in no workload submits: the one with the most of them.
@@ -67,16 +81,14 @@ pub fn submitted_by_others(address: u64, size: u64, mut give: impl FnMut(u32, u6
         if most == 0 {
             return Some(excess);
         }
-        let owner = &raw mut (*record).owners[main & (MAX_OWNERS - 1)];
-        let mut left = size - take(&raw mut (*owner).bytes, size);
-        let main = (*owner).workload;
+        let mut left = size.saturating_sub(take_outstanding(address, main as u64, size));
+        let main = (*record).owners[main & (MAX_OWNERS - 1)].workload;
         if left > 0 {
             for at in 0..MAX_OWNERS {
-                let owner = &raw mut (*record).owners[at];
-                let taken = take(&raw mut (*owner).bytes, left);
+                let taken = take_outstanding(address, at as u64, left);
                 if taken > 0 {
-                    left -= taken;
-                    give((*owner).workload, taken);
+                    left = left.saturating_sub(taken);
+                    give((*record).owners[at].workload, taken);
                 }
             }
             if left > 0 && excess != main {

@@ -59,8 +59,8 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
         flags |= Path::IN_FILE_SYSTEM;
     }
     let mut root = root_of(mount);
-    let mut length: u32 = 0;
     for _ in 0..PATH_DEPTH {
+        let parent: u64 = read(dentry, &kernel::OFF_DENTRY_PARENT);
         if dentry == root {
             let parent: u64 = read(mount, &kernel::OFF_MOUNT_PARENT);
             if parent == mount {
@@ -70,37 +70,41 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
             dentry = read(mount, &kernel::OFF_MOUNT_MOUNTPOINT);
             mount = parent;
             root = root_of(mount);
-            continue;
-        }
-        let parent: u64 = read(dentry, &kernel::OFF_DENTRY_PARENT);
-        if parent == dentry {
+        } else if parent == dentry {
             flags &= !Path::TRUNCATED;
             break;
+        } else {
+            if !add_name(path, dentry) {
+                break;
+            }
+            dentry = parent;
         }
-        let name: u64 = read(dentry, &kernel::OFF_DENTRY_NAME);
-        // SAFETY: what is masked, and the size behind it, lie within the array; the helper checks the name's
-        // address.
-        let bytes = unsafe {
-            let to = (&raw mut (*path).names)
-                .cast::<u8>()
-                .add(length as usize & (PATH_BYTES - 1));
-            bpf_probe_read_kernel_str(to.cast(), PATH_BYTES as u32, name as *const _)
-        };
-        if bytes <= 0 {
-            break;
-        }
-        length += bytes as u32;
-        if length >= PATH_BYTES as u32 {
-            break;
-        }
-        dentry = parent;
     }
     // SAFETY: the value is in the map, and nobody else has its number yet.
-    unsafe {
-        (*path).length = length;
-        (*path).flags = flags;
-    }
+    unsafe { (*path).flags = flags };
     number
+}
+
+/// Adds the name of a directory entry; false where it does not fit. The length is kept in the map alone: in a
+/// register, the verifier would tell apart every length that the names before may come to.
+#[inline(always)]
+fn add_name(path: *mut Path, dentry: u64) -> bool {
+    let name: u64 = read(dentry, &kernel::OFF_DENTRY_NAME);
+    // SAFETY: the value is in the map. What is masked, and the size behind it, lie within the array; the helper
+    // checks the name's address.
+    unsafe {
+        let length = (&raw mut (*path).length).read_volatile();
+        let to = (&raw mut (*path).names)
+            .cast::<u8>()
+            .add(length as usize & (PATH_BYTES - 1));
+        let bytes = bpf_probe_read_kernel_str(to.cast(), PATH_BYTES as u32, name as *const _);
+        if bytes <= 0 {
+            return false;
+        }
+        let length = length.wrapping_add(bytes as u32);
+        (&raw mut (*path).length).write_volatile(length);
+        length < PATH_BYTES as u32
+    }
 }
 
 /// The directory entry at the root of a mount; none where there is no mount.

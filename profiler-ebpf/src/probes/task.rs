@@ -14,6 +14,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use ioprof_ebpf::abi::{
+    block::Operation,
     loss::Loss,
     syscall::CallKind,
     task::{Accounts, TaskState, WorkloadTotals},
@@ -124,31 +125,66 @@ pub fn state(task: *const c_void) -> Option<*mut TaskState> {
     TASKS.get(task)
 }
 
-/// The workload that the running task does I/O for, 0 where it is in none. An io_uring worker works for
-/// the process it is a thread of.
+/// Who submits I/O: the running task.
+#[derive(Clone, Copy)]
+pub struct Submitter {
+    /// The task.
+    pub task: *const c_void,
+    /// The workload that it does I/O for, 0 where it is in none. An io_uring worker works for the process it
+    /// is a thread of.
+    pub workload: u32,
+    /// Its record, where it is in scope itself.
+    state: Option<*mut TaskState>,
+}
+
+/// Who submits I/O now.
 #[inline(always)]
-pub fn workload_of_current() -> u32 {
+pub fn submitter() -> Submitter {
     let task = current();
-    // SAFETY: the record stays valid for the run of the program.
-    if let Some(state) = TASKS.get(task) {
-        return unsafe { (*state).workload };
-    }
-    // SAFETY: `task` is the running task, and its leader a task too.
-    unsafe {
-        if field::<u32>(task, &kernel::OFF_TASK_FLAGS) & PF_IO_WORKER == 0 {
-            return 0;
+    let state = TASKS.get(task);
+    // SAFETY: the record stays valid for the run of the program; `task` is the running task, and its leader a
+    // task too.
+    let workload = unsafe {
+        match state {
+            Some(state) => (*state).workload,
+            None if field::<u32>(task, &kernel::OFF_TASK_FLAGS) & PF_IO_WORKER == 0 => 0,
+            None => {
+                let leader: *const c_void = field(task, &kernel::OFF_TASK_GROUP_LEADER);
+                TASKS.get(leader).map_or(0, |state| (*state).workload)
+            }
         }
-        let leader: *const c_void = field(task, &kernel::OFF_TASK_GROUP_LEADER);
-        TASKS.get(leader).map_or(0, |state| (*state).workload)
+    };
+    Submitter {
+        task,
+        workload,
+        state,
     }
 }
 
-/// Counts a read request that the running task has made in its call.
+/// The workload that the running task does I/O for, 0 where it is in none.
 #[inline(always)]
-pub fn count_request() {
-    if let Some(state) = state(current()) {
+pub fn workload_of_current() -> u32 {
+    submitter().workload
+}
+
+impl Submitter {
+    /// Counts bytes that the task submits in its call.
+    #[inline(always)]
+    pub fn count(self, operation: Operation, bytes: u32) {
+        let Some(state) = self.state else {
+            return;
+        };
         // SAFETY: the record stays valid for the run of the program, and is the running task's own.
-        unsafe { (*state).requests += 1 };
+        unsafe {
+            match operation {
+                Operation::Read => {
+                    (*state).requests += 1;
+                    (*state).read_bytes += u64::from(bytes);
+                }
+                Operation::Write => (*state).written_bytes += u64::from(bytes),
+                Operation::Flush | Operation::Discard => {}
+            }
+        }
     }
 }
 

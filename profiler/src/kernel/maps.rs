@@ -258,6 +258,7 @@ fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)
         .into_iter()
         .map(|(_, request)| request)
         .filter(|request| idle.contains(&request.slot.stats))
+        .filter(|request| request.made_ns != 0)
         .filter(|request| request.issued_ns != 0 && request.issued_ns < asked_at)
         .map(|request| {
             let own = request.size.saturating_sub(request.foreign_bytes);

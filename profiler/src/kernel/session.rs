@@ -262,6 +262,7 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
         .override_global("FIRST_URING_SERIES", &first_series.uring, true)
         .override_global("FIRST_AIO_SERIES", &first_series.aio, true)
         .override_global("MADE_BY_BIO", &made_by_bio, true)
+        .override_global("REQUESTS_KEPT", &(requests / 4 * 3), true)
         .override_global("PAGE_BYTES", &page_bytes, true)
         .override_global("BTRFS_END", &btrfs_end, true)
         .map_max_entries("CALLS", workloads * MAX_OPERATIONS)

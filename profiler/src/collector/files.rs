@@ -49,7 +49,7 @@ pub fn files(snapshot: &Snapshot, workload: u32) -> Files {
         if top.contains(at) || is_kind {
             rows.push(row(file, counted[*at]));
         } else {
-            add(&mut others, &counted[*at]);
+            others.add(&counted[*at]);
         }
     }
     rows.retain(|row| row.counts != FileCounts::default());
@@ -111,30 +111,6 @@ fn counts(stats: &FileStats) -> FileCounts {
         sequential: calls.sequential,
         unaligned: calls.unaligned,
     }
-}
-
-fn add(sum: &mut FileCounts, one: &FileCounts) {
-    macro_rules! add {
-        ($($name:ident),*) => { $(sum.$name += one.$name;)* };
-    }
-    add!(
-        opens,
-        reads,
-        read_bytes,
-        writes,
-        written_bytes,
-        time_ns,
-        device_read_bytes,
-        device_written_bytes,
-        dirtied_bytes,
-        minor_faults,
-        major_faults,
-        dirtying_faults,
-        major_fault_ns,
-        sequential,
-        unaligned
-    );
-    sum.max_ns = sum.max_ns.max(one.max_ns);
 }
 
 /// How the cache served a workload; none where waits or requests are not known.

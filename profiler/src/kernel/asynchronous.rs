@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use aya::Ebpf;
+use aya::{Ebpf, Pod};
 use ioprof_ebpf::abi::{
     aio::{self, AioStats, AioTotals},
     uring::{self, UringStats, UringTotals},
@@ -55,86 +55,94 @@ pub fn read(
     );
     let numbers = 1..=workloads;
     Ok(Asynchronous {
-        uring: uring_opcodes(ebpf, workloads, first_series.uring, histograms)?,
+        uring: opcodes(ebpf, workloads, &of_uring(first_series.uring), histograms)?,
         uring_totals: numbers
             .clone()
             .map(|workload| uring_totals.get(&workload, 0).map_err(refused(URING)))
             .collect::<Result<_, _>>()?,
-        aio: aio_opcodes(ebpf, workloads, first_series.aio, histograms)?,
+        aio: opcodes(ebpf, workloads, &of_aio(first_series.aio), histograms)?,
         aio_totals: numbers
             .map(|workload| aio_totals.get(&workload, 0).map_err(refused(AIO)))
             .collect::<Result<_, _>>()?,
     })
 }
 
-fn uring_opcodes(
-    ebpf: &Ebpf,
-    workloads: u32,
+/// Where the numbers of the opcodes stand.
+struct Numbers<T> {
+    map: &'static str,
+    opcodes: u32,
+    index: fn(u32, u32) -> u32,
     first_series: u32,
-    histograms: &Histograms<'_>,
-) -> Result<Vec<Opcode<UringStats>>, Error> {
-    const MAP: &str = "URING_STATS";
-    let map = per_cpu_array::<UringStats>(ebpf, MAP)?;
-    let mut opcodes = Vec::new();
-    for workload in 1..=workloads {
-        for opcode in 0..uring::OPCODES {
-            let index = uring::index(workload, opcode);
-            let mut stats = UringStats::default();
-            for cpu in map.get(&index, 0).map_err(refused(MAP))?.iter() {
-                stats.submissions += cpu.submissions;
-                stats.silent += cpu.silent;
-                stats.unseen += cpu.unseen;
-                stats.latency.merge(&cpu.latency);
-                stats.results += cpu.results;
-                stats.errors += cpu.errors;
-                stats.inline += cpu.inline;
-                stats.polled += cpu.polled;
-                stats.worker += cpu.worker;
-            }
-            if stats.submissions > 0 {
-                opcodes.push(Opcode {
-                    workload,
-                    opcode,
-                    stats,
-                    latency: histograms.series(first_series + index)?,
-                });
-            }
-        }
-    }
-    Ok(opcodes)
+    /// Takes in what another CPU saw.
+    merge: fn(&mut T, &T),
+    submissions: fn(&T) -> u64,
 }
 
-fn aio_opcodes(
+/// The opcodes that were used.
+fn opcodes<T: Pod + Default>(
     ebpf: &Ebpf,
     workloads: u32,
-    first_series: u32,
+    numbers: &Numbers<T>,
     histograms: &Histograms<'_>,
-) -> Result<Vec<Opcode<AioStats>>, Error> {
-    const MAP: &str = "AIO_STATS";
-    let map = per_cpu_array::<AioStats>(ebpf, MAP)?;
-    let mut opcodes = Vec::new();
+) -> Result<Vec<Opcode<T>>, Error> {
+    let map = per_cpu_array::<T>(ebpf, numbers.map)?;
+    let mut used = Vec::new();
     for workload in 1..=workloads {
-        for opcode in 0..aio::OPCODES {
-            let index = aio::index(workload, opcode);
-            let mut stats = AioStats::default();
-            for cpu in map.get(&index, 0).map_err(refused(MAP))?.iter() {
-                stats.submissions += cpu.submissions;
-                stats.unseen += cpu.unseen;
-                stats.latency.merge(&cpu.latency);
-                stats.results += cpu.results;
-                stats.errors += cpu.errors;
+        for opcode in 0..numbers.opcodes {
+            let index = (numbers.index)(workload, opcode);
+            let mut stats = T::default();
+            for cpu in map.get(&index, 0).map_err(refused(numbers.map))?.iter() {
+                (numbers.merge)(&mut stats, cpu);
             }
-            if stats.submissions > 0 {
-                opcodes.push(Opcode {
+            if (numbers.submissions)(&stats) > 0 {
+                used.push(Opcode {
                     workload,
                     opcode,
                     stats,
-                    latency: histograms.series(first_series + index)?,
+                    latency: histograms.series(numbers.first_series + index)?,
                 });
             }
         }
     }
-    Ok(opcodes)
+    Ok(used)
+}
+
+const fn of_uring(first_series: u32) -> Numbers<UringStats> {
+    Numbers {
+        map: "URING_STATS",
+        opcodes: uring::OPCODES,
+        index: uring::index,
+        first_series,
+        merge: |sum, cpu| {
+            sum.submissions += cpu.submissions;
+            sum.silent += cpu.silent;
+            sum.unseen += cpu.unseen;
+            sum.latency.merge(&cpu.latency);
+            sum.results += cpu.results;
+            sum.errors += cpu.errors;
+            sum.inline += cpu.inline;
+            sum.polled += cpu.polled;
+            sum.worker += cpu.worker;
+        },
+        submissions: |stats| stats.submissions,
+    }
+}
+
+const fn of_aio(first_series: u32) -> Numbers<AioStats> {
+    Numbers {
+        map: "AIO_STATS",
+        opcodes: aio::OPCODES,
+        index: aio::index,
+        first_series,
+        merge: |sum, cpu| {
+            sum.submissions += cpu.submissions;
+            sum.unseen += cpu.unseen;
+            sum.latency.merge(&cpu.latency);
+            sum.results += cpu.results;
+            sum.errors += cpu.errors;
+        },
+        submissions: |stats| stats.submissions,
+    }
 }
 
 /// The names of io_uring's opcodes by number, `enum io_uring_op` of include/uapi/linux/io_uring.h.

@@ -61,6 +61,33 @@ pub struct FileCounts {
     pub unaligned: u64,
 }
 
+impl FileCounts {
+    /// Takes in what was done to another file.
+    pub fn add(&mut self, other: &Self) {
+        macro_rules! add {
+            ($($name:ident),*) => { $(self.$name += other.$name;)* };
+        }
+        add!(
+            opens,
+            reads,
+            read_bytes,
+            writes,
+            written_bytes,
+            time_ns,
+            device_read_bytes,
+            device_written_bytes,
+            dirtied_bytes,
+            minor_faults,
+            major_faults,
+            dirtying_faults,
+            major_fault_ns,
+            sequential,
+            unaligned
+        );
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+}
+
 /// One file, or all of a kind that have no names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {

@@ -70,6 +70,23 @@ pub struct Check {
     pub kernel: u64,
 }
 
+impl Check {
+    /// Whether the two differ by more than a hundredth, and more than the beginning and the end of a run can
+    /// make, with nothing known that makes them differ.
+    pub fn is_off(&self) -> bool {
+        let difference = self.counted.abs_diff(self.kernel);
+        let at_the_ends = if self.what.is_count() { 256 } else { 1 << 20 };
+        let is_known = match self.what {
+            // fs/exec.c reads the heads of programs on behalf of the task.
+            CheckKind::CallReadBytes => self.counted < self.kernel,
+            // io_uring's workers are threads whose accounts the kernel keeps apart.
+            CheckKind::BlockReadBytes => self.counted > self.kernel,
+            what => !what.must_agree(),
+        };
+        !is_known && difference > at_the_ends && difference > self.kernel / 100
+    }
+}
+
 /// What is compared, and with what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -94,14 +94,7 @@ fn files(files: &Files, style: Style) -> String {
     }
     let mut rest = files.other_counts;
     for file in files.top.iter().skip(FILES) {
-        let counts = &file.counts;
-        rest.reads += counts.reads;
-        rest.writes += counts.writes;
-        rest.read_bytes += counts.read_bytes;
-        rest.written_bytes += counts.written_bytes;
-        rest.time_ns += counts.time_ns;
-        rest.device_read_bytes += counts.device_read_bytes;
-        rest.device_written_bytes += counts.device_written_bytes;
+        rest.add(&file.counts);
     }
     let others = files.others + files.top.len().saturating_sub(FILES) as u64;
     if rest != FileCounts::default() {

@@ -33,6 +33,10 @@ pub fn alarm(ledger: &Ledger) -> Option<String> {
             printable(reason)
         ));
     }
+    for check in ledger.checks.iter().filter(|check| check.is_off()) {
+        let line = line(check).split_whitespace().collect::<Vec<_>>().join(" ");
+        causes.push(format!("BOOKS DO NOT BALANCE: {line}"));
+    }
     (!causes.is_empty()).then(|| causes.join("\n"))
 }
 
@@ -107,13 +111,6 @@ const fn is_shown(check: &Check) -> bool {
         && (!check.what.is_count() || check.counted != check.kernel)
 }
 
-/// The difference as a part of what the kernel counted.
-#[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
-fn share_of_difference(check: &Check) -> String {
-    let difference = check.counted.abs_diff(check.kernel) as f64;
-    format!(", {}", percent(difference / check.kernel.max(1) as f64))
-}
-
 fn line(check: &Check) -> String {
     let whose = check
         .workload
@@ -134,11 +131,12 @@ fn line(check: &Check) -> String {
         CheckKind::MinorFaults => ("minor faults", "the tasks' own"),
     };
     let number = if check.what.is_count() { count } else { bytes };
+    let part = part(check.counted.abs_diff(check.kernel), check.kernel);
     let difference = match check.counted.cmp(&check.kernel) {
         _ if !check.what.must_agree() => "written back later".to_owned(),
         Ordering::Equal => "the same".to_owned(),
-        Ordering::Less => format!("-{}", number(check.kernel - check.counted)),
-        Ordering::Greater => format!("+{}", number(check.counted - check.kernel)),
+        Ordering::Less => format!("-{}, {part}", number(check.kernel - check.counted)),
+        Ordering::Greater => format!("+{}, {part}", number(check.counted - check.kernel)),
     };
     let why = match check.what {
         // fs/exec.c reads the program's head, and the loader's, on behalf of the task.
@@ -151,13 +149,16 @@ fn line(check: &Check) -> String {
         CheckKind::BlockReadBytes if check.counted > check.kernel => ", by io_uring workers",
         _ => "",
     };
-    let why = match check.what {
-        CheckKind::DeviceOwnedBytes if check.counted != check.kernel => share_of_difference(check),
-        _ => why.to_owned(),
-    };
-    format!(
-        "  {whose}: {what} {}, {source} {} ({difference}{why})\n",
+    let text = format!(
+        "  {whose}: {what} {}, {source} {} ({difference}{why})",
         number(check.counted),
         number(check.kernel)
-    )
+    );
+    let parts: Vec<_> = text.split(", ").map(str::to_owned).collect();
+    format!("{}\n", wrapped(&parts, WIDTH, "    "))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
+fn part(difference: u64, of: u64) -> String {
+    percent(difference as f64 / of.max(1) as f64)
 }

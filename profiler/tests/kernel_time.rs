@@ -38,7 +38,7 @@ const WAITS: [&str; 9] = [
 /// The split of the first workload's time, which must add up.
 fn split(report: &Report) -> &Value {
     let time = &report.workload(0)["time"];
-    let parts = ["user_ns", "calls_ns", "unexplained_ns"];
+    let parts = ["user_ns", "calls_ns", "stolen_ns", "unexplained_ns"];
     let sum: u64 = WAITS
         .iter()
         .chain(&parts)
@@ -65,7 +65,7 @@ fn longest(time: &Value) -> &'static str {
 fn call<'a>(report: &'a Report, name: &str) -> &'a Value {
     items(&report.workload(0)["syscalls"])
         .find(|call| call["name"] == name)
-        .unwrap_or_else(|| panic!("no {name}"))
+        .unwrap_or(&Value::Null)
 }
 
 #[test]

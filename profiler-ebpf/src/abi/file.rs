@@ -22,19 +22,27 @@ map_value!(FileKey, 24);
 impl FileKey {
     /// The row of all files of a workload that have none of their own.
     pub const fn others(workload: u32) -> Self {
-        Self::class(workload, 0)
+        Self {
+            workload,
+            device: 0,
+            inode: 0,
+            generation: 0,
+            padding: 0,
+        }
     }
 
     /// The row of all that is of one kind and has no name: pipes, sockets, directories. `kind` is the type in
     /// `i_mode`, shifted down.
     pub const fn class(workload: u32, kind: u32) -> Self {
         Self {
-            workload,
-            device: kind,
-            inode: 0,
-            generation: 0,
-            padding: 0,
+            device: kind + 1,
+            ..Self::others(workload)
         }
+    }
+
+    /// Whether it is the row of a kind.
+    pub const fn is_class(&self) -> bool {
+        self.inode == 0 && self.device != 0
     }
 }
 

@@ -65,7 +65,7 @@ pub struct TaskState {
     /// The page fault in flight.
     pub fault: FaultState,
 }
-map_value!(TaskState, 808);
+map_value!(TaskState, 784);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -100,4 +100,4 @@ pub struct WorkloadTotals {
     /// Where the time of its threads went, likewise.
     pub times: Times,
 }
-map_value!(WorkloadTotals, 240);
+map_value!(WorkloadTotals, 232);

@@ -24,12 +24,10 @@ pub enum Part {
     Sleep = 7,
     /// Asleep outside of I/O calls.
     Idle = 8,
-    /// Asleep in a call that was under way at attach and is not known.
-    Unknown = 9,
 }
 
 /// How many kinds there are.
-pub const PARTS: usize = 10;
+pub const PARTS: usize = 9;
 
 /// The time of a thread, or a sum over threads; every number only grows.
 #[repr(C)]
@@ -46,7 +44,7 @@ pub struct Times {
     /// Nanoseconds off the CPU by [`Part`].
     pub parts: [u64; PARTS],
 }
-map_value!(Times, 112);
+map_value!(Times, 104);
 
 /// What is kept of a thread to tell its [`Times`]. Only the thread's own switches and calls write the counts,
 /// and its waker the moment of waking.
@@ -84,7 +82,7 @@ pub struct Clock {
     /// What of them is in the workload's totals. Only the iterators and the exit write it.
     pub settled: Times,
 }
-map_value!(Clock, 392);
+map_value!(Clock, 368);
 
 /// The request that a CPU has completed last.
 #[repr(C)]

@@ -17,26 +17,15 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    atomic, depth, histogram,
+    depth, histogram,
     kernel::{self, constant, field, now},
     loss, merge,
     origin::{self, Owned},
+    request,
     syscall::NO_EXIST,
     task::{self, Submitter},
     time,
 };
-
-/// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
-#[btf_map(name = "REQUESTS")]
-static REQUESTS: HashMap<u64, RequestState, 1> = HashMap::new();
-
-/// How many requests have an entry.
-#[btf_map(name = "REQUESTS_USED")]
-static REQUESTS_USED: Array<u64, 1> = Array::new();
-
-/// How many entries may stay there when their requests complete; set at load.
-#[unsafe(no_mangle)]
-static REQUESTS_KEPT: u32 = 0;
 
 #[btf_map(name = "SLOTS")]
 static SLOTS: HashMap<BlockKey, BlockSlot, 1> = HashMap::new();
@@ -56,10 +45,6 @@ static REQ_PREFLUSH: u32 = 0;
 /// The first histogram series after those of the system calls; set at load.
 #[unsafe(no_mangle)]
 static FIRST_BLOCK_SERIES: u32 = 0;
-
-/// 1 where requests are first seen by their bio (kernels before 6.5 have no block_io_start); set at load.
-#[unsafe(no_mangle)]
-static MADE_BY_BIO: u32 = 0;
 
 /// `REQ_OP_MASK` and the operations of include/linux/blk_types.h, which are the same in all kernels.
 const REQ_OP_MASK: u32 = 0xff;
@@ -134,62 +119,13 @@ unsafe fn made(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, si
         behind: owned.behind,
         padding: 0,
     };
-    if !enter(key, &new, now) {
+    if !request::enter(key, &new, now) {
         loss::count(Loss::RequestsFull);
         return;
     }
     depth::begin(slot.own_depth, now);
     depth::begin(slot.device_depth, now);
     time::begin(new.behind, false, now);
-}
-
-/// Records a request; false where there is no room. Its entry is there already where the request was used
-/// before: it stays when the request completes, as there are only so many.
-#[inline(always)]
-fn enter(key: u64, new: &RequestState, now: u64) -> bool {
-    let Some(entry) = REQUESTS.get_ptr_mut(&key) else {
-        if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
-            atomic::add(used, 1);
-        }
-        return REQUESTS.insert(&key, new, NO_EXIST).is_ok();
-    };
-    // SAFETY: the entry stays valid for the run of the program.
-    unsafe {
-        if (*entry).made_ns != 0 {
-            completed_unseen(&*entry, now);
-        }
-        *entry = *new;
-    }
-    true
-}
-
-/// Counts a request whose place is taken by another. It has completed, or its place would not be free: only
-/// when is not known.
-#[inline(always)]
-fn completed_unseen(request: &RequestState, now: u64) {
-    leave(request, now);
-    if let Some(stats) = BLOCK_STATS.get_ptr_mut(request.slot.stats) {
-        // SAFETY: the statistics are this CPU's own, and no other program writes these two.
-        unsafe {
-            (*stats).unseen += 1;
-            (*stats).unseen_bytes += request.size.saturating_sub(request.foreign_bytes);
-        }
-    }
-}
-
-/// A request is over. Its entry is kept, unless it is a bio's, whose address means nothing later, or the table
-/// is filling with requests of devices that have gone.
-#[inline(always)]
-fn forget(key: u64, entry: *mut RequestState) {
-    // SAFETY: the entry stays valid for the run of the program.
-    unsafe { (*entry).made_ns = 0 };
-    if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
-        // SAFETY: the number is in the map, and read whole.
-        let is_filling = unsafe { used.read_volatile() } > constant(&REQUESTS_KEPT).into();
-        if (is_filling || constant(&MADE_BY_BIO) != 0) && REQUESTS.remove(&key).is_ok() {
-            atomic::add(used, 1_u64.wrapping_neg());
-        }
-    }
 }
 
 /// Where the numbers go of a bio that the running task submits to a disk; none for what is not accounted, or
@@ -268,48 +204,10 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
     SLOTS.get_ptr_mut(key).map(|slot| unsafe { *slot })
 }
 
-/// A request is no longer in flight.
-#[inline(always)]
-fn leave(request: &RequestState, now: u64) {
-    depth::end(request.slot.own_depth, now);
-    depth::end(request.slot.device_depth, now);
-    time::end(request.behind, false, now);
-    if request.issued_ns != 0 {
-        time::end(request.behind, true, now);
-    }
-}
-
-/// The record of a request, and the key it is found by.
-#[inline(always)]
-fn find(request: *const c_void) -> Option<(u64, *mut RequestState)> {
-    let key = request as u64;
-    if let Some(state) = REQUESTS.get_ptr_mut(&key) {
-        // SAFETY: the entry stays valid for the run of the program.
-        return unsafe { (*state).made_ns != 0 }.then_some((key, state));
-    }
-    if constant(&MADE_BY_BIO) == 0 {
-        return None;
-    }
-    // SAFETY: `request` is the argument of a tracepoint.
-    let (first, last): (u64, u64) = unsafe {
-        (
-            field(request, &kernel::OFF_REQUEST_BIO),
-            field(request, &kernel::OFF_REQUEST_BIOTAIL),
-        )
-    };
-    // A front merge puts another bio first.
-    let key = if REQUESTS.get_ptr_mut(&first).is_some() {
-        first
-    } else {
-        last
-    };
-    REQUESTS.get_ptr_mut(&key).map(|state| (key, state))
-}
-
 #[btf_tracepoint(function = "block_rq_issue")]
 fn block_issue(ctx: BtfTracePointContext) {
     let request: *const c_void = ctx.arg(0);
-    let Some((key, state)) = find(request) else {
+    let Some((key, state)) = request::find(request) else {
         return;
     };
     // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
@@ -323,10 +221,10 @@ fn block_issue(ctx: BtfTracePointContext) {
         (*state).foreign_bytes += merge::take_foreign(request, &(*state).slot);
         if key != request as u64 {
             let moved = *state;
-            forget(key, state);
-            if !enter(request as u64, &moved, now) {
+            request::forget(key, state);
+            if !request::enter(request as u64, &moved, now) {
                 loss::count(Loss::RequestsFull);
-                leave(&moved, now);
+                request::leave(&moved, now);
             }
         }
     }
@@ -335,7 +233,7 @@ fn block_issue(ctx: BtfTracePointContext) {
 /// The driver had no room for it: it waits again.
 #[btf_tracepoint(function = "block_rq_requeue")]
 fn block_requeue(ctx: BtfTracePointContext) {
-    if let Some((_, state)) = find(ctx.arg(0)) {
+    if let Some((_, state)) = request::find(ctx.arg(0)) {
         // SAFETY: the entry stays valid for the run of the program.
         unsafe {
             if (*state).issued_ns != 0 {
@@ -350,15 +248,15 @@ fn block_requeue(ctx: BtfTracePointContext) {
 #[btf_tracepoint(function = "block_rq_merge")]
 fn block_merge(ctx: BtfTracePointContext) {
     let request: *const c_void = ctx.arg(0);
-    if let Some((key, state)) = find(request) {
+    if let Some((key, state)) = request::find(request) {
         // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
         let merged = unsafe {
             let merged = *state;
             merge::remember_all(request, &merged.slot, merged.foreign_bytes);
             merged
         };
-        leave(&merged, now());
-        forget(key, state);
+        request::leave(&merged, now());
+        request::forget(key, state);
     }
 }
 
@@ -367,7 +265,7 @@ fn block_complete(ctx: BtfTracePointContext) {
     let request: *const c_void = ctx.arg(0);
     let status: u8 = ctx.arg(1);
     let bytes: u32 = ctx.arg(2);
-    let Some((key, state)) = find(request) else {
+    let Some((key, state)) = request::find(request) else {
         // The kernel's own flush requests, and the second end of a write that had one, are without bytes.
         // SAFETY: `request` is the argument of the tracepoint.
         let flags = unsafe { field(request, &kernel::OFF_REQUEST_FLAGS) };
@@ -385,8 +283,8 @@ fn block_complete(ctx: BtfTracePointContext) {
         return;
     }
     let done = *state;
-    forget(key, state);
-    leave(&done, now);
+    request::forget(key, state);
+    request::leave(&done, now);
     count(&done, now, status != 0);
 }
 

@@ -24,8 +24,8 @@ use ioprof_ebpf::abi::{
 use super::{
     atomic, file,
     kernel::{self, constant, field},
-    loss, path,
-    task::{self, TaskIteration},
+    loss, path, task,
+    walk::TaskIteration,
 };
 
 /// By the address of the inode.

@@ -18,10 +18,12 @@ mod origin;
 mod outstanding;
 mod path;
 mod reader;
+mod request;
 mod syscall;
 mod task;
 mod time;
 mod uring;
+mod walk;
 
 /// The licence that the kernel checks before it lends its GPL-only helpers.
 #[unsafe(link_section = "license")]

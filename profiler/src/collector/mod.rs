@@ -2,6 +2,7 @@
 
 mod asynchronous;
 mod block;
+mod cache;
 mod faults;
 mod files;
 mod ledger;
@@ -12,8 +13,9 @@ mod writeback;
 
 pub use asynchronous::{aio, io_uring};
 pub use block::{block, devices};
+pub use cache::cache;
 pub use faults::faults;
-pub use files::{cache, files};
+pub use files::files;
 pub use ledger::{Accounted, ledger};
 pub use self_report::self_checks;
 pub use syscalls::syscalls;

@@ -37,20 +37,22 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
     let totals = snapshot.workloads.get(workload as usize - 1)?;
     let times = &totals.times;
     let off_cpu = off_cpu(&times.parts);
-    let unknown = times.parts[Part::Unknown as usize];
-    let on_cpu = times.thread_ns.saturating_sub(off_cpu.total() + unknown);
+    let on_cpu = times.thread_ns.saturating_sub(off_cpu.total());
     let uncharged = times.uncharged_ns.min(on_cpu);
     let cpu = on_cpu - uncharged;
-    let calls_ns = times
-        .in_call_ns
-        .saturating_sub(times.in_call_off_ns)
-        .min(cpu);
+    // Nobody's can have been more than everybody's.
+    let stolen_ns = uncharged.min(snapshot.stolen_ns);
+    let in_calls = times.in_call_ns.saturating_sub(times.in_call_off_ns);
+    // What was not charged is not known by call: each has its part.
+    let calls_ns = u128::from(in_calls.min(on_cpu)) * u128::from(cpu);
+    let calls_ns = calls_ns.checked_div(on_cpu.into()).unwrap_or(0) as u64;
     Some(Time {
         thread_ns: times.thread_ns,
         user_ns: cpu - calls_ns,
         calls_ns,
         off_cpu,
-        unexplained_ns: unknown + uncharged,
+        stolen_ns,
+        unexplained_ns: uncharged - stolen_ns,
     })
 }
 

@@ -168,7 +168,7 @@ impl Measurement {
                         .threads
                         .saturating_sub(totals.threads_exited + facts.retired_threads),
                     time: collector::time(&snapshot, number),
-                    cache: collector::cache(&snapshot, number),
+                    cache: collector::cache(&snapshot, number, block.as_deref()),
                     files: collector::files(&snapshot, number),
                     self_checks: facts.self_reported.as_ref().map_or_else(Vec::new, |said| {
                         collector::self_checks(said, &syscalls, io_uring.as_ref())

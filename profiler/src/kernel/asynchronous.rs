@@ -9,7 +9,8 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    maps::{Buckets, Histograms, array, per_cpu_array, refused},
+    histograms::{Buckets, Histograms},
+    maps::{array, per_cpu_array, refused},
     series::FirstSeries,
 };
 use crate::error::Error;

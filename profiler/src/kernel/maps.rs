@@ -4,25 +4,23 @@ use aya::{
     Ebpf, Pod,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray},
 };
-use ioprof_ebpf::{
-    abi::{
-        block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
-        cache::{self, CacheStats},
-        dirty::DirtyInode,
-        fault::{self, FaultStats},
-        file::{FileKey, FileStats},
-        loss::Loss,
-        syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
-        task::WorkloadTotals,
-        time::PARTS,
-    },
-    histogram::{Block, OCTAVES},
+use ioprof_ebpf::abi::{
+    block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
+    cache::{self, CacheStats},
+    dirty::DirtyInode,
+    fault::{self, FaultStats},
+    file::{FileKey, FileStats},
+    loss::Loss,
+    syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
+    task::WorkloadTotals,
+    time::PARTS,
 };
 use nix::time::{ClockId, clock_gettime};
 
 use super::{
     asynchronous::{self, Asynchronous},
     files::{self, File},
+    histograms::{Buckets, Histograms},
     one_line,
     own_cost::Cost,
     probes::{Need, PROBES},
@@ -31,9 +29,6 @@ use super::{
     syscalls::OPERATIONS,
 };
 use crate::{error::Error, model::ledger::Probe};
-
-/// Buckets that are not empty: octave, bucket, count.
-pub type Buckets = Vec<(u32, u32, u64)>;
 
 /// One operation of one workload.
 #[derive(Clone, Debug)]
@@ -117,6 +112,8 @@ pub struct Snapshot {
     pub after: Devices,
     /// The time between.
     pub duration_ns: u64,
+    /// Nanoseconds that interrupts and the hypervisor took of all CPUs meanwhile.
+    pub stolen_ns: u64,
 }
 
 impl Snapshot {
@@ -317,7 +314,7 @@ fn faults(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Ve
     const MAP: &str = "FAULTS";
     let map = per_cpu_array::<FaultStats>(ebpf, MAP)?;
     // Their series are the last, one for each workload.
-    let first = (histograms.directory.len() / OCTAVES).saturating_sub(map.len());
+    let first = histograms.count().saturating_sub(map.len());
     (1..=workloads)
         .map(|workload| {
             let mut stats = FaultStats::default();
@@ -354,67 +351,6 @@ fn losses(ebpf: &Ebpf) -> Result<Vec<(Loss, u64)>, Error> {
             Ok((*loss, count))
         })
         .collect()
-}
-
-/// The directory and its blocks of buckets.
-pub struct Histograms<'a> {
-    directory: Array<&'a MapData, u64>,
-    blocks: PerCpuArray<&'a MapData, Block>,
-}
-
-impl<'a> Histograms<'a> {
-    const DIRECTORY: &'static str = "DIRECTORY";
-    const BLOCKS: &'static str = "BLOCKS";
-
-    fn new(ebpf: &'a Ebpf) -> Result<Self, Error> {
-        Ok(Self {
-            directory: array(ebpf, Self::DIRECTORY)?,
-            blocks: per_cpu_array(ebpf, Self::BLOCKS)?,
-        })
-    }
-
-    /// The buckets of a series that are not empty, all CPUs together.
-    pub fn series(&self, series: u32) -> Result<Buckets, Error> {
-        let mut buckets = Vec::new();
-        for (octave, cells) in self.octaves(series)? {
-            let filled = (0..).zip(cells).filter(|(_, count)| *count > 0);
-            buckets.extend(filled.map(|(bucket, count)| (octave, bucket, count)));
-        }
-        Ok(buckets)
-    }
-
-    /// The first cells of each octave of a series that keeps sums there.
-    fn sums(&self, series: u32) -> Result<Vec<(u32, [u64; PARTS])>, Error> {
-        let octaves = self.octaves(series)?.into_iter();
-        let first = |cells: Block| std::array::from_fn(|part| cells[part]);
-        Ok(octaves
-            .map(|(octave, cells)| (octave, first(cells)))
-            .collect())
-    }
-
-    /// The cells of a series by octave, all CPUs together; those octaves that have any.
-    fn octaves(&self, series: u32) -> Result<Vec<(u32, Block)>, Error> {
-        let mut octaves = Vec::new();
-        for octave in 0..OCTAVES {
-            let number = self
-                .directory
-                .get(&(series * OCTAVES + octave), 0)
-                .map_err(refused(Self::DIRECTORY))? as u32;
-            // Numbers past the end were handed out when none was left, and that was counted as lost.
-            if number == 0 || number >= self.blocks.len() {
-                continue;
-            }
-            let mut sum = Block::default();
-            let cpus = self.blocks.get(&number, 0).map_err(refused(Self::BLOCKS))?;
-            for cpu in cpus.iter() {
-                for (sum, count) in sum.iter_mut().zip(cpu) {
-                    *sum += count;
-                }
-            }
-            octaves.push((octave, sum));
-        }
-        Ok(octaves)
-    }
 }
 
 fn map<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<&'a aya::maps::Map, Error> {

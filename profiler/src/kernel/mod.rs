@@ -4,6 +4,7 @@ pub mod asynchronous;
 pub mod btf;
 mod files;
 mod floor;
+mod histograms;
 mod maps;
 mod mounts;
 mod object;
@@ -18,7 +19,8 @@ mod tasks;
 
 pub use files::File;
 pub use floor::Floor;
-pub use maps::{Buckets, Call, Faults, Requests, Snapshot};
+pub use histograms::Buckets;
+pub use maps::{Call, Faults, Requests, Snapshot};
 pub use mounts::Mounts;
 pub use object::RECORD as OBJECT_RECORD;
 pub use own_cost::{Cost, OwnCost};

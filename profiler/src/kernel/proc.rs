@@ -144,6 +144,17 @@ fn stat(text: &str) -> Option<DeviceStat> {
     })
 }
 
+/// What interrupts and the hypervisor have taken of all CPUs since boot, in nanoseconds: irq, softirq and steal of
+/// proc_stat(5), in ticks of `_SC_CLK_TCK`. None where it is not shown.
+pub fn stolen_ns() -> Option<u64> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let numbers = text.lines().next()?.strip_prefix("cpu ")?;
+    let taken = numbers.split_whitespace().skip(5).take(3);
+    let ticks: u64 = taken.map_while(|word| word.parse::<u64>().ok()).sum();
+    let rate = sysconf(SysconfVar::CLK_TCK).ok()??.cast_unsigned();
+    (ticks * 1_000_000_000).checked_div(rate)
+}
+
 /// Whether a device has no request in flight, by /sys/dev/block/MAJOR:MINOR/inflight; false where that
 /// cannot be known.
 pub fn is_idle((major, minor): (u32, u32)) -> bool {

@@ -58,6 +58,7 @@ pub struct Session {
     messages: Messages,
     cost: OwnCost,
     before: Devices,
+    stolen_before: Option<u64>,
     began: Instant,
 }
 
@@ -132,6 +133,7 @@ impl Session {
             messages,
             cost,
             before,
+            stolen_before: proc::stolen_ns(),
             began,
         })
     }
@@ -231,10 +233,18 @@ impl Session {
             messages: self.messages.take(),
             before: self.before,
             after,
+            stolen_ns: taken_since(self.stolen_before),
             duration_ns,
             ..maps::read(&self.ebpf, self.workloads)?
         })
     }
+}
+
+/// What interrupts and the hypervisor have taken of all CPUs since; none where that is not known.
+fn taken_since(before: Option<u64>) -> u64 {
+    let now = proc::stolen_ns();
+    now.zip(before)
+        .map_or(0, |(now, before)| now.saturating_sub(before))
 }
 
 /// The sizes of the maps for so many workloads, and the constants of this kernel, into the object.

@@ -118,7 +118,7 @@ pub struct Files {
 }
 
 /// How calls that read from regular files were served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cache {
     /// From the page cache, without a request and without waiting.
     pub hits: Served,
@@ -128,6 +128,9 @@ pub struct Cache {
     pub read_ahead_waits: Served,
     /// Past the cache.
     pub direct: Served,
+    /// Bytes read from devices over those that these calls read; none where these are 0. What page faults read is
+    /// among the former.
+    pub read_amplification: Option<f64>,
 }
 
 /// Calls that were served in one way.

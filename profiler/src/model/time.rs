@@ -52,8 +52,10 @@ pub struct Time {
     /// Off the CPU.
     #[serde(flatten)]
     pub off_cpu: OffCpu,
-    /// What is left: time on a CPU that the scheduler has not charged to the thread (the hypervisor or an
-    /// interrupt took it), and sleep in calls that were under way at attach and are not known.
+    /// On a CPU that the scheduler has not charged to the thread, because the hypervisor or an interrupt took it;
+    /// at most what these took of all CPUs.
+    pub stolen_ns: u64,
+    /// On a CPU that the scheduler has not charged, for no known reason.
     pub unexplained_ns: u64,
 }
 

@@ -4,7 +4,7 @@ use super::{Style, table::Table};
 use crate::{
     model::{
         file::{Cache, File, FileCounts, FileKind, Files},
-        report::{BlockOperation, Workload},
+        report::Workload,
     },
     output::format::{bytes, count, digits, printable, time},
 };
@@ -55,32 +55,33 @@ fn served(workload: &Workload, cache: &Cache, style: Style) -> String {
             ]);
         }
     }
-    let asked: u64 = kinds.iter().map(|(_, served)| served.bytes).sum();
     format!(
         "{}{}\n",
         table.render(style),
-        amplification(workload, asked)
+        amplification(workload, cache)
     )
 }
 
 /// Bytes read from devices over bytes asked for.
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn amplification(workload: &Workload, asked: u64) -> String {
-    let read: u64 = workload
-        .block
-        .iter()
-        .flatten()
-        .filter(|block| block.operation == BlockOperation::Read)
-        .map(|block| block.bytes)
-        .sum();
-    if asked == 0 || read == 0 {
-        return String::new();
+fn amplification(workload: &Workload, cache: &Cache) -> String {
+    match cache.read_amplification {
+        Some(ratio) if ratio > 0.0 => {
+            format!(
+                "read amplification {}{}\n",
+                digits(ratio),
+                faulted(workload)
+            )
+        }
+        _ => String::new(),
     }
-    format!(
-        "read amplification {} ({} from devices)\n",
-        digits(read as f64 / asked as f64),
-        bytes(read)
-    )
+}
+
+/// What page faults read is among it, and was asked for by no call.
+fn faulted(workload: &Workload) -> &'static str {
+    match &workload.faults {
+        Some(faults) if faults.major > 0 => ", by page faults too",
+        _ => "",
+    }
 }
 
 fn files(files: &Files, style: Style) -> String {

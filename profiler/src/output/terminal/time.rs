@@ -37,6 +37,7 @@ fn rows(split: &Time) -> Vec<(&'static str, u64)> {
     ];
     let waits = named(&split.off_cpu).into_iter();
     rows.extend(waits.map(|(_, name, ns)| (name, ns)));
+    rows.push(("stolen (hypervisor, interrupts)", split.stolen_ns));
     rows.push(("unexplained", split.unexplained_ns));
     rows
 }

@@ -1,0 +1,121 @@
+//! The table of requests in flight.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap},
+    macros::btf_map,
+};
+use ioprof_ebpf::abi::block::RequestState;
+
+use super::{
+    atomic,
+    block::BLOCK_STATS,
+    depth,
+    kernel::{self, constant, field},
+    syscall::NO_EXIST,
+    time,
+};
+
+/// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
+#[btf_map(name = "REQUESTS")]
+static REQUESTS: HashMap<u64, RequestState, 1> = HashMap::new();
+
+/// How many requests have an entry.
+#[btf_map(name = "REQUESTS_USED")]
+static REQUESTS_USED: Array<u64, 1> = Array::new();
+
+/// How many entries may stay there when their requests complete; set at load.
+#[unsafe(no_mangle)]
+static REQUESTS_KEPT: u32 = 0;
+
+/// 1 where requests are first seen by their bio (kernels before 6.5 have no block_io_start); set at load.
+#[unsafe(no_mangle)]
+static MADE_BY_BIO: u32 = 0;
+
+/// Records a request; false where there is no room. Its entry is there already where the request was used
+/// before: it stays when the request completes, as there are only so many.
+#[inline(always)]
+pub fn enter(key: u64, new: &RequestState, now: u64) -> bool {
+    let Some(entry) = REQUESTS.get_ptr_mut(&key) else {
+        if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
+            atomic::add(used, 1);
+        }
+        return REQUESTS.insert(&key, new, NO_EXIST).is_ok();
+    };
+    // SAFETY: the entry stays valid for the run of the program.
+    unsafe {
+        if (*entry).made_ns != 0 {
+            completed_unseen(&*entry, now);
+        }
+        *entry = *new;
+    }
+    true
+}
+
+/// Counts a request whose place is taken by another. It has completed, or its place would not be free: only
+/// when is not known.
+#[inline(always)]
+fn completed_unseen(request: &RequestState, now: u64) {
+    leave(request, now);
+    if let Some(stats) = BLOCK_STATS.get_ptr_mut(request.slot.stats) {
+        // SAFETY: the statistics are this CPU's own, and no other program writes these two.
+        unsafe {
+            (*stats).unseen += 1;
+            (*stats).unseen_bytes += request.size.saturating_sub(request.foreign_bytes);
+        }
+    }
+}
+
+/// A request is over. Its entry is kept, unless it is a bio's, whose address means nothing later, or the table
+/// is filling with requests of devices that have gone.
+#[inline(always)]
+pub fn forget(key: u64, entry: *mut RequestState) {
+    // SAFETY: the entry stays valid for the run of the program.
+    unsafe { (*entry).made_ns = 0 };
+    if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
+        // SAFETY: the number is in the map, and read whole.
+        let is_filling = unsafe { used.read_volatile() } > constant(&REQUESTS_KEPT).into();
+        if (is_filling || constant(&MADE_BY_BIO) != 0) && REQUESTS.remove(&key).is_ok() {
+            atomic::add(used, 1_u64.wrapping_neg());
+        }
+    }
+}
+
+/// A request is no longer in flight.
+#[inline(always)]
+pub fn leave(request: &RequestState, now: u64) {
+    depth::end(request.slot.own_depth, now);
+    depth::end(request.slot.device_depth, now);
+    time::end(request.behind, false, now);
+    if request.issued_ns != 0 {
+        time::end(request.behind, true, now);
+    }
+}
+
+/// The record of a request, and the key it is found by.
+#[inline(always)]
+pub fn find(request: *const c_void) -> Option<(u64, *mut RequestState)> {
+    let key = request as u64;
+    if let Some(state) = REQUESTS.get_ptr_mut(&key) {
+        // SAFETY: the entry stays valid for the run of the program.
+        return unsafe { (*state).made_ns != 0 }.then_some((key, state));
+    }
+    if constant(&MADE_BY_BIO) == 0 {
+        return None;
+    }
+    // SAFETY: `request` is the argument of a tracepoint.
+    let (first, last): (u64, u64) = unsafe {
+        (
+            field(request, &kernel::OFF_REQUEST_BIO),
+            field(request, &kernel::OFF_REQUEST_BIOTAIL),
+        )
+    };
+    // A front merge puts another bio first.
+    let key = if REQUESTS.get_ptr_mut(&first).is_some() {
+        first
+    } else {
+        last
+    };
+    REQUESTS.get_ptr_mut(&key).map(|state| (key, state))
+}

@@ -12,7 +12,7 @@ use support::{
     device::{Loop, device_below, written_file},
     folder, ioprof, output,
     program::Program,
-    report::number,
+    report::{items, number},
     requirements::{can_profile, skip, tool},
     text,
 };
@@ -146,6 +146,13 @@ fn assert_cold(program: &Program, file: &Path, device: &str) {
         (requests - before, bytes - bytes_before),
         (COUNT, COUNT * PAGE)
     );
+    let rows = items(&cold.report.workload(0)["files"]["top"]);
+    let path = file.to_str().expect("a plain path");
+    let rows: Vec<_> = rows.filter(|row| row["path"] == path).collect();
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    assert_eq!(number(&rows[0]["major_faults"]), COUNT);
+    assert_eq!(number(&rows[0]["device_read_bytes"]), COUNT * PAGE);
+    assert!(number(&rows[0]["major_fault_ns"]) > 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use support::{
     Report,
     attached::Attached,
     device::{Loop, written_file},
-    profile, profile_lossy,
+    ioprof, profile, profile_lossy,
     program::Program,
     report::{items, number},
     requirements::{can_profile, tool},
@@ -212,6 +212,57 @@ fn a_hundred_thousand_files_fill_the_table_and_none_is_lost() {
             "{row:#}"
         );
         assert_eq!(row["path_is_current"], true, "{row:#}");
+    }
+}
+
+#[test]
+fn what_io_uring_does_to_files_counts_in_their_rows() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let folder = support::folder();
+    let out = folder.path().join("run.json");
+    let mut run = ioprof();
+    run.arg("run").arg("-o").arg(&out).arg("async");
+    run.args(["--engine", "uring", "--files", "500", "--file-size", "16K"]);
+    succeed(run.arg("--dir").arg(folder.path()));
+    let report = Report::read(&out);
+    report.assert_nothing_lost();
+    let done = |wanted: &str| -> (u64, u64) {
+        let operations = items(&report.workload(0)["io_uring"]["operations"]);
+        let own = operations.filter(|one| {
+            one["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with(wanted))
+        });
+        own.fold((0, 0), |(count, bytes), one| {
+            (
+                count + number(&one["completions"]),
+                bytes + number(&one["bytes"]),
+            )
+        })
+    };
+    let (reads, read) = done("READ");
+    let (writes, written) = done("WRITE");
+    assert_eq!(
+        (reads + writes, read + written),
+        (500, 500 * 16 * KIB as u64)
+    );
+    // Beside them the workload reads and writes a byte of the socket that lets it begin.
+    let files = &report.workload(0)["files"];
+    let sockets = items(&files["top"]).find(|row| row["kind"] == "sockets");
+    let by_socket = |column: &str| sockets.map_or(0, |row| number(&row[column]));
+    for (column, expected) in [
+        ("reads", reads),
+        ("read_bytes", read),
+        ("writes", writes),
+        ("written_bytes", written),
+    ] {
+        assert_eq!(
+            sum(&report, column) - by_socket(column),
+            expected,
+            "{column}"
+        );
     }
 }
 

@@ -97,6 +97,7 @@ macro_rules! kernel_fields {
             OFF_MOUNT_MNT: "mount" "mnt",
             OFF_VFSMOUNT_ROOT: "vfsmount" "mnt_root",
             OFF_SB_DEV: "super_block" "s_dev",
+            OFF_KIOCB_FILE: "io_kiocb" "file",
             OFF_KIOCB_OPCODE: "io_kiocb" "opcode",
             OFF_KIOCB_FLAGS: "io_kiocb" "flags",
             OFF_KIOCB_RING: "io_kiocb" "ctx",

@@ -99,6 +99,29 @@ impl FileCalls {
         device_written_bytes: 0,
         sizes: [0; SIZES],
     };
+
+    /// Takes in what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        macro_rules! add {
+            ($($name:ident),*) => { $(self.$name += other.$name;)* };
+        }
+        add!(
+            opens,
+            reads,
+            writes,
+            read_bytes,
+            written_bytes,
+            ns,
+            sequential,
+            unaligned,
+            device_read_bytes,
+            device_written_bytes
+        );
+        self.max_ns = self.max_ns.max(other.max_ns);
+        for (sum, one) in self.sizes.iter_mut().zip(other.sizes) {
+            *sum += one;
+        }
+    }
 }
 
 /// The class of a size: 0 below 1 KiB, and one more for each power of two from there.

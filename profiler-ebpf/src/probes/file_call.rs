@@ -7,7 +7,7 @@
 use core::ffi::c_void;
 
 use ioprof_ebpf::abi::{
-    file::{FileCalls, FileKey, FileStats, SIZES, size_class},
+    file::{FileCalls, FileKey, FileStats, OpenFile, SIZES, size_class},
     syscall::CallKind,
     task::TaskState,
 };
@@ -29,9 +29,9 @@ pub struct Call {
     pub failed: bool,
 }
 
-/// What the call did to one of its files.
+/// What a call or a request did to a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Did {
+pub enum Did {
     Read,
     Write,
     Open,
@@ -76,7 +76,7 @@ pub unsafe fn count(
                 return (0, 0);
             }
             // The address of a file that was closed may be that of the new one.
-            settle(state);
+            settle(&mut state.file);
             state.file.file = 0;
             call.result
         } else {
@@ -117,30 +117,35 @@ unsafe fn turn_to(task: *const c_void, state: &mut TaskState, descriptor: u64) -
         let slots: u64 = field(table, &kernel::OFF_FDT_FD);
         read_at::<u64>(slots.wrapping_add(descriptor * 8))
     };
+    keep(&mut state.file, state.workload, file)
+}
+
+/// Makes a file, by the address of its `struct file`, the one that is kept. False where there is none.
+#[inline(always)]
+pub fn keep(open: &mut OpenFile, workload: u32, file: u64) -> bool {
     if file == 0 {
         return false;
     }
     let inode: u64 = read(file, &kernel::OFF_FILE_INODE);
-    if (file, inode) != (state.file.file, state.file.inode) {
-        settle(state);
-        take(state, file, inode);
+    if (file, inode, workload) != (open.file, open.inode, open.key.workload) {
+        settle(open);
+        take(open, workload, file, inode);
     }
     true
 }
 
-/// Takes a file into the thread's record.
 #[inline(always)]
-fn take(state: &mut TaskState, file: u64, inode: u64) {
-    let (key, mode) = file::key(state.workload, inode);
-    state.file.file = file;
-    state.file.inode = inode;
-    state.file.key = key;
-    state.file.mode = mode;
-    state.file.flags = read(file, &kernel::OFF_FILE_FLAGS);
-    state.file.end = 0;
+fn take(open: &mut OpenFile, workload: u32, file: u64, inode: u64) {
+    let (key, mode) = file::key(workload, inode);
+    open.file = file;
+    open.inode = inode;
+    open.key = key;
+    open.mode = mode;
+    open.flags = read(file, &kernel::OFF_FILE_FLAGS);
+    open.end = 0;
     if let Some(row) = file::row_or_new(&key, mode, || path::of_file(file)) {
         // SAFETY: the row is in the map.
-        unsafe { state.file.end = (*row).end };
+        unsafe { open.end = (*row).end };
     }
 }
 
@@ -148,12 +153,42 @@ fn take(state: &mut TaskState, file: u64, inode: u64) {
 #[inline(always)]
 fn add(state: &mut TaskState, did: Did, call: &Call, ns: u64, at: Option<u64>) {
     let open = &mut state.file;
-    let calls = &mut open.calls;
+    let moved = if call.failed { 0 } else { call.result };
+    // The size that a copy asks for is mostly just a large number.
+    let copies = call.kind.has(CallKind::COPIES | CallKind::SENDS);
+    let size = if copies || state.size == UNKNOWN_SIZE {
+        moved
+    } else {
+        state.size
+    };
+    count_one(&mut open.calls, did, ns, moved, size);
+    if !matches!(did, Did::Read | Did::Write) || !file::is_regular(open.mode) {
+        return;
+    }
+    if cache::is_direct(open.flags) {
+        open.calls.device_read_bytes += state.read_bytes;
+        open.calls.device_written_bytes += state.written_bytes;
+    }
+    let begin = match at {
+        Some(at) => at,
+        None => read::<u64>(open.file, &kernel::OFF_FILE_POS).wrapping_sub(moved),
+    };
+    if begin == open.end {
+        open.calls.sequential += 1;
+    }
+    open.end = begin + moved;
+    if (begin | size) & 4095 != 0 {
+        open.calls.unaligned += 1;
+    }
+}
+
+/// Counts one call or request.
+#[inline(always)]
+pub fn count_one(calls: &mut FileCalls, did: Did, ns: u64, moved: u64, size: u64) {
     calls.ns += ns;
     if ns > calls.max_ns {
         calls.max_ns = ns;
     }
-    let moved = if call.failed { 0 } else { call.result };
     match did {
         Did::Read => {
             calls.reads += 1;
@@ -169,50 +204,25 @@ fn add(state: &mut TaskState, did: Did, call: &Call, ns: u64, at: Option<u64>) {
         }
         Did::Other => return,
     }
-    if !file::is_regular(open.mode) {
-        return;
-    }
-    if cache::is_direct(open.flags) {
-        calls.device_read_bytes += state.read_bytes;
-        calls.device_written_bytes += state.written_bytes;
-    }
-    // The size that a copy asks for is mostly just a large number.
-    let copies = call.kind.has(CallKind::COPIES | CallKind::SENDS);
-    let size = if copies || state.size == UNKNOWN_SIZE {
-        moved
-    } else {
-        state.size
-    };
-    let begin = match at {
-        Some(at) => at,
-        None => read::<u64>(open.file, &kernel::OFF_FILE_POS).wrapping_sub(moved),
-    };
-    if begin == open.end {
-        calls.sequential += 1;
-    }
-    open.end = begin + moved;
-    if (begin | size) & 4095 != 0 {
-        calls.unaligned += 1;
-    }
     calls.sizes[size_class(size) & (SIZES - 1)] += 1;
 }
 
-/// Adds what the thread has done to its file to the file's row.
+/// Adds what was done to the file that is kept to the file's row.
 #[inline(always)]
-pub fn settle(state: &mut TaskState) {
-    if state.file.file == 0 {
+pub fn settle(open: &mut OpenFile) {
+    if open.file == 0 {
         return;
     }
-    let others = FileKey::others(state.workload);
-    if let Some(row) = file::row(&state.file.key).or_else(|| file::row(&others)) {
+    let others = FileKey::others(open.key.workload);
+    if let Some(row) = file::row(&open.key).or_else(|| file::row(&others)) {
         // SAFETY: the row is in the map; CPUs share it by atomic operations. Two threads that read one file
         // may overwrite each other's end: then neither reads it in sequence.
         unsafe {
-            (*row).end = state.file.end;
-            add_up(row, &state.file.calls);
+            (*row).end = open.end;
+            add_up(row, &open.calls);
         }
     }
-    state.file.calls = FileCalls::default();
+    open.calls = FileCalls::EMPTY;
 }
 
 /// Adds one set of counts to those of a row.

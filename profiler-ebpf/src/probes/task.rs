@@ -266,7 +266,7 @@ fn process_exit(ctx: BtfTracePointContext) {
         atomic::add(&raw mut (*totals).threads_exited, 1);
         add_accounts(task, state, totals);
         time::settle(&mut *state, totals);
-        file_call::settle(&mut *state);
+        file_call::settle(&mut (*state).file);
         (*state).clock.since_ns = 0;
         (*state).flags = TaskState::EXITED;
     }

@@ -14,6 +14,8 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
+    fields::ABSENT,
+    file::OpenFile,
     loss::Loss,
     uring::{
         FIRST_ERROR_OPERATION, MAX_REQUESTS, OPCODES, UringRequest, UringStats, UringTotals, index,
@@ -21,7 +23,9 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    atomic, depth, file, histogram,
+    atomic, depth, file,
+    file_call::{self, Did},
+    histogram,
     kernel::{self, constant, field, now},
     loss,
     syscall::{NO_EXIST, count_error},
@@ -57,6 +61,18 @@ static COMPLETE_BY_CQE: u32 = 0;
 const SKIP_SUCCESS: u32 = 1 << 6;
 /// `IORING_CQE_F_NOTIF`: not the end of a request, but of the use of its buffer.
 const NOTIFICATION: u32 = 1 << 3;
+
+/// The file of the request that completed last on this CPU, as a thread's record has the one of its last call.
+#[btf_map(name = "URING_FILE")]
+static URING_FILE: PerCpuArray<OpenFile, 1> = PerCpuArray::new();
+
+/// Opcodes that read and write files, of include/uapi/linux/io_uring.h.
+const READV: u32 = 1;
+const WRITEV: u32 = 2;
+const READ_FIXED: u32 = 4;
+const WRITE_FIXED: u32 = 5;
+const READ: u32 = 22;
+const WRITE: u32 = 23;
 
 /// From here on entries of completed requests are removed rather than kept.
 const CROWDED: u64 = MAX_REQUESTS as u64 / 4 * 3;
@@ -203,7 +219,9 @@ fn uring_complete(ctx: BtfTracePointContext) {
     if done.flags & UringRequest::SILENT == 0 {
         leave(done.workload, now);
     }
-    count(&ctx, &done, now.wrapping_sub(done.submitted_ns), result);
+    let latency = now.wrapping_sub(done.submitted_ns);
+    count(&ctx, &done, latency, result);
+    count_for_file(key, &done, latency, result);
     make_room(key);
 }
 
@@ -262,6 +280,34 @@ fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, resul
     } else if is_submitting(ctx) {
         stats.inline += 1;
     }
+}
+
+/// Counts a request for its file, which it holds until it is freed, after its completion.
+#[inline(always)]
+fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) {
+    if constant(&kernel::OFF_KIOCB_FILE) == ABSENT {
+        return;
+    }
+    let file: u64 = file::read(request, &kernel::OFF_KIOCB_FILE);
+    let Some(open) = URING_FILE.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes it.
+    let open = unsafe { &mut *open };
+    if !file_call::keep(open, done.workload, file) {
+        return;
+    }
+    let did = match done.opcode {
+        READV | READ_FIXED | READ => Did::Read,
+        WRITEV | WRITE_FIXED | WRITE => Did::Write,
+        _ => Did::Other,
+    };
+    let moved = if result < 0 {
+        0
+    } else {
+        u64::from(result.unsigned_abs())
+    };
+    file_call::count_one(&mut open.calls, did, latency, moved, moved);
 }
 
 /// Whether the ring is just taking submissions: it posts what was done meanwhile before it commits the

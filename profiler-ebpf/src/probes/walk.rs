@@ -75,7 +75,7 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
             time::settle(&mut *state, totals);
             // A thread that runs is left to itself, which counts at the same time.
             if field::<u32>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
-                file_call::settle(&mut *state);
+                file_call::settle(&mut (*state).file);
             }
             add_accounts(task, state, totals);
             // So that the next walk adds what comes after this one.
@@ -97,7 +97,7 @@ fn settle_files(ctx: *mut TaskIteration) -> c_long {
             && let Some(state) = state(task)
             && (*state).flags & TaskState::EXITED == 0
         {
-            file_call::settle(&mut *state);
+            file_call::settle(&mut (*state).file);
         }
     }
     0

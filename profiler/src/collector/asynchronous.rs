@@ -9,8 +9,8 @@ use crate::{
         probes::Need,
     },
     model::{
-        asynchronous::{Aio, AioOperation, IoUring, UringOperation, moves_bytes},
-        report::QueueDepth,
+        asynchronous::{Aio, AioOperation, Direction, IoUring, UringOperation, moves_bytes},
+        report::{QueueDepth, Syscall},
     },
 };
 
@@ -58,6 +58,22 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
         unmatched_completions: totals.unmatched,
         operations,
     })
+}
+
+/// Bytes that a workload moved by no system call; none where it used io_uring, and the probes for that are
+/// missing.
+pub fn moved_beside(
+    io_uring: Option<&IoUring>,
+    aio: &Aio,
+    syscalls: &[Syscall],
+    wanted: Direction,
+) -> Option<u64> {
+    let by_uring = match io_uring {
+        Some(io_uring) => io_uring.moved(wanted).0,
+        None if syscalls.iter().any(|call| call.name == "io_uring_enter") => return None,
+        None => 0,
+    };
+    Some(by_uring + aio.moved(wanted).0)
 }
 
 /// What a workload did by io_submit in `wall_ns`. It is seen by the calls, whose probes are always there.

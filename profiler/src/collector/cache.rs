@@ -19,7 +19,14 @@ use crate::{
 };
 
 /// How the cache served a workload; none where waits or requests are not known.
-pub fn cache(snapshot: &Snapshot, workload: u32, block: Option<&[Block]>) -> Option<Cache> {
+///
+/// `beside` is what it read by no system call, where that is known.
+pub fn cache(
+    snapshot: &Snapshot,
+    workload: u32,
+    beside: Option<u64>,
+    block: Option<&[Block]>,
+) -> Option<Cache> {
     if !snapshot.has(Need::Time) || !snapshot.has(Need::Block) {
         return None;
     }
@@ -42,7 +49,7 @@ pub fn cache(snapshot: &Snapshot, workload: u32, block: Option<&[Block]>) -> Opt
     let (read_ahead_waits, direct) = (told(Served::Wait)?, told(Served::Direct)?);
     let asked = hits.bytes + misses.bytes + read_ahead_waits.bytes + direct.bytes;
     Some(Cache {
-        read_amplification: amplification(block, asked),
+        read_amplification: amplification(block, beside.map(|bytes| bytes + asked)),
         hits,
         misses,
         read_ahead_waits,
@@ -51,12 +58,13 @@ pub fn cache(snapshot: &Snapshot, workload: u32, block: Option<&[Block]>) -> Opt
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
-fn amplification(block: Option<&[Block]>, asked: u64) -> Option<f64> {
+fn amplification(block: Option<&[Block]>, asked: Option<u64>) -> Option<f64> {
+    let asked = asked.filter(|bytes| *bytes > 0)?;
     let reads = block?
         .iter()
         .filter(|row| row.operation == BlockOperation::Read);
     let read: u64 = reads.map(|row| row.bytes).sum();
-    (asked > 0).then(|| read as f64 / asked as f64)
+    Some(read as f64 / asked as f64)
 }
 
 /// All calls that read, without those that were no hits.

@@ -11,7 +11,7 @@ mod syscalls;
 mod time;
 mod writeback;
 
-pub use asynchronous::{aio, io_uring};
+pub use asynchronous::{aio, io_uring, moved_beside};
 pub use block::{block, devices};
 pub use cache::cache;
 pub use faults::faults;

@@ -8,14 +8,13 @@ use crate::{
     model::report::{Block, BlockOperation, Origin, Syscall, Writeback},
 };
 
-/// Calls that have bytes written which are the result of no call.
-const BESIDE: [&str; 2] = ["io_uring_enter", "io_submit"];
-
-/// What became of a workload's dirty pages; none where a probe for it is missing.
+/// What became of a workload's dirty pages; none where a probe for it is missing. `beside` is what it wrote by no
+/// system call, where that is known.
 pub fn writeback(
     snapshot: &Snapshot,
     workload: u32,
     syscalls: &[Syscall],
+    beside: Option<u64>,
     block: Option<&[Block]>,
 ) -> Option<Writeback> {
     let block = block.filter(|_| snapshot.has(Need::Block) && snapshot.has(Need::Writeback))?;
@@ -54,8 +53,7 @@ pub fn writeback(
         mapped_bytes,
         write_amplification: amplification(
             written(Origin::Thread) + written_bytes,
-            mapped_bytes,
-            syscalls,
+            beside.map(|bytes| bytes + mapped_bytes + written_by_calls(syscalls)),
         ),
     })
 }
@@ -77,19 +75,17 @@ fn left(inode: &DirtyInode, workload: u32) -> u64 {
         .unwrap_or(own)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
-fn amplification(written: u64, mapped: u64, syscalls: &[Syscall]) -> Option<f64> {
-    let is_beside = |call: &Syscall| BESIDE.contains(&call.name.as_str());
-    if syscalls.iter().any(is_beside) {
-        return None;
-    }
-    let called: u64 = syscalls
+fn written_by_calls(syscalls: &[Syscall]) -> u64 {
+    let writing = syscalls
         .iter()
-        .filter(|call| WRITING.contains(&call.name.as_str()))
-        .filter_map(|call| call.bytes)
-        .sum();
-    let asked = called + mapped;
-    (asked > 0).then(|| written as f64 / asked as f64)
+        .filter(|call| WRITING.contains(&call.name.as_str()));
+    writing.filter_map(|call| call.bytes).sum()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
+fn amplification(written: u64, asked: Option<u64>) -> Option<f64> {
+    let asked = asked.filter(|bytes| *bytes > 0)?;
+    Some(written as f64 / asked as f64)
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use crate::{
     collector::{self, Accounted, Context},
     error::Error,
     kernel::{Mounts, OwnCost, Session, Settings, probes::Without},
-    model::report::{Exit, Host, Kind, Report, SCHEMA, Workload},
+    model::{
+        asynchronous::Direction,
+        report::{Exit, Host, Kind, Report, SCHEMA, Workload},
+    },
 };
 
 /// What is known of a workload beside what the probes count.
@@ -151,6 +154,11 @@ impl Measurement {
                 let syscalls = collector::syscalls(&snapshot, number);
                 let wall_ns = nanoseconds(facts.wall);
                 let io_uring = collector::io_uring(&snapshot, number, wall_ns);
+                let aio = collector::aio(&snapshot, number, wall_ns);
+                let beside = |direction| {
+                    collector::moved_beside(io_uring.as_ref(), &aio, &syscalls, direction)
+                };
+                let (read, written) = (beside(Direction::Read), beside(Direction::Written));
                 let block = collector::block(&snapshot, &context, number);
                 Workload {
                     name: facts.name,
@@ -168,16 +176,22 @@ impl Measurement {
                         .threads
                         .saturating_sub(totals.threads_exited + facts.retired_threads),
                     time: collector::time(&snapshot, number),
-                    cache: collector::cache(&snapshot, number, block.as_deref()),
+                    cache: collector::cache(&snapshot, number, read, block.as_deref()),
                     files: collector::files(&snapshot, number),
                     self_checks: facts.self_reported.as_ref().map_or_else(Vec::new, |said| {
                         collector::self_checks(said, &syscalls, io_uring.as_ref())
                     }),
-                    writeback: collector::writeback(&snapshot, number, &syscalls, block.as_deref()),
+                    writeback: collector::writeback(
+                        &snapshot,
+                        number,
+                        &syscalls,
+                        written,
+                        block.as_deref(),
+                    ),
                     syscalls,
                     block,
                     io_uring,
-                    aio: collector::aio(&snapshot, number, wall_ns),
+                    aio,
                     faults: collector::faults(&snapshot, number),
                     self_reported: facts.self_reported,
                 }

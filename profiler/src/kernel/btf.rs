@@ -18,8 +18,9 @@ const CALL_REGISTERS: [&str; 6] = ["orig_ax", "di", "si", "dx", "r10", "r8"];
 
 /// Fields that not every architecture or configuration has. The probes ask before they read them, or cannot
 /// be attached without them.
-const OPTIONAL: [&str; 16] = [
+const OPTIONAL: [&str; 17] = [
     "OFF_TASK_STATUS",
+    "OFF_KIOCB_FILE",
     "OFF_KIOCB_OPCODE",
     "OFF_KIOCB_FLAGS",
     "OFF_KIOCB_RING",

@@ -10,11 +10,11 @@ use std::{
 use aya::Ebpf;
 use ioprof_ebpf::abi::{
     block::device_number,
-    file::{FileKey, FileStats, PATH_BYTES, Path},
+    file::{FileKey, FileStats, OpenFile, PATH_BYTES, Path},
 };
 
 use super::{
-    maps::{FILES, array, entries, refused},
+    maps::{FILES, array, entries, per_cpu_array, refused},
     mounts::Mounts,
 };
 use crate::error::Error;
@@ -37,8 +37,9 @@ pub fn read(ebpf: &Ebpf) -> Result<Vec<File>, Error> {
     const PATHS: &str = "PATHS";
     let paths = array::<Path>(ebpf, PATHS)?;
     let mounts = Mounts::now();
-    entries::<FileKey, FileStats>(ebpf, FILES)?
-        .into_iter()
+    let mut rows = entries::<FileKey, FileStats>(ebpf, FILES)?;
+    add_kept(ebpf, &mut rows)?;
+    rows.into_iter()
         .map(|(key, stats)| {
             let mut file = File {
                 key,
@@ -56,6 +57,22 @@ pub fn read(ebpf: &Ebpf) -> Result<Vec<File>, Error> {
             Ok(file)
         })
         .collect()
+}
+
+/// Adds what io_uring's requests did to the file that each CPU still keeps.
+fn add_kept(ebpf: &Ebpf, rows: &mut [(FileKey, FileStats)]) -> Result<(), Error> {
+    const MAP: &str = "URING_FILE";
+    let kept = per_cpu_array::<OpenFile>(ebpf, MAP)?;
+    for open in kept.get(&0, 0).map_err(refused(MAP))?.iter() {
+        let others = FileKey::others(open.key.workload);
+        let row = [open.key, others]
+            .into_iter()
+            .find_map(|wanted| rows.iter().position(|(key, _)| *key == wanted));
+        if let Some(row) = row {
+            rows[row].1.calls.add(&open.calls);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a path leads to the file. The inode's number alone is compared: btrfs shows each subvolume under a

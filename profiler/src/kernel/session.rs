@@ -219,7 +219,10 @@ impl Session {
         }
         // The living once more, with what the kernel has counted for them by now.
         tasks::account_living(&mut self.ebpf)?;
-        probes::detach(&mut self.ebpf, &["syscall_enter", "syscall_exit"]);
+        probes::detach(
+            &mut self.ebpf,
+            &["syscall_enter", "syscall_exit", "uring_complete"],
+        );
         tasks::settle_files(&mut self.ebpf)?;
         tasks::examine_dirty(&mut self.ebpf)?;
         self.logger.flush();

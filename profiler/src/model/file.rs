@@ -128,8 +128,8 @@ pub struct Cache {
     pub read_ahead_waits: Served,
     /// Past the cache.
     pub direct: Served,
-    /// Bytes read from devices over those that these calls read; none where these are 0. What page faults read is
-    /// among the former.
+    /// Bytes read from devices over those that it read by these calls, io_uring and io_submit(2); none where these
+    /// are 0 or not known. What page faults read is among the former.
     pub read_amplification: Option<f64>,
 }
 

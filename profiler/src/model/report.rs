@@ -137,9 +137,8 @@ pub struct Writeback {
     pub cancelled_bytes: u64,
     /// Bytes that were still dirty when the run ended.
     pub dirty_bytes_left: u64,
-    /// Bytes written to devices by its threads and by others for it, over the bytes that its calls wrote and
-    /// `mapped_bytes`; none where these are 0, or where it used io_uring or io_submit(2), whose bytes are in no
-    /// call.
+    /// Bytes written to devices by its threads and by others for it, over the bytes that it wrote by calls,
+    /// io_uring and io_submit(2), and `mapped_bytes`; none where these are 0 or not known.
     pub write_amplification: Option<f64>,
 }
 

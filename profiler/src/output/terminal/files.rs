@@ -27,9 +27,6 @@ fn served(workload: &Workload, cache: &Cache, style: Style) -> String {
         ("read-ahead wait", &cache.read_ahead_waits),
         ("direct", &cache.direct),
     ];
-    if kinds.iter().all(|(_, served)| served.latency.count == 0) {
-        return String::new();
-    }
     let header = [
         "reads of files",
         "calls",
@@ -55,11 +52,13 @@ fn served(workload: &Workload, cache: &Cache, style: Style) -> String {
             ]);
         }
     }
-    format!(
-        "{}{}\n",
-        table.render(style),
-        amplification(workload, cache)
-    )
+    let amplification = amplification(workload, cache);
+    let is_used = kinds.iter().any(|(_, served)| served.latency.count > 0);
+    match (is_used, amplification.is_empty()) {
+        (false, true) => String::new(),
+        (false, false) => format!("{amplification}\n"),
+        (true, _) => format!("{}{amplification}\n", table.render(style)),
+    }
 }
 
 /// Bytes read from devices over bytes asked for.

@@ -5,7 +5,7 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray},
 };
 use ioprof_ebpf::abi::{
-    block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
+    block::{BlockKey, BlockStats, Depth, DepthKey},
     cache::{self, CacheStats},
     dirty::DirtyInode,
     fault::{self, FaultStats},
@@ -15,7 +15,6 @@ use ioprof_ebpf::abi::{
     task::WorkloadTotals,
     time::PARTS,
 };
-use nix::time::{ClockId, clock_gettime};
 
 use super::{
     asynchronous::{self, Asynchronous},
@@ -24,7 +23,8 @@ use super::{
     one_line,
     own_cost::Cost,
     probes::{Need, PROBES},
-    proc::{self, Devices},
+    proc::Devices,
+    requests::{self, AtOnce},
     series::FirstSeries,
     syscalls::OPERATIONS,
 };
@@ -127,28 +127,25 @@ impl Snapshot {
     }
 }
 
-/// Reads everything.
-pub fn read(ebpf: &Ebpf, workloads: u32) -> Result<Snapshot, Error> {
+/// Reads everything else.
+pub fn read(ebpf: &Ebpf, workloads: u32, at_once: AtOnce) -> Result<Snapshot, Error> {
     let histograms = Histograms::new(ebpf)?;
-    let depths = depths(ebpf)?;
-    // After the depths: a span that began before they were read has begun before this.
-    let read_at_ns = now_ns()?;
     Ok(Snapshot {
         calls: calls(ebpf, workloads, &histograms)?,
         errors: entries(ebpf, "ERRORS")?,
-        requests: requests(ebpf, workloads, &histograms)?,
+        requests: requests::requests(at_once.slots, workloads, &histograms)?,
         files: files::read(ebpf)?,
         cache: cache(ebpf, workloads, &histograms)?,
         faults: faults(ebpf, workloads, &histograms)?,
         asynchronous: asynchronous::read(ebpf, workloads, &histograms)?,
         dirty: dirty(ebpf)?,
         mapped: mapped(ebpf, workloads)?,
-        depths,
+        depths: at_once.depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
             .collect::<Result<_, _>>()?,
         losses: losses(ebpf)?,
-        read_at_ns,
+        read_at_ns: at_once.read_at_ns,
         ..Snapshot::default()
     })
 }
@@ -241,75 +238,6 @@ fn cache(
         .collect()
 }
 
-/// Requests whose completion was not seen and whose place nobody has taken since: those still recorded as
-/// issued on a device that has none in flight, by slot with their bytes.
-fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)>, Error> {
-    let asked_at = now_ns()?;
-    let idle: Vec<u32> = slots
-        .iter()
-        .filter(|(key, _)| proc::is_idle(block::device_number(key.device)))
-        .map(|(_, slot)| slot.stats)
-        .collect();
-    let recorded = entries::<u64, RequestState>(ebpf, "REQUESTS")?;
-    Ok(recorded
-        .into_iter()
-        .map(|(_, request)| request)
-        .filter(|request| idle.contains(&request.slot.stats))
-        .filter(|request| request.made_ns != 0)
-        .filter(|request| request.issued_ns != 0 && request.issued_ns < asked_at)
-        .map(|request| {
-            let own = request.size.saturating_sub(request.foreign_bytes);
-            (request.slot.stats, own)
-        })
-        .collect())
-}
-
-/// Nanoseconds of the monotonic clock, which the probes use.
-fn now_ns() -> Result<u64, Error> {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_err(Error::system("reading the monotonic clock"))?;
-    Ok(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned())
-}
-
-fn requests(
-    ebpf: &Ebpf,
-    workloads: u32,
-    histograms: &Histograms<'_>,
-) -> Result<Vec<Requests>, Error> {
-    const MAP: &str = "BLOCK_STATS";
-    let map = per_cpu_array::<BlockStats>(ebpf, MAP)?;
-    let first = FirstSeries::new(workloads).block;
-    let slots = entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")?;
-    let unseen = unseen(ebpf, &slots)?;
-    let mut requests = Vec::new();
-    for (key, slot) in slots {
-        let mut stats = BlockStats::default();
-        for (_, bytes) in unseen.iter().filter(|(number, _)| *number == slot.stats) {
-            stats.unseen += 1;
-            stats.unseen_bytes += bytes;
-        }
-        for cpu in map.get(&slot.stats, 0).map_err(refused(MAP))?.iter() {
-            stats.size.merge(&cpu.size);
-            stats.queue.merge(&cpu.queue);
-            stats.service.merge(&cpu.service);
-            stats.errors += cpu.errors;
-            stats.bytes += cpu.bytes;
-            stats.merged_bytes += cpu.merged_bytes;
-            stats.unseen += cpu.unseen;
-            stats.unseen_bytes += cpu.unseen_bytes;
-        }
-        let series = block::series(first, slot.stats);
-        requests.push(Requests {
-            key,
-            stats,
-            queue: histograms.series(series)?,
-            service: histograms.series(series + 1)?,
-            size: histograms.series(series + 2)?,
-        });
-    }
-    Ok(requests)
-}
-
 fn faults(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec<Faults>, Error> {
     const MAP: &str = "FAULTS";
     let map = per_cpu_array::<FaultStats>(ebpf, MAP)?;
@@ -325,18 +253,6 @@ fn faults(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Ve
                 stats,
                 major: histograms.series(fault::series(first, workload))?,
             })
-        })
-        .collect()
-}
-
-fn depths(ebpf: &Ebpf) -> Result<Vec<(DepthKey, Depth)>, Error> {
-    const MAP: &str = "DEPTHS";
-    let map = array::<Depth>(ebpf, MAP)?;
-    entries::<DepthKey, u64>(ebpf, "DEPTH_NUMBERS")?
-        .into_iter()
-        .map(|(key, number)| {
-            let depth = map.get(&(number as u32), 0).map_err(refused(MAP))?;
-            Ok((key, depth))
         })
         .collect()
 }

@@ -12,6 +12,7 @@ mod own_cost;
 pub mod privileges;
 pub mod probes;
 pub mod proc;
+mod requests;
 mod series;
 mod session;
 pub mod syscalls;

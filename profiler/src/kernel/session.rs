@@ -29,6 +29,7 @@ use super::{
     own_cost::OwnCost,
     probes::{self, PROBES, Without},
     proc::{self, Devices},
+    requests,
     series::FirstSeries,
     syscalls,
     tasks::{self, Origin},
@@ -217,6 +218,9 @@ impl Session {
                 measured_ns: runs.map(|runs| runs.time_ns),
             });
         }
+        let duration_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let after = Devices::now();
+        let at_once = requests::read_at_once(&self.ebpf)?;
         // The living once more, with what the kernel has counted for them by now.
         tasks::account_living(&mut self.ebpf)?;
         probes::detach(
@@ -228,8 +232,6 @@ impl Session {
         self.logger.flush();
         let measured_ns = probes.iter().filter_map(|probe| probe.measured_ns).sum();
         let cost = self.cost.over_all(measured_ns);
-        let duration_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let after = Devices::now();
         Ok(Snapshot {
             probes,
             cost,
@@ -238,7 +240,7 @@ impl Session {
             after,
             stolen_ns: taken_since(self.stolen_before),
             duration_ns,
-            ..maps::read(&self.ebpf, self.workloads)?
+            ..maps::read(&self.ebpf, self.workloads, at_once)?
         })
     }
 }

@@ -1,0 +1,125 @@
+//! Reading the requests and their depths.
+
+use aya::Ebpf;
+use ioprof_ebpf::abi::block::{
+    self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState,
+};
+use nix::time::{ClockId, clock_gettime};
+
+use super::{
+    histograms::Histograms,
+    maps::{Requests, array, entries, per_cpu_array, refused},
+    proc,
+    series::FirstSeries,
+};
+use crate::error::Error;
+
+/// What is compared with the kernel's own counts, which go on: read at the same moment as these.
+pub struct AtOnce {
+    /// Each slot, all CPUs together.
+    pub slots: Vec<(BlockKey, BlockSlot, BlockStats)>,
+    /// The depths.
+    pub depths: Vec<(DepthKey, Depth)>,
+    /// When they were read, in nanoseconds of the monotonic clock.
+    pub read_at_ns: u64,
+}
+
+/// Reads the requests and their depths.
+pub fn read_at_once(ebpf: &Ebpf) -> Result<AtOnce, Error> {
+    let slots = slots(ebpf)?;
+    let depths = depths(ebpf)?;
+    Ok(AtOnce {
+        slots,
+        depths,
+        // After the depths: a span that began before they were read has begun before this.
+        read_at_ns: now_ns()?,
+    })
+}
+
+/// Requests whose completion was not seen and whose place nobody has taken since: those still recorded as
+/// issued on a device that has none in flight, by slot with their bytes.
+fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)>, Error> {
+    let asked_at = now_ns()?;
+    let idle: Vec<u32> = slots
+        .iter()
+        .filter(|(key, _)| proc::is_idle(block::device_number(key.device)))
+        .map(|(_, slot)| slot.stats)
+        .collect();
+    let recorded = entries::<u64, RequestState>(ebpf, "REQUESTS")?;
+    Ok(recorded
+        .into_iter()
+        .map(|(_, request)| request)
+        .filter(|request| idle.contains(&request.slot.stats))
+        .filter(|request| request.made_ns != 0)
+        .filter(|request| request.issued_ns != 0 && request.issued_ns < asked_at)
+        .map(|request| {
+            let own = request.size.saturating_sub(request.foreign_bytes);
+            (request.slot.stats, own)
+        })
+        .collect())
+}
+
+/// Nanoseconds of the monotonic clock, which the probes use.
+fn now_ns() -> Result<u64, Error> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_err(Error::system("reading the monotonic clock"))?;
+    Ok(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned())
+}
+
+fn slots(ebpf: &Ebpf) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
+    const MAP: &str = "BLOCK_STATS";
+    let map = per_cpu_array::<BlockStats>(ebpf, MAP)?;
+    let slots = entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")?;
+    let unseen = unseen(ebpf, &slots)?;
+    let with_stats = |(key, slot): (BlockKey, BlockSlot)| {
+        let mut stats = BlockStats::default();
+        for (_, bytes) in unseen.iter().filter(|(number, _)| *number == slot.stats) {
+            stats.unseen += 1;
+            stats.unseen_bytes += bytes;
+        }
+        for cpu in map.get(&slot.stats, 0).map_err(refused(MAP))?.iter() {
+            stats.size.merge(&cpu.size);
+            stats.queue.merge(&cpu.queue);
+            stats.service.merge(&cpu.service);
+            stats.errors += cpu.errors;
+            stats.bytes += cpu.bytes;
+            stats.merged_bytes += cpu.merged_bytes;
+            stats.unseen += cpu.unseen;
+            stats.unseen_bytes += cpu.unseen_bytes;
+        }
+        Ok((key, slot, stats))
+    };
+    slots.into_iter().map(with_stats).collect()
+}
+
+/// With the histograms.
+pub fn requests(
+    slots: Vec<(BlockKey, BlockSlot, BlockStats)>,
+    workloads: u32,
+    histograms: &Histograms<'_>,
+) -> Result<Vec<Requests>, Error> {
+    let first = FirstSeries::new(workloads).block;
+    let with_histograms = |(key, slot, stats): (BlockKey, BlockSlot, BlockStats)| {
+        let series = block::series(first, slot.stats);
+        Ok(Requests {
+            key,
+            stats,
+            queue: histograms.series(series)?,
+            service: histograms.series(series + 1)?,
+            size: histograms.series(series + 2)?,
+        })
+    };
+    slots.into_iter().map(with_histograms).collect()
+}
+
+fn depths(ebpf: &Ebpf) -> Result<Vec<(DepthKey, Depth)>, Error> {
+    const MAP: &str = "DEPTHS";
+    let map = array::<Depth>(ebpf, MAP)?;
+    entries::<DepthKey, u64>(ebpf, "DEPTH_NUMBERS")?
+        .into_iter()
+        .map(|(key, number)| {
+            let depth = map.get(&(number as u32), 0).map_err(refused(MAP))?;
+            Ok((key, depth))
+        })
+        .collect()
+}

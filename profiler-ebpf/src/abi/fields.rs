@@ -53,6 +53,7 @@ macro_rules! kernel_fields {
             OFF_BIO_NEXT: "bio" "bi_next",
             OFF_BIO_BDEV: "bio" "bi_bdev",
             OFF_BIO_FLAGS: "bio" "bi_opf",
+            OFF_BIO_BI_FLAGS: "bio" "bi_flags",
             OFF_BIO_SIZE: "bio" "bi_iter.bi_size",
             OFF_BIO_VECTORS: "bio" "bi_io_vec",
             OFF_BIO_END: "bio" "bi_end_io",

@@ -1,6 +1,7 @@
 //! Tasks in scope: membership, the call in flight, and what the kernel itself counted for them.
 
 use super::{
+    block::BlockSlot,
     fault::FaultState,
     file::OpenFile,
     map_value,
@@ -62,10 +63,14 @@ pub struct TaskState {
     pub read_bytes: u64,
     /// The bytes of the write bios that it has submitted in it.
     pub written_bytes: u64,
+    /// Where its last request went: the device in the upper half, operation and origin below; 0 for none.
+    pub slot_key: u64,
+    /// The slot there.
+    pub slot: BlockSlot,
     /// The page fault in flight.
     pub fault: FaultState,
 }
-map_value!(TaskState, 784);
+map_value!(TaskState, 808);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

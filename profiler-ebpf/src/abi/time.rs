@@ -88,21 +88,19 @@ map_value!(Clock, 368);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LastRequest {
-    /// When it was made, in nanoseconds of the monotonic clock.
-    pub made_ns: u64,
-    /// When it was issued; when it was made, where that is not known.
+    /// When it was issued, in nanoseconds of the monotonic clock; when it was made, where that is not known.
     pub issued_ns: u64,
     /// When it was completed.
     pub done_ns: u64,
 }
-map_value!(LastRequest, 24);
+map_value!(LastRequest, 16);
 
 /// Stands for the requests of the kernel's own threads, which a call waits for that makes data durable.
 pub const KERNEL: u32 = 0;
-/// Stands for the requests of everybody else, for which nobody in scope waits.
-pub const OTHERS: u32 = MAX_WORKLOADS + 1;
+/// Stands for requests for which nobody in scope waits, or who waits is woken by their completion itself.
+pub const NOBODY: u32 = u32::MAX;
 /// How many times there are with requests in flight.
-pub const MAX_BUSY: u32 = 2 * (OTHERS + 1);
+pub const MAX_BUSY: u32 = 2 * (MAX_WORKLOADS + 1);
 
 /// The index of the time with requests of a workload in flight: from made on, or from issued on.
 #[inline(always)]

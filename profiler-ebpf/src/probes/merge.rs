@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     block::{BlockSlot, MAX_BIOS, MergedBio},
-    time::OTHERS,
+    time::NOBODY,
 };
 
 use super::{
@@ -96,7 +96,7 @@ pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, foreign_byt
     let owned = Owned {
         slot: *slot,
         foreign_bytes,
-        behind: OTHERS,
+        behind: NOBODY,
     };
     // SAFETY: by the caller's promise.
     unsafe {

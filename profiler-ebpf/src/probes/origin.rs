@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation, Origin},
-    time::{KERNEL, OTHERS},
+    time::{KERNEL, NOBODY},
 };
 
 use super::{
@@ -38,6 +38,10 @@ const REQ_OP_ZONE_APPEND: u32 = 7;
 /// include/linux/page-flags.h).
 const MAPPING_FLAGS: u64 = 3;
 
+/// `BIO_PAGE_PINNED` of include/linux/blk_types.h: its pages are a program's, pinned for direct I/O. Before 6.5 the
+/// same bit is `BIO_NO_PAGE_REF`, which is direct I/O, too.
+const PINNED: u16 = 1;
+
 /// The size of `struct bio_vec` on 64-bit machines.
 const VECTOR_BYTES: u64 = 16;
 
@@ -51,7 +55,7 @@ pub struct Owned {
     pub slot: BlockSlot,
     /// Bytes of it that were others', and that these have been given.
     pub foreign_bytes: u64,
-    /// Who may wait for it: a workload, `KERNEL` or `OTHERS`.
+    /// Who may wait for it: a workload, `KERNEL` or `NOBODY`.
     pub behind: u32,
 }
 
@@ -60,6 +64,8 @@ struct Owner {
     workload: u32,
     origin: Origin,
     foreign_bytes: u64,
+    /// It reads into pages of the submitter's, whom its completion wakes.
+    is_direct_read: bool,
 }
 
 /// Where a bio goes that the running task submits; none where there is no room.
@@ -78,18 +84,20 @@ pub unsafe fn of_bio(
 ) -> Option<Owned> {
     // SAFETY: by the caller's promise.
     let owner = unsafe { owner(submitter, bio, device, operation, flags, size) };
-    let slot = slot_of(&BlockKey {
+    let key = BlockKey {
         workload: owner.workload,
         device,
         operation: operation as u32,
         origin: owner.origin as u32,
-    })?;
+    };
+    let slot = submitter.slot(&key, || slot_of(&key))?;
     Some(Owned {
         slot,
         foreign_bytes: owner.foreign_bytes,
         behind: match (owner.workload, owner.origin) {
             (0, Origin::Journal | Origin::Metadata) => KERNEL,
-            (0, _) => OTHERS,
+            (0, _) => NOBODY,
+            _ if owner.is_direct_read => NOBODY,
             (workload, _) => workload,
         },
     })
@@ -112,9 +120,17 @@ unsafe fn owner(
         workload,
         origin,
         foreign_bytes: 0,
+        is_direct_read: false,
     };
     // SAFETY: by the caller's promise.
     unsafe {
+        // Pages of no file: there is nothing to look for.
+        if submitter != 0 && field::<u16>(bio, &kernel::OFF_BIO_BI_FLAGS) & PINNED != 0 {
+            return Owner {
+                is_direct_read: operation as u32 == Operation::Read as u32 && !is_of_btrfs(bio),
+                ..whose(submitter, Origin::Thread)
+            };
+        }
         let by_kernel = submitter == 0 && task::is_of_kernel(task);
         let by_journal = by_kernel && field::<u32>(task, &kernel::OFF_TASK_COMM) == JBD2;
         let inode = if has_pages(flags) { inode_of(bio) } else { 0 };
@@ -182,9 +198,8 @@ unsafe fn owner(
             count_for_file(workload, inode, operation, own);
         }
         Owner {
-            workload,
-            origin,
             foreign_bytes,
+            ..whose(workload, origin)
         }
     }
 }
@@ -295,9 +310,7 @@ unsafe fn inode_of(bio: *const c_void) -> u64 {
 #[inline(always)]
 unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
     // SAFETY: by the caller's promise.
-    let end: u64 = unsafe { field(bio, &kernel::OFF_BIO_END) };
-    let of_btrfs = constant(&BTRFS_END);
-    if of_btrfs == 0 || end as u32 != of_btrfs {
+    if !unsafe { is_of_btrfs(bio) } {
         return 0;
     }
     let around = (bio as u64).wrapping_sub(constant(&kernel::OFF_BTRFS_BIO).into());
@@ -305,6 +318,19 @@ unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
         0 => 0,
         inode => inode + u64::from(constant(&kernel::OFF_BTRFS_INODE)),
     }
+}
+
+/// Whether a bio is one that a thread of btrfs ends.
+///
+/// # Safety
+///
+/// As for [`inode_of`].
+#[inline(always)]
+unsafe fn is_of_btrfs(bio: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    let end: u64 = unsafe { field(bio, &kernel::OFF_BIO_END) };
+    let of_btrfs = constant(&BTRFS_END);
+    of_btrfs != 0 && end as u32 == of_btrfs
 }
 
 /// Whether an inode is that of a block device.

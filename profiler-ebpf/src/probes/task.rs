@@ -11,7 +11,7 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use ioprof_ebpf::abi::{
-    block::Operation,
+    block::{BlockKey, BlockSlot, Operation},
     loss::Loss,
     syscall::CallKind,
     task::{Accounts, TaskState, WorkloadTotals},
@@ -165,6 +165,31 @@ pub fn workload_of_current() -> u32 {
 }
 
 impl Submitter {
+    /// The slot of a key, which mostly is that of the task's request before; `find` is asked for another.
+    #[inline(always)]
+    pub fn slot(
+        self,
+        key: &BlockKey,
+        find: impl FnOnce() -> Option<BlockSlot>,
+    ) -> Option<BlockSlot> {
+        let Some(state) = self.state.filter(|_| key.workload == self.workload) else {
+            return find();
+        };
+        // No key is 0: the lowest bit is always set.
+        let packed = u64::from(key.device) << 32
+            | u64::from(key.operation) << 16
+            | u64::from(key.origin) << 8
+            | 1;
+        // SAFETY: the record stays valid for the run of the program, and is the running task's own.
+        unsafe {
+            if (*state).slot_key != packed {
+                (*state).slot = find()?;
+                (*state).slot_key = packed;
+            }
+            Some((*state).slot)
+        }
+    }
+
     /// Counts bytes that the task submits in its call.
     #[inline(always)]
     pub fn count(self, operation: Operation, bytes: u32) {

@@ -14,7 +14,7 @@ use ioprof_ebpf::abi::{
     block::Depth,
     syscall::CallKind,
     task::{TaskState, WorkloadTotals},
-    time::{Clock, KERNEL, LastRequest, MAX_BUSY, PARTS, Part, Times, busy},
+    time::{Clock, KERNEL, LastRequest, MAX_BUSY, NOBODY, PARTS, Part, Times, busy},
 };
 
 use super::{
@@ -261,7 +261,6 @@ pub fn completed(made_ns: u64, issued_ns: u64, done_ns: u64) {
         // SAFETY: the value is this CPU's own.
         unsafe {
             *last = LastRequest {
-                made_ns,
                 issued_ns: if issued_ns == 0 { made_ns } else { issued_ns },
                 done_ns,
             };
@@ -271,14 +270,18 @@ pub fn completed(made_ns: u64, issued_ns: u64, done_ns: u64) {
 
 /// A request of a workload, or of a kernel thread, is made or issued.
 #[inline(always)]
-pub fn begin(workload: u32, issued: bool, now: u64) {
-    depth::begin_in(&BUSY, busy(workload, issued), now);
+pub fn begin(behind: u32, issued: bool, now: u64) {
+    if behind != NOBODY {
+        depth::begin_in(&BUSY, busy(behind, issued), now);
+    }
 }
 
 /// Its completion.
 #[inline(always)]
-pub fn end(workload: u32, issued: bool, now: u64) {
-    depth::end_in(&BUSY, busy(workload, issued), now);
+pub fn end(behind: u32, issued: bool, now: u64) {
+    if behind != NOBODY {
+        depth::end_in(&BUSY, busy(behind, issued), now);
+    }
 }
 
 /// The time with requests in flight, up to now. Another CPU may be between the two steps of [`depth`]; the

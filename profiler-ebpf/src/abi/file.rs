@@ -152,10 +152,15 @@ pub struct OpenFile {
     pub flags: u32,
     /// `i_mode` of its inode.
     pub mode: u32,
+    /// The descriptor that it was used by.
+    pub descriptor: u32,
+    /// 1 where the descriptor can stand for no other file: the thread has its table of descriptors to itself, and
+    /// has made no call since that might change it.
+    pub is_sure: u32,
     /// What is still to be added to the row.
     pub calls: FileCalls,
 }
-map_value!(OpenFile, 208);
+map_value!(OpenFile, 216);
 
 /// Where the path of a file is kept.
 #[repr(C)]

@@ -46,14 +46,20 @@ impl Totals {
     /// Takes one value in.
     #[inline(always)]
     pub const fn add(&mut self, value: u64) {
+        self.add_several(value, 1);
+    }
+
+    /// Takes one value in that came so many times.
+    #[inline(always)]
+    pub const fn add_several(&mut self, value: u64, times: u64) {
         if self.count == 0 || value < self.min {
             self.min = value;
         }
         if value > self.max {
             self.max = value;
         }
-        self.count += 1;
-        self.sum = self.sum.wrapping_add(value);
+        self.count += times;
+        self.sum = self.sum.wrapping_add(value.wrapping_mul(times));
     }
 
     /// Takes in what another CPU saw.

@@ -93,6 +93,19 @@ pub struct CallStats {
 }
 map_value!(CallStats, 88);
 
+/// Requested bytes that are still to be counted: calls in a row mostly ask for as many.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SameSizes {
+    /// The bytes.
+    pub value: u64,
+    /// The series of their histogram.
+    pub series: u32,
+    /// How many calls in a row asked for them.
+    pub count: u32,
+}
+map_value!(SameSizes, 16);
+
 /// Key of the table of errors.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use super::{
     fault::FaultState,
     file::OpenFile,
     map_value,
+    syscall::SameSizes,
     time::{Clock, Times},
 };
 
@@ -67,10 +68,12 @@ pub struct TaskState {
     pub slot_key: u64,
     /// The slot there.
     pub slot: BlockSlot,
+    /// What it has asked for that is still to be counted.
+    pub sizes: SameSizes,
     /// The page fault in flight.
     pub fault: FaultState,
 }
-map_value!(TaskState, 808);
+map_value!(TaskState, 832);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

@@ -56,6 +56,7 @@ pub unsafe fn count(
     unsafe {
         let argument = |offset| field::<u64>(registers, offset);
         if kind.has(CallKind::COPIES | CallKind::SENDS) {
+            state.file.is_sure = 0;
             let (from, to) = if kind.has(CallKind::COPIES) {
                 (&kernel::OFF_ARG0, &kernel::OFF_ARG2)
             } else {
@@ -78,12 +79,18 @@ pub unsafe fn count(
             // The address of a file that was closed may be that of the new one.
             settle(&mut state.file);
             state.file.file = 0;
+            state.file.is_sure = 0;
             call.result
         } else {
             argument(&kernel::OFF_ARG0)
         };
-        if !turn_to(task, state, descriptor) {
-            return (0, 0);
+        let is_same = state.file.is_sure != 0 && state.file.descriptor == descriptor as u32;
+        if !(is_same && is_alone(task)) {
+            if !turn_to(task, state, descriptor) {
+                return (0, 0);
+            }
+            state.file.descriptor = descriptor as u32;
+            state.file.is_sure = is_alone(task).into();
         }
         let did = match () {
             () if kind.has(CallKind::READS) => Did::Read,
@@ -97,6 +104,22 @@ pub unsafe fn count(
         add(state, did, call, call.latency, at);
     }
     (state.file.flags, state.file.mode)
+}
+
+/// Whether a task has its table of descriptors to itself: no other thread, and no ring that polls.
+///
+/// # Safety
+///
+/// `task` is the running task.
+#[inline(always)]
+unsafe fn is_alone(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise; the rest is loaded from it.
+    unsafe {
+        let files: *const c_void = field(task, &kernel::OFF_TASK_FILES);
+        let signal: *const c_void = field(task, &kernel::OFF_TASK_SIGNAL);
+        field::<u32>(files, &kernel::OFF_FILES_COUNT) == 1
+            && field::<u32>(signal, &kernel::OFF_SIGNAL_THREADS) == 1
+    }
 }
 
 /// Makes the file of a descriptor the one in the thread's record. False where there is none.

@@ -30,6 +30,12 @@ static BLOCKS_USED: Array<u64, 1> = Array::new();
 /// CPU (the kernel skips the inner run and counts it), so the bucket needs no atomic operation.
 #[inline(always)]
 pub fn record(series: u32, value: u64) {
+    record_several(series, value, 1);
+}
+
+/// Counts a value that came so many times.
+#[inline(always)]
+pub fn record_several(series: u32, value: u64, times: u64) {
     let (octave, bucket) = place(value);
     let Some(buckets) = block(series, octave) else {
         return;
@@ -39,7 +45,7 @@ pub fn record(series: u32, value: u64) {
         let cell = buckets
             .cast::<u64>()
             .add(bucket as usize & (SUB_BUCKETS - 1));
-        *cell += 1;
+        *cell += times;
     }
 }
 

@@ -11,7 +11,9 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     fields::ABSENT,
     loss::Loss,
-    syscall::{CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, series},
+    syscall::{
+        CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, SameSizes, series,
+    },
     task::TaskState,
 };
 
@@ -116,6 +118,8 @@ unsafe fn files(
 ) {
     let kind = CallKind(state.kind);
     if !kind.has(CallKind::FILE | CallKind::OPENS) {
+        // It may have closed a descriptor, or made one stand for another file.
+        state.file.is_sure = 0;
         return;
     }
     let call = file_call::Call {
@@ -169,9 +173,34 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
         } else {
             state.size
         };
-        stats.size.add(size);
-        histogram::record(series + 1, size);
+        count_size(state, series + 1, size);
     }
+}
+
+/// Counts what a call asked for: at once only where the calls before asked for something else.
+#[inline(always)]
+fn count_size(state: &mut TaskState, series: u32, size: u64) {
+    if (state.sizes.series, state.sizes.value) != (series, size) {
+        settle_sizes(&mut state.sizes);
+        state.sizes.series = series;
+        state.sizes.value = size;
+    }
+    state.sizes.count += 1;
+}
+
+/// Counts what a thread has asked for that was still to be counted.
+#[inline(always)]
+pub fn settle_sizes(sizes: &mut SameSizes) {
+    if sizes.count == 0 {
+        return;
+    }
+    // Three series to an operation, in the order of the operations.
+    if let Some(stats) = CALLS.get_ptr_mut(sizes.series / 3) {
+        // SAFETY: the value is this CPU's own, and no other program writes it.
+        unsafe { (*stats).size.add_several(sizes.value, sizes.count.into()) };
+    }
+    histogram::record_several(sizes.series, sizes.value, sizes.count.into());
+    sizes.count = 0;
 }
 
 /// Counts an error by its number.

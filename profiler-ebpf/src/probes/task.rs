@@ -21,7 +21,7 @@ use ioprof_ebpf::abi::{
 use super::{
     atomic, file_call,
     kernel::{self, field, now},
-    loss, time,
+    loss, syscall, time,
 };
 
 /// A task storage map, declared as aya-ebpf declares its own: the BTF of this structure is the definition.
@@ -292,6 +292,7 @@ fn process_exit(ctx: BtfTracePointContext) {
         add_accounts(task, state, totals);
         time::settle(&mut *state, totals);
         file_call::settle(&mut (*state).file);
+        syscall::settle_sizes(&mut (*state).sizes);
         (*state).clock.since_ns = 0;
         (*state).flags = TaskState::EXITED;
     }

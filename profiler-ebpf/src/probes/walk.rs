@@ -76,6 +76,7 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
             // A thread that runs is left to itself, which counts at the same time.
             if field::<u32>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
                 file_call::settle(&mut (*state).file);
+                syscall::settle_sizes(&mut (*state).sizes);
             }
             add_accounts(task, state, totals);
             // So that the next walk adds what comes after this one.
@@ -98,6 +99,7 @@ fn settle_files(ctx: *mut TaskIteration) -> c_long {
             && (*state).flags & TaskState::EXITED == 0
         {
             file_call::settle(&mut (*state).file);
+            syscall::settle_sizes(&mut (*state).sizes);
         }
     }
     0

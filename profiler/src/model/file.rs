@@ -65,7 +65,7 @@ impl FileCounts {
     /// Takes in what was done to another file.
     pub fn add(&mut self, other: &Self) {
         macro_rules! add {
-            ($($name:ident),*) => { $(self.$name += other.$name;)* };
+            ($($name:ident),*) => { $(self.$name = self.$name.saturating_add(other.$name);)* };
         }
         add!(
             opens,

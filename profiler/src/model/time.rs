@@ -27,16 +27,21 @@ pub struct OffCpu {
 
 impl OffCpu {
     /// Everything.
-    pub const fn total(&self) -> u64 {
-        self.queue_ns
-            + self.service_ns
-            + self.device_ns
-            + self.throttled_ns
-            + self.journal_ns
-            + self.fault_ns
-            + self.runnable_ns
-            + self.sleep_ns
-            + self.idle_ns
+    pub fn total(&self) -> u64 {
+        // A report may come from anywhere.
+        [
+            self.queue_ns,
+            self.service_ns,
+            self.device_ns,
+            self.throttled_ns,
+            self.journal_ns,
+            self.fault_ns,
+            self.runnable_ns,
+            self.sleep_ns,
+            self.idle_ns,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
     }
 }
 

@@ -96,7 +96,8 @@ fn files(files: &Files, style: Style) -> String {
     for file in files.top.iter().skip(FILES) {
         rest.add(&file.counts);
     }
-    let others = files.others + files.top.len().saturating_sub(FILES) as u64;
+    let more = files.top.len().saturating_sub(FILES) as u64;
+    let others = files.others.saturating_add(more);
     if rest != FileCounts::default() {
         table.row(row(format!("{} other files", count(others)), &rest));
     }

@@ -71,7 +71,7 @@ fn slowest(workload: &Workload) -> String {
     let mut text = String::new();
     let slow = workload.syscalls.iter().filter_map(|call| {
         let split = call.p99_time.as_ref().filter(|_| call.name != "other")?;
-        let waits = split.off_cpu.total() * 10 > split.cpu_ns;
+        let waits = split.off_cpu.total() > split.cpu_ns / 10;
         Some((call, call.latency.quantile(0.99)?, split)).filter(|_| waits)
     });
     for (call, p99, split) in slow.take(CALLS) {
@@ -84,7 +84,7 @@ fn slowest(workload: &Workload) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "shares are compared")]
 fn parts(split: &CallTime) -> Vec<String> {
-    let all = (split.cpu_ns + split.off_cpu.total()).max(1);
+    let all = split.cpu_ns.saturating_add(split.off_cpu.total()).max(1);
     let mut parts: Vec<_> = named(&split.off_cpu)
         .into_iter()
         .map(|(word, _, ns)| (word, ns))

@@ -183,10 +183,13 @@ impl DepthKey {
 
     /// Who a depth is of: a workload, or what workloads share.
     pub const fn owner(workload: u32, origin: u32) -> u32 {
+        const JOURNAL: u32 = Origin::Journal as u32;
+        const METADATA: u32 = Origin::Metadata as u32;
+        const UNKNOWN: u32 = Origin::Unknown as u32;
         match (workload, origin) {
-            (0, 2) => Self::JOURNAL,
-            (0, 3) => Self::METADATA,
-            (0, 4) => Self::UNKNOWN,
+            (0, JOURNAL) => Self::JOURNAL,
+            (0, METADATA) => Self::METADATA,
+            (0, UNKNOWN) => Self::UNKNOWN,
             _ => workload,
         }
     }

@@ -1,6 +1,6 @@
 //! How the page cache served the calls that read from files.
 
-use super::{MAX_WORKLOADS, Totals, map_value};
+use super::{Totals, map_value};
 
 /// How a call that reads was served. Hits, which are most calls and the fastest, are what is left of all
 /// calls of their kind: the others are counted apart.
@@ -30,9 +30,6 @@ pub struct CacheStats {
     pub bytes: u64,
 }
 map_value!(CacheStats, 40);
-
-/// Entries of the map, for the largest number of workloads.
-pub const MAX_CACHE_STATS: u32 = SERVED * (MAX_WORKLOADS + 1);
 
 /// The index of a kind of a workload; its histogram's series has the same number from the first on.
 #[inline(always)]

@@ -121,9 +121,12 @@ pub struct ErrorKey {
 }
 map_value!(ErrorKey, 16);
 
-/// The first of the three series of an operation: the histogram of latencies, that of sizes, and, by the
+/// How many series an operation has.
+pub const SERIES: u32 = 3;
+
+/// The first series of an operation: the histogram of latencies, that of sizes, and, by the
 /// octaves of latency, the time off the CPU by its [`super::time::Part`].
 #[inline(always)]
 pub const fn series(workload: u32, operation: u32) -> u32 {
-    3 * (workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
+    SERIES * (workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
 }

@@ -57,20 +57,9 @@ static PAGE_BYTES: u32 = 0;
 /// the array itself.
 const MARKS: u32 = !0x3f;
 
-/// `S_IFMT`, `S_IFREG` and `S_IFBLK` of inode(7).
-const TYPE: u16 = 0o170_000;
-const REGULAR: u16 = 0o100_000;
-pub const BLOCK_DEVICE: u16 = 0o060_000;
-
 /// No file has this number or one below it: they are the root's, or those of inodes that a file system keeps for
 /// itself, whose mode may be that of any file that was there before (the tree of btrfs is 1, f2fs has 1 and 2).
 const LAST_RESERVED: u64 = 2;
-
-/// Whether a mode is that of a block device.
-#[inline(always)]
-pub const fn is_block_device(mode: u16) -> bool {
-    mode & TYPE == BLOCK_DEVICE
-}
 
 /// Whether the device of this inode is held by a file system, or by another who wants it alone.
 #[inline(always)]
@@ -100,13 +89,13 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             dirtied_by_others(folio, inode);
             return;
         }
-        let mode: u16 = field(inode, &kernel::OFF_INODE_MODE);
+        let mode = u32::from(field::<u16>(inode, &kernel::OFF_INODE_MODE));
         // What a file system writes to inodes that it keeps for itself, or to that of its device, is metadata
         // that its users share.
-        let is_file = if is_block_device(mode) {
+        let is_file = if file::is_block_device(mode) {
             !is_held(address)
         } else {
-            mode & TYPE == REGULAR && field::<u64>(inode, &kernel::OFF_INODE_NUMBER) > LAST_RESERVED
+            file::is_regular(mode) && field::<u64>(inode, &kernel::OFF_INODE_NUMBER) > LAST_RESERVED
         };
         if !is_file {
             return;
@@ -119,7 +108,7 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             generation: field(inode, &kernel::OFF_INODE_GENERATION),
             padding: 0,
         };
-        if let Some(stats) = file::row_or_new(&key, mode.into(), || path::of_inode(address)) {
+        if let Some(stats) = file::row_or_new(&key, mode, || path::of_inode(address)) {
             atomic::add(&raw mut (*stats).dirtied_bytes, size);
         }
         let is_in_call = task::state(task::current()).is_none_or(|state| (*state).entered_ns != 0);

@@ -31,10 +31,6 @@ static FAULTS: PerCpuArray<FaultStats, 1> = PerCpuArray::new();
 #[unsafe(no_mangle)]
 static FIRST_FAULT_SERIES: u32 = 0;
 
-/// `S_IFMT` and `S_IFREG` of include/uapi/linux/stat.h.
-const S_IFMT: u16 = 0o170_000;
-const S_IFREG: u16 = 0o100_000;
-
 /// The record of a task whose faults count.
 #[inline(always)]
 fn counted(task: *const c_void) -> Option<*mut TaskState> {
@@ -202,7 +198,7 @@ fn fault_dirties(ctx: BtfTracePointContext) {
         let inode = inode as u64;
         // A page of the file system's own, or of a file whose page is reclaimed to make room.
         let is_another = (*fault).file_number == number && (*fault).inode != inode;
-        if mode & S_IFMT != S_IFREG || is_another {
+        if !file::is_regular(mode.into()) || is_another {
             return;
         }
         (*fault).dirtying_number = number;

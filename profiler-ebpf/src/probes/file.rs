@@ -54,12 +54,18 @@ pub const fn is_regular(mode: u32) -> bool {
     mode & S_IFMT == S_IFREG
 }
 
+/// Whether a file is a block device, by its mode.
+#[inline(always)]
+pub const fn is_block_device(mode: u32) -> bool {
+    mode & S_IFMT == S_IFBLK
+}
+
 /// The key and the mode of an inode, by its address. Pipes, sockets and what else has no name share the key
 /// of their kind.
 #[inline(always)]
 pub fn key(workload: u32, inode: u64) -> (FileKey, u32) {
     let mode = u32::from(read::<u16>(inode, &kernel::OFF_INODE_MODE));
-    if !is_regular(mode) && mode & S_IFMT != S_IFBLK {
+    if !is_regular(mode) && !is_block_device(mode) {
         return (FileKey::class(workload, (mode & S_IFMT) >> 12), mode);
     }
     let superblock: u64 = read(inode, &kernel::OFF_INODE_SB);

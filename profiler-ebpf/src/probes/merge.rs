@@ -10,16 +10,12 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
-use ioprof_ebpf::abi::{
-    block::{BlockSlot, MAX_BIOS, MergedBio},
-    time::NOBODY,
-};
+use ioprof_ebpf::abi::block::{BlockSlot, MAX_BIOS, MergedBio};
 
 use super::{
     atomic,
     block::{BLOCK_STATS, look_at, owned},
     kernel::{self, field},
-    origin::Owned,
     task,
 };
 
@@ -45,17 +41,17 @@ fn remember(bio: *const c_void) {
     unsafe {
         let (disk, flags, size) = look_at(bio);
         if let Some(owned) = owned(task::submitter(), bio, disk, flags, size) {
-            put(bio, size, owned);
+            put(bio, size, owned.slot, owned.foreign_bytes);
         }
     }
 }
 
 #[inline(always)]
-fn put(bio: *const c_void, size: u32, owned: Owned) {
+fn put(bio: *const c_void, size: u32, slot: BlockSlot, foreign_bytes: u64) {
     let merged = MergedBio {
-        bytes: u64::from(size).saturating_sub(owned.foreign_bytes),
-        slot: owned.slot,
-        foreign_bytes: owned.foreign_bytes,
+        bytes: u64::from(size).saturating_sub(foreign_bytes),
+        slot,
+        foreign_bytes,
     };
     // Where there is no room, the bytes stay with the request's owner.
     let _ = MERGED.insert(&(bio as u64), &merged, 0);
@@ -93,16 +89,11 @@ unsafe fn for_each_bio(request: *const c_void, mut visit: impl FnMut(*const c_vo
 /// As for [`for_each_bio`].
 #[inline(always)]
 pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, foreign_bytes: u64) {
-    let owned = Owned {
-        slot: *slot,
-        foreign_bytes,
-        behind: NOBODY,
-    };
     // SAFETY: by the caller's promise.
     unsafe {
         for_each_bio(request, |bio| {
             if MERGED.get_ptr(&(bio as u64)).is_none() {
-                put(bio, field(bio, &kernel::OFF_BIO_SIZE), owned);
+                put(bio, field(bio, &kernel::OFF_BIO_SIZE), *slot, foreign_bytes);
             }
         });
     }

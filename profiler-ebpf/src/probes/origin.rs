@@ -10,7 +10,7 @@ use ioprof_ebpf::abi::{
 use super::{
     atomic,
     block::{BLOCK_STATS, slot_of},
-    dirty, file,
+    file,
     kernel::{self, constant, field},
     outstanding, reader,
     task::{self, Submitter},
@@ -336,7 +336,8 @@ unsafe fn is_of_btrfs(bio: *const c_void) -> bool {
 /// Whether an inode is that of a block device.
 #[inline(always)]
 fn is_block_device(inode: u64) -> bool {
-    dirty::is_block_device(file::read(inode, &kernel::OFF_INODE_MODE))
+    let mode: u16 = file::read(inode, &kernel::OFF_INODE_MODE);
+    file::is_block_device(mode.into())
 }
 
 /// Whether the device of a bio is held by a file system, or another who wants it alone.

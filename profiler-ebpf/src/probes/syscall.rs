@@ -12,7 +12,8 @@ use ioprof_ebpf::abi::{
     fields::ABSENT,
     loss::Loss,
     syscall::{
-        CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, SameSizes, series,
+        CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, SERIES, SameSizes,
+        series,
     },
     task::TaskState,
 };
@@ -188,14 +189,20 @@ fn count_size(state: &mut TaskState, series: u32, size: u64) {
     state.sizes.count += 1;
 }
 
-/// Counts what a thread has asked for that was still to be counted.
+/// Counts what a thread has done that was still to be counted.
 #[inline(always)]
-pub fn settle_sizes(sizes: &mut SameSizes) {
+pub fn settle(state: &mut TaskState) {
+    file_call::settle(&mut state.file);
+    settle_sizes(&mut state.sizes);
+}
+
+/// The same of what it has asked for.
+#[inline(always)]
+fn settle_sizes(sizes: &mut SameSizes) {
     if sizes.count == 0 {
         return;
     }
-    // Three series to an operation, in the order of the operations.
-    if let Some(stats) = CALLS.get_ptr_mut(sizes.series / 3) {
+    if let Some(stats) = CALLS.get_ptr_mut(sizes.series / SERIES) {
         // SAFETY: the value is this CPU's own, and no other program writes it.
         unsafe { (*stats).size.add_several(sizes.value, sizes.count.into()) };
     }

@@ -19,7 +19,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    atomic, file_call,
+    atomic,
     kernel::{self, field, now},
     loss, syscall, time,
 };
@@ -291,8 +291,7 @@ fn process_exit(ctx: BtfTracePointContext) {
         atomic::add(&raw mut (*totals).threads_exited, 1);
         add_accounts(task, state, totals);
         time::settle(&mut *state, totals);
-        file_call::settle(&mut (*state).file);
-        syscall::settle_sizes(&mut (*state).sizes);
+        syscall::settle(&mut *state);
         (*state).clock.since_ns = 0;
         (*state).flags = TaskState::EXITED;
     }

@@ -5,7 +5,6 @@ use core::ffi::{c_long, c_void};
 use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 
 use super::{
-    file_call,
     kernel::{self, field},
     loss, syscall,
     task::{accounts, add_accounts, count_arrival, new, state, totals},
@@ -75,8 +74,7 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
             time::settle(&mut *state, totals);
             // A thread that runs is left to itself, which counts at the same time.
             if field::<u32>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
-                file_call::settle(&mut (*state).file);
-                syscall::settle_sizes(&mut (*state).sizes);
+                syscall::settle(&mut *state);
             }
             add_accounts(task, state, totals);
             // So that the next walk adds what comes after this one.
@@ -98,8 +96,7 @@ fn settle_files(ctx: *mut TaskIteration) -> c_long {
             && let Some(state) = state(task)
             && (*state).flags & TaskState::EXITED == 0
         {
-            file_call::settle(&mut (*state).file);
-            syscall::settle_sizes(&mut (*state).sizes);
+            syscall::settle(&mut *state);
         }
     }
     0

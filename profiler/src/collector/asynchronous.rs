@@ -53,7 +53,7 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
     let waited = operations.iter().map(|one| one.latency.sum).sum();
     Some(IoUring {
         depth: depth(&totals.depth, waited, wall_ns),
-        busy_ns: busy_ns(&totals.depth, snapshot),
+        busy_ns: snapshot.busy_ns(&totals.depth),
         extra_completions: totals.extra,
         unmatched_completions: totals.unmatched,
         operations,
@@ -107,7 +107,7 @@ pub fn aio(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Aio {
         submitted: totals.submitted,
         reaped: totals.reaped,
         depth: depth(&totals.depth, waited, wall_ns),
-        busy_ns: busy_ns(&totals.depth, snapshot),
+        busy_ns: snapshot.busy_ns(&totals.depth),
         iocbs_unread: totals.iocbs_unread,
         events_unread: totals.events_unread,
         unmatched_events: totals.unmatched,
@@ -122,13 +122,4 @@ fn depth(depth: &Depth, waited_ns: u64, wall_ns: u64) -> QueueDepth {
         mean: waited_ns as f64 / wall_ns.max(1) as f64,
         max: depth.max,
     }
-}
-
-/// A span that has not ended lasts until the reading.
-fn busy_ns(depth: &Depth, snapshot: &Snapshot) -> u64 {
-    let busy = match depth.in_flight {
-        0 => depth.busy_ns,
-        _ => depth.busy_ns.wrapping_add(snapshot.read_at_ns),
-    };
-    busy.min(snapshot.duration_ns)
 }

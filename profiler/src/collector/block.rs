@@ -109,7 +109,7 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
     let count = BlockStats::requests;
     let bytes = BlockStats::own_bytes;
     let depth = depth(snapshot, packed, DepthKey::EVERYBODY);
-    let busy_ns = busy_ns(snapshot, context, &depth);
+    let busy_ns = snapshot.busy_ns(&depth);
     let request_ns: u64 = of_device()
         .map(|requests| in_flight_ns(&requests.stats))
         .sum();
@@ -149,16 +149,6 @@ fn depth(snapshot: &Snapshot, device: u32, workload: u32) -> Depth {
         .map_or_else(Depth::default, |(_, depth)| *depth)
 }
 
-/// The time with requests in flight. A span that has not ended lasts until the reading.
-fn busy_ns(snapshot: &Snapshot, context: &Context<'_>, depth: &Depth) -> u64 {
-    let busy = if depth.in_flight == 0 {
-        depth.busy_ns
-    } else {
-        depth.busy_ns.wrapping_add(snapshot.read_at_ns)
-    };
-    busy.min(context.duration_ns)
-}
-
 #[expect(clippy::cast_precision_loss, reason = "as in `device`")]
 fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) -> Vec<Share> {
     let is_data = |operation: u32| {
@@ -186,7 +176,7 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
         .into_iter()
         .map(|number| {
             let own_depth = depth(snapshot, packed, number);
-            let own_busy = busy_ns(snapshot, context, &own_depth);
+            let own_busy = snapshot.busy_ns(&own_depth);
             let own_bytes = bytes(Some(number));
             Share {
                 workload: context.workload(number),

@@ -48,6 +48,7 @@ const REQUEST_ARGUMENTS: [(&str, usize); 5] = [
     ("io_uring_submit_sqe", 0),
 ];
 const URING_COMPLETE: &str = "io_uring_complete";
+
 /// Flags that the probes must know, by their enumeration and the name of the bit in it.
 const FLAGS: [(&str, &str, &str); 4] = [
     ("REQ_PREFLUSH", "req_flag_bits", "__REQ_PREFLUSH"),
@@ -114,15 +115,14 @@ impl KernelTypes {
             let bit = enumerator(&btf, flags, name).ok_or_else(|| missing(flags, name))?;
             constants.push((symbol, 1 << bit));
         }
-        let types = Self { constants, btf };
+        let mut types = Self { constants, btf };
         let by_cqe = types.arguments(URING_COMPLETE).len() == 3;
-        let mut constants = types.constants;
-        constants.push(("COMPLETE_BY_CQE", by_cqe.into()));
-        Ok(Self { constants, ..types })
+        types.constants.push(("COMPLETE_BY_CQE", by_cqe.into()));
+        Ok(types)
     }
 
-    /// The lower half of the address of the function that ends a bio of btrfs; 0 where it or the types around it are not known, as
-    /// where btrfs is a module.
+    /// The lower half of the address of the function that ends a bio of btrfs; 0 where it or the types around it
+    /// are not known, as where btrfs is a module.
     pub fn btrfs_end(&self) -> u32 {
         let is_known = self
             .constants

@@ -125,6 +125,15 @@ impl Snapshot {
             .filter(|(probe, _)| probe.need == need)
             .all(|(_, found)| found.verdict.reason_missing().is_none())
     }
+
+    /// Nanoseconds with anything in flight. A span that has not ended lasts until the reading.
+    pub fn busy_ns(&self, depth: &Depth) -> u64 {
+        let busy = match depth.in_flight {
+            0 => depth.busy_ns,
+            _ => depth.busy_ns.wrapping_add(self.read_at_ns),
+        };
+        busy.min(self.duration_ns)
+    }
 }
 
 /// Reads everything else.
@@ -273,7 +282,8 @@ fn map<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<&'a aya::maps::Map, Err
     ebpf.map(name).ok_or_else(|| not_in_object(name))
 }
 
-fn not_in_object(map: &'static str) -> Error {
+/// The error of a map that is not there.
+pub fn not_in_object(map: &'static str) -> Error {
     Error::Map {
         map,
         reason: "it is not in the object".into(),
@@ -301,7 +311,7 @@ pub fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<(K
     map.iter().collect::<Result<_, _>>().map_err(refused(name))
 }
 
-/// The error of a map that cannot be read.
+/// The error of a map that cannot be used.
 pub fn refused(map: &'static str) -> impl FnOnce(MapError) -> Error {
     move |error| Error::Map {
         map,

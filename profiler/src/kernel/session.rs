@@ -6,10 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{
-    Btf, Ebpf, EbpfLoader,
-    maps::{Array, MapError},
-};
+use aya::{Btf, Ebpf, EbpfLoader, maps::Array};
 use aya_log::EbpfLogger;
 use ioprof_ebpf::{
     abi::{
@@ -313,17 +310,10 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
 
 fn set_call_kinds(ebpf: &mut Ebpf) -> Result<(), Error> {
     const MAP: &str = "CALL_KINDS";
-    let refused = |error: MapError| Error::Map {
-        map: MAP,
-        reason: one_line(&error),
-    };
-    let map = ebpf.map_mut(MAP).ok_or_else(|| Error::Map {
-        map: MAP,
-        reason: "it is not in the object".into(),
-    })?;
-    let mut table: Array<_, u32> = map.try_into().map_err(refused)?;
+    let map = ebpf.map_mut(MAP).ok_or_else(|| maps::not_in_object(MAP))?;
+    let mut table: Array<_, u32> = map.try_into().map_err(maps::refused(MAP))?;
     for (number, kind) in (0..).zip(syscalls::kinds()) {
-        table.set(number, kind, 0).map_err(refused)?;
+        table.set(number, kind, 0).map_err(maps::refused(MAP))?;
     }
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! What a workload asked for by io_uring and io_submit.
 
-use super::{Style, WIDTH, table::Table};
+use super::{Style, WIDTH, errors, quantile, table::Table};
 use crate::{
     model::{
-        asynchronous::{Aio, IoUring},
-        histogram::Histogram,
+        asynchronous::{Aio, IoUring, UringOperation},
         report::{QueueDepth, Workload},
     },
-    output::format::{bytes, count, digits, shortened, time, wrapped},
+    output::format::{bytes, count, digits, time, wrapped},
 };
 
 /// How many opcodes have a line of their own.
@@ -44,9 +43,8 @@ fn io_uring(uring: &IoUring, style: Style) -> String {
             part(one.asynchronous, one.completions),
         ]);
     }
-    let sum = |value: fn(&crate::model::asynchronous::UringOperation) -> u64| -> u64 {
-        uring.operations.iter().map(value).sum()
-    };
+    let sum =
+        |value: fn(&UringOperation) -> u64| -> u64 { uring.operations.iter().map(value).sum() };
     let open = sum(|one| {
         let ended = one.completions + one.unseen_completions + one.silent;
         one.submissions.saturating_sub(ended)
@@ -66,11 +64,10 @@ fn io_uring(uring: &IoUring, style: Style) -> String {
     ];
     let mut text = table.render(style);
     text.push_str(&line(&uring.depth, uring.busy_ns, notes));
-    let errors = uring.operations.iter().flat_map(|one| {
+    text.push_str(&errors(uring.operations.iter().flat_map(|one| {
         let of_opcode = one.errors.iter();
-        of_opcode.map(|(error, times)| format!("{} {error} {}", one.name, count(*times)))
-    });
-    text.push_str(&list_of_errors(errors));
+        of_opcode.map(|(error, times)| (one.name.as_str(), error.as_str(), *times))
+    })));
     text.push('\n');
     text
 }
@@ -116,11 +113,10 @@ fn aio(aio: &Aio, style: Style) -> String {
     ];
     let mut text = table.render(style);
     text.push_str(&line(&aio.depth, aio.busy_ns, notes));
-    let errors = aio.operations.iter().flat_map(|one| {
+    text.push_str(&errors(aio.operations.iter().flat_map(|one| {
         let of_opcode = one.errors.iter();
-        of_opcode.map(|(error, times)| format!("{} {error} {}", one.name, count(*times)))
-    });
-    text.push_str(&list_of_errors(errors));
+        of_opcode.map(|(error, times)| (one.name.as_str(), error.as_str(), *times))
+    })));
     text.push('\n');
     text
 }
@@ -149,19 +145,4 @@ fn line<const N: usize>(depth: &QueueDepth, busy_ns: u64, notes: [Option<String>
 
 fn some(number: u64, what: &str) -> Option<String> {
     (number > 0).then(|| format!("{} {what}", count(number)))
-}
-
-fn list_of_errors(errors: impl Iterator<Item = String>) -> String {
-    let listed: Vec<_> = errors.collect();
-    if listed.is_empty() {
-        return String::new();
-    }
-    format!(
-        "{}\n",
-        shortened(&format!("errors: {}", listed.join(", ")), WIDTH)
-    )
-}
-
-fn quantile(histogram: &Histogram, q: f64) -> String {
-    histogram.quantile(q).map_or_else(|| "-".into(), time)
 }

@@ -1,6 +1,6 @@
 //! How the page cache served a workload, and its files.
 
-use super::{Style, table::Table};
+use super::{Style, quantile, table::Table};
 use crate::{
     model::{
         file::{Cache, File, FileCounts, FileKind, Files},
@@ -40,14 +40,13 @@ fn served(workload: &Workload, cache: &Cache, style: Style) -> String {
     for (name, served) in kinds {
         let latency = &served.latency;
         if latency.count > 0 {
-            let quantile = |q| latency.quantile(q).map_or_else(|| "-".into(), time);
             table.row([
                 name.to_owned(),
                 count(latency.count),
                 bytes(served.bytes),
                 time(latency.sum),
-                quantile(0.5),
-                quantile(0.99),
+                quantile(latency, 0.5),
+                quantile(latency, 0.99),
                 time(latency.max),
             ]);
         }

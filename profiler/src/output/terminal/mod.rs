@@ -15,8 +15,8 @@ mod writeback;
 pub use style::Style;
 
 use crate::{
-    model::report::Report,
-    output::format::{printable, time, wrapped},
+    model::{histogram::Histogram, report::Report},
+    output::format::{count, printable, shortened, time, wrapped},
 };
 
 /// The width that everything but paths and command lines keeps to.
@@ -46,4 +46,23 @@ pub fn render(report: &Report, style: Style) -> String {
     text.push_str(&style.faint(&wrapped(&parts, WIDTH, "")));
     text.push('\n');
     text
+}
+
+/// A quantile of times; a dash where there were none.
+fn quantile(histogram: &Histogram, q: f64) -> String {
+    histogram.quantile(q).map_or_else(|| "-".into(), time)
+}
+
+/// A line of errors: what failed, by which error, and how often. Nothing where nothing failed.
+fn errors<'a>(errors: impl Iterator<Item = (&'a str, &'a str, u64)>) -> String {
+    let listed: Vec<_> = errors
+        .map(|(failed, error, times)| format!("{failed} {error} {}", count(times)))
+        .collect();
+    if listed.is_empty() {
+        return String::new();
+    }
+    format!(
+        "{}\n",
+        shortened(&format!("errors: {}", listed.join(", ")), WIDTH)
+    )
 }

@@ -1,12 +1,12 @@
 //! One workload: what it did, its calls, its requests.
 
 use super::{
-    Style, WIDTH, asynchronous, faults, files, histogram, table::Table, time as split, writeback,
+    Style, WIDTH, asynchronous, errors, faults, files, histogram, quantile, table::Table,
+    time as split, writeback,
 };
 use crate::{
     model::{
         asynchronous::{Direction, Moved},
-        histogram::Histogram,
         report::{Block, BlockOperation, Exit, Kind, Origin, Syscall, Workload},
     },
     output::format::{bytes, command_line, count, percent, printable, shortened, time, wrapped},
@@ -202,35 +202,25 @@ fn calls(workload: &Workload, style: Style) -> String {
             time(rest.iter().map(|call| call.time_ns).sum()),
         ]);
     }
-    format!("{}{}\n", table.render(style), errors(workload))
+    format!("{}{}\n", table.render(style), errors_of_calls(workload))
 }
 
 /// Which errors there were, the most frequent first.
-fn errors(workload: &Workload) -> String {
-    let mut errors: Vec<_> = workload
+fn errors_of_calls(workload: &Workload) -> String {
+    let mut found: Vec<_> = workload
         .syscalls
         .iter()
         .flat_map(|call| {
             let of_call = call.errors.iter();
-            of_call.map(|(error, count)| (*count, &call.name, error))
+            of_call.map(|(error, times)| (*times, call.name.as_str(), error.as_str()))
         })
         .collect();
-    if errors.is_empty() {
-        return String::new();
-    }
-    errors.sort_by(|a, b| b.cmp(a));
-    let listed: Vec<_> = errors
-        .iter()
-        .map(|(times, call, error)| format!("{call} {error} {}", count(*times)))
-        .collect();
-    format!(
-        "{}\n",
-        shortened(&format!("errors: {}", listed.join(", ")), WIDTH)
+    found.sort_by(|a, b| b.cmp(a));
+    errors(
+        found
+            .into_iter()
+            .map(|(times, call, error)| (call, error, times)),
     )
-}
-
-fn quantile(histogram: &Histogram, q: f64) -> String {
-    histogram.quantile(q).map_or_else(|| "-".into(), time)
 }
 
 /// The latencies of the calls that took the most time.

@@ -19,6 +19,12 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The kernel lacks what no probe can do without.
+    #[error("Linux {release} is too old for ioprof, which needs 5.15 or later")]
+    OldKernel {
+        /// What `uname -r` says.
+        release: String,
+    },
     /// The kernel's BTF is there, but cannot be used.
     #[error(
         "the kernel's BTF cannot be used ({reason}); please report this with your kernel's version"

@@ -23,7 +23,7 @@ use support::{
     leftovers::Names,
     line, reader,
     report::number,
-    requirements::{can_profile, skip, tool},
+    requirements::{self, can_profile, skip, tool},
     signal, text,
 };
 
@@ -281,7 +281,7 @@ fn killed_at_any_moment_it_leaves_nothing_behind() {
     let to_the_command = begin.elapsed();
     // From right at the start to a little after the command has begun, in an order that is always the same.
     let mut seed: u32 = 1;
-    for _ in 0..20 {
+    for _ in 0..requirements::turns(20) {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let moment = to_the_command.mul_f64(f64::from(seed >> 16) / 50_000.0);
         let child = started(&[], &UNTIL_THE_INPUT_ENDS);

@@ -8,7 +8,7 @@ use support::{
     Report, ioprof, profile,
     program::Program,
     report::number,
-    requirements::can_profile,
+    requirements::{self, can_profile},
     strace::{self, Counts},
 };
 
@@ -24,7 +24,7 @@ fn a_program_of_known_calls_is_counted_exactly_twenty_times_in_a_row() {
     let file = folder.path().join("data");
     fs::write(&file, [7; 64 * KIB as usize]).expect("a file can be written");
     let command = program.with(&[file.to_str().expect("a plain path")]);
-    for turn in 1..=20 {
+    for turn in 1..=requirements::turns(20) {
         let report = profile(&[], &command);
         assert_known_calls(&report, turn);
     }

@@ -58,6 +58,14 @@ pub enum Error {
     #[error("the workloads were not compared: {0}")]
     Bench(String),
 
+    #[error("no package of a kernel of {series} in Debian's archives; `newest` is always there")]
+    NoKernel { series: String },
+
+    #[error(
+        "{program} is not installed, and the guest needs it; .ci/run installs all of its programs"
+    )]
+    Missing { program: String },
+
     #[error("{0} places break a rule of the layout; each is named above")]
     Layers(usize),
 }

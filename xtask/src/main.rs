@@ -12,6 +12,7 @@ mod process;
 mod profile;
 mod runner;
 mod test;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Task {
     Check,
     /// Check which part of the code knows which, and what no file may hold
     Layers,
+    /// Run the kernel tests on other kernels, in virtual machines
+    Vm(vm::Args),
     /// Measure what ioprof costs
     Bench(bench::Args),
     /// Run every check and every test, and fail where one is skipped
@@ -68,6 +71,7 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         Task::Ebpf(args) => ebpf::run(workspace, args),
         Task::Check => check::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Layers => layers::run(workspace).map(|()| ExitCode::SUCCESS),
+        Task::Vm(args) => vm::run(workspace, args),
         Task::Bench(args) => bench::run(workspace, args),
         Task::Ci(args) => ci::run(workspace, args),
         Task::Runner(args) => runner::run(args),

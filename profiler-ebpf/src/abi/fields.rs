@@ -11,7 +11,8 @@ pub struct Field {
     pub symbol: &'static str,
     /// The structure.
     pub structure: &'static str,
-    /// The path of the field in it; a dot enters an embedded structure.
+    /// The path of the field in it: a dot enters an embedded structure, and behind a bar stands what other kernels
+    /// call it.
     pub path: &'static str,
 }
 
@@ -62,7 +63,7 @@ macro_rules! kernel_fields {
             OFF_BTRFS_INODE: "btrfs_inode" "vfs_inode",
             OFF_BIO_INDEX: "bio" "bi_iter.bi_idx",
             OFF_VECTOR_PAGE: "bio_vec" "bv_page",
-            OFF_PAGE_HEAD: "page" "compound_head",
+            OFF_PAGE_HEAD: "page" "compound_head|compound_info",
             OFF_PAGE_MAPPING: "page" "mapping",
             OFF_FOLIO_FLAGS: "folio" "flags",
             OFF_FOLIO_MAPPING: "folio" "mapping",
@@ -93,7 +94,7 @@ macro_rules! kernel_fields {
             OFF_FILE_MNT: "file" "f_path.mnt",
             OFF_DENTRY_PARENT: "dentry" "d_parent",
             OFF_DENTRY_NAME: "dentry" "d_name.name",
-            OFF_DENTRY_ALIAS: "dentry" "d_u.d_alias",
+            OFF_DENTRY_ALIAS: "dentry" "d_u.d_alias|d_alias",
             OFF_DENTRY_HASHED: "dentry" "d_hash.pprev",
             OFF_INODE_ALIASES: "inode" "i_dentry.first",
             OFF_MOUNT_PARENT: "mount" "mnt_parent",

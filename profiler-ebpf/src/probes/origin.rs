@@ -42,6 +42,10 @@ const MAPPING_FLAGS: u64 = 3;
 /// same bit is `BIO_NO_PAGE_REF`, which is direct I/O, too.
 const PINNED: u16 = 1;
 
+/// What no address of a page's description reaches, as arm64 leaves the last GiB to other things and others leave more, and
+/// every mask exceeds: it clears the bits by which the descriptions of a page of 16 GiB differ.
+const FIRST_MASK: u64 = 0_u64.wrapping_sub(1 << 30);
+
 /// The size of `struct bio_vec` on 64-bit machines.
 const VECTOR_BYTES: u64 = 16;
 
@@ -287,10 +291,7 @@ unsafe fn inode_of(bio: *const c_void) -> u64 {
     if page == 0 {
         return 0;
     }
-    // The tails of a compound page have the address of its head, with the lowest bit set.
-    let head: u64 = file::read(page, &kernel::OFF_PAGE_HEAD);
-    let head = if head & 1 == 1 { head - 1 } else { page };
-    let mapping: u64 = file::read(head, &kernel::OFF_PAGE_MAPPING);
+    let mapping: u64 = file::read(head_of(page), &kernel::OFF_PAGE_MAPPING);
     if mapping == 0 {
         // SAFETY: by the caller's promise.
         return unsafe { inode_of_btrfs_bio(bio) };
@@ -299,6 +300,21 @@ unsafe fn inode_of(bio: *const c_void) -> u64 {
         return 0;
     }
     file::read(mapping, &kernel::OFF_MAPPING_HOST)
+}
+
+/// The head of the compound page that a page belongs to, which may be itself. Its tails have the lowest bit set, and
+/// the head's address above it, or in later kernels the mask that makes that address of their own
+/// (`compound_info_has_mask` of include/linux/page-flags.h).
+#[inline(always)]
+fn head_of(page: u64) -> u64 {
+    let head: u64 = file::read(page, &kernel::OFF_PAGE_HEAD);
+    if head & 1 == 0 {
+        page
+    } else if head >= FIRST_MASK {
+        page & head
+    } else {
+        head - 1
+    }
 }
 
 /// The inode of a bio of btrfs with pages of its own, which hold what it has compressed; 0 of other bios. The

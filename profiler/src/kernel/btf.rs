@@ -11,6 +11,9 @@ use crate::error::Error;
 /// Where the kernel describes its types.
 pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 
+/// The first kernel that has all the probes cannot do without.
+const OLDEST: (u32, u32) = (5, 15);
+
 /// The registers that hold the number of a system call and its first to fifth argument, as fields of
 /// `struct pt_regs`; syscall(2) lists them by architecture.
 #[cfg(target_arch = "x86_64")]
@@ -90,8 +93,11 @@ impl KernelTypes {
             });
         }
         let btf = Btf::from_file(path).map_err(refused)?;
-        let missing = |structure: &str, path: &str| Error::Btf {
-            reason: format!("{structure} has no {path}"),
+        let missing = |structure: &str, path: &str| match old_kernel() {
+            Some(release) => Error::OldKernel { release },
+            None => Error::Btf {
+                reason: format!("{structure} has no {path}"),
+            },
         };
         let mut constants = Vec::new();
         for field in FIELDS {
@@ -188,14 +194,36 @@ impl KernelTypes {
     }
 }
 
+/// The release of the running kernel, where it is older than those that the probes are written for.
+fn old_kernel() -> Option<String> {
+    let uname = nix::sys::utsname::uname().ok()?;
+    let release = uname.release().to_str()?;
+    is_old(release).then(|| release.to_owned())
+}
+
+fn is_old(release: &str) -> bool {
+    let mut numbers = release.split(['.', '-', '+']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < OLDEST,
+        _ => false,
+    }
+}
+
 fn refused(error: btf_rs::Error) -> Error {
     Error::Btf {
         reason: error.to_string(),
     }
 }
 
+/// The offset in bits of a field by the first of its names that this kernel knows.
+fn offset(btf: &Btf, structure: &str, names: &str) -> Option<u32> {
+    names
+        .split('|')
+        .find_map(|path| offset_of(btf, structure, path))
+}
+
 /// The offset in bits of a field, `path` entering embedded structures at each dot, and unnamed ones freely.
-fn offset(btf: &Btf, structure: &str, path: &str) -> Option<u32> {
+fn offset_of(btf: &Btf, structure: &str, path: &str) -> Option<u32> {
     let types = btf.resolve_types_by_name(structure).ok()?;
     let mut members = types.into_iter().find_map(|found| match found {
         Type::Struct(found) => Some(found.members),
@@ -253,6 +281,16 @@ fn enumerator(btf: &Btf, name: &str, member: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kernels_before_5_15_are_old() {
+        for old in ["5.10.0-32-cloud-amd64", "4.19.0", "5.14+"] {
+            assert!(is_old(old), "{old}");
+        }
+        for new in ["5.15.0-1", "6.1.0-56-cloud-amd64", "7.3.4+deb13", "unknown"] {
+            assert!(!is_old(new), "{new}");
+        }
+    }
 
     #[test]
     fn what_is_no_btf_is_refused_with_a_reason() {

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{report::items, requirements::tool, succeed};
+use super::{output, report::items, requirements::tool};
 
 /// Programs, maps and links, each by its number, in the order of [`KINDS`].
 type Numbers = [BTreeSet<u64>; 3];
@@ -83,10 +83,19 @@ impl Names {
     }
 }
 
+/// What bpftool lists. It gives up at one that is just being made, which has a number and cannot be opened yet.
 fn show(kind: &str) -> Vec<Value> {
-    let shown = succeed(tool("bpftool").args(["-j", kind, "show"]));
-    let value: Value = serde_json::from_slice(&shown.stdout).expect("bpftool writes JSON");
-    items(&value).cloned().collect()
+    loop {
+        let shown = output(tool("bpftool").args(["-j", kind, "show"]));
+        let value: Value = serde_json::from_slice(&shown.stdout).expect("bpftool writes JSON");
+        let errors: Vec<_> = items(&value).map(|one| &one["error"]).collect();
+        if errors.iter().all(|error| error.is_null()) {
+            assert!(shown.status.success(), "bpftool {kind} show: {shown:?}");
+            return items(&value).cloned().collect();
+        }
+        let being_made = |error: &&Value| error.to_string().contains("temporarily unavailable");
+        assert!(errors.iter().any(being_made), "{errors:?}");
+    }
 }
 
 fn named(kind: &str) -> BTreeMap<u64, String> {

@@ -8,10 +8,18 @@ use std::{
 
 use super::{folder, succeed};
 
+/// Where there is no compiler, the folder with the programs compiled.
+const COMPILED: &str = "IOPROF_TEST_PROGRAMS";
+
 /// A program of `tests/programs`, compiled; gone with this value.
 pub struct Program {
     folder: tempfile::TempDir,
     name: &'static str,
+}
+
+/// The folder with the programs compiled, where there is one.
+pub fn compiled() -> Option<PathBuf> {
+    std::env::var_os(COMPILED).map(PathBuf::from)
 }
 
 impl Program {
@@ -19,13 +27,18 @@ impl Program {
     /// dynamic loader opens, reads and maps files by the calls that are to be counted.
     pub fn compile(name: &'static str) -> Self {
         let folder = folder();
+        let program = folder.path().join(name);
+        if let Some(compiled) = compiled() {
+            succeed(Command::new("cp").arg(compiled.join(name)).arg(program));
+            return Self { folder, name };
+        }
         let source = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/programs")
             .join(name)
             .with_extension("c");
         let mut compiler = Command::new("cc");
-        compiler.args(["-O1", "-static", "-pthread", "-Wall", "-Werror", "-o"]);
-        succeed(compiler.arg(folder.path().join(name)).arg(source));
+        compiler.args(include_str!("../programs/options").split_whitespace());
+        succeed(compiler.arg("-o").arg(program).arg(source));
         Self { folder, name }
     }
 

@@ -27,8 +27,18 @@ fn missing_for_profiling(tools: &[&str]) -> Option<String> {
     }
     tools
         .iter()
+        .filter(|tool| **tool != "cc" || super::program::compiled().is_none())
         .find(|tool| find_tool(tool).is_none())
         .map(|tool| format!("{tool} is not installed"))
+}
+
+/// How often to do what is done so many times for good measure: less where a machine is emulated and a start of
+/// ioprof takes ten seconds.
+pub fn turns(wanted: u32) -> u32 {
+    match std::env::var_os("IOPROF_IN_VM") {
+        Some(_) => wanted.div_ceil(8),
+        None => wanted,
+    }
 }
 
 /// Whether this is the superuser.

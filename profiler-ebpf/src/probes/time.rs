@@ -73,7 +73,7 @@ pub unsafe fn start(task: *const c_void, state: &mut TaskState) {
     let now = now();
     // SAFETY: by the caller's promise.
     unsafe {
-        if field::<u32>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
+        if field::<u8>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
             leave(task, state, false, now);
         }
     }

@@ -72,8 +72,9 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
         }
         if let Some(totals) = totals((*state).workload) {
             time::settle(&mut *state, totals);
-            // A thread that runs is left to itself, which counts at the same time.
-            if field::<u32>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
+            // A thread that runs is left to itself, which counts at the same time. Some kernels have a byte
+            // there, others more.
+            if field::<u8>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
                 syscall::settle(&mut *state);
             }
             add_accounts(task, state, totals);

@@ -49,7 +49,13 @@ pub fn one_line(error: &dyn std::error::Error) -> String {
 
 /// What the verifier minds, which stands last but for its statistics.
 fn verifiers_last_word(log: &str) -> Option<&str> {
-    let statistics = ["processed", "verification time", "stack depth"];
+    let statistics = [
+        "processed",
+        "verification time",
+        "stack depth",
+        "subprog ",
+        "insns ",
+    ];
     log.lines()
         .rev()
         .find(|line| !line.is_empty() && !statistics.iter().any(|words| line.starts_with(words)))

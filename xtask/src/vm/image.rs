@@ -138,6 +138,10 @@ pub fn write(
     )?;
     tree.modules(kernel)?;
     tree.program(payload.ioprof, &below_root(payload.ioprof))?;
+    if let Some(target) = payload.ioprof.ancestors().nth(2) {
+        // `CARGO_TARGET_TMPDIR` of the tests, which cargo makes here.
+        tree.folder(&below_root(&target.join("tmp")))?;
+    }
     for test in payload.tests {
         let name = test.file_name().unwrap_or_default().to_string_lossy();
         // cargo's hash behind the name tells nobody anything.
@@ -248,6 +252,11 @@ impl Tree {
             fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
         }
         Ok(place)
+    }
+
+    fn folder(&self, path: &str) -> Result<()> {
+        let place = self.place(path)?;
+        fs::create_dir_all(&place).map_err(Error::file("create", &place))
     }
 
     fn text(&self, path: &str, text: &str) -> Result<()> {

@@ -8,6 +8,7 @@ mount -t tmpfs shm /dev/shm
 # As Debian has them: version 2 alone; the controllers of version 1 are mounted by the configuration that wants them.
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 echo guest >/proc/sys/kernel/hostname
+modprobe loop
 . /vm/environment
 exec </dev/null >/dev/ttyS1 2>&1
 stty -F /dev/ttyS1 -onlcr

@@ -1,9 +1,10 @@
 //! What the running kernel's BTF says: where fields are, which flags mean what, which tracepoints there are.
 
-use std::path::Path;
+use std::{fs::File, io, os::fd::AsRawFd as _, path::Path};
 
-use btf_rs::{Btf, Type};
+use btf_rs::{Backend, Btf, Type};
 use ioprof_ebpf::abi::fields::{ABSENT, FIELDS, REGISTERS};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{one_line, proc};
 use crate::error::Error;
@@ -68,17 +69,24 @@ pub struct KernelTypes {
 }
 
 impl KernelTypes {
-    /// Those of the running kernel, for us and as aya reads them.
+    /// Those of the running kernel.
     ///
     /// # Errors
     ///
     /// As for [`KernelTypes::read`].
-    pub fn of_this_kernel() -> Result<(Self, aya::Btf), Error> {
-        let types = Self::read(Path::new(PATH))?;
-        let btf = aya::Btf::from_sys_fs().map_err(|error| Error::Btf {
+    pub fn of_this_kernel() -> Result<Self, Error> {
+        Self::read(Path::new(PATH))
+    }
+
+    /// The same as aya reads them. They take 20 MB, so that nobody is to keep them longer than needed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Btf`] where they are not what is expected.
+    pub fn as_aya_reads_them() -> Result<aya::Btf, Error> {
+        aya::Btf::from_sys_fs().map_err(|error| Error::Btf {
             reason: one_line(&error),
-        })?;
-        Ok((types, btf))
+        })
     }
 
     /// Reads the BTF at `path`.
@@ -92,7 +100,7 @@ impl KernelTypes {
                 path: path.to_owned(),
             });
         }
-        let btf = Btf::from_file(path).map_err(refused)?;
+        let btf = parse(path).map_err(refused)?;
         let missing = |structure: &str, path: &str| match old_kernel() {
             Some(release) => Error::OldKernel { release },
             None => Error::Btf {
@@ -207,6 +215,19 @@ fn is_old(release: &str) -> bool {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < OLDEST,
         _ => false,
     }
+}
+
+/// Parses BTF where it stands, in memory: made into values of its own, that of a kernel takes ten times as much.
+/// From a copy, as kernels before 6.16 do not let their file be mapped; where no copy can be made, by values.
+fn parse(path: &Path) -> Result<Btf, btf_rs::Error> {
+    let in_place = || -> Option<Btf> {
+        let copy = memfd_create(c"btf", MFdFlags::MFD_CLOEXEC).ok()?;
+        let mut copy = File::from(copy);
+        io::copy(&mut File::open(path).ok()?, &mut copy).ok()?;
+        let name = format!("/proc/self/fd/{}", copy.as_raw_fd());
+        Btf::from_file_with_backend(name, Backend::Mmap).ok()
+    };
+    in_place().map_or_else(|| Btf::from_file(path), Ok)
 }
 
 fn refused(error: btf_rs::Error) -> Error {

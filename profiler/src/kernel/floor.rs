@@ -26,8 +26,9 @@ impl Floor {
     ///
     /// As for a session.
     pub fn attach() -> Result<Self, Error> {
-        let (types, btf) = KernelTypes::of_this_kernel()?;
-        let mut ebpf = load(&Settings::default(), &types, &btf)?;
+        let types = KernelTypes::of_this_kernel()?;
+        let mut ebpf = load(&Settings::default(), &types)?;
+        let btf = KernelTypes::as_aya_reads_them()?;
         for probe in &EMPTY {
             if let Verdict::Refused { reason } = attach_one(&mut ebpf, &btf, probe) {
                 return Err(Error::ProbeMissing {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{Btf, Ebpf, EbpfLoader, maps::Array};
+use aya::{Ebpf, EbpfLoader, maps::Array};
 use aya_log::EbpfLogger;
 use ioprof_ebpf::{
     abi::{
@@ -105,8 +105,10 @@ impl Session {
                 most: MAX_WORKLOADS,
             });
         }
-        let (types, btf) = KernelTypes::of_this_kernel()?;
-        let mut ebpf = load(settings, &types, &btf)?;
+        let types = KernelTypes::of_this_kernel()?;
+        let mut ebpf = load(settings, &types)?;
+        // The loader has read it for itself, and given it up.
+        let btf = KernelTypes::as_aya_reads_them()?;
         set_call_kinds(&mut ebpf)?;
         maps::make_rows_of_other_files(&mut ebpf, settings.workloads)?;
         tasks::load_iterators(&mut ebpf, &btf)?;
@@ -115,6 +117,8 @@ impl Session {
             before = Devices::now();
             began = Instant::now();
         })?;
+        drop((types, btf));
+        give_back_memory();
         let cost = OwnCost::start();
         let messages = Messages::default();
         let logger =
@@ -242,6 +246,15 @@ impl Session {
     }
 }
 
+/// Gives the kernel back what was used to load the probes, and what the C library would keep for later.
+fn give_back_memory() {
+    // SAFETY: it takes a number, and may be called at any time.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
 /// What interrupts and the hypervisor have taken of all CPUs since; none where that is not known.
 fn taken_since(before: Option<u64>) -> u64 {
     let now = proc::stolen_ns();
@@ -250,7 +263,7 @@ fn taken_since(before: Option<u64>) -> u64 {
 }
 
 /// The sizes of the maps for so many workloads, and the constants of this kernel, into the object.
-pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf, Error> {
+pub fn load(settings: &Settings, types: &KernelTypes) -> Result<Ebpf, Error> {
     let workloads = settings.workloads.max(1);
     let first_series = FirstSeries::new(workloads);
     // On every disk, of which some may come later, by each owner: four operations of its threads, writeback,
@@ -264,7 +277,7 @@ pub fn load(settings: &Settings, types: &KernelTypes, btf: &Btf) -> Result<Ebpf,
     let made_by_bio = u32::from(settings.without.made_by_bio(types));
     let first_fault_series = block::series(first_series.block, slots + 1);
     let mut loader = EbpfLoader::new();
-    loader.btf(Some(btf)).allow_unsupported_maps();
+    loader.allow_unsupported_maps();
     for (symbol, value) in &types.constants {
         // A field that no probe reads any more is not in the object.
         loader.override_global(symbol, value, false);

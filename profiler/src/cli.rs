@@ -1,27 +1,43 @@
 //! The command line.
 
-use std::{ffi::OsString, path::PathBuf, sync::LazyLock};
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Arg, Args, Parser, Subcommand, ValueHint,
+    builder::{OsStringValueParser, PossibleValue, TypedValueParser},
+};
+use clap_complete::Shell;
 use ioprof_workloads::Workload;
 
 /// Where the I/O time and the device bytes of a workload went, from the system call to the device.
 #[derive(Debug, Parser)]
-#[command(name = "ioprof", version, long_version = VERSION.as_str(), max_term_width = 100)]
+#[command(
+    name = "ioprof",
+    disable_version_flag = true,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100,
+    after_long_help = EXIT_STATUS
+)]
 pub struct Cli {
-    /// What to do.
+    /// Print the version with the commit it was built from.
+    // Not clap's own, which prints as soon as it is met: `--verbose` may stand behind it.
+    #[arg(short = 'V', long)]
+    pub version: bool,
+    /// With --version: also the compilers of the binary and of the eBPF object, and that object's hash.
+    #[arg(short, long, requires = "version")]
+    pub verbose: bool,
+    /// What to do; none only where the version is asked for.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
-/// The version with the eBPF object it carries, for --version; -V has the number alone.
-static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let number = env!("CARGO_PKG_VERSION");
-    format!(
-        "{number}\neBPF object {}",
-        crate::kernel::OBJECT_RECORD.trim()
-    )
-});
+const EXIT_STATUS: &str = "\
+The exit status of `ioprof run` is that of the command; a signal is raised again. ioprof's own failure
+is 125, a command that cannot be executed 126, one that is not found 127.";
 
 /// What ioprof can do.
 #[derive(Debug, Subcommand)]
@@ -38,6 +54,7 @@ pub enum Command {
     /// Print a saved report again; needs no privileges.
     Report {
         /// A report that was written with -o.
+        #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Run a built-in workload without any probe, and print what it did.
@@ -54,6 +71,17 @@ pub enum Command {
     },
     /// Show what this kernel and these privileges allow; exit 0 only if `run` would work.
     Doctor,
+    /// Print completions for a shell: bash, zsh, fish and others.
+    Completions {
+        /// Which.
+        shell: Shell,
+    },
+    /// Write the man pages into a folder.
+    Man {
+        /// Where to; it is made where it is missing.
+        #[arg(value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
 }
 
 const RUN_HELP: &str = "\
@@ -77,11 +105,32 @@ pub struct Run {
     pub options: RunOptions,
     /// Built-in workloads, each followed by its own options.
     // Not an external subcommand: clap looks for one only where no positional argument is left.
-    #[arg(value_name = "WORKLOAD", allow_hyphen_values = true)]
+    #[arg(value_name = "WORKLOAD", allow_hyphen_values = true, value_parser = Words)]
     pub words: Vec<OsString>,
     /// A command and its arguments.
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", value_hint = ValueHint::CommandName)]
     pub command: Vec<OsString>,
+}
+
+/// Takes every word, as those behind a workload are its options; names the workloads to shells.
+#[derive(Clone)]
+struct Words;
+
+impl TypedValueParser for Words {
+    type Value = OsString;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<OsString, clap::Error> {
+        OsStringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Workload::NAMES.iter().map(PossibleValue::new)))
+    }
 }
 
 /// The options of `ioprof run`, which may also stand behind a workload.
@@ -99,7 +148,7 @@ pub struct RunOptions {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
     /// Write the report as JSON to FILE, or to stdout where it is `-`.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Also time minor page faults; each one of any process on the machine then takes about 0.3 us longer.
     #[arg(long)]
@@ -152,10 +201,30 @@ mod tests {
     }
 
     #[test]
+    fn the_version_is_told_with_and_without_all_in_any_order() {
+        let parse = |words: &[&str]| Cli::try_parse_from([&["ioprof"], words].concat());
+        for (words, is_verbose) in [
+            (&["--version"][..], false),
+            (&["-V"], false),
+            (&["--version", "--verbose"], true),
+            (&["--verbose", "--version"], true),
+            (&["-vV"], true),
+        ] {
+            let cli = parse(words).expect("it is understood");
+            assert!(cli.command.is_none() && cli.version, "{words:?}");
+            assert_eq!(cli.verbose, is_verbose, "{words:?}");
+        }
+        for mistake in [&["--verbose"][..], &[], &["--version", "doctor"]] {
+            assert!(parse(mistake).is_err(), "{mistake:?}");
+        }
+    }
+
+    #[test]
     fn workloads_and_commands_are_told_apart() {
         let run = |words: &[&str]| match Cli::try_parse_from([&["ioprof", "run"], words].concat()) {
             Ok(Cli {
-                command: Command::Run(run),
+                command: Some(Command::Run(run)),
+                ..
             }) => run,
             other => panic!("{other:?}"),
         };

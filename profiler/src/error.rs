@@ -135,6 +135,14 @@ pub enum Error {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// A man page cannot be written.
+    #[error("cannot write {path}: {source}; choose another folder for the man pages")]
+    ManPage {
+        /// The place.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
     /// A report cannot be read.
     #[error("cannot read {path}: {source}")]
     Input {

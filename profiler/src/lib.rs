@@ -11,3 +11,4 @@ pub mod error;
 pub mod kernel;
 pub mod model;
 pub mod output;
+pub mod version;

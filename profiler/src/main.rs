@@ -9,7 +9,11 @@ use ioprof::{
 };
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let cli = Cli::parse();
+    let Some(command) = cli.command else {
+        return commands::version(cli.verbose);
+    };
+    let done = match command {
         Command::Run(run) => commands::run(run),
         Command::Attach(attach) => commands::attach(&attach),
         Command::Report { file } => commands::report(&file),
@@ -19,6 +23,8 @@ fn main() -> ExitCode {
             start_fd,
         } => commands::workload(&workload, summary_fd, start_fd),
         Command::Doctor => commands::doctor(),
+        Command::Completions { shell } => commands::completions(shell),
+        Command::Man { folder } => commands::man(&folder),
     };
     done.unwrap_or_else(|error| {
         eprintln!("ioprof: {error}");

@@ -4,6 +4,7 @@ mod attach;
 mod child;
 mod destination;
 mod doctor;
+mod generate;
 mod measure;
 mod report;
 mod run;
@@ -15,10 +16,11 @@ use ioprof_workloads::Workload;
 
 pub use attach::attach;
 pub use doctor::doctor;
+pub use generate::{completions, man};
 pub use report::report;
 pub use run::run;
 
-use crate::error::Error;
+use crate::{error::Error, version};
 
 /// `ioprof workload`: the workload alone.
 ///
@@ -31,4 +33,14 @@ pub fn workload(
     start_fd: Option<i32>,
 ) -> Result<ExitCode, Error> {
     Ok(ioprof_workloads::main(workload, summary_fd, start_fd)?)
+}
+
+/// `ioprof --version`: a line, or everything that is known.
+pub fn version(verbose: bool) -> ExitCode {
+    if verbose {
+        print!("{}", version::verbose());
+    } else {
+        println!("{}", version::line());
+    }
+    ExitCode::SUCCESS
 }

@@ -3,9 +3,16 @@
 //! The kernel takes two time stamps for every run of every BPF program while somebody asks for statistics
 //! (BPF_ENABLE_STATS), which would be a third of the cost itself. So it is asked for at the beginning, and
 //! then for a twentieth of the time; a run shorter than the beginning is measured whole.
+//!
+//! Others may ask, too: another ioprof, bpftop(8), an administrator. The kernel's sums grow meanwhile, so only
+//! their growth between our own asking and its end counts here.
 
 use std::{
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    fs::File,
+    os::{
+        fd::{AsFd as _, AsRawFd as _, OwnedFd},
+        unix::fs::FileExt as _,
+    },
     time::{Duration, Instant},
 };
 
@@ -18,6 +25,9 @@ const PERIOD: Duration = Duration::from_millis(200);
 
 /// Where every program's statistics are always on.
 const ALWAYS: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+/// More than the kernel writes about a program.
+const FDINFO_BYTES: usize = 1024;
 
 /// Runs of a program while statistics were on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,48 +49,60 @@ pub struct Cost {
     pub measured_share: f64,
 }
 
-/// Switches the kernel's statistics on and off.
+/// Switches the kernel's statistics on and off, and reads them.
 #[derive(Debug)]
 pub struct OwnCost {
     began: Instant,
-    /// Held while on, with the time it was switched on.
-    on: Option<(OwnedFd, Instant)>,
-    measured: Duration,
+    /// What the kernel tells of each program; none where there is nothing to read. Open all the time: each is
+    /// read twice in every period.
+    counters: Vec<Option<File>>,
+    window: Option<Window>,
+    sums: Sums,
     whole: Duration,
-    /// The time of all programs at the first tick, and how long had been measured by then.
-    beginning: Option<(u64, Duration)>,
     always: bool,
     refused: bool,
 }
 
+/// A span in which statistics are on for us.
+#[derive(Debug)]
+struct Window {
+    /// What keeps them on; none where they are on anyhow and we may not ask.
+    on: Option<OwnedFd>,
+    since: Instant,
+    before: Vec<Runs>,
+}
+
 impl OwnCost {
-    /// Begins to measure.
-    pub fn start() -> Self {
+    /// Begins to measure these programs.
+    pub fn start<'a>(ebpf: &mut Ebpf, programs: impl Iterator<Item = Option<&'a str>>) -> Self {
+        let counters: Vec<_> = programs
+            .map(|program| counters_of(ebpf, program?))
+            .collect();
         let mut cost = Self {
             began: Instant::now(),
-            on: None,
-            measured: Duration::ZERO,
+            sums: Sums::new(counters.len()),
+            refused: counters.iter().all(Option::is_none),
+            counters,
+            window: None,
             whole: Duration::ZERO,
-            beginning: None,
-            always: std::fs::read_to_string(ALWAYS).is_ok_and(|on| on.trim() == "1"),
-            refused: false,
+            always: is_always_on(),
         };
-        cost.switch(true);
+        cost.open();
         cost
     }
 
-    /// Switches on or off, as the time has come, and says when to come again. `sum` is asked for the time
-    /// of all programs at the end of the beginning.
-    pub fn tick(&mut self, sum: impl FnOnce(&Self) -> u64) -> Duration {
+    /// Switches on or off, as the time has come, and says when to come again.
+    pub fn tick(&mut self) -> Duration {
         if self.always || self.refused {
             return PERIOD;
         }
-        let was_on = self.on.is_some();
-        self.switch(!was_on);
-        if self.beginning.is_none() {
-            self.beginning = Some((sum(self), self.measured));
+        if self.window.is_none() {
+            self.open();
+            return SPAN;
         }
-        if was_on { PERIOD - SPAN } else { SPAN }
+        self.close();
+        self.sums.end_beginning();
+        PERIOD - SPAN
     }
 
     /// The time until the first [`OwnCost::tick`].
@@ -88,66 +110,140 @@ impl OwnCost {
         FIRST
     }
 
-    fn switch(&mut self, on: bool) {
-        if let Some((_, since)) = self.on.take() {
-            self.measured += since.elapsed();
+    fn open(&mut self) {
+        if self.refused {
+            return;
         }
-        if on && !self.always && !self.refused {
-            match aya::sys::enable_stats(aya::sys::Stats::RunTime) {
-                Ok(descriptor) => self.on = Some((descriptor, Instant::now())),
-                // It takes CAP_SYS_ADMIN, more than the probes do.
-                Err(_) => self.refused = true,
-            }
-        }
+        let on = aya::sys::enable_stats(aya::sys::Stats::RunTime).ok();
+        // It takes CAP_SYS_ADMIN, more than the probes do.
+        self.refused = on.is_none() && !self.always;
+        self.window = Some(Window {
+            on,
+            since: Instant::now(),
+            before: self.read(),
+        });
+    }
+
+    fn close(&mut self) {
+        let Some(window) = self.window.take() else {
+            return;
+        };
+        // The time before the counters as when it was opened, so that reading them is left out both times.
+        let lasted = window.since.elapsed();
+        let after = self.read();
+        self.sums.add(&window.before, &after, lasted);
+    }
+
+    fn read(&self) -> Vec<Runs> {
+        let counters = self.counters.iter();
+        counters
+            .map(|file| file.as_ref().and_then(runs).unwrap_or_default())
+            .collect()
     }
 
     /// Ends the measuring.
     pub fn stop(&mut self) {
-        self.switch(false);
+        // What we did not keep on ourselves, somebody may have switched off.
+        let is_others = self.window.as_ref().is_some_and(|open| open.on.is_none());
+        self.refused |= is_others && !is_always_on();
+        self.close();
         self.whole = self.began.elapsed();
     }
 
-    /// The cost over the whole time, where `measured_ns` is what was measured; none where that is not
-    /// allowed. The beginning counts as it is, the rest in proportion.
-    pub fn over_all(&self, measured_ns: u64) -> Option<Cost> {
-        if self.refused {
-            return None;
+    /// The cost over the whole time; none where measuring is not allowed.
+    pub fn over_all(&self) -> Option<Cost> {
+        (!self.refused).then(|| self.sums.over(self.whole))
+    }
+
+    /// What was measured of a program, by its place among those that were begun with; none where nothing is
+    /// known of it.
+    pub fn of_program(&self, index: usize) -> Option<Runs> {
+        let missed = runs(self.counters.get(index)?.as_ref()?)?.missed;
+        let measured = *self.sums.programs.get(index)?;
+        Some(Runs { missed, ..measured })
+    }
+}
+
+/// The sums of the windows, by program.
+#[derive(Debug)]
+struct Sums {
+    programs: Vec<Runs>,
+    lasted: Duration,
+    /// The time of all programs in the beginning, and how long that was; none before its end.
+    beginning: Option<(u64, Duration)>,
+}
+
+impl Sums {
+    fn new(programs: usize) -> Self {
+        Self {
+            programs: vec![Runs::default(); programs],
+            lasted: Duration::ZERO,
+            beginning: None,
         }
-        let (first_ns, first) = self.beginning.unwrap_or((measured_ns, self.measured));
-        let rest = self.whole.saturating_sub(first).as_secs_f64();
-        let rest_measured = self.measured.saturating_sub(first).as_secs_f64();
-        if self.always || self.beginning.is_none() || rest_measured == 0.0 {
-            return Some(Cost {
-                cpu_ns: measured_ns,
-                measured_share: if self.always {
-                    1.0
-                } else {
-                    self.measured.as_secs_f64() / self.whole.as_secs_f64()
-                },
-            });
+    }
+
+    /// Adds a window by the counters at its two ends.
+    fn add(&mut self, before: &[Runs], after: &[Runs], lasted: Duration) {
+        for (sum, (before, after)) in self.programs.iter_mut().zip(before.iter().zip(after)) {
+            sum.count += after.count.saturating_sub(before.count);
+            sum.time_ns += after.time_ns.saturating_sub(before.time_ns);
         }
+        self.lasted += lasted;
+    }
+
+    fn end_beginning(&mut self) {
+        let beginning = (self.time_ns(), self.lasted);
+        self.beginning.get_or_insert(beginning);
+    }
+
+    fn time_ns(&self) -> u64 {
+        self.programs.iter().map(|program| program.time_ns).sum()
+    }
+
+    /// The beginning as it is, the rest of the whole time in proportion.
+    fn over(&self, whole: Duration) -> Cost {
+        let measured_ns = self.time_ns();
+        let (first_ns, first) = self.beginning.unwrap_or((measured_ns, self.lasted));
+        let rest = whole.saturating_sub(first).as_secs_f64();
+        let rest_measured = self.lasted.saturating_sub(first).as_secs_f64();
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_sign_loss,
             reason = "an estimate of less than a few years of nanoseconds, never negative"
         )]
-        let rest_ns = (measured_ns.saturating_sub(first_ns) as f64 * rest / rest_measured) as u64;
-        Some(Cost {
-            cpu_ns: first_ns + rest_ns,
-            measured_share: self.measured.as_secs_f64() / self.whole.as_secs_f64(),
-        })
-    }
-
-    /// The statistics of a program, which the kernel shows in /proc/self/fdinfo.
-    pub fn of_program(&self, ebpf: &mut Ebpf, name: &str) -> Option<Runs> {
-        let descriptor = match ebpf.program_mut(name)? {
-            Program::BtfTracePoint(program) => program.fd(),
-            Program::PerfEvent(program) => program.fd(),
-            _ => return None,
+        let rest_ns = if rest_measured > 0.0 {
+            ((measured_ns - first_ns) as f64 * rest / rest_measured) as u64
+        } else {
+            0
         };
-        let descriptor = descriptor.ok()?.as_fd().as_raw_fd();
-        parse(&std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?)
+        let share = self.lasted.as_secs_f64() / whole.as_secs_f64();
+        Cost {
+            cpu_ns: first_ns + rest_ns,
+            measured_share: share.min(1.0),
+        }
     }
+}
+
+fn is_always_on() -> bool {
+    std::fs::read_to_string(ALWAYS).is_ok_and(|on| on.trim() == "1")
+}
+
+/// The statistics of a program, which the kernel shows in /proc/self/fdinfo.
+fn counters_of(ebpf: &mut Ebpf, program: &str) -> Option<File> {
+    let descriptor = match ebpf.program_mut(program)? {
+        Program::BtfTracePoint(program) => program.fd(),
+        Program::PerfEvent(program) => program.fd(),
+        _ => return None,
+    };
+    let descriptor = descriptor.ok()?.as_fd().as_raw_fd();
+    File::open(format!("/proc/self/fdinfo/{descriptor}")).ok()
+}
+
+fn runs(counters: &File) -> Option<Runs> {
+    let mut text = [0; FDINFO_BYTES];
+    // From the beginning each time, where the kernel writes it anew.
+    let length = counters.read_at(&mut text, 0).ok()?;
+    parse(std::str::from_utf8(text.get(..length)?).ok()?)
 }
 
 fn parse(fdinfo: &str) -> Option<Runs> {
@@ -185,5 +281,38 @@ mod tests {
             })
         );
         assert_eq!(parse("pos:\t0\n"), None);
+    }
+
+    fn counted(count: u64) -> Vec<Runs> {
+        let runs = Runs {
+            count,
+            time_ns: count * 100,
+            missed: 0,
+        };
+        vec![runs; 2]
+    }
+
+    #[test]
+    fn runs_that_others_had_measured_in_between_are_not_ours() {
+        let mut sums = Sums::new(2);
+        // 10,000 runs before we began, 40,000 between our two windows.
+        sums.add(&counted(10_000), &counted(12_000), FIRST);
+        sums.end_beginning();
+        sums.add(&counted(52_000), &counted(53_000), SPAN);
+        sums.end_beginning();
+        assert_eq!(sums.programs, counted(3_000));
+        let cost = sums.over(FIRST + PERIOD);
+        // Of two programs: 2,000 runs, and 1,000 in a twentieth of the rest.
+        assert_eq!(cost.cpu_ns, 2 * 100 * (2_000 + 20 * 1_000));
+        let share = (FIRST + SPAN).as_secs_f64() / (FIRST + PERIOD).as_secs_f64();
+        assert!((cost.measured_share - share).abs() < 1e-9, "{cost:?}");
+    }
+
+    #[test]
+    fn what_is_shorter_than_the_beginning_is_measured_whole() {
+        let mut sums = Sums::new(2);
+        sums.add(&counted(5), &counted(7), FIRST / 2);
+        let cost = sums.over(FIRST / 2);
+        assert_eq!((cost.cpu_ns, cost.measured_share), (400, 1.0));
     }
 }

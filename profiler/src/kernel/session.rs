@@ -119,7 +119,7 @@ impl Session {
         })?;
         drop((types, btf));
         give_back_memory();
-        let cost = OwnCost::start();
+        let cost = OwnCost::start(&mut ebpf, attached(&verdicts));
         let messages = Messages::default();
         let logger =
             EbpfLogger::init_with_logger(&mut ebpf, messages.clone()).map_err(|error| {
@@ -160,12 +160,7 @@ impl Session {
 
     /// Keeps the measuring of the probes' own cost going, and says when to come again.
     pub fn tick(&mut self) -> Duration {
-        let ebpf = &mut self.ebpf;
-        self.cost.tick(|cost| {
-            let probes = PROBES.iter();
-            let runs = probes.filter_map(|probe| cost.of_program(ebpf, probe.program));
-            runs.map(|runs| runs.time_ns).sum()
-        })
+        self.cost.tick()
     }
 
     /// The number of a workload's threads that were seen to begin and have not ended.
@@ -205,11 +200,8 @@ impl Session {
     pub fn finish(mut self) -> Result<Snapshot, Error> {
         self.cost.stop();
         let mut probes = Vec::new();
-        for (probe, verdict) in PROBES.iter().zip(&self.verdicts) {
-            let runs = match verdict {
-                Verdict::Attached => self.cost.of_program(&mut self.ebpf, probe.program),
-                _ => None,
-            };
+        for (index, (probe, verdict)) in PROBES.iter().zip(&self.verdicts).enumerate() {
+            let runs = self.cost.of_program(index);
             probes.push(Probe {
                 name: probe.program.into(),
                 tracepoint: probe.tracepoint.into(),
@@ -231,8 +223,7 @@ impl Session {
         tasks::settle_files(&mut self.ebpf)?;
         tasks::examine_dirty(&mut self.ebpf)?;
         self.logger.flush();
-        let measured_ns = probes.iter().filter_map(|probe| probe.measured_ns).sum();
-        let cost = self.cost.over_all(measured_ns);
+        let cost = self.cost.over_all();
         Ok(Snapshot {
             probes,
             cost,
@@ -253,6 +244,12 @@ fn give_back_memory() {
     unsafe {
         libc::malloc_trim(0)
     };
+}
+
+/// The programs of the probes, without those that are not attached.
+fn attached(verdicts: &[Verdict]) -> impl Iterator<Item = Option<&'static str>> {
+    let probes = PROBES.iter().zip(verdicts);
+    probes.map(|(probe, verdict)| (*verdict == Verdict::Attached).then_some(probe.program))
 }
 
 /// What interrupts and the hypervisor have taken of all CPUs since; none where that is not known.

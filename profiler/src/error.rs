@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::model::text;
+
 /// An error that ends ioprof itself; what ends the profiled command is not one.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -97,7 +99,7 @@ pub enum Error {
     },
     /// Neither a workload's name nor `-- COMMAND`.
     #[error(
-        "no workload named {name:?}: there are {names}; a command goes behind --, as in: ioprof run -- {name}"
+        "no workload named \"{name}\": there are {names}; a command goes behind --, as in: ioprof run -- {name}"
     )]
     UnknownWorkload {
         /// What the user asked for.
@@ -128,7 +130,10 @@ pub enum Error {
         source: io::Error,
     },
     /// The report cannot be written where the user wants it.
-    #[error("cannot write the report to {path}: {source}; choose another place with -o")]
+    #[error(
+        "cannot write the report to {}: {source}; choose another place with -o",
+        text::of(path)
+    )]
     Output {
         /// The place.
         path: PathBuf,
@@ -144,7 +149,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A report cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {}: {source}", text::of(path))]
     Input {
         /// The place.
         path: PathBuf,
@@ -152,7 +157,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file that is not a report.
-    #[error("{path} is not a report of ioprof: {reason}")]
+    #[error("{} is not a report of ioprof: {reason}", text::of(path))]
     NotAReport {
         /// The file.
         path: PathBuf,
@@ -161,7 +166,8 @@ pub enum Error {
     },
     /// A report of a later ioprof.
     #[error(
-        "{path} has the schema {schema:?}, and this ioprof reads {supported:?}: use a newer ioprof"
+        "{} has the schema \"{schema}\", and this ioprof reads \"{supported}\": use a newer ioprof",
+        text::of(path)
     )]
     NewerSchema {
         /// The file.

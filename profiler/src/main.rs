@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use ioprof::{
     cli::{Cli, Command},
-    commands,
+    commands, output,
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| commands::refuse(&error));
     let Some(command) = cli.command else {
         return commands::version(cli.verbose);
     };
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Command::Man { folder } => commands::man(&folder),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("ioprof: {error}");
+        eprint!("ioprof: {}", output::text::line(&error));
         ExitCode::from(error.exit_status())
     })
 }

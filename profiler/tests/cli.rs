@@ -4,7 +4,7 @@ mod support;
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _, process::CommandExt as _},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -155,6 +155,62 @@ fn what_is_not_a_report_is_refused_with_its_reason() {
     let missing = folder.path().join("missing");
     let missing = missing.to_str().expect("a plain path");
     assert_refused(&refused(&["report", missing]), 125, &[missing]);
+}
+
+#[test]
+fn what_a_user_names_is_repeated_visibly() {
+    let evil = "a\u{1b}]0;t\u{7}\u{202e}\n\u{9b}2J";
+    let shown = r"a\x1b]0;t\x07\xe2\x80\xae\x0a\xc2\x9b2J";
+    let missing = format!("/{evil}");
+    assert_refused(&refused(&["report", &missing]), 125, &[shown]);
+    assert_refused(&refused(&["run", evil]), 125, &[shown]);
+    assert_refused(&refused(&["run", "--", evil]), 127, &[shown]);
+    let place = format!("/nonexistent/{evil}");
+    assert_refused(
+        &refused(&["run", "-o", &place, "--", "true"]),
+        125,
+        &[shown],
+    );
+    // A name that is no UTF-8 is told from others that are none.
+    let bytes = std::ffi::OsStr::from_bytes(b"/\xff\xfe");
+    assert_refused(
+        &output(ioprof().arg("report").arg(bytes)),
+        125,
+        &[r"/\xff\xfe"],
+    );
+    // What clap has to say.
+    for words in [
+        &["attach", "-p", evil][..],
+        &["run", "async", "--files", evil],
+        &["run", "async", "-o"],
+        &[evil],
+    ] {
+        let refused = refused(words);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        let said = text(&refused.stderr);
+        assert!(
+            said.chars()
+                .all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'),
+            "{said:?}"
+        );
+    }
+    // What a file says is repeated in an error, but not at length.
+    let folder = folder();
+    let file = folder.path().join("run.json");
+    let report = format!(r#"{{"schema": "{}"}}"#, r"\u001b[31m\u009b".repeat(1000));
+    fs::write(&file, report).expect("a file can be written");
+    let refused = refused(&["report", file.to_str().expect("a plain path")]);
+    assert_refused(&refused, 125, &[r"\x1b[31m\xc2\x9b", "..."]);
+    assert!(refused.stderr.len() < 2000, "{refused:?}");
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read_to_its_end() {
+    assert_refused(
+        &refused(&["report", "/dev/zero"]),
+        125,
+        &["larger than 64 MiB"],
+    );
 }
 
 /// The program as somebody without privileges runs it.

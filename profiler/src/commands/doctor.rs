@@ -6,6 +6,7 @@ use crate::{
     error::Error,
     kernel::{Session, Settings, btf, privileges::Capabilities},
     model::ledger::Verdict,
+    output::text,
 };
 
 /// Tries what `run` would do, and tells what it finds.
@@ -14,7 +15,7 @@ use crate::{
 ///
 /// None of its own: what is wrong is what it prints.
 pub fn doctor() -> Result<ExitCode, Error> {
-    let line = |what: &str, found: &str| println!("{what:<14} {found}");
+    let line = |what: &str, found: &str| print!("{what:<14} {}", text::line(&found));
     if let Ok(uname) = nix::sys::utsname::uname() {
         line(
             "kernel",

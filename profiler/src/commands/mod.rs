@@ -20,7 +20,18 @@ pub use generate::{completions, man};
 pub use report::report;
 pub use run::run;
 
-use crate::{error::Error, version};
+use crate::{error::Error, output::text, version};
+
+/// Ends the process as clap does where the command line is wrong or asks for help. What is wrong may hold anything.
+pub fn refuse(error: &clap::Error) -> ! {
+    let message = error.render().to_string();
+    let lines: Vec<_> = message.lines().map(text::visible).collect();
+    if message.lines().eq(lines.iter().map(AsRef::as_ref)) {
+        error.exit();
+    }
+    eprintln!("{}", lines.join("\n"));
+    std::process::exit(error.exit_code())
+}
 
 /// `ioprof workload`: the workload alone.
 ///

@@ -13,7 +13,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::{
     cli::{Run, RunOptions},
     error::Error,
-    model::report::Kind,
+    model::{report::Kind, text},
 };
 
 /// Something to run.
@@ -45,11 +45,7 @@ struct OneWorkload {
 pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
     if let Some(name) = run.command.first() {
         let target = Target {
-            name: Path::new(name)
-                .file_name()
-                .unwrap_or(name)
-                .to_string_lossy()
-                .into_owned(),
+            name: text::of(Path::new(name).file_name().unwrap_or(name)),
             kind: Kind::Command,
             program: find(name)?,
             argv: run.command,
@@ -76,7 +72,7 @@ fn builtin(own: &Path, segment: Vec<OsString>) -> Target {
     let parsed = OneWorkload::try_parse_from(command.iter().chain(&segment));
     let name = match parsed {
         Ok(one) => one.workload.name().to_owned(),
-        Err(error) => error.exit(),
+        Err(error) => super::refuse(&error),
     };
     let argv = [OsString::from("ioprof"), "workload".into()]
         .into_iter()
@@ -118,7 +114,7 @@ fn is_option(word: &OsStr) -> bool {
 
 fn unknown(word: &OsStr) -> Error {
     Error::UnknownWorkload {
-        name: word.to_string_lossy().into_owned(),
+        name: text::of(word),
         names: Workload::NAMES.join(", "),
     }
 }
@@ -148,7 +144,8 @@ fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
 
 fn merge(first: RunOptions, trailing: &[OsString]) -> RunOptions {
     let parser = RunOptions::augment_args(clap::Command::new("ioprof run").no_binary_name(true));
-    let matches = parser.get_matches_from(trailing);
+    let matches = parser.try_get_matches_from(trailing);
+    let matches = matches.unwrap_or_else(|error| super::refuse(&error));
     let Ok(second) = RunOptions::from_arg_matches(&matches) else {
         return first;
     };
@@ -165,7 +162,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> RunOptions {
 
 /// The file that a command's name stands for, by the rule of execvp(3).
 fn find(command: &OsStr) -> Result<PathBuf, Error> {
-    let name = || command.to_string_lossy().into_owned();
+    let name = || text::of(command);
     let candidates: Vec<PathBuf> = if command.as_bytes().contains(&b'/') {
         vec![command.into()]
     } else {

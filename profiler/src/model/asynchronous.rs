@@ -173,6 +173,9 @@ fn sum<'a>(
     operations
         .filter(|(name, ..)| direction(name) == Some(wanted))
         .fold((0, 0), |sum, (_, bytes, completions)| {
-            (sum.0 + bytes.unwrap_or(0), sum.1 + completions)
+            (
+                sum.0.saturating_add(bytes.unwrap_or(0)),
+                sum.1.saturating_add(completions),
+            )
         })
 }

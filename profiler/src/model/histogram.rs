@@ -4,6 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
+use super::sum::sum;
+
 /// What the values of a histogram are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -25,9 +27,16 @@ pub struct Bucket {
     pub count: u64,
 }
 
+impl Bucket {
+    /// What stands for its values.
+    pub const fn middle(&self) -> u64 {
+        self.ge.midpoint(self.le)
+    }
+}
+
 /// A distribution of values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Buckets", into = "Written")]
+#[serde(try_from = "Buckets", into = "Written")]
 pub struct Histogram {
     /// What the values are.
     pub unit: Unit,
@@ -59,20 +68,23 @@ impl Histogram {
     /// The value below or at which the part `q` of all values lies, within 1.6 %; none where there are no
     /// values.
     pub fn quantile(&self, q: f64) -> Option<u64> {
-        let held: u64 = self.buckets.iter().map(|bucket| bucket.count).sum();
+        let held = sum(self.buckets.iter().map(|bucket| bucket.count));
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_sign_loss,
             reason = "a rank beyond 2^53 may be off by one, and is never negative"
         )]
         let rank = ((held as f64 * q).ceil() as u64).clamp(1, held.max(1));
-        let mut seen = 0;
+        let mut seen = 0_u64;
         self.buckets.iter().find_map(|bucket| {
-            seen += bucket.count;
-            (seen >= rank).then(|| {
-                (bucket.ge + (bucket.le - bucket.ge) / 2).clamp(self.min, self.max.max(self.min))
-            })
+            seen = seen.saturating_add(bucket.count);
+            (seen >= rank).then(|| self.within(bucket.middle()))
         })
+    }
+
+    /// A value, or the nearest that is no extreme of all.
+    fn within(&self, value: u64) -> u64 {
+        value.clamp(self.min, self.max.max(self.min))
     }
 
     /// The mean; none where there are no values.
@@ -88,8 +100,7 @@ impl Histogram {
             return String::new();
         };
         for bucket in &self.buckets {
-            let middle = bucket.ge + (bucket.le - bucket.ge) / 2;
-            hdr.saturating_record_n(middle.clamp(self.min, self.max), bucket.count);
+            hdr.saturating_record_n(self.within(bucket.middle()), bucket.count);
         }
         let mut bytes = Vec::new();
         match V2DeflateSerializer::new().serialize(&hdr, &mut bytes) {
@@ -110,16 +121,26 @@ struct Buckets {
     buckets: Vec<Bucket>,
 }
 
-impl From<Buckets> for Histogram {
-    fn from(read: Buckets) -> Self {
-        Self {
+impl TryFrom<Buckets> for Histogram {
+    type Error = String;
+
+    /// Refuses buckets that are not in order, which could mean anything.
+    fn try_from(read: Buckets) -> Result<Self, String> {
+        let mut free = Some(0);
+        for Bucket { ge, le, .. } in &read.buckets {
+            if le < ge || free.is_none_or(|free| *ge < free) {
+                return Err(format!("a bucket from {ge} to {le} is out of order"));
+            }
+            free = le.checked_add(1);
+        }
+        Ok(Self {
             unit: read.unit,
             count: read.count,
             sum: read.sum,
             min: read.min,
             max: read.max,
             buckets: read.buckets,
-        }
+        })
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::sum::sum;
+
 /// What became of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
@@ -159,8 +161,12 @@ pub struct Ledger {
 impl Ledger {
     /// Events lost, of all kinds.
     pub fn lost_total(&self) -> u64 {
-        let missed: u64 = self.probes.iter().filter_map(|probe| probe.missed).sum();
-        self.lost.values().sum::<u64>() + missed
+        sum(self.lost.values().copied()).saturating_add(self.missed())
+    }
+
+    /// Events that probes did not see because they were running on that CPU already.
+    pub fn missed(&self) -> u64 {
+        sum(self.probes.iter().filter_map(|probe| probe.missed))
     }
 
     /// The probes that are missing, and why.

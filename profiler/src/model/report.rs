@@ -10,6 +10,7 @@ use super::{
     file::{Cache, Files},
     histogram::Histogram,
     ledger::Ledger,
+    sum::sum,
     time::{CallTime, Time},
 };
 
@@ -185,7 +186,7 @@ pub struct Syscall {
 impl Syscall {
     /// The calls that returned an error.
     pub fn failed(&self) -> u64 {
-        self.errors.values().sum()
+        sum(self.errors.values().copied())
     }
 }
 

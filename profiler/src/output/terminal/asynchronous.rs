@@ -5,6 +5,7 @@ use crate::{
     model::{
         asynchronous::{Aio, IoUring, UringOperation},
         report::{QueueDepth, Workload},
+        sum::sum,
     },
     output::format::{bytes, count, digits, time, wrapped},
 };
@@ -43,21 +44,20 @@ fn io_uring(uring: &IoUring, style: Style) -> String {
             part(one.asynchronous, one.completions),
         ]);
     }
-    let sum =
-        |value: fn(&UringOperation) -> u64| -> u64 { uring.operations.iter().map(value).sum() };
-    let open = sum(|one| {
-        let ended = one.completions + one.unseen_completions + one.silent;
+    let all = |value: fn(&UringOperation) -> u64| sum(uring.operations.iter().map(value));
+    let open = all(|one| {
+        let ended = sum([one.completions, one.unseen_completions, one.silent]);
         one.submissions.saturating_sub(ended)
     });
-    let failed = sum(|one| one.errors.values().sum());
+    let failed = all(|one| sum(one.errors.values().copied()));
     let notes = [
         some(
             uring.operations.len().saturating_sub(OPCODES) as u64,
             "more opcodes",
         ),
         some(failed, "failed"),
-        some(sum(|one| one.silent), "silent"),
-        some(sum(|one| one.unseen_completions), "completed unseen"),
+        some(all(|one| one.silent), "silent"),
+        some(all(|one| one.unseen_completions), "completed unseen"),
         some(open, "not seen to complete"),
         some(uring.extra_completions, "completions more"),
         some(uring.unmatched_completions, "submitted before"),
@@ -73,7 +73,7 @@ fn io_uring(uring: &IoUring, style: Style) -> String {
 }
 
 fn aio(aio: &Aio, style: Style) -> String {
-    if aio.submitted + aio.reaped == 0 {
+    if aio.submitted == 0 && aio.reaped == 0 {
         return String::new();
     }
     let mut table = Table::new(
@@ -101,15 +101,15 @@ fn aio(aio: &Aio, style: Style) -> String {
     }
     let unseen = aio.operations.iter().map(|one| one.unseen_completions);
     let open = aio.operations.iter().map(|one| {
-        let ended = one.completions + one.unseen_completions;
+        let ended = one.completions.saturating_add(one.unseen_completions);
         one.submissions.saturating_sub(ended)
     });
     let notes = [
-        some(unseen.sum(), "completed unseen"),
+        some(sum(unseen), "completed unseen"),
         some(aio.iocbs_unread, "more not looked at"),
         some(aio.events_unread, "events not looked at"),
         some(aio.unmatched_events, "submitted before"),
-        some(open.sum(), "not seen to complete"),
+        some(sum(open), "not seen to complete"),
     ];
     let mut text = table.render(style);
     text.push_str(&line(&aio.depth, aio.busy_ns, notes));

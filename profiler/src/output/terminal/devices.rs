@@ -3,7 +3,7 @@
 use super::{Style, table::Table};
 use crate::{
     model::report::{Device, Origin, Report},
-    output::format::{bytes, count, digits, percent, printable},
+    output::format::{bytes, count, digits, percent},
 };
 
 /// Every device that was touched, for everybody, and whose the requests were.
@@ -45,7 +45,7 @@ fn row(device: &Device, duration_ns: u64) -> [String; 10] {
     };
     // iostat's unit of time is the millisecond.
     [
-        printable(&device.name),
+        device.name.clone(),
         rate(device.reads),
         kib(device.read_bytes),
         mean(device.read_ns, device.reads, 1e6),
@@ -83,8 +83,8 @@ fn shares(devices: &[Device]) -> Table {
                 (None, _) => "other",
             };
             table.row([
-                printable(&device.name),
-                printable(whose),
+                device.name.clone(),
+                whose.to_owned(),
                 count(share.requests),
                 bytes(share.bytes),
                 part(share.bytes_share),

@@ -6,7 +6,10 @@ use crate::{
         file::{Cache, File, FileCounts, FileKind, Files},
         report::Workload,
     },
-    output::format::{bytes, count, digits, printable, time},
+    output::{
+        format::{bytes, count, digits, time},
+        text::shortened_before,
+    },
 };
 
 /// How many files have a line, and how wide their names may be.
@@ -123,17 +126,13 @@ fn name(file: &File) -> String {
         (FileKind::CharacterDevices, _) => "(terminals, character devices)".into(),
         (FileKind::Anonymous, _) => "(other descriptors)".into(),
         (_, None) => "(name not seen)".into(),
-        (_, Some(path)) => printable(path),
+        (_, Some(path)) => path.clone(),
     };
     let mark = if file.path.is_some() && !file.path_is_current {
         "*"
     } else {
         ""
     };
-    let length = text.chars().count() + mark.len();
-    if length <= NAME {
-        return format!("{text}{mark}");
-    }
-    let kept: String = text.chars().skip(length + 3 - NAME).collect();
-    format!("...{kept}{mark}")
+    let name = shortened_before(&text, NAME.saturating_sub(mark.len()));
+    format!("{name}{mark}")
 }

@@ -26,11 +26,11 @@ pub fn render(histogram: &Histogram) -> String {
         let empty = rows[row..].iter().take_while(|count| **count == 0).count();
         if empty >= GAP {
             text.push_str(&format!("{:>14}\n", "..."));
-            row += empty;
+            row = row.saturating_add(empty);
             continue;
         }
         text.push_str(&line(row, rows[row], most));
-        row += 1;
+        row = row.saturating_add(1);
     }
     text
 }
@@ -39,20 +39,21 @@ pub fn render(histogram: &Histogram) -> String {
 fn rows(histogram: &Histogram, divisor: u64) -> Vec<u64> {
     let mut rows = Vec::<u64>::new();
     for bucket in &histogram.buckets {
-        let value = (bucket.ge + (bucket.le - bucket.ge) / 2) / divisor;
-        let row = value.checked_ilog2().map_or(0, |log2| log2 as usize + 1);
-        rows.resize(rows.len().max(row + 1), 0);
-        rows[row] += bucket.count;
+        let value = bucket.middle().checked_div(divisor).unwrap_or(0);
+        let row = (u64::BITS.saturating_sub(value.leading_zeros())) as usize;
+        rows.resize(rows.len().max(row.saturating_add(1)), 0);
+        rows[row] = rows[row].saturating_add(bucket.count);
     }
     rows
 }
 
 fn line(row: usize, count: u64, most: u64) -> String {
-    let (low, high) = match row {
-        0 => (0, 0),
-        row => (1_u64 << (row - 1), (1_u64 << row) - 1),
-    };
-    let length = u128::from(count) * BAR as u128 / u128::from(most);
+    // So many bits are set in the largest.
+    let high = u64::MAX.checked_shr(u64::BITS.saturating_sub(row as u32));
+    let high = high.unwrap_or(0);
+    let low = high.div_ceil(2);
+    let length = u128::from(count).saturating_mul(BAR as u128);
+    let length = length.checked_div(most.into()).unwrap_or(0);
     // What happened once can still be seen.
     let length = (length as usize).max(usize::from(count > 0));
     let bar = "*".repeat(length);

@@ -8,30 +8,25 @@ use crate::{
         ledger::{Check, CheckKind, Ledger},
         report::Report,
     },
-    output::format::{bytes, count, percent, printable, time, wrapped},
+    output::format::{bytes, count, percent, time, wrapped},
 };
 
 /// What puts the figures in doubt; none where nothing does.
 pub fn alarm(ledger: &Ledger) -> Option<String> {
     let mut causes = Vec::new();
     if ledger.lost_total() > 0 {
-        let missed: u64 = ledger.probes.iter().filter_map(|probe| probe.missed).sum();
         let kinds = ledger
             .lost
             .iter()
             .map(|(kind, lost)| (kind.replace('_', " "), *lost))
-            .chain([("probe runs skipped".to_owned(), missed)])
+            .chain([("probe runs skipped".to_owned(), ledger.missed())])
             .filter(|(_, lost)| *lost > 0)
             .map(|(kind, lost)| format!("{} {kind}", count(lost)))
             .collect::<Vec<_>>();
         causes.push(format!("EVENTS WERE LOST: {}", kinds.join(", ")));
     }
     for (probe, reason) in ledger.missing() {
-        causes.push(format!(
-            "PROBE MISSING: {} ({})",
-            probe.tracepoint,
-            printable(reason)
-        ));
+        causes.push(format!("PROBE MISSING: {} ({reason})", probe.tracepoint));
     }
     for check in ledger.checks.iter().filter(|check| check.is_off()) {
         let line = line(check).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -43,7 +38,7 @@ pub fn alarm(ledger: &Ledger) -> Option<String> {
 /// The ledger.
 pub fn render(report: &Report, style: Style) -> String {
     let ledger = &report.ledger;
-    let attached = ledger.probes.len() - ledger.missing().count();
+    let attached = ledger.probes.len().saturating_sub(ledger.missing().count());
     let lost = match ledger.lost_total() {
         0 => "nothing lost".to_owned(),
         lost => format!("{} events lost", count(lost)),
@@ -58,8 +53,7 @@ pub fn render(report: &Report, style: Style) -> String {
         style.heading("Ledger"),
         wrapped(&parts, WIDTH - 8, "        ")
     );
-    let at_attach = ledger.calls_in_flight_at_attach + ledger.requests_in_flight_at_attach;
-    if at_attach > 0 {
+    if ledger.calls_in_flight_at_attach > 0 || ledger.requests_in_flight_at_attach > 0 {
         text.push_str(&format!(
             "  under way at attach, not counted: {} calls, {} requests\n",
             count(ledger.calls_in_flight_at_attach),
@@ -82,7 +76,7 @@ pub fn render(report: &Report, style: Style) -> String {
         text.push_str(&line(check));
     }
     for message in &ledger.messages {
-        text.push_str(&format!("  probes: {}\n", printable(message)));
+        text.push_str(&format!("  probes: {message}\n"));
     }
     text
 }
@@ -116,7 +110,7 @@ fn line(check: &Check) -> String {
         .workload
         .as_deref()
         .or(check.device.as_deref())
-        .map_or_else(String::new, printable);
+        .unwrap_or_default();
     let (what, source) = match check.what {
         CheckKind::CallReadBytes => ("read by calls", "/proc/PID/io"),
         CheckKind::CallWrittenBytes => ("written by calls", "/proc/PID/io"),
@@ -131,12 +125,14 @@ fn line(check: &Check) -> String {
         CheckKind::MinorFaults => ("minor faults", "the tasks' own"),
     };
     let number = if check.what.is_count() { count } else { bytes };
-    let part = part(check.counted.abs_diff(check.kernel), check.kernel);
+    let difference = check.counted.abs_diff(check.kernel);
+    let part = part(difference, check.kernel);
+    let differing = number(difference);
     let difference = match check.counted.cmp(&check.kernel) {
         _ if !check.what.must_agree() => "written back later".to_owned(),
         Ordering::Equal => "the same".to_owned(),
-        Ordering::Less => format!("-{}, {part}", number(check.kernel - check.counted)),
-        Ordering::Greater => format!("+{}, {part}", number(check.counted - check.kernel)),
+        Ordering::Less => format!("-{differing}, {part}"),
+        Ordering::Greater => format!("+{differing}, {part}"),
     };
     let why = match check.what {
         // fs/exec.c reads the program's head, and the loader's, on behalf of the task.

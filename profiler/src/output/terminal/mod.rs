@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod histogram;
 mod ledger;
+mod shown;
 mod style;
 mod table;
 mod time;
@@ -16,14 +17,18 @@ pub use style::Style;
 
 use crate::{
     model::{histogram::Histogram, report::Report},
-    output::format::{count, printable, shortened, time, wrapped},
+    output::{
+        format::{count, time, wrapped},
+        text::shortened,
+    },
 };
 
 /// The width that everything but paths and command lines keeps to.
 const WIDTH: usize = 80;
 
-/// The whole report.
+/// The whole report, in which nothing is a terminal's to act on but line ends and `style`.
 pub fn render(report: &Report, style: Style) -> String {
+    let report = &shown::shown(report);
     let mut text = String::new();
     let lost = ledger::alarm(&report.ledger);
     // What puts the figures in doubt comes before them.
@@ -37,10 +42,10 @@ pub fn render(report: &Report, style: Style) -> String {
     text.push_str(&ledger::render(report, style));
     let parts = [
         format!("ioprof {}", report.ioprof_version),
-        format!("on {}", printable(&report.host.name)),
-        format!("Linux {}", printable(&report.host.kernel)),
+        format!("on {}", report.host.name),
+        format!("Linux {}", report.host.kernel),
         format!("{} CPUs", report.host.cpus),
-        printable(&report.started_at),
+        report.started_at.clone(),
         time(report.duration_ns),
     ];
     text.push_str(&style.faint(&wrapped(&parts, WIDTH, "")));

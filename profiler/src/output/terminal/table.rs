@@ -3,6 +3,10 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table as Cells, presets::NOTHING};
 
 use super::Style;
+use crate::output::text::shortened;
+
+/// No name takes more columns: the longest would widen all rows.
+const NAME: usize = 40;
 
 /// A table that is printed with its heading.
 pub struct Table {
@@ -28,7 +32,8 @@ impl Table {
 
     /// One row.
     pub fn row<I: IntoIterator<Item = String>>(&mut self, row: I) {
-        self.cells.add_row(row);
+        let cells = row.into_iter().map(|cell| shortened(&cell, NAME));
+        self.cells.add_row(cells);
     }
 
     /// The lines, the heading emphasised.
@@ -39,7 +44,8 @@ impl Table {
             } else {
                 CellAlignment::Right
             });
-            let right = if at + 1 == self.columns { 0 } else { 2 };
+            let is_last = at.saturating_add(1) == self.columns;
+            let right = if is_last { 0 } else { 2 };
             column.set_padding((0, right));
         }
         let mut text = String::new();

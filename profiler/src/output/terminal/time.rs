@@ -76,7 +76,9 @@ fn slowest(workload: &Workload) -> String {
     });
     for (call, p99, split) in slow.take(CALLS) {
         let mut parts = parts(split);
-        parts[0] = format!("{} p99 {}: {}", call.name, time(p99), parts[0]);
+        if let Some(first) = parts.first_mut() {
+            *first = format!("{} p99 {}: {first}", call.name, time(p99));
+        }
         text.push_str(&format!("{}\n", wrapped(&parts, WIDTH, "  ")));
     }
     text

@@ -8,8 +8,12 @@ use crate::{
     model::{
         asynchronous::{Direction, Moved},
         report::{Block, BlockOperation, Exit, Kind, Origin, Syscall, Workload},
+        sum::sum,
     },
-    output::format::{bytes, command_line, count, percent, printable, shortened, time, wrapped},
+    output::{
+        format::{bytes, command_line, count, percent, time, wrapped},
+        text::shortened,
+    },
 };
 
 /// How many calls have a line of their own, and how many a histogram.
@@ -44,7 +48,7 @@ fn summary(workload: &Workload, style: Style) -> String {
         None if workload.root_pid == 0 => "not started".to_owned(),
         None => "still running".to_owned(),
     };
-    let heading = style.heading(&printable(&workload.name));
+    let heading = style.heading(&shortened(&workload.name, WIDTH));
     let mut text = format!("{heading}  {kind}, pid {}, {end}\n", workload.root_pid);
     if workload.kind == Kind::Builtin {
         text.push_str("  (its measured phase: neither the making of its data nor clearing up)\n");
@@ -66,7 +70,7 @@ fn summary(workload: &Workload, style: Style) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
 fn time_line(workload: &Workload) -> String {
-    let cpu = workload.cpu_user_ns + workload.cpu_system_ns;
+    let cpu = workload.cpu_user_ns.saturating_add(workload.cpu_system_ns);
     let mut line = format!(
         "wall {}, CPU {} user + {} system",
         time(workload.wall_ns),
@@ -97,24 +101,23 @@ const READING: [&str; 5] = ["read", "pread64", "readv", "preadv", "preadv2"];
 const WRITING: [&str; 5] = ["write", "pwrite64", "writev", "pwritev", "pwritev2"];
 
 fn asked_line(workload: &Workload) -> String {
-    let sum = |names: &[&str]| {
-        let calls = workload
-            .syscalls
-            .iter()
-            .filter(|call| names.contains(&call.name.as_str()));
-        calls.fold((0, 0), |(bytes, calls), call| {
-            (bytes + call.bytes.unwrap_or(0), calls + call.calls)
-        })
+    let called = |names: &[&str]| {
+        let calls = workload.syscalls.iter();
+        let calls = calls.filter(|call| names.contains(&call.name.as_str()));
+        (
+            sum(calls.clone().filter_map(|call| call.bytes)),
+            sum(calls.map(|call| call.calls)),
+        )
     };
     let with = |(bytes, calls): Moved, direction| {
         let uring = workload.io_uring.as_ref();
         let uring = uring.map_or((0, 0), |uring| uring.moved(direction));
         let aio = workload.aio.moved(direction);
-        (bytes + uring.0 + aio.0, calls + uring.1 + aio.1)
+        (sum([bytes, uring.0, aio.0]), sum([calls, uring.1, aio.1]))
     };
-    let (read, reads) = with(sum(&READING), Direction::Read);
-    let (written, writes) = with(sum(&WRITING), Direction::Written);
-    let copying = sum(&["copy_file_range", "sendfile", "splice"]);
+    let (read, reads) = with(called(&READING), Direction::Read);
+    let (written, writes) = with(called(&WRITING), Direction::Written);
+    let copying = called(&["copy_file_range", "sendfile", "splice"]);
     let (copied, copies) = with(copying, Direction::Copied);
     let mut line = format!(
         "calls   read {} in {}, written {} in {}",
@@ -126,8 +129,8 @@ fn asked_line(workload: &Workload) -> String {
     if copies > 0 {
         line.push_str(&format!(", copied {} in {}", bytes(copied), count(copies)));
     }
-    let called = |name| workload.syscalls.iter().any(|call| call.name == name);
-    if workload.io_uring.is_none() && called("io_uring_enter") {
+    let is_io_uring = |call: &Syscall| call.name == "io_uring_enter";
+    if workload.io_uring.is_none() && workload.syscalls.iter().any(is_io_uring) {
         // Or the difference to the device's line would be taken for amplification.
         line.push_str("\n          (bytes moved by io_uring are unknown, see the ledger)");
     }
@@ -138,16 +141,17 @@ fn device_line(workload: &Workload) -> String {
     let Some(block) = &workload.block else {
         return "device  unknown: the probes for requests are missing, see the ledger".into();
     };
-    let sum = |operation| {
+    let of = |operation| {
         let own = block.iter().filter(|block| block.operation == operation);
-        own.fold((0, 0), |(bytes, requests), block| {
-            (bytes + block.bytes, requests + block.requests)
-        })
+        (
+            sum(own.clone().map(|block| block.bytes)),
+            sum(own.map(|block| block.requests)),
+        )
     };
-    let (read, reads) = sum(BlockOperation::Read);
-    let (written, writes) = sum(BlockOperation::Write);
-    let (_, flushes) = sum(BlockOperation::Flush);
-    let (discarded, discards) = sum(BlockOperation::Discard);
+    let (read, reads) = of(BlockOperation::Read);
+    let (written, writes) = of(BlockOperation::Write);
+    let (_, flushes) = of(BlockOperation::Flush);
+    let (discarded, discards) = of(BlockOperation::Discard);
     let mut parts = vec![
         format!("device  read {} in {} requests", bytes(read), count(reads)),
         format!("written {} in {}", bytes(written), count(writes)),
@@ -196,10 +200,10 @@ fn calls(workload: &Workload, style: Style) -> String {
     if !rest.is_empty() {
         table.row([
             format!("{} more", rest.len()),
-            count(rest.iter().map(|call| call.calls).sum()),
-            count(rest.iter().map(Syscall::failed).sum()),
-            bytes(rest.iter().filter_map(|call| call.bytes).sum()),
-            time(rest.iter().map(|call| call.time_ns).sum()),
+            count(sum(rest.iter().map(|call| call.calls))),
+            count(sum(rest.iter().map(Syscall::failed))),
+            bytes(sum(rest.iter().filter_map(|call| call.bytes))),
+            time(sum(rest.iter().map(|call| call.time_ns))),
         ]);
     }
     format!("{}{}\n", table.render(style), errors_of_calls(workload))
@@ -270,7 +274,7 @@ fn requests(workload: &Workload, style: Style) -> String {
 }
 
 fn failed(block: &[Block]) -> String {
-    match block.iter().map(|block| block.errors).sum() {
+    match sum(block.iter().map(|block| block.errors)) {
         0 => String::new(),
         failed => format!("{} requests failed\n", count(failed)),
     }
@@ -278,7 +282,7 @@ fn failed(block: &[Block]) -> String {
 
 /// Requests that are counted, but whose end was not shown to the probes.
 fn unseen(block: &[Block]) -> String {
-    match block.iter().map(|block| block.unseen_completions).sum() {
+    match sum(block.iter().map(|block| block.unseen_completions)) {
         0 => String::new(),
         unseen => format!(
             "{} of them completed unseen: their service time is not known\n",
@@ -321,11 +325,11 @@ fn self_checks(workload: &Workload) -> String {
             )
         })
         .collect();
-    if differing.is_empty() {
+    let Some((first, rest)) = differing.split_first() else {
         return String::new();
-    }
-    let parts: Vec<_> = std::iter::once(format!("calls counted: {}", differing[0]))
-        .chain(differing.iter().skip(1).cloned())
+    };
+    let parts: Vec<_> = std::iter::once(format!("calls counted: {first}"))
+        .chain(rest.iter().cloned())
         .collect();
     format!("{}\n", wrapped(&parts, WIDTH, "  "))
 }
@@ -349,11 +353,7 @@ fn self_reported(workload: &Workload) -> String {
         })
         .collect();
     let parts: Vec<_> = [
-        format!(
-            "says itself: {} with {}",
-            time(own.elapsed_ns),
-            printable(&own.engine)
-        ),
+        format!("says itself: {} with {}", time(own.elapsed_ns), own.engine),
         format!("{} files", count(own.files)),
     ]
     .into_iter()

@@ -15,13 +15,13 @@ pub fn text(summary: &Summary) -> String {
 fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
     write!(out, "{}, engine {}", summary.workload, summary.engine)?;
     match &summary.engine_reason {
-        Some(reason) => writeln!(out, " ({reason})")?,
+        Some(reason) => writeln!(out, " ({})", visible(reason))?,
         None => writeln!(out)?,
     }
     let parameters: Vec<String> = summary
         .parameters
         .iter()
-        .map(|(name, value)| format!("{name}={value}"))
+        .map(|(name, value)| format!("{name}={}", visible(value)))
         .collect();
     writeln!(out, "  {}", parameters.join(" "))?;
     let made = if summary.setup.reused {
@@ -68,12 +68,26 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(out, "  events: {}", events.join(", "))?;
     }
     for note in &summary.notes {
-        writeln!(out, "  note: {note}")?;
+        writeln!(out, "  note: {}", visible(note))?;
     }
     if let Some(signal) = summary.interrupted_by {
         writeln!(out, "  ended early by signal {signal}")?;
     }
     write_failures(out, summary)
+}
+
+/// Text that a terminal shows as it is: what it would act on (a folder may have any name) is escaped.
+fn visible(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        // What is not printable is escaped by the standard library, which escapes quotes and backslashes, too.
+        if character.is_ascii_graphic() || character == ' ' {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_debug());
+        }
+    }
+    shown
 }
 
 fn write_operations(out: &mut String, summary: &Summary, seconds: f64) -> std::fmt::Result {
@@ -130,7 +144,9 @@ fn write_failures(out: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(
             out,
             "    {}: {}: {}",
-            failure.path, failure.operation, failure.error
+            visible(&failure.path),
+            failure.operation,
+            visible(&failure.error)
         )?;
     }
     if summary.errors_not_listed > 0 {
@@ -192,7 +208,7 @@ mod tests {
                 ..OperationSummary::default()
             }],
             errors: vec![FileError {
-                path: "/a".into(),
+                path: "/a\u{1b}[2J".into(),
                 operation: "read".into(),
                 error: "gone".into(),
             }],
@@ -204,7 +220,7 @@ mod tests {
         let text = text(&summary);
         for part in [
             "no io_uring here",
-            "/a: read: gone",
+            r"/a\u{1b}[2J: read: gone",
             "5 failed",
             "and 4 more",
             "signal 2",

@@ -7,7 +7,10 @@ use ioprof_ebpf::abi::file::{FileStats, SIZES};
 use super::Snapshot;
 use crate::{
     kernel,
-    model::file::{File, FileCounts, FileKind, Files},
+    model::{
+        file::{File, FileCounts, FileKind, Files},
+        text,
+    },
 };
 
 /// How many files are told of for each thing they may be at the top of.
@@ -38,7 +41,7 @@ pub fn files(snapshot: &Snapshot, workload: u32) -> Files {
     let mut rows: Vec<(bool, File)> = rows
         .into_iter()
         .map(|((kind, path, _), row)| {
-            let path = path.map(|path| path.to_string_lossy().into_owned());
+            let path = path.map(text::of);
             (is_class(kind), row.file(kind, path))
         })
         .filter(|(_, file)| file.counts != FileCounts::default())

@@ -24,7 +24,10 @@ use tokio::sync::oneshot;
 use super::targets::Target;
 use crate::{
     error::Error,
-    model::report::{Exit, Kind},
+    model::{
+        report::{Exit, Kind},
+        text,
+    },
 };
 
 /// A child that exists and waits.
@@ -135,10 +138,7 @@ impl Waiting {
             spawning,
             summary: summary.map(|(reader, _writer)| reader),
             start: start.map(|(ours, _theirs)| ours),
-            command: target
-                .argv
-                .first()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            command: target.argv.first().map_or_else(String::new, text::of),
         })
     }
 

@@ -16,6 +16,7 @@ use crate::{
     model::{
         asynchronous::Direction,
         report::{Exit, Host, Kind, Report, SCHEMA, Workload},
+        text,
     },
 };
 
@@ -228,7 +229,7 @@ fn host() -> Host {
     let part = |get: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
         uname
             .as_ref()
-            .map(|uname| get(uname).to_string_lossy().into_owned())
+            .map(|uname| text::of(get(uname)))
             .unwrap_or_default()
     };
     Host {

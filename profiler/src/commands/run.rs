@@ -24,7 +24,10 @@ use crate::{
     cli::Run,
     error::Error,
     kernel::Origin,
-    model::report::{Exit, Kind},
+    model::{
+        report::{Exit, Kind},
+        text,
+    },
 };
 
 /// Profiles workloads or a command from their first instruction on.
@@ -225,11 +228,7 @@ impl Runs {
                 Facts {
                     name,
                     kind: target.kind,
-                    argv: target
-                        .argv
-                        .iter()
-                        .map(|word| word.to_string_lossy().into_owned())
-                        .collect(),
+                    argv: target.argv.iter().map(text::of).collect(),
                     root_pid: child.as_ref().map_or(0, |child| child.running.pid),
                     exit: ended.map(|ended| ended.exit),
                     wall: child.as_ref().map_or_else(Default::default, Child::wall),

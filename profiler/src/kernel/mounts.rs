@@ -16,9 +16,14 @@ struct Mount {
 impl Mounts {
     /// Those of now.
     pub fn now() -> Self {
-        let text = fs::read("/proc/self/mountinfo").unwrap_or_default();
+        Self::parse(&fs::read("/proc/self/mountinfo").unwrap_or_default())
+    }
+
+    /// Those that the file lists. Lines of another form are left out.
+    pub fn parse(mountinfo: &[u8]) -> Self {
         Self(
-            text.split(|byte| *byte == b'\n')
+            mountinfo
+                .split(|byte| *byte == b'\n')
                 .filter_map(mount)
                 .collect(),
         )

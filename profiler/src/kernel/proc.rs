@@ -8,7 +8,10 @@ use std::{
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    model::{sum::sum, text},
+};
 
 /// What the report tells of a process that was attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,29 +28,35 @@ pub struct Process {
 ///
 /// Where there is none, where it is one of the kernel's, or a thread of another.
 pub fn process(pid: i32) -> Result<Process, Error> {
-    let status =
-        fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| Error::NoProcess { pid })?;
-    let name = status_field(&status, "Name").unwrap_or_default().to_owned();
-    if status_field(&status, "Tgid").is_some_and(|process| process != pid.to_string()) {
+    let file = |name: &str| fs::read(format!("/proc/{pid}/{name}"));
+    let status = file("status").map_err(|_| Error::NoProcess { pid })?;
+    let status = Status::parse(&status);
+    // Its name in the status is escaped.
+    let name = file("comm").unwrap_or_default();
+    let name = text::of_bytes(name.strip_suffix(b"\n").unwrap_or(&name));
+    if status.process.is_some_and(|process| process != pid) {
         return Err(why_not_a_process(pid));
     }
-    // proc_pid_status(5): threads of the kernel have no memory of their own.
-    if status_field(&status, "VmSize").is_none() && status_field(&status, "Kthread") != Some("0") {
+    if status.is_of_kernel {
         return Err(Error::KernelThread { pid, name });
     }
-    let argv = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let argv = argv
+    let argv = words(&file("cmdline").unwrap_or_default());
+    Ok(Process { argv, name })
+}
+
+/// The words of a command line, each with a zero byte at its end; a process may have written anything there.
+pub fn words(command_line: &[u8]) -> Vec<String> {
+    command_line
         .split(|byte| *byte == 0)
         .filter(|word| !word.is_empty())
-        .map(|word| String::from_utf8_lossy(word).into_owned())
-        .collect();
-    Ok(Process { argv, name })
+        .map(text::of_bytes)
+        .collect()
 }
 
 /// Why a number is not that of a process.
 pub fn why_not_a_process(pid: i32) -> Error {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    match status_field(&status, "Tgid").and_then(|process| process.parse().ok()) {
+    let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    match Status::parse(&status).process {
         Some(process) if process != pid => Error::NotAProcess { pid, process },
         _ => Error::NoProcess { pid },
     }
@@ -55,16 +64,37 @@ pub fn why_not_a_process(pid: i32) -> Error {
 
 /// The most memory a process has had resident, in bytes.
 pub fn max_rss_bytes(pid: i32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let kib = status_field(&status, "VmHWM")?.strip_suffix("kB")?.trim();
-    Some(kib.parse::<u64>().ok()? * 1024)
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    Status::parse(&status).max_rss_bytes
 }
 
-fn status_field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
-        .map(str::trim)
+/// What is read in /proc/PID/status; proc_pid_status(5) has its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The process that the thread belongs to.
+    pub process: Option<i32>,
+    /// Whether it is a thread of the kernel.
+    pub is_of_kernel: bool,
+    /// The most memory that it has had resident.
+    pub max_rss_bytes: Option<u64>,
+}
+
+impl Status {
+    /// Reads the file. The name in it may be of any bytes, but not have a line end.
+    pub fn parse(status: &[u8]) -> Self {
+        let field = |key: &[u8]| {
+            let mut lines = status.split(|byte| *byte == b'\n');
+            let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(b":"))?;
+            Some(str::from_utf8(value).ok()?.trim())
+        };
+        let kib = field(b"VmHWM").and_then(|value| value.strip_suffix("kB")?.trim().parse().ok());
+        Self {
+            process: field(b"Tgid").and_then(|number| number.parse().ok()),
+            // Threads of the kernel have no memory of their own.
+            is_of_kernel: field(b"VmSize").is_none() && field(b"Kthread") != Some("0"),
+            max_rss_bytes: kib.map(|kib: u64| kib.saturating_mul(1024)),
+        }
+    }
 }
 
 /// What the kernel has counted for a device since boot, from /sys/block/DEV/stat
@@ -81,6 +111,27 @@ pub struct DeviceStat {
     pub written_bytes: u64,
 }
 
+const SECTOR: u64 = 512;
+
+impl DeviceStat {
+    /// Reads the file; none where it has another form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let numbers: Vec<u64> = text
+            .split_whitespace()
+            .map_while(|word| word.parse().ok())
+            .collect();
+        let [reads, _, read_sectors, _, writes, _, written_sectors, ..] = numbers[..] else {
+            return None;
+        };
+        Some(Self {
+            reads,
+            read_bytes: read_sectors.saturating_mul(SECTOR),
+            writes,
+            written_bytes: written_sectors.saturating_mul(SECTOR),
+        })
+    }
+}
+
 /// The devices of this machine at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Devices(Vec<Device>);
@@ -95,8 +146,6 @@ pub struct Device {
     /// What the kernel has counted.
     pub stat: DeviceStat,
 }
-
-const SECTOR: u64 = 512;
 
 impl Devices {
     /// Those of `/sys/block`; none where it is not mounted.
@@ -122,37 +171,25 @@ fn device(path: &Path) -> Option<Device> {
     let number = fs::read_to_string(path.join("dev")).ok()?;
     let (major, minor) = number.trim().split_once(':')?;
     Some(Device {
-        name: path.file_name()?.to_string_lossy().into_owned(),
+        name: text::of(path.file_name()?),
         number: (major.parse().ok()?, minor.parse().ok()?),
-        stat: stat(&fs::read_to_string(path.join("stat")).ok()?)?,
-    })
-}
-
-fn stat(text: &str) -> Option<DeviceStat> {
-    let numbers: Vec<u64> = text
-        .split_whitespace()
-        .map_while(|word| word.parse().ok())
-        .collect();
-    let [reads, _, read_sectors, _, writes, _, written_sectors, ..] = numbers[..] else {
-        return None;
-    };
-    Some(DeviceStat {
-        reads,
-        read_bytes: read_sectors * SECTOR,
-        writes,
-        written_bytes: written_sectors * SECTOR,
+        stat: DeviceStat::parse(&fs::read_to_string(path.join("stat")).ok()?)?,
     })
 }
 
 /// What interrupts and the hypervisor have taken of all CPUs since boot, in nanoseconds: irq, softirq and steal of
 /// proc_stat(5), in ticks of `_SC_CLK_TCK`. None where it is not shown.
 pub fn stolen_ns() -> Option<u64> {
-    let text = fs::read_to_string("/proc/stat").ok()?;
+    let ticks = stolen_ticks(&fs::read_to_string("/proc/stat").ok()?)?;
+    let rate = sysconf(SysconfVar::CLK_TCK).ok()??.cast_unsigned();
+    ticks.saturating_mul(1_000_000_000).checked_div(rate)
+}
+
+/// Those ticks in /proc/stat; none where it has another form.
+pub fn stolen_ticks(text: &str) -> Option<u64> {
     let numbers = text.lines().next()?.strip_prefix("cpu ")?;
     let taken = numbers.split_whitespace().skip(5).take(3);
-    let ticks: u64 = taken.map_while(|word| word.parse::<u64>().ok()).sum();
-    let rate = sysconf(SysconfVar::CLK_TCK).ok()??.cast_unsigned();
-    (ticks * 1_000_000_000).checked_div(rate)
+    Some(sum(taken.map_while(|word| word.parse().ok())))
 }
 
 /// Whether a device has no request in flight, by /sys/dev/block/MAJOR:MINOR/inflight; false where that
@@ -205,11 +242,11 @@ pub fn requests_at_most() -> u32 {
             fs::read_dir(entry.path().join("mq")).map_or(0, |queues| {
                 queues
                     .flatten()
-                    .map(|queue| scheduled + number(&queue.path().join("nr_tags")))
-                    .sum()
+                    .map(|queue| scheduled.saturating_add(number(&queue.path().join("nr_tags"))))
+                    .fold(0, u32::saturating_add)
             })
         })
-        .sum();
+        .fold(0, u32::saturating_add);
     // Devices may yet come.
     sum.saturating_mul(2).clamp(4096, MOST_REQUESTS)
 }
@@ -229,9 +266,26 @@ mod tests {
             writes: 395,
             written_bytes: 68_736 * 512,
         };
-        assert_eq!(stat(text), Some(expected));
-        assert_eq!(stat("1 2 3"), None);
-        assert_eq!(stat("1 2 x 4 5 6 7"), None);
+        assert_eq!(DeviceStat::parse(text), Some(expected));
+        assert_eq!(DeviceStat::parse("1 2 3"), None);
+        assert_eq!(DeviceStat::parse("1 2 x 4 5 6 7"), None);
+    }
+
+    #[test]
+    fn the_status_is_read_whatever_the_name_is() {
+        let text =
+            b"Name:\t\xff\x1b[31m\nUmask:\t0022\nTgid:\t77\nVmHWM:\t    12 kB\nKthread:\t0\n";
+        let expected = Status {
+            process: Some(77),
+            is_of_kernel: false,
+            max_rss_bytes: Some(12 * 1024),
+        };
+        assert_eq!(Status::parse(text), expected);
+        let absurd = Status::parse(b"VmHWM: 18446744073709551615 kB");
+        assert_eq!(absurd.max_rss_bytes, Some(u64::MAX));
+        assert!(absurd.is_of_kernel && absurd.process.is_none());
+        assert_eq!(words(b"a\0\xff\0\0b"), ["a", r"\xff", "b"]);
+        assert_eq!(stolen_ticks("cpu  1 2 3 4 5 6 7 8 9"), Some(6 + 7 + 8));
     }
 
     #[test]

@@ -161,8 +161,8 @@ impl Drop for Folder {
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
             eprintln!(
-                "ioprof: cannot remove {}: {error}; remove it by hand",
-                self.path.display()
+                "ioprof: cannot remove {:?}: {error}; remove it by hand",
+                self.path
             );
         }
     }

@@ -2,3 +2,277 @@
 //! of that name.
 
 mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use support::{
+    Report, ioprof, profile,
+    program::Program,
+    report::{items, number},
+    succeed, text,
+};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// A file of a folder that goes with the test, written and synced.
+fn data() -> (tempfile::TempDir, PathBuf) {
+    let folder = support::folder();
+    let file = support::device::written_file(folder.path(), 4 * MIB as usize);
+    (folder, file)
+}
+
+/// Direct reads of 4 KiB each from a file or a device.
+fn reads(program: &Program, from: &Path, count: u64) -> Vec<std::ffi::OsString> {
+    let from = from.to_str().expect("a plain path");
+    program.with(&[from, "read", "4096", &count.to_string()])
+}
+
+/// The requests that a workload made on a device; null where there are none.
+fn requests<'a>(report: &'a Report, device: &str) -> &'a Value {
+    items(&report.workload(0)["block"])
+        .find(|block| block["device"] == device)
+        .unwrap_or(&Value::Null)
+}
+
+fn mean_ns(histogram: &Value) -> f64 {
+    histogram["mean"].as_f64().expect("it is not empty")
+}
+
+/// Fails where a figure is further from what it must be than by this part of it.
+fn assert_near(what: &str, found: f64, known: f64, part: f64) {
+    let off = (found - known).abs() / known;
+    println!(
+        "{what}: {found:.4e}, known {known:.4e}, off by {:.2} %",
+        off * 100.0
+    );
+    assert!(off <= part, "{what} is {found}, and must be {known}");
+}
+
+fn lockdown() -> String {
+    let _ = succeed(support::requirements::tool("mount").args([
+        "-t",
+        "securityfs",
+        "securityfs",
+        "/sys/kernel/security",
+    ]));
+    let modes = fs::read_to_string("/sys/kernel/security/lockdown");
+    modes.expect("the kernel can be locked down")
+}
+
+mod lockdown_integrity {
+    use super::*;
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn everything_is_told() {
+        assert!(lockdown().contains("[integrity]"));
+        let program = Program::compile("direct_io");
+        let (_folder, file) = data();
+        let report = profile(&[], &reads(&program, &file, 100));
+        assert_eq!(report.call("pread64").bytes, 100 * 4 * KIB);
+        let workload = report.workload(0);
+        for known in ["files", "cache", "writeback", "time", "block"] {
+            assert!(!workload[known].is_null(), "{known}");
+        }
+    }
+}
+
+mod lockdown_confidentiality {
+    use super::*;
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn what_needs_no_reading_of_memory_is_told_and_the_rest_is_unknown() {
+        assert!(lockdown().contains("[confidentiality]"));
+        let program = Program::compile("direct_io");
+        let (_folder, file) = data();
+        let report = profile(&[], &reads(&program, &file, 100));
+        let call = report.call("pread64");
+        assert_eq!((call.calls, call.bytes), (100, 100 * 4 * KIB));
+        let workload = report.workload(0);
+        let direct: u64 = items(&workload["block"])
+            .filter(|block| block["operation"] == "read")
+            .map(|block| number(&block["bytes"]))
+            .sum();
+        assert!(direct >= 100 * 4 * KIB, "{:#}", workload["block"]);
+        assert!(!workload["time"].is_null());
+        for unknown in ["files", "cache", "writeback"] {
+            assert!(workload[unknown].is_null(), "{unknown}");
+        }
+        let said = text(&succeed(ioprof().args(["run", "--", "true"])).stderr);
+        assert!(
+            said.contains("PROBE MISSING: writeback_dirty_folio"),
+            "{said}"
+        );
+        assert!(said.contains("files and page cache unknown"), "{said}");
+        let doctor = text(&succeed(ioprof().arg("doctor")).stdout);
+        assert!(doctor.contains("lets no probe read its memory"), "{doctor}");
+    }
+}
+
+mod without_jit {
+    use super::*;
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn calls_and_requests_are_counted_all_the_same() {
+        let jit = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
+        assert_eq!(jit.expect("it can be asked").trim(), "0");
+        let program = Program::compile("direct_io");
+        let (_folder, file) = data();
+        let report = profile(&[], &reads(&program, &file, 100));
+        let call = report.call("pread64");
+        assert_eq!((call.calls, call.bytes), (100, 100 * 4 * KIB));
+        assert!(!report.workload(0)["block"].is_null());
+        // Looking at dirty pages takes the compiler: what is left of them is not known then.
+        assert!(report.workload(0)["writeback"].is_null());
+    }
+}
+
+mod throttled_device {
+    use super::*;
+
+    /// What the machine's device lets through, in requests per second, and how many wait for it at any time.
+    const LIMIT: f64 = 200.0;
+    const DEPTH: u64 = 32;
+    const REQUESTS: u64 = 2000;
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn utilization_depth_and_latency_are_those_of_the_limit() {
+        let disk = with_serial("slow");
+        let device = disk
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let fio = [
+            "fio",
+            "--name=reads",
+            &format!("--filename={}", disk.display()),
+            "--rw=randread",
+            "--bs=4k",
+            "--direct=1",
+            "--ioengine=io_uring",
+            &format!("--iodepth={DEPTH}"),
+            &format!("--number_ios={REQUESTS}"),
+        ];
+        let report = profile(&[], &fio);
+        let whole = report.device(&device);
+        let requests = requests(&report, &device);
+        assert_eq!(number(&requests["requests"]), REQUESTS);
+        let busy = number(&whole["busy_ns"]) as f64;
+        assert_near(
+            "requests per second",
+            REQUESTS as f64 / busy * 1e9,
+            LIMIT,
+            0.03,
+        );
+        let latency = mean_ns(&requests["queue"]) + mean_ns(&requests["service"]);
+        assert_near("latency", latency, DEPTH as f64 / LIMIT * 1e9, 0.03);
+        let depth = number(&whole["read_ns"]) as f64 / busy;
+        assert_near("depth while busy", depth, DEPTH as f64, 0.03);
+        assert_eq!(number(&whole["queue_depth"]["max"]), DEPTH);
+        // It is never idle while fio reads; at its beginning and its end fio does other things.
+        let utilization = number(&whole["busy_ns"]) as f64 / (REQUESTS as f64 / LIMIT * 1e9);
+        assert_near("utilization while it is read from", utilization, 1.0, 0.03);
+    }
+
+    fn with_serial(serial: &str) -> PathBuf {
+        let devices = fs::read_dir("/sys/block").expect("sysfs is mounted");
+        let found = devices.flatten().find(|device| {
+            fs::read_to_string(device.path().join("serial")).is_ok_and(|text| text.trim() == serial)
+        });
+        Path::new("/dev").join(found.expect("the machine has it").file_name())
+    }
+}
+
+mod known_latency {
+    use super::*;
+
+    /// What the modules were told to take for a request.
+    const KNOWN_NS: f64 = 50e6;
+
+    fn assert_service(device: &Path) {
+        let program = Program::compile("direct_io");
+        let report = profile(&[], &reads(&program, device, 40));
+        let name = device.file_name().expect("a name").to_string_lossy();
+        let requests = requests(&report, &name);
+        assert_eq!(number(&requests["requests"]), 40);
+        assert_near(&name, mean_ns(&requests["service"]), KNOWN_NS, 0.05);
+    }
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn the_service_time_of_null_blk_is_the_one_it_was_given() {
+        assert_service(Path::new("/dev/nullb0"));
+    }
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn the_service_time_of_scsi_debug_is_the_one_it_was_given() {
+        let devices = fs::read_dir("/sys/block").expect("sysfs is mounted");
+        let found = devices.flatten().find(|device| {
+            fs::read_to_string(device.path().join("device/model"))
+                .is_ok_and(|model| model.trim() == "scsi_debug")
+        });
+        assert_service(&Path::new("/dev").join(found.expect("the module is loaded").file_name()));
+    }
+}
+
+mod stacked_devices {
+    use super::*;
+    use support::{device::Loop, requirements::tool};
+
+    /// A device of the device mapper; gone with this value.
+    struct Mapped(String);
+
+    impl Mapped {
+        fn new(name: &str, table: &str) -> Self {
+            succeed(tool("dmsetup").args(["create", "--noudevsync", name, "--table", table]));
+            succeed(tool("dmsetup").args(["mknodes", name]));
+            Self(name.to_owned())
+        }
+
+        fn path(&self) -> PathBuf {
+            Path::new("/dev/mapper").join(&self.0)
+        }
+    }
+
+    impl Drop for Mapped {
+        fn drop(&mut self) {
+            support::output(tool("dmsetup").args(["remove", "--noudevsync", &self.0]));
+        }
+    }
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn a_request_through_a_mapped_device_is_counted_once() {
+        let below = Loop::unmounted(64 * MIB);
+        for table in [
+            format!("0 65536 linear /dev/{} 0", below.name()),
+            format!(
+                "0 65536 multipath 0 0 1 1 round-robin 0 1 1 /dev/{} 1",
+                below.name()
+            ),
+        ] {
+            let kind = table.split(' ').nth(2).expect("a target").to_owned();
+            succeed(tool("modprobe").arg(format!("dm-{kind}").replace("dm-linear", "dm_mod")));
+            let mapped = Mapped::new(&kind, &table);
+            let program = Program::compile("direct_io");
+            let report = profile(&[], &reads(&program, &mapped.path(), 100));
+            let on_loop = requests(&report, below.name());
+            assert_eq!(number(&on_loop["requests"]), 100, "{kind}");
+            assert_eq!(number(&on_loop["bytes"]), 100 * 4 * KIB, "{kind}");
+            let whole = report.device(below.name());
+            assert_eq!(number(&whole["read_bytes"]), 100 * 4 * KIB, "{kind}");
+            let above: Vec<_> = items(&whole["holders"]).collect();
+            assert_eq!(above.len(), 1, "{kind}: {whole:#}");
+        }
+    }
+}

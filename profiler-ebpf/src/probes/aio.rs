@@ -118,6 +118,9 @@ fn key(iocb: u64) -> AioKey {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64) -> u64 {
+    if !kernel::may_read() {
+        return 0;
+    }
     // SAFETY: the helper checks the user's address.
     let Ok(iocb) = (unsafe { bpf_probe_read_user(place as *const u64) }) else {
         return 0;
@@ -174,6 +177,9 @@ fn leave(workload: u32, now: u64) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
+    if !kernel::may_read() {
+        return 0;
+    }
     // SAFETY: the helper checks the user's address.
     let Ok(event) = (unsafe { bpf_probe_read_user(place as *const Event) }) else {
         return 0;

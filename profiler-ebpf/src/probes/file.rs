@@ -26,7 +26,7 @@ const S_IFREG: u32 = 0o100_000;
 const S_IFBLK: u32 = 0o060_000;
 
 /// Reads a field of the structure at an address that the verifier does not know the type of; 0 where that
-/// is refused.
+/// is refused, as where none may be read.
 #[inline(always)]
 pub fn read<T: Copy + Default>(address: u64, offset: &'static u32) -> T {
     read_at(address.wrapping_add(constant(offset).into()))
@@ -37,6 +37,9 @@ pub fn read<T: Copy + Default>(address: u64, offset: &'static u32) -> T {
 #[inline(always)]
 pub fn read_at<T: Copy + Default>(address: u64) -> T {
     let mut value = T::default();
+    if !kernel::may_read() {
+        return value;
+    }
     // SAFETY: the value is as large as is said, and the helper checks the address.
     unsafe {
         bpf_probe_read_kernel(

@@ -31,6 +31,18 @@ pub static OFF_ARG3: u32 = 0;
 #[unsafe(no_mangle)]
 pub static OFF_ARG4: u32 = 0;
 
+/// Whether the kernel lets programs read memory by address, which `lockdown=confidentiality` forbids for its own, and the
+/// loader then makes no difference between that and a process's: a program that calls a helper for it is refused, but
+/// not where the verifier sees that it never will. Set at load.
+#[unsafe(no_mangle)]
+static MAY_READ: u32 = 0;
+
+/// Whether memory may be read at an address.
+#[inline(always)]
+pub fn may_read() -> bool {
+    constant(&MAY_READ) != 0
+}
+
 /// The value of a constant that user space sets at load; volatile, or the compiler would put in the zero.
 #[inline(always)]
 pub fn constant(symbol: &'static u32) -> u32 {

@@ -89,6 +89,9 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
 /// register, the verifier would tell apart every length that the names before may come to.
 #[inline(always)]
 fn add_name(path: *mut Path, dentry: u64) -> bool {
+    if !kernel::may_read() {
+        return false;
+    }
     let name: u64 = read(dentry, &kernel::OFF_DENTRY_NAME);
     // SAFETY: the value is in the map. What is masked, and the size behind it, lie within the array; the helper
     // checks the name's address.

@@ -355,7 +355,7 @@ unsafe fn vector_size(registers: *const c_void) -> u64 {
     if count == 0 {
         return 0;
     }
-    if count > MAX_IOVECS as u64 {
+    if count > MAX_IOVECS as u64 || !kernel::may_read() {
         return UNKNOWN_SIZE;
     }
     let mut segments = [Iovec { base: 0, len: 0 }; MAX_IOVECS];

@@ -94,6 +94,7 @@ pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Option<Vec<Device>
 )]
 fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
     let (major, minor) = device_number(packed);
+    let stack = context.stack((major, minor));
     let of_device = || {
         snapshot
             .requests
@@ -133,6 +134,9 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
             max: depth.max,
         },
         shares: shares(snapshot, context, packed, busy_ns),
+        holders: stack.holders,
+        slaves: stack.slaves,
+        backing_file: stack.backing_file,
     }
 }
 

@@ -27,7 +27,7 @@ pub fn cache(
     beside: Option<u64>,
     block: Option<&[Block]>,
 ) -> Option<Cache> {
-    if !snapshot.has(Need::Time) || !snapshot.has(Need::Block) {
+    if !snapshot.knows_files || !snapshot.has(Need::Time) || !snapshot.has(Need::Block) {
         return None;
     }
     let of = |served: Served| {

@@ -23,8 +23,12 @@ const CRITERIA: [fn(&FileCounts) -> u64; 3] = [
     |counts| counts.device_read_bytes + counts.device_written_bytes,
 ];
 
-/// The files of a workload.
-pub fn files(snapshot: &Snapshot, workload: u32) -> Files {
+/// The files of a workload; none where the probes could not see them.
+pub fn files(snapshot: &Snapshot, workload: u32) -> Option<Files> {
+    snapshot.knows_files.then(|| seen(snapshot, workload))
+}
+
+fn seen(snapshot: &Snapshot, workload: u32) -> Files {
     let own = snapshot.files.iter();
     let mut others = FileCounts::default();
     let mut rows = BTreeMap::<_, Row>::new();

@@ -25,7 +25,10 @@ pub use writeback::writeback;
 use ioprof_ebpf::{abi::Totals, histogram::bounds};
 
 use crate::{
-    kernel::{Snapshot, proc::Devices},
+    kernel::{
+        Snapshot, Stack,
+        proc::{Device, Devices},
+    },
     model::histogram::{Bucket, Histogram, Unit},
 };
 
@@ -51,13 +54,22 @@ impl Context<'_> {
 
     /// The name of a device: that of the kernel, or its numbers where it is gone.
     fn device(&self, number: (u32, u32)) -> String {
+        self.found(number).map_or_else(
+            || format!("{}:{}", number.0, number.1),
+            |device| device.name.clone(),
+        )
+    }
+
+    /// What is above a device and below.
+    fn stack(&self, number: (u32, u32)) -> Stack {
+        let found = self.found(number);
+        found.map_or_else(Stack::default, |device| device.stack.clone())
+    }
+
+    fn found(&self, number: (u32, u32)) -> Option<&Device> {
         [self.after, self.before]
             .into_iter()
             .find_map(|devices| devices.find(number))
-            .map_or_else(
-                || format!("{}:{}", number.0, number.1),
-                |device| device.name.clone(),
-            )
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::{fs::File, io, os::fd::AsRawFd as _, path::Path};
 
+use aya::{
+    programs::ProgramType,
+    sys::{BpfHelper, is_helper_supported},
+};
 use btf_rs::{Backend, Btf, Type};
 use ioprof_ebpf::abi::fields::{ABSENT, FIELDS, REGISTERS};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -65,6 +69,8 @@ const FLAGS: [(&str, &str, &str); 4] = [
 pub struct KernelTypes {
     /// Symbol of a constant, and its value.
     pub constants: Vec<(&'static str, u32)>,
+    /// Whether probes may read the kernel's memory by address.
+    pub may_read: bool,
     btf: Btf,
 }
 
@@ -129,9 +135,15 @@ impl KernelTypes {
             let bit = enumerator(&btf, flags, name).ok_or_else(|| missing(flags, name))?;
             constants.push((symbol, 1 << bit));
         }
-        let mut types = Self { constants, btf };
-        let by_cqe = types.arguments(URING_COMPLETE).len() == 3;
+        let may_read = may_read_memory();
+        let mut types = Self {
+            constants,
+            may_read,
+            btf,
+        };
+        let by_cqe = types.completes_by_cqe();
         types.constants.push(("COMPLETE_BY_CQE", by_cqe.into()));
+        types.constants.push(("MAY_READ", may_read.into()));
         Ok(types)
     }
 
@@ -148,6 +160,11 @@ impl KernelTypes {
         } else {
             0
         }
+    }
+
+    /// Whether the completion of an io_uring request is told by its entry in the queue, rather than by what is in that.
+    pub fn completes_by_cqe(&self) -> bool {
+        self.arguments(URING_COMPLETE).len() == 3
     }
 
     /// Whether the kernel has the tracepoint: BTF has a typedef `btf_trace_NAME` for each that can be
@@ -200,6 +217,16 @@ impl KernelTypes {
             .map(|parameter| structure(parameter).unwrap_or_default())
             .collect()
     }
+}
+
+/// Whether programs may read the kernel's memory by address: a kernel that is locked down for confidentiality
+/// (kernel_lockdown(7)) does not know the helper for it. What is not known for sure, the verifier will tell.
+fn may_read_memory() -> bool {
+    is_helper_supported(
+        ProgramType::RawTracePoint,
+        BpfHelper::BPF_FUNC_probe_read_kernel,
+    )
+    .unwrap_or(true)
 }
 
 /// The release of the running kernel, where it is older than those that the probes are written for.

@@ -86,6 +86,8 @@ pub struct Snapshot {
     pub faults: Vec<Faults>,
     /// io_uring and io_submit.
     pub asynchronous: Asynchronous,
+    /// Whether the probes could see which file a call is about.
+    pub knows_files: bool,
     /// What was done to each file.
     pub files: Vec<File>,
     /// How the cache served calls: by [`cache::index`].

@@ -15,6 +15,7 @@ pub mod proc;
 mod requests;
 mod series;
 mod session;
+mod stack;
 pub mod syscalls;
 mod tasks;
 
@@ -26,6 +27,7 @@ pub use mounts::Mounts;
 pub use object::RECORD as OBJECT_RECORD;
 pub use own_cost::{Cost, OwnCost};
 pub use session::{Session, Settings};
+pub use stack::Stack;
 pub use tasks::{Origin, pidfd_open};
 
 /// An error with all its causes in one line, without the verifier's pages.

@@ -9,7 +9,7 @@ use aya::{
     util::online_cpus,
 };
 
-use super::{Settings, btf::KernelTypes, one_line};
+use super::{Settings, btf::KernelTypes, one_line, tasks};
 use crate::{error::Error, model::ledger::Verdict};
 
 /// A program of the object and what it is attached to.
@@ -50,6 +50,18 @@ pub enum Need {
     Readers,
     /// It stands in for another that this kernel does not have.
     InsteadOf(&'static str),
+}
+
+impl Need {
+    /// Whether what hangs on it is found by reading the kernel's memory by address.
+    fn reads_memory(self, types: &KernelTypes) -> bool {
+        match self {
+            Self::Writeback | Self::Readers | Self::FaultsOnFiles | Self::DirtyingFaults => true,
+            // How a request was executed is found in the ring, to which the arguments lead by their types or not.
+            Self::IoUring => !types.completes_by_cqe(),
+            _ => false,
+        }
+    }
 }
 
 /// All probes, in the order in which they are attached: what ends something before what begins it, so that
@@ -239,8 +251,16 @@ fn prepare(
         Need::MinorFaultTime if !settings.minor_fault_time => {
             not_needed("--minor-fault-time was not given".into())
         }
+        need if need.reads_memory(types) && !types.may_read => {
+            absent("this kernel is locked down and lets no probe read its memory")
+        }
         _ if !types.has_arguments(probe.tracepoint) => {
             absent("this kernel's tracepoint has other arguments")
+        }
+        // Dirty pages that were truncated would be waited for if nobody looked.
+        Need::Writeback => {
+            let examiner = tasks::load_examiner(ebpf, btf);
+            verdict_of(examiner.and_then(|()| verify(ebpf, btf, probe)))
         }
         _ => verdict_of(verify(ebpf, btf, probe)),
     }

@@ -8,6 +8,7 @@ use std::{
 
 use nix::unistd::{SysconfVar, sysconf};
 
+use super::stack::Stack;
 use crate::{
     error::Error,
     model::{sum::sum, text},
@@ -145,6 +146,8 @@ pub struct Device {
     pub number: (u32, u32),
     /// What the kernel has counted.
     pub stat: DeviceStat,
+    /// What is above it and below.
+    pub stack: Stack,
 }
 
 impl Devices {
@@ -174,6 +177,7 @@ fn device(path: &Path) -> Option<Device> {
         name: text::of(path.file_name()?),
         number: (major.parse().ok()?, minor.parse().ok()?),
         stat: DeviceStat::parse(&fs::read_to_string(path.join("stat")).ok()?)?,
+        stack: Stack::of(path),
     })
 }
 

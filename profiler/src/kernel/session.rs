@@ -24,7 +24,7 @@ use super::{
     maps::{self, Snapshot},
     object, one_line,
     own_cost::OwnCost,
-    probes::{self, PROBES, Without},
+    probes::{self, Need, PROBES, Without},
     proc::{self, Devices},
     requests,
     series::FirstSeries,
@@ -58,6 +58,7 @@ pub struct Session {
     before: Devices,
     stolen_before: Option<u64>,
     began: Instant,
+    knows_files: bool,
 }
 
 /// What the probes have to say, kept for the report.
@@ -117,6 +118,7 @@ impl Session {
             before = Devices::now();
             began = Instant::now();
         })?;
+        let knows_files = types.may_read;
         drop((types, btf));
         give_back_memory();
         let cost = OwnCost::start(&mut ebpf, attached(&verdicts));
@@ -137,6 +139,7 @@ impl Session {
             before,
             stolen_before: proc::stolen_ns(),
             began,
+            knows_files,
         })
     }
 
@@ -179,12 +182,23 @@ impl Session {
     ///
     /// Where the map cannot be read.
     pub fn dirty_file_systems(&mut self) -> Result<BTreeSet<(u32, u32)>, Error> {
-        tasks::examine_dirty(&mut self.ebpf)?;
+        self.examine_dirty()?;
         Ok(maps::dirty(&self.ebpf)?
             .iter()
             .filter(|inode| inode.cached_bytes > 0)
             .map(|inode| device_number(inode.device))
             .collect())
+    }
+
+    /// Has the probes look at the inodes with dirty pages once more, where they know of any.
+    fn examine_dirty(&mut self) -> Result<(), Error> {
+        let mut verdicts = PROBES.iter().zip(&self.verdicts);
+        let is_known = verdicts
+            .any(|(probe, verdict)| probe.need == Need::Writeback && *verdict == Verdict::Attached);
+        if is_known {
+            tasks::examine_dirty(&mut self.ebpf)?;
+        }
+        Ok(())
     }
 
     /// Puts a message into the report, among those of the probes.
@@ -221,7 +235,7 @@ impl Session {
             &["syscall_enter", "syscall_exit", "uring_complete"],
         );
         tasks::settle_files(&mut self.ebpf)?;
-        tasks::examine_dirty(&mut self.ebpf)?;
+        self.examine_dirty()?;
         self.logger.flush();
         let cost = self.cost.over_all();
         Ok(Snapshot {
@@ -232,6 +246,7 @@ impl Session {
             after,
             stolen_ns: taken_since(self.stolen_before),
             duration_ns,
+            knows_files: self.knows_files,
             ..maps::read(&self.ebpf, self.workloads, at_once)?
         })
     }

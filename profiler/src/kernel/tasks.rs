@@ -36,14 +36,21 @@ pub enum Origin {
 
 /// Verifies the programs that walk over all tasks.
 pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
-    for name in [SEED, ACCOUNT, SETTLE, EXAMINE] {
-        let loaded = || -> Result<(), ProgramError> {
-            let iterator: &mut Iter = program(ebpf, name)?.try_into()?;
-            iterator.load("task", btf)
-        }();
-        loaded.map_err(|error| missing(name, &error))?;
+    for name in [SEED, ACCOUNT, SETTLE] {
+        load(ebpf, btf, name).map_err(|error| missing(name, &error))?;
     }
     Ok(())
+}
+
+/// Verifies the one that looks at the inodes with dirty pages, by calling back for each: kernels without the compiler
+/// for BPF programs refuse that.
+pub fn load_examiner(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProgramError> {
+    load(ebpf, btf, EXAMINE)
+}
+
+fn load(ebpf: &mut Ebpf, btf: &Btf, name: &str) -> Result<(), ProgramError> {
+    let iterator: &mut Iter = program(ebpf, name)?.try_into()?;
+    iterator.load("task", btf)
 }
 
 fn missing(probe: &'static str, error: &dyn std::error::Error) -> Error {

@@ -106,8 +106,8 @@ pub struct Workload {
     pub syscalls: Vec<Syscall>,
     /// How the page cache served it; none where the probes for that are missing.
     pub cache: Option<Cache>,
-    /// The files it used.
-    pub files: Files,
+    /// The files it used; none where the kernel does not let the probes see them.
+    pub files: Option<Files>,
     /// What it did by io_uring; none where the probes for it are missing.
     pub io_uring: Option<IoUring>,
     /// What it did by io_submit.
@@ -327,6 +327,15 @@ pub struct Device {
     pub queue_depth: QueueDepth,
     /// Whose requests they were: each workload's, those of what workloads share, and everybody else's.
     pub shares: Vec<Share>,
+    /// The devices that are made of it or of its partitions; their requests become requests of this one.
+    #[serde(default)]
+    pub holders: Vec<String>,
+    /// The devices it is made of.
+    #[serde(default)]
+    pub slaves: Vec<String>,
+    /// The file that a loop device shows.
+    #[serde(default)]
+    pub backing_file: Option<String>,
 }
 
 /// How many requests were made and not completed.

@@ -68,26 +68,37 @@ impl Loop {
         Self::with(FileSystem::Ext4, bytes)
     }
 
-    /// Makes a file system.
-    pub fn with(file_system: FileSystem, bytes: u64) -> Self {
+    /// Makes no file system, and mounts none.
+    pub fn unmounted(bytes: u64) -> Self {
+        Self::of_image(bytes, |_| ())
+    }
+
+    fn of_image(bytes: u64, fill: impl FnOnce(&Path)) -> Self {
         let folder = super::folder();
         let image = folder.path().join("image");
         let made = File::create(&image).and_then(|file| file.set_len(bytes));
         made.expect("an image can be made");
-        let mut mkfs = tool(file_system.maker());
-        mkfs.args(file_system.options());
-        succeed(mkfs.arg(&image));
+        fill(&image);
         let shown = succeed(tool("losetup").args(["--find", "--show"]).arg(&image));
-        let device = PathBuf::from(text(&shown.stdout).trim());
-        let name = device.file_name().expect("a device has a name");
-        let made = Self {
-            name: name.to_string_lossy().into_owned(),
+        let name = text(&shown.stdout);
+        let name = name.trim().rsplit('/').next().expect("a device has a name");
+        Self {
+            name: name.to_owned(),
             folder,
-        };
+        }
+    }
+
+    /// Makes a file system.
+    pub fn with(file_system: FileSystem, bytes: u64) -> Self {
+        let made = Self::of_image(bytes, |image| {
+            let mut mkfs = tool(file_system.maker());
+            succeed(mkfs.args(file_system.options()).arg(image));
+        });
+        let device = format!("/dev/{}", made.name);
         fs::create_dir(made.mounted()).expect("a folder can be made");
         let mut mount = tool("mount");
         mount.args(file_system.mounted_as());
-        succeed(mount.arg(&device).arg(made.mounted()));
+        succeed(mount.arg(device).arg(made.mounted()));
         if super::requirements::find_tool("udevadm").is_some() {
             // Whoever looks at new devices is to be done with this one.
             super::output(tool("udevadm").args(["settle", "--timeout=10"]));

@@ -72,8 +72,17 @@ pub fn succeed(command: &mut Command) -> Output {
 }
 
 /// `ioprof run OPTIONS -- COMMAND`, which must succeed with nothing lost.
+///
+/// The kernel skips a program that runs already on the CPU, in what it interrupts or preempts. Where the machine is
+/// emulated that is so slow as to happen in every third run: such a run shows nothing, and another is made.
 pub fn profile<W: AsRef<OsStr>>(options: &[&str], command: &[W]) -> Report {
-    let report = profile_lossy(options, command);
+    let mut report = profile_lossy(options, command);
+    for _ in 1..requirements::attempts() {
+        if !report.has_skipped_runs() {
+            break;
+        }
+        report = profile_lossy(options, command);
+    }
     report.assert_nothing_lost();
     report
 }

@@ -93,6 +93,11 @@ impl Report {
         number(&self.0["ledger"]["lost"][kind])
     }
 
+    /// Whether the kernel left out a program that was running already.
+    pub fn has_skipped_runs(&self) -> bool {
+        items(&self.0["ledger"]["probes"]).any(|probe| probe["missed"].as_u64().unwrap_or(0) > 0)
+    }
+
     /// Fails where anything was lost, or the probes had something to complain about.
     pub fn assert_nothing_lost(&self) {
         let ledger = &self.0["ledger"];

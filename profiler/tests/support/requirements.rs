@@ -35,10 +35,20 @@ fn missing_for_profiling(tools: &[&str]) -> Option<String> {
 /// How often to do what is done so many times for good measure: less where a machine is emulated and a start of
 /// ioprof takes ten seconds.
 pub fn turns(wanted: u32) -> u32 {
-    match std::env::var_os("IOPROF_IN_VM") {
-        Some(_) => wanted.div_ceil(8),
-        None => wanted,
+    if is_emulated() {
+        wanted.div_ceil(8)
+    } else {
+        wanted
     }
+}
+
+/// How often a run may be made until the kernel has skipped no program in it.
+pub fn attempts() -> u32 {
+    if is_emulated() { 5 } else { 1 }
+}
+
+fn is_emulated() -> bool {
+    std::env::var_os("IOPROF_IN_VM").is_some()
 }
 
 /// Whether this is the superuser.

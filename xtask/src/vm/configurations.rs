@@ -9,8 +9,6 @@ pub struct Configuration {
     pub command_line: &'static str,
     /// More words for QEMU's.
     pub devices: &'static [&'static str],
-    /// More options for QEMU's drive.
-    pub drive: &'static str,
     /// Commands for a shell in the guest, before the tests.
     pub before: &'static str,
 }
@@ -20,7 +18,6 @@ pub const PLAIN: Configuration = Configuration {
     name: "plain",
     command_line: "",
     devices: &[],
-    drive: "",
     before: "",
 };
 
@@ -43,17 +40,13 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         ..PLAIN
     },
     Configuration {
-        name: "cgroup_v1",
-        before: "umount /sys/fs/cgroup\n\
-            mount -t tmpfs cgroup /sys/fs/cgroup\n\
-            mkdir /sys/fs/cgroup/blkio /sys/fs/cgroup/memory\n\
-            mount -t cgroup -o blkio cgroup /sys/fs/cgroup/blkio\n\
-            mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory",
-        ..PLAIN
-    },
-    Configuration {
         name: "throttled_device",
-        drive: ",throttling.iops-total=200",
+        devices: &[
+            "-drive",
+            "driver=null-co,size=1G,read-zeroes=on,if=none,id=slow,throttling.iops-total=200",
+            "-device",
+            "virtio-blk-pci,drive=slow,serial=slow",
+        ],
         ..PLAIN
     },
     Configuration {

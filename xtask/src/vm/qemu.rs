@@ -124,9 +124,8 @@ impl Machine<'_> {
 
     fn drive(&self) -> String {
         format!(
-            "file={},if=none,id=root,format=raw,cache=unsafe,discard=unmap{}",
-            self.disk.display(),
-            self.configuration.drive
+            "file={},if=none,id=root,format=raw,cache=unsafe,discard=unmap",
+            self.disk.display()
         )
     }
 }

@@ -3,8 +3,14 @@
 use super::{Style, table::Table};
 use crate::{
     model::report::{Device, Origin, Report},
-    output::format::{bytes, count, digits, percent},
+    output::{
+        format::{bytes, count, digits, percent},
+        text::shortened_before,
+    },
 };
+
+/// How wide the path of a loop device's file may be.
+const FILE: usize = 44;
 
 /// Every device that was touched, for everybody, and whose the requests were.
 pub fn render(report: &Report, style: Style) -> String {
@@ -24,11 +30,26 @@ pub fn render(report: &Report, style: Style) -> String {
     for device in devices {
         table.row(row(device, report.duration_ns));
     }
+    let stacks: String = devices.iter().filter_map(stack).collect();
     format!(
-        "{}\n{}\n",
+        "{}{stacks}\n{}\n",
         table.render(style),
         shares(devices).render(style)
     )
+}
+
+/// What a device is made of, and what is made of it; none where it stands alone.
+fn stack(device: &Device) -> Option<String> {
+    let names = |names: &[String], what: &str| {
+        (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+    };
+    let file = device.backing_file.as_ref();
+    let parts: Vec<_> = names(&device.slaves, "made of")
+        .into_iter()
+        .chain(file.map(|file| format!("made of the file {}", shortened_before(file, FILE))))
+        .chain(names(&device.holders, "part of"))
+        .collect();
+    (!parts.is_empty()).then(|| format!("{}: {}\n", device.name, parts.join("; ")))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]

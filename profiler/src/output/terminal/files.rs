@@ -16,11 +16,16 @@ use crate::{
 const FILES: usize = 10;
 const NAME: usize = 30;
 
+/// For want of the table of files.
+const UNKNOWN: &str = "\nfiles and page cache unknown: this kernel lets no probe read its memory\n";
+
 /// Both tables; nothing where no file was read or written.
 pub fn render(workload: &Workload, style: Style) -> String {
     let cache = workload.cache.as_ref();
     let cache = cache.map_or_else(String::new, |cache| served(workload, cache, style));
-    format!("{cache}{}", files(&workload.files, style))
+    let files = workload.files.as_ref();
+    let files = files.map_or_else(|| UNKNOWN.to_owned(), |found| self::files(found, style));
+    format!("{cache}{files}")
 }
 
 fn served(workload: &Workload, cache: &Cache, style: Style) -> String {

@@ -106,7 +106,7 @@ fn workload(workload: &mut Workload) {
         text(name);
         counts(errors);
     }
-    paths(files);
+    files.iter_mut().for_each(paths);
     asynchronous(io_uring.as_mut(), aio);
     for requests in block.iter_mut().flatten() {
         let Block {
@@ -190,8 +190,14 @@ fn device(device: &mut Device) {
         utilization: _,
         queue_depth: _,
         shares,
+        holders,
+        slaves,
+        backing_file,
     } = device;
     text(name);
+    for name in holders.iter_mut().chain(slaves).chain(backing_file) {
+        text(name);
+    }
     for share in shares {
         let Share {
             workload,

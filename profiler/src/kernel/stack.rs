@@ -1,0 +1,86 @@
+//! Which devices are made of which others.
+
+use std::{fs, path::Path};
+
+use crate::model::text;
+
+/// What a device is part of, and what it is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// The devices that are made of it or of its partitions.
+    pub holders: Vec<String>,
+    /// The devices it is made of.
+    pub slaves: Vec<String>,
+    /// The file that a loop device shows.
+    pub backing_file: Option<String>,
+}
+
+impl Stack {
+    /// That of a device by its folder in /sys/block, where `holders` and `slaves` are folders of links
+    /// (Documentation/ABI/testing/sysfs-block).
+    pub fn of(device: &Path) -> Self {
+        let mut holders = names(&device.join("holders"));
+        for inner in names(device) {
+            // Partitions are folders in that of their disk.
+            let partition = device.join(inner);
+            if partition.join("partition").exists() {
+                holders.extend(names(&partition.join("holders")));
+            }
+        }
+        Self {
+            holders,
+            slaves: names(&device.join("slaves")),
+            backing_file: fs::read(device.join("loop/backing_file"))
+                .ok()
+                .map(|path| text::of_bytes(path.trim_ascii_end())),
+        }
+    }
+}
+
+/// The names in a folder in their order; none where there is no such folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| text::of(entry.file_name()))
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holders_of_a_disk_are_those_of_its_partitions_too() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let disk = folder.path();
+        for place in [
+            "holders/md0",
+            "slaves",
+            "sda1/holders/dm-0",
+            "sda2/holders",
+            "queue",
+        ] {
+            fs::create_dir_all(disk.join(place)).expect("made");
+        }
+        for partition in ["sda1", "sda2"] {
+            fs::write(disk.join(partition).join("partition"), "1").expect("written");
+        }
+        let found = Stack::of(disk);
+        assert_eq!(found.holders, ["md0", "dm-0"]);
+        assert!(found.slaves.is_empty());
+        assert_eq!(found.backing_file, None);
+    }
+
+    #[test]
+    fn a_loop_device_is_made_of_a_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(folder.path().join("loop")).expect("made");
+        fs::write(folder.path().join("loop/backing_file"), "/srv/image\n").expect("written");
+        let found = Stack::of(folder.path());
+        assert_eq!(found.backing_file.as_deref(), Some("/srv/image"));
+    }
+}

@@ -15,6 +15,7 @@ pub mod program;
 pub mod report;
 pub mod requirements;
 pub mod strace;
+pub mod tracers;
 
 use std::{
     ffi::OsStr,

@@ -20,9 +20,14 @@ pub fn counts(command: &[OsString]) -> Counts {
     let done = piped(strace.arg(&table).args(command));
     assert!(done.status.success(), "{done:?}");
     let table = std::fs::read_to_string(&table).expect("strace has written its table");
-    let counts: Counts = table.lines().filter_map(row).collect();
+    let counts = parse(&table);
     assert!(counts.contains_key("execve"), "{table}");
     counts
+}
+
+/// The table of `strace -c -U name,calls,errors`.
+pub fn parse(table: &str) -> Counts {
+    table.lines().filter_map(row).collect()
 }
 
 /// Runs a command whose stdout is a pipe, as it is under both.

@@ -1,0 +1,353 @@
+//! Several ioprof at once, and beside other tracers: each counts as if it were alone.
+
+#![expect(clippy::panic, reason = "a test may end so")]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    io::{BufReader, Write as _},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use nix::sys::signal::Signal;
+use support::{
+    Report,
+    attached::Attached,
+    device::{Loop, written_file},
+    folder, ioprof, line, profile,
+    program::Program,
+    reader,
+    report::{items, number},
+    requirements::{can_profile, tool},
+    succeed, text,
+    tracers::{self, Beside},
+};
+
+/// What `together.c` does at the word.
+const PREADS: u64 = 1000;
+const PWRITES: u64 = 300;
+const SYNCS: u64 = 3;
+/// The major faults that a test has it take, where it does.
+const FAULTS: u64 = 512;
+
+/// What is profiled: the program, and a file on a file system whose pages can be dropped from the cache.
+struct Prepared {
+    program: Program,
+    file: PathBuf,
+    _device: Loop,
+}
+
+impl Prepared {
+    fn new() -> Self {
+        let device = Loop::new(32 * 1024 * 1024);
+        Self {
+            program: Program::compile("together"),
+            file: written_file(&device.mounted(), FAULTS as usize * 4096),
+            _device: device,
+        }
+    }
+
+    /// Starts it behind other words of a command line, and returns when it waits for its own.
+    fn start(&self, mut before: Command, faults: u64) -> Running {
+        let file = self.file.to_str().expect("a plain path");
+        let mut outer = before
+            .args(self.program.with(&[file, &faults.to_string()]))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{before:?} cannot be started: {error}"));
+        let mut stdout = reader(&mut outer.stdout);
+        let said = line(&mut stdout);
+        let pid = said.trim().strip_prefix("ready ");
+        let pid = pid.and_then(|pid| pid.parse().ok());
+        Running {
+            pid: pid.unwrap_or_else(|| panic!("{before:?} said {said:?}")),
+            outer,
+            stdout,
+        }
+    }
+
+    /// Alone.
+    fn alone(&self, faults: u64) -> Running {
+        // As there has to be a command before it.
+        self.start(Command::new("env"), faults)
+    }
+}
+
+/// The program, which waits for the word, or for its end.
+struct Running {
+    outer: Child,
+    stdout: BufReader<ChildStdout>,
+    pid: u32,
+}
+
+impl Running {
+    fn work(&mut self) {
+        let stdin = self.outer.stdin.as_mut().expect("a pipe");
+        stdin.write_all(b"x").expect("the program waits for it");
+        assert_eq!(line(&mut self.stdout), "done\n");
+    }
+
+    fn end(mut self) {
+        drop(self.outer.stdin.take());
+        let status = self.outer.wait().expect("a child");
+        assert!(status.success(), "{status}");
+    }
+}
+
+/// Fails where the report is not exactly what the program did.
+fn assert_exact(report: &Report) {
+    report.assert_nothing_lost();
+    for (name, calls, bytes) in [
+        ("pread64", PREADS, PREADS * 512),
+        ("pwrite64", PWRITES, PWRITES * 1000),
+        ("fdatasync", SYNCS, 0),
+    ] {
+        let call = report.call(name);
+        assert_eq!((call.calls, call.bytes), (calls, bytes), "{name}");
+        assert!(call.errors.is_empty(), "{name}: {:?}", call.errors);
+    }
+}
+
+fn major_faults(report: &Report) -> u64 {
+    number(&report.workload(0)["faults"]["major"])
+}
+
+const TOOLS: [&str; 3] = ["cc", "losetup", "mkfs.ext4"];
+
+fn can_profile_beside(tools: &[&str]) -> bool {
+    can_profile(&[&TOOLS, tools].concat())
+}
+
+#[test]
+fn two_and_four_that_run_at_once_count_each_its_own() {
+    if !can_profile_beside(&[]) {
+        return;
+    }
+    let prepared = Prepared::new();
+    let folder = folder();
+    for together in [2, 4] {
+        let out = |number: usize| folder.path().join(format!("run-{together}-{number}.json"));
+        let run = |number| {
+            let mut run = ioprof();
+            run.arg("run").arg("-o").arg(out(number)).arg("--");
+            prepared.start(run, 0)
+        };
+        // All profile before the first one is given the word.
+        let mut all: Vec<_> = (0..together).map(run).collect();
+        all.iter_mut().for_each(Running::work);
+        all.into_iter().for_each(Running::end);
+        for number in 0..together {
+            assert_exact(&Report::read(&out(number)));
+        }
+    }
+}
+
+#[test]
+fn four_attached_two_to_a_process_count_each_everything() {
+    if !can_profile_beside(&[]) {
+        return;
+    }
+    let prepared = Prepared::new();
+    let mut processes = [prepared.alone(FAULTS), prepared.alone(0)];
+    let attach = |process: &Running| Attached::to(&[process.pid], &[]);
+    let all: Vec<_> = processes.iter().chain(&processes).map(attach).collect();
+    processes.iter_mut().for_each(Running::work);
+    for (number, attached) in all.into_iter().enumerate() {
+        let report = attached.end(Signal::SIGINT);
+        assert_exact(&report);
+        let expected = [FAULTS, 0][number % 2];
+        assert_eq!(major_faults(&report), expected, "number {number}");
+    }
+    processes.into_iter().for_each(Running::end);
+}
+
+#[test]
+fn one_below_another_is_profiled_as_any_command() {
+    if !can_profile_beside(&[]) {
+        return;
+    }
+    let prepared = Prepared::new();
+    let folder = folder();
+    let [outer, inner] = ["outer", "inner"].map(|name| folder.path().join(name));
+    let mut run = ioprof();
+    run.arg("run").arg("-o").arg(&outer).arg("--");
+    run.arg(env!("CARGO_BIN_EXE_ioprof"));
+    run.arg("run").arg("-o").arg(&inner).arg("--");
+    let mut process = prepared.start(run, FAULTS);
+    process.work();
+    process.end();
+    let inner = Report::read(&inner);
+    assert_exact(&inner);
+    assert_eq!(major_faults(&inner), FAULTS);
+    // The inner ioprof makes calls of its own, but none of these.
+    let outer = Report::read(&outer);
+    outer.assert_nothing_lost();
+    assert_eq!(outer.call("pwrite64"), inner.call("pwrite64"));
+    assert_eq!(outer.call("fdatasync"), inner.call("fdatasync"));
+    assert!(outer.call("pread64").bytes > inner.call("pread64").bytes);
+    assert!(major_faults(&outer) >= FAULTS);
+    assert!(number(&outer.workload(0)["processes"]) >= 2);
+}
+
+/// Calls by name, as strace and `perf trace` have them.
+fn assert_counted(counts: &BTreeMap<String, u64>) {
+    let count = |name: &str| counts.get(name).copied().unwrap_or(0);
+    let found = ["pread64", "pwrite64", "fdatasync"].map(count);
+    assert_eq!(found, [PREADS, PWRITES, SYNCS], "{counts:?}");
+}
+
+#[test]
+fn strace_and_ioprof_count_the_same_whoever_was_first() {
+    if !can_profile_beside(&["strace"]) {
+        return;
+    }
+    let prepared = Prepared::new();
+    let folder = folder();
+    let table = folder.path().join("table");
+
+    let mut traced = prepared.start(tracers::strace(&table), FAULTS);
+    let attached = Attached::to(&[traced.pid], &[]);
+    traced.work();
+    let report = attached.end(Signal::SIGINT);
+    traced.end();
+    assert_exact(&report);
+    assert_eq!(major_faults(&report), FAULTS);
+    assert_counted(&tracers::strace_counts(&table));
+
+    let mut profiled = prepared.alone(FAULTS);
+    let attached = Attached::to(&[profiled.pid], &[]);
+    let strace = Beside::strace(&table, profiled.pid);
+    profiled.work();
+    strace.end();
+    let report = attached.end(Signal::SIGINT);
+    profiled.end();
+    assert_exact(&report);
+    assert_eq!(major_faults(&report), FAULTS);
+    assert_counted(&tracers::strace_counts(&table));
+
+    // Below ioprof strace is part of the command: these calls it makes none of.
+    let out = folder.path().join("run.json");
+    let mut run = ioprof();
+    run.arg("run")
+        .arg("-o")
+        .arg(&out)
+        .arg("--")
+        .arg(tool("strace").get_program());
+    run.args(tracers::strace(&table).get_args());
+    let mut below = prepared.start(run, 0);
+    below.work();
+    below.end();
+    let report = Report::read(&out);
+    report.assert_nothing_lost();
+    assert_eq!(report.call("pwrite64").calls, PWRITES);
+    assert_eq!(report.call("fdatasync").calls, SYNCS);
+    assert_counted(&tracers::strace_counts(&table));
+}
+
+#[test]
+fn bpftrace_and_ioprof_count_the_same() {
+    if !can_profile_beside(&["bpftrace", "unshare"]) {
+        return;
+    }
+    let prepared = Prepared::new();
+    let mut process = prepared.alone(0);
+    let bpftrace = Beside::bpftrace(process.pid);
+    let attached = Attached::to(&[process.pid], &[]);
+    process.work();
+    let report = attached.end(Signal::SIGINT);
+    let said = bpftrace.end();
+    process.end();
+    assert_exact(&report);
+    assert_counted(&tracers::bpftrace_counts(&said));
+}
+
+#[test]
+fn perf_and_ioprof_count_the_same() {
+    if !can_profile_beside(&["perf", "unshare"]) {
+        return;
+    }
+    let prepared = Prepared::new();
+    let folder = folder();
+    let out = folder.path().join("out");
+    // Each starts the program, and ioprof comes to it later.
+    let beside = |perf: Command| {
+        let mut process = prepared.start(perf, FAULTS);
+        let attached = Attached::to(&[process.pid], &[]);
+        process.work();
+        let report = attached.end(Signal::SIGINT);
+        process.end();
+        assert_exact(&report);
+        assert_eq!(major_faults(&report), FAULTS);
+    };
+    let perf = |words: &[&str]| {
+        let mut perf = tool("perf");
+        perf.args(words).arg("-o").arg(&out).arg("--");
+        perf
+    };
+    beside(perf(&["stat", "-x,", "-e", "major-faults"]));
+    assert_eq!(tracers::perf_stat_count(&out, "major-faults"), FAULTS);
+
+    beside(perf(&["record", "-q", "-e", "major-faults", "-c", "1"]));
+    let samples = succeed(tool("perf").args(["script", "-F", "event", "-i"]).arg(&out));
+    assert_eq!(text(&samples.stdout).lines().count() as u64, FAULTS);
+
+    let mut trace = tracers::with_tracefs("perf");
+    trace.args(["trace", "-s", "-o"]).arg(&out).arg("--");
+    beside(trace);
+    assert_counted(&tracers::perf_trace_counts(&out));
+}
+
+#[test]
+fn all_of_them_at_once_count_the_same() {
+    if !can_profile_beside(&["perf", "strace", "bpftrace", "unshare"]) {
+        return;
+    }
+    let prepared = Prepared::new();
+    let folder = folder();
+    let [stat, table] = ["stat", "table"].map(|name| folder.path().join(name));
+    let mut perf = tool("perf");
+    perf.args(["stat", "-x,", "-e", "major-faults", "-o"]);
+    perf.arg(&stat).arg("--");
+    let mut process = prepared.start(perf, FAULTS);
+    let attach = || Attached::to(&[process.pid], &[]);
+    let (first, bpftrace) = (attach(), Beside::bpftrace(process.pid));
+    let (second, strace) = (attach(), Beside::strace(&table, process.pid));
+    process.work();
+    let said = bpftrace.end();
+    strace.end();
+    let reports = [first, second].map(|attached| attached.end(Signal::SIGINT));
+    process.end();
+    for report in &reports {
+        assert_exact(report);
+        assert_eq!(major_faults(report), FAULTS);
+    }
+    assert_counted(&tracers::bpftrace_counts(&said));
+    assert_counted(&tracers::strace_counts(&table));
+    assert_eq!(tracers::perf_stat_count(&stat, "major-faults"), FAULTS);
+}
+
+#[test]
+fn statistics_that_others_have_on_are_not_taken_for_the_probes_cost() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let others = aya::sys::enable_stats(aya::sys::Stats::RunTime).expect("root may");
+    let calls = 2_000_000;
+    let count = format!("count={}", calls / 2);
+    let dd = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", &count];
+    let report = profile(&[], &dd);
+    drop(others);
+    assert!(report.call("write").calls >= calls / 2);
+    // Longer than the beginning, which is measured whole, so that the most of the calls were not measured; the
+    // kernel has measured all of them.
+    let share = report.0["ledger"]["probe_cpu_measured_share"].as_f64();
+    assert!(share.is_some_and(|share| share < 1.0), "{share:?}");
+    let mut probes = items(&report.0["ledger"]["probes"]);
+    let enter = probes.find(|probe| probe["tracepoint"] == "sys_enter");
+    let measured = number(&enter.expect("it is there")["measured_runs"]);
+    assert!(measured < calls, "{measured} runs in {share:?} of the time");
+}

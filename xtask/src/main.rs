@@ -7,11 +7,13 @@ mod ebpf;
 mod error;
 mod hash;
 mod layers;
+mod package;
 mod privileges;
 mod process;
 mod profile;
 mod runner;
 mod test;
+mod tools;
 mod vm;
 mod workspace;
 
@@ -46,6 +48,8 @@ enum Task {
     Vm(vm::Args),
     /// Measure what ioprof costs
     Bench(bench::Args),
+    /// Build the Debian package, install it below a folder, and check it there
+    Package,
     /// Run every check and every test, and fail where one is skipped
     Ci(ci::Args),
     /// Start a program that cargo built, through sudo if it needs root
@@ -73,6 +77,7 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         Task::Layers => layers::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => vm::run(workspace, args),
         Task::Bench(args) => bench::run(workspace, args),
+        Task::Package => package::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Ci(args) => ci::run(workspace, args),
         Task::Runner(args) => runner::run(args),
     }

@@ -39,7 +39,7 @@ pub fn run(workspace: &Workspace, _: &Args) -> Result<ExitCode> {
 }
 
 /// Builds the release and returns its path, wherever cargo puts it.
-fn build(workspace: &Workspace) -> Result<PathBuf> {
+pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     let mut build = Command::new(cargo());
     build
         .current_dir(workspace.root())

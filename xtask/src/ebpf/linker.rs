@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process;
+use crate::tools;
 use crate::workspace::Workspace;
 
 /// The version that `cargo xtask ebpf --setup` installs.
 pub const VERSION: &str = "0.13.0";
 
-const NAME: &str = "bpf-linker";
+/// Its crate and its program.
+pub const NAME: &str = "bpf-linker";
 
 /// A `bpf-linker` that was found.
 #[derive(Debug, Clone)]
@@ -27,7 +29,7 @@ impl Linker {
 
     /// The one that xtask installed for this checkout.
     pub fn installed(workspace: &Workspace) -> Option<Self> {
-        Self::at(&workspace.tools().join("bin").join(NAME))
+        Self::at(&tools::path(workspace, NAME))
     }
 
     fn at(program: &Path) -> Option<Self> {

@@ -1,8 +1,6 @@
 //! `cargo xtask ebpf --setup`: from Debian's packages and crates.io, what the eBPF build needs.
 
-use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use super::linker::{self, Linker};
 use super::record::{Record, Versions};
@@ -10,7 +8,8 @@ use super::toolchain::Compiler;
 use crate::error::{Error, Result};
 use crate::privileges::as_root;
 use crate::process;
-use crate::workspace::{Workspace, cargo};
+use crate::tools;
+use crate::workspace::Workspace;
 
 const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
 
@@ -77,20 +76,13 @@ fn install_linker(workspace: &Workspace, compiler: &Compiler) -> Result<Linker> 
         apt_install(llvm_packages(major))?;
     }
     let feature = format!("llvm-{major}");
-    let built = workspace.tools().join("build");
-    let mut install = Command::new(cargo());
-    install
-        .args(["install", "bpf-linker", "--version", linker::VERSION])
-        .args(["--locked", "--force", "--no-default-features"])
-        .args(["--features", &feature, "--root"])
-        .arg(workspace.tools())
-        .arg("--target-dir")
-        .arg(&built)
-        .current_dir(workspace.root())
-        .env("LLVM_PREFIX", &prefix);
-    process::run(&mut install)?;
-    // It is not built a second time, and is large.
-    fs::remove_dir_all(&built).map_err(Error::file("remove", &built))?;
+    tools::install(
+        workspace,
+        linker::NAME,
+        linker::VERSION,
+        &["--no-default-features", "--features", &feature],
+        Some(("LLVM_PREFIX", prefix.as_os_str())),
+    )?;
     Linker::installed(workspace).ok_or(Error::Setup {
         why: "the bpf-linker that was just built does not start".to_owned(),
         remedy: "run `target/tools/bin/bpf-linker --version` to see why",

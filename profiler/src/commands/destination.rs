@@ -1,13 +1,36 @@
 //! Where the JSON report goes: found to be writable before the run, and written whole or not at all.
+//!
+//! ioprof runs as root, and may be told to write where others can: into /tmp, into the home of who called sudo.
+//!
+//! - Under sudo the place is opened with the caller's rights, so that the report is theirs, and nothing is written
+//!   that they may not write. Where these do not suffice, root's are used, as whoever calls sudo expects; the report
+//!   is root's then.
+//! - The path is followed step by step, and a symbolic link only where root, the caller or this user has put it there:
+//!   see [`super::place`]. The same holds of pipes.
+//! - From then on the folder is held by a descriptor. The report is made in a new file in it, that nobody else may
+//!   read, and takes its name by a rename in that folder, which follows no link. Whoever may rename things meanwhile
+//!   can have it lost, but cannot have it written elsewhere.
+//! - What is not a file is written to as it is. A block device is refused: nobody means that.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Write as _},
+    os::fd::{FromRawFd as _, OwnedFd},
     path::{Path, PathBuf},
 };
 
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl, openat},
+    sys::stat::{FileStat, Mode, SFlag, fstat},
+    unistd::geteuid,
+};
 use tempfile::NamedTempFile;
 
+use super::{
+    caller,
+    place::{Place, is_sticky, kind, may_be_trusted, not_trusted},
+};
 use crate::error::Error;
 
 /// A place that can be written to.
@@ -17,13 +40,22 @@ pub enum Destination {
     /// The standard output.
     Stdout,
     /// A file that takes its name when it is whole; only its owner may read it.
-    File(NamedTempFile, PathBuf),
-    /// A device or a pipe, which is written as it is.
+    File(Pending, PathBuf),
+    /// A device, a pipe or an open descriptor, which is written as it is.
     Special(File, PathBuf),
 }
 
+/// A file without its name.
+pub struct Pending {
+    file: NamedTempFile,
+    /// Where it goes, by way of the folder's descriptor.
+    place: PathBuf,
+    /// Holds the folder.
+    _folder: OwnedFd,
+}
+
 impl Destination {
-    /// Makes sure of the place.
+    /// Makes sure of the place. To be called while this process has a single thread.
     ///
     /// # Errors
     ///
@@ -35,31 +67,15 @@ impl Destination {
         if path == Path::new("-") {
             return Ok(Self::Stdout);
         }
-        let refused = |source: io::Error| Error::Output {
+        let opened = match caller::act(|| open(path)) {
+            Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => open(path),
+            Some(done) => done,
+            None => open(path),
+        };
+        opened.map_err(|source| Error::Output {
             path: path.to_owned(),
             source,
-        };
-        // The file that a link stands for is written, and not the link.
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        match path.metadata() {
-            Ok(there) if there.is_dir() => Err(refused(io::Error::from_raw_os_error(
-                nix::errno::Errno::EISDIR as i32,
-            ))),
-            // What is opened by way of /dev or /proc cannot be replaced by another file.
-            Ok(there) if !there.is_file() || is_kernel_made(path) => {
-                let file = OpenOptions::new().write(true).open(path).map_err(refused)?;
-                Ok(Self::Special(file, path.to_owned()))
-            }
-            _ => {
-                let folder = target
-                    .parent()
-                    .filter(|folder| !folder.as_os_str().is_empty())
-                    .unwrap_or(Path::new("."));
-                let file = NamedTempFile::new_in(folder).map_err(refused)?;
-                give_to_caller(&file).map_err(refused)?;
-                Ok(Self::File(file, target))
-            }
-        }
+        })
     }
 
     /// Writes the report.
@@ -72,33 +88,86 @@ impl Destination {
             Self::None => return Ok(()),
             Self::Stdout => ("stdout".into(), io::stdout().lock().write_all(json)),
             Self::Special(mut file, path) => (path, file.write_all(json)),
-            Self::File(mut file, path) => {
-                let written = file
-                    .write_all(json)
-                    .and_then(|()| file.as_file().sync_all());
-                let written = written.and_then(|()| Ok(file.persist(&path).map(|_| ())?));
-                (path, written)
-            }
+            Self::File(pending, path) => (path, pending.write(json)),
         };
         written.map_err(|source| Error::Output { path, source })
     }
 }
 
-fn is_kernel_made(path: &Path) -> bool {
-    ["/dev", "/proc"]
-        .iter()
-        .any(|folder| path.starts_with(folder))
+fn open(path: &Path) -> io::Result<Destination> {
+    let place = Place::find(path)?;
+    let name = path.to_owned();
+    if let Some(number) = place.descriptor {
+        return Ok(Destination::Special(copy_of(number)?, name));
+    }
+    match place.found.as_ref().map(kind) {
+        None | Some(SFlag::S_IFREG) => Ok(Destination::File(Pending::new(place)?, name)),
+        Some(SFlag::S_IFBLK) => Err(io::Error::other("it is a block device")),
+        Some(_) => Ok(Destination::Special(special(&place)?, name)),
+    }
 }
 
-/// Under sudo the report belongs to who has called it: it is they who want to read it.
-fn give_to_caller(file: &NamedTempFile) -> io::Result<()> {
-    let id = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-    if nix::unistd::geteuid().is_root()
-        && let (Some(user), Some(group)) = (id("SUDO_UID"), id("SUDO_GID"))
-    {
-        std::os::unix::fs::fchown(file, Some(user), Some(group))?;
+/// Another descriptor of the same open file: what is written follows what was written to the other.
+fn copy_of(number: i32) -> io::Result<File> {
+    // SAFETY: it is only asked for a copy, and was open a moment ago; where it is not any more, that fails.
+    let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+    let mode = OFlag::from_bits_truncate(fcntl(descriptor, FcntlArg::F_GETFL)?);
+    if mode & OFlag::O_ACCMODE == OFlag::O_RDONLY {
+        return Err(Errno::EBADF.into());
     }
-    Ok(())
+    let copy = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(0))?;
+    // SAFETY: the call has made it, for this alone.
+    Ok(unsafe { File::from_raw_fd(copy) })
+}
+
+/// Opens what is no file. It may wait for a reader, where that is a pipe.
+fn special(place: &Place) -> io::Result<File> {
+    let is_the_same = |one: &FileStat, other: &FileStat| {
+        (one.st_dev, one.st_ino, one.st_mode) == (other.st_dev, other.st_ino, other.st_mode)
+    };
+    let Some(found) = &place.found else {
+        return Err(Errno::ENOENT.into());
+    };
+    let folder = fstat(&place.folder)?;
+    if kind(found) == SFlag::S_IFIFO && !may_be_trusted(found, &folder) {
+        return Err(not_trusted(&place.name, "a pipe"));
+    }
+    let flags = OFlag::O_WRONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file = openat(&place.folder, place.name.as_os_str(), flags, Mode::empty())?;
+    if !is_the_same(&fstat(&file)?, found) {
+        return Err(io::Error::other("it was replaced while it was opened"));
+    }
+    Ok(file.into())
+}
+
+impl Pending {
+    fn new(place: Place) -> io::Result<Self> {
+        // The kernel would refuse this when all is done.
+        let folder = fstat(&place.folder)?;
+        let me = geteuid();
+        let is_others = |status: &FileStat| status.st_uid != me.as_raw();
+        if !me.is_root()
+            && is_sticky(&folder)
+            && is_others(&folder)
+            && place.found.as_ref().is_some_and(is_others)
+        {
+            return Err(Errno::EPERM.into());
+        }
+        let path = place.folder_path();
+        let mut made = tempfile::Builder::new();
+        Ok(Self {
+            file: made.prefix(".ioprof-").tempfile_in(&path)?,
+            place: path.join(&place.name),
+            _folder: place.folder,
+        })
+    }
+
+    fn write(mut self, json: &[u8]) -> io::Result<()> {
+        self.file.write_all(json)?;
+        self.file.as_file().sync_all()?;
+        self.file.persist(&self.place)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +213,61 @@ mod tests {
         destination.write(b"after").expect("written");
         assert!(link.symlink_metadata().expect("it is there").is_symlink());
         assert_eq!(std::fs::read(&file).expect("read"), b"after");
+    }
+
+    #[test]
+    fn a_link_to_nothing_has_its_file_made_and_a_circle_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (link, other) = (folder.path().join("link"), folder.path().join("other"));
+        std::os::unix::fs::symlink("sub/../run.json", &link).expect("linked");
+        assert!(Destination::open(Some(&link)).is_err(), "there is no sub");
+        std::fs::create_dir(folder.path().join("sub")).expect("made");
+        let destination = Destination::open(Some(&link)).expect("writable");
+        destination.write(b"after").expect("written");
+        let file = folder.path().join("run.json");
+        assert_eq!(std::fs::read(file).expect("read"), b"after");
+        assert!(link.symlink_metadata().expect("it is there").is_symlink());
+        std::os::unix::fs::symlink(&other, folder.path().join("one")).expect("linked");
+        std::os::unix::fs::symlink(folder.path().join("one"), &other).expect("linked");
+        assert!(Destination::open(Some(&other)).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_is_renamed_meanwhile_still_has_the_report() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let (before, after) = (parent.path().join("before"), parent.path().join("after"));
+        std::fs::create_dir(&before).expect("made");
+        let destination = Destination::open(Some(&before.join("run.json"))).expect("writable");
+        std::fs::rename(&before, &after).expect("renamed");
+        std::os::unix::fs::symlink(parent.path(), &before).expect("linked");
+        destination.write(b"{}").expect("written");
+        assert_eq!(std::fs::read(after.join("run.json")).expect("read"), b"{}");
+        assert_eq!(std::fs::read_dir(parent.path()).expect("read").count(), 2);
+    }
+
+    #[test]
+    fn an_open_descriptor_is_written_to_where_it_stands() {
+        use std::{io::Write as _, os::fd::AsRawFd as _};
+        let path = NamedTempFile::new().expect("a temporary file");
+        let mut file = File::create(path.path()).expect("opened");
+        file.write_all(b"before ").expect("written");
+        let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let destination = Destination::open(Some(Path::new(&name))).expect("writable");
+        destination.write(b"after").expect("written");
+        assert_eq!(std::fs::read(path.path()).expect("read"), b"before after");
+        let read_only = File::open(path.path()).expect("opened");
+        let name = format!("/proc/self/fd/{}", read_only.as_raw_fd());
+        assert!(Destination::open(Some(Path::new(&name))).is_err());
+    }
+
+    #[test]
+    fn what_is_not_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let place = folder.path().join("run.json");
+        let destination = Destination::open(Some(&place)).expect("writable");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 1);
+        drop(destination);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 0);
     }
 
     #[test]

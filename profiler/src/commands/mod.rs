@@ -1,11 +1,13 @@
 //! What the user asks for, put together from the parts.
 
 mod attach;
+mod caller;
 mod child;
 mod destination;
 mod doctor;
 mod generate;
 mod measure;
+mod place;
 mod report;
 mod run;
 mod targets;

@@ -50,7 +50,10 @@ fn assert_harmless(report: &Report) -> String {
     let written = String::from_utf8(json::render(report)).expect("JSON is UTF-8");
     let acted_on = written.chars().find(|c| *c != '\n' && !is_visible(*c));
     assert_eq!(acted_on, None);
-    assert_eq!(read(written.as_bytes()).as_ref(), Ok(report));
+    assert!(
+        read(written.as_bytes()).as_ref() == Ok(report),
+        "it is not read back"
+    );
     text
 }
 
@@ -206,6 +209,17 @@ fn any_number_alone_is_shown_or_refused() {
         }
     }
     assert!(shown > found.len(), "{shown} of {} places", found.len());
+}
+
+/// Found by `cargo xtask fuzz`: some numbers were read as their neighbours.
+#[test]
+fn a_fraction_is_read_as_it_is_written() {
+    let mut report = sample();
+    let number = 1_483.718_481_569_962_2;
+    report["devices"][0]["queue_depth"]["mean"] = json!(number);
+    let report = parse(&report).expect("it is a report");
+    let devices = report.devices.as_deref().unwrap_or_default();
+    assert_eq!(devices[0].queue_depth.mean.to_bits(), f64::to_bits(number));
 }
 
 #[test]

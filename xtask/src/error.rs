@@ -66,6 +66,9 @@ pub enum Error {
     )]
     Missing { program: String },
 
+    #[error("{0}")]
+    Fuzz(String),
+
     #[error("{0} places break a rule of the layout; each is named above")]
     Layers(usize),
 }

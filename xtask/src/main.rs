@@ -5,6 +5,7 @@ mod check;
 mod ci;
 mod ebpf;
 mod error;
+mod fuzz;
 mod hash;
 mod layers;
 mod package;
@@ -50,6 +51,8 @@ enum Task {
     Bench(bench::Args),
     /// Build the Debian package, install it below a folder, and check it there
     Package,
+    /// Give what reads anybody's bytes as many as there is time for
+    Fuzz(fuzz::Args),
     /// Run every check and every test, and fail where one is skipped
     Ci(ci::Args),
     /// Start a program that cargo built, through sudo if it needs root
@@ -78,6 +81,7 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         Task::Vm(args) => vm::run(workspace, args),
         Task::Bench(args) => bench::run(workspace, args),
         Task::Package => package::run(workspace).map(|()| ExitCode::SUCCESS),
+        Task::Fuzz(args) => fuzz::run(workspace, args),
         Task::Ci(args) => ci::run(workspace, args),
         Task::Runner(args) => runner::run(args),
     }

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 
 use super::mix;
 use crate::error::Error;
@@ -168,9 +169,13 @@ impl Drop for Folder {
     }
 }
 
-/// Whether the folder itself (no link to it) bears the marker.
+/// Whether the folder itself (no link to it) bears the marker, and is this user's alone: its name can be known before,
+/// and in the folder of another their links would be followed.
 fn is_marked(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+    let is_own = |found: fs::Metadata| {
+        found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0
+    };
+    fs::symlink_metadata(path).is_ok_and(is_own)
         && read_marker(path).is_some_and(|text| text.lines().next() == Some(HEADER))
 }
 

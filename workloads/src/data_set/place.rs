@@ -1,10 +1,11 @@
 //! Where data sets go, and whether they fit.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::statvfs;
-use nix::unistd::{AccessFlags, access};
+use nix::unistd::{AccessFlags, access, geteuid};
 
 use crate::error::Error;
 
@@ -55,7 +56,9 @@ impl Place {
             .into_iter()
             .flatten()
             .filter(|dir| {
-                dir.is_dir() && access(dir.as_path(), AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+                dir.is_dir()
+                    && access(dir.as_path(), AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+                    && is_safe(dir)
             })
             .collect();
         if let Some(dir) = usable.iter().find(|dir| !in_memory(dir)) {
@@ -106,6 +109,15 @@ impl Place {
     }
 }
 
+/// Whether nobody but root can put something else in the place of what root makes in a folder, as the owner of TMPDIR
+/// can. Others look after themselves, and a folder that is named is the user's choice.
+fn is_safe(dir: &Path) -> bool {
+    let has_only_root = |found: std::fs::Metadata| {
+        found.uid() == 0 && (found.mode() & 0o022 == 0 || found.mode() & 0o1000 != 0)
+    };
+    !geteuid().is_root() || std::fs::metadata(dir).is_ok_and(has_only_root)
+}
+
 /// Whether the file system of `dir` keeps everything in memory.
 fn in_memory(dir: &Path) -> bool {
     statfs(dir).is_ok_and(|status| matches!(status.filesystem_type(), TMPFS_MAGIC | RAMFS_MAGIC))
@@ -125,6 +137,26 @@ mod tests {
             Place::choose(Some(Path::new("/proc/version"))),
             Err(Error::Io { .. })
         ));
+    }
+
+    #[test]
+    fn root_does_not_work_where_others_can_replace_its_files() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        if !geteuid().is_root() {
+            // Whoever is not root can be harmed by root alone.
+            assert!(is_safe(Path::new("/nonexistent")));
+            return;
+        }
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let mode = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.path(), mode).expect("it is root's");
+            is_safe(dir.path())
+        };
+        assert!(mode(0o700) && mode(0o755) && mode(0o1777));
+        assert!(!mode(0o777) && !mode(0o775));
+        chown(dir.path(), Some(61_001), None).expect("it is root's");
+        assert!(!mode(0o700) && !mode(0o1777));
     }
 
     #[test]

@@ -123,6 +123,34 @@ fn a_foreign_folder_is_left_alone() {
 }
 
 #[test]
+fn a_marked_folder_that_others_can_change_is_foreign() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let first = create(dir.path(), true, &specification()).expect("first");
+    let path = first.dir().to_path_buf();
+    drop(first);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("it is ours");
+    assert!(matches!(
+        create(dir.path(), true, &specification()),
+        Err(Error::Foreign { .. })
+    ));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(&path, Some(61_001), None).expect("it is root's");
+        assert!(matches!(
+            create(dir.path(), true, &specification()),
+            Err(Error::Foreign { .. })
+        ));
+        std::os::unix::fs::chown(&path, Some(0), None).expect("it is root's");
+    }
+    assert!(
+        create(dir.path(), true, &specification())
+            .expect("again")
+            .reused
+    );
+}
+
+#[test]
 fn an_interrupt_leaves_nothing() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let gauge = OpenGauge::default();

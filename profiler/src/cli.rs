@@ -88,6 +88,9 @@ const RUN_HELP: &str = "\
 Workloads: async, mmap, batch, copy; `ioprof workload NAME --help` shows the options of each.
 Several run one after the other, or together with --parallel; each has its own section.
 
+A command runs as who runs ioprof: as root under sudo. Built-in workloads run as who called sudo.
+--user says otherwise; the environment (HOME too), limits and folder are left as they are.
+
 The report goes to stderr, so that the command's output stays its own. The exit status is that of
 the command (a signal is raised again); ioprof's own failure is 125, a command that cannot be
 executed 126, one that is not found 127.
@@ -139,6 +142,9 @@ pub struct RunOptions {
     /// Run several workloads together rather than one after the other.
     #[arg(long)]
     pub parallel: bool,
+    /// Run the command or the workloads as this user, with all else as it is; takes root.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
     /// What every profiling has.
     #[command(flatten)]
     pub common: Common,

@@ -129,6 +129,45 @@ pub enum Error {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// There is no such user.
+    #[error("no user named {name:?}: `getent passwd` lists those there are")]
+    UnknownUser {
+        /// What the user asked for.
+        name: String,
+    },
+    /// Nobody but root may become somebody else.
+    #[error("--user {name} is not permitted: run ioprof as root (sudo)")]
+    NotRoot {
+        /// What the user asked for.
+        name: String,
+    },
+    /// The kernel refuses to run something as somebody else.
+    #[error("cannot run anything as {name}: {source}")]
+    User {
+        /// Who.
+        name: String,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The process that was to become the command is gone.
+    #[error("the command was ended before it began; nothing was measured")]
+    EndedEarly,
+    /// A signal came while the probes were loaded.
+    #[error("{signal} came before the command began; nothing was measured")]
+    Interrupted {
+        /// Its name.
+        signal: &'static str,
+    },
+    /// The probes and their maps take more descriptors than there may be.
+    #[error(
+        "the probes take about {needed} descriptors, and at most {limit} may be open: raise the hard limit (ulimit -Hn)"
+    )]
+    TooFewDescriptors {
+        /// How many are needed.
+        needed: u64,
+        /// RLIMIT_NOFILE.
+        limit: u64,
+    },
     /// The report cannot be written where the user wants it.
     #[error(
         "cannot write the report to {}: {source}; choose another place with -o",

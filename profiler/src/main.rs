@@ -1,6 +1,6 @@
 //! The command: parse, do, and say in one line what went wrong.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 use ioprof::{
@@ -27,7 +27,8 @@ fn main() -> ExitCode {
         Command::Man { folder } => commands::man(&folder),
     };
     done.unwrap_or_else(|error| {
-        eprint!("ioprof: {}", output::text::line(&error));
+        // Not where nobody reads it, and not in the words of a panic.
+        let _ = write!(std::io::stderr(), "ioprof: {}", output::text::line(&error));
         ExitCode::from(error.exit_status())
     })
 }

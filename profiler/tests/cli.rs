@@ -52,6 +52,20 @@ fn a_command_that_cannot_be_executed_is_126() {
 }
 
 #[test]
+fn a_user_that_does_not_exist_or_may_not_be_become_is_named() {
+    let run = ["run", "--user", "no-such-user", "--", "true"];
+    assert_refused(&refused(&run), 125, &["no-such-user", "getent passwd"]);
+    let run = ["run", "async", "--user", "no-such-user"];
+    assert_refused(&refused(&run), 125, &["no-such-user"]);
+    let run = ["run", "--user", "root", "--", "true"];
+    assert_refused(
+        &unprivileged(&run),
+        125,
+        &["--user root", "not permitted", "sudo"],
+    );
+}
+
+#[test]
 fn a_process_that_does_not_exist_is_named() {
     let highest = i32::MAX.to_string();
     let words = [highest.as_str(), "ps -e"];

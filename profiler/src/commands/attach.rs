@@ -32,7 +32,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     let destination = Destination::open(attach.common.output.as_deref())?;
     let runtime = report::runtime()?;
     let report = runtime.block_on(async {
-        let mut measurement = Measurement::start(pids.len(), &attach.common)?;
+        let mut measurement = Measurement::start(pids.len(), &[], &attach.common, &destination)?;
         let mut ends = Vec::new();
         for (number, pid) in (1..).zip(&pids) {
             let descriptor = kernel::pidfd_open(*pid)?;

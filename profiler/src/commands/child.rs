@@ -1,15 +1,13 @@
 //! A child that waits, before its first instruction, until it is let go.
 
 use std::{
+    ffi::{CString, OsString},
     io::{self, Read as _, Write as _},
     os::{
-        fd::{AsRawFd as _, RawFd},
-        unix::{
-            net::UnixStream,
-            process::{CommandExt as _, ExitStatusExt as _},
-        },
+        fd::{AsRawFd as _, OwnedFd, RawFd},
+        unix::{ffi::OsStrExt as _, net::UnixStream, process::ExitStatusExt as _},
     },
-    process::{Command, ExitStatus},
+    process::ExitStatus,
     thread::JoinHandle,
     time::Instant,
 };
@@ -17,18 +15,24 @@ use std::{
 use ioprof_workloads::Summary;
 use nix::{
     fcntl::{FcntlArg, FdFlag, fcntl},
-    libc, unistd,
+    libc,
+    sys::signal::{SigHandler, Signal, signal},
+    unistd::{self, ForkResult},
 };
 use tokio::sync::oneshot;
 
-use super::targets::Target;
+use super::{targets::Target, user::User};
 use crate::{
     error::Error,
+    kernel::pidfd_open,
     model::{
         report::{Exit, Kind},
         text,
     },
 };
+
+/// More than what a built-in workload says it did: whoever runs as its user can write there, too.
+const MOST_OF_A_SUMMARY: u64 = 1 << 20;
 
 /// A child that exists and waits.
 ///
@@ -37,11 +41,14 @@ use crate::{
 pub struct Waiting {
     /// Its number.
     pub pid: i32,
+    /// The same, which never means another process.
+    pub process: OwnedFd,
     gate: io::PipeWriter,
-    spawning: JoinHandle<io::Result<std::process::Child>>,
+    outcome: io::PipeReader,
     summary: Option<io::PipeReader>,
     start: Option<UnixStream>,
     command: String,
+    user: Option<User>,
 }
 
 /// A child that runs.
@@ -79,66 +86,48 @@ impl Waiting {
     /// Where no process can be made.
     pub fn start(target: &Target) -> Result<Self, Error> {
         let failed = Error::system::<io::Error>;
-        let (mut pids, pid_writer) = io::pipe().map_err(failed("making a pipe"))?;
         let (gate_reader, gate) = io::pipe().map_err(failed("making a pipe"))?;
-        let mut command = Command::new(&target.program);
-        if let Some((first, rest)) = target.argv.split_first() {
-            command.arg0(first).args(rest);
-        }
+        let (outcome, outcome_writer) = io::pipe().map_err(failed("making a pipe"))?;
+        let mut argv = target.argv.clone();
         let (mut summary, mut start) = (None, None);
         if target.kind == Kind::Builtin {
+            let mut give = |option: &str, end: RawFd| {
+                argv.extend([OsString::from(option), end.to_string().into()]);
+            };
             let ends = io::pipe().map_err(failed("making a pipe"))?;
-            command.args(["--summary-fd", &ends.1.as_raw_fd().to_string()]);
+            give("--summary-fd", ends.1.as_raw_fd());
             summary = Some(ends);
             let ends = UnixStream::pair().map_err(failed("making a socket"))?;
-            command.args(["--start-fd", &ends.1.as_raw_fd().to_string()]);
+            give("--start-fd", ends.1.as_raw_fd());
             start = Some(ends);
         }
-        let kept: [Option<RawFd>; 2] = [
+        let kept = [
             summary.as_ref().map(|(_, writer)| writer.as_raw_fd()),
             start.as_ref().map(|(_, theirs)| theirs.as_raw_fd()),
         ];
-        let own_end = gate.as_raw_fd();
-        let wait = {
-            let (mut pid_writer, mut gate_reader) = (pid_writer, gate_reader);
-            move || {
-                // Only system calls here: the process is a copy of one with other threads.
-                // SAFETY: the descriptor is this process's copy of the parent's end, which nothing here uses.
-                unsafe { libc::close(own_end) };
-                pid_writer.write_all(&unistd::getpid().as_raw().to_ne_bytes())?;
-                if gate_reader.read_exact(&mut [0]).is_err() {
-                    // ioprof is gone, or going. An error returned from here would be reported to it, and
-                    // where nobody is left to read that, the process would abort with a message of its own.
-                    // SAFETY: the call ends the process, which holds nothing that needs an ending.
-                    unsafe { libc::_exit(125) };
-                }
-                for kept in kept.into_iter().flatten() {
-                    // SAFETY: the parent holds the descriptor until the child has been made.
-                    let kept = unsafe { std::os::fd::BorrowedFd::borrow_raw(kept) };
-                    fcntl(kept, FcntlArg::F_SETFD(FdFlag::empty()))?;
-                }
-                Ok(())
-            }
+        let child = Child {
+            program: words([target.program.as_os_str()])?.remove(0),
+            argv: words(argv.iter().map(OsString::as_os_str))?,
+            user: target.user.clone(),
+            kept: kept.into_iter().flatten().collect(),
         };
-        // SAFETY: the closure makes system calls only, and touches no lock and no allocator.
-        unsafe { command.pre_exec(wait) };
-        // `spawn` returns when the child has executed its program, so it must not be waited for here.
-        let spawning = std::thread::spawn(move || command.spawn());
-        let mut pid = [0; 4];
-        if pids.read_exact(&mut pid).is_err() {
-            let error = match spawning.join() {
-                Ok(Err(error)) => error,
-                _ => io::Error::other("it ended before it began"),
-            };
-            return Err(failed("starting a process")(error));
-        }
+        // SAFETY: this process has one thread so far, so that its copy may do what it may.
+        let pid = match unsafe { unistd::fork() }.map_err(Error::system("starting a process"))? {
+            ForkResult::Child => {
+                drop((gate, outcome));
+                child.run(gate_reader, outcome_writer)
+            }
+            ForkResult::Parent { child } => child.as_raw(),
+        };
         Ok(Self {
-            pid: i32::from_ne_bytes(pid),
+            pid,
+            process: pidfd_open(pid)?,
             gate,
-            spawning,
+            outcome,
             summary: summary.map(|(reader, _writer)| reader),
             start: start.map(|(ours, _theirs)| ours),
             command: target.argv.first().map_or_else(String::new, text::of),
+            user: target.user.clone(),
         })
     }
 
@@ -148,35 +137,40 @@ impl Waiting {
     ///
     /// Where the program cannot be executed.
     pub fn release(mut self) -> Result<Running, Error> {
-        self.gate
-            .write_all(&[1])
+        // A child that was killed meanwhile reads no more.
+        self.gate.write_all(&[1]).map_err(|_| Error::EndedEarly)?;
+        let mut said = Vec::new();
+        self.outcome
+            .read_to_end(&mut said)
             .map_err(Error::system("letting the child go"))?;
-        match self.spawning.join() {
-            Ok(Ok(_child)) => {}
-            Ok(Err(source)) => {
-                return Err(Error::CommandNotExecutable {
+        if let Some((stage, number)) = said.split_first() {
+            let number = number.try_into().map_or(0, i32::from_ne_bytes);
+            let source = io::Error::from_raw_os_error(number);
+            return Err(match self.user {
+                Some(user) if *stage == Stage::User as u8 => user.refused(source),
+                _ => Error::CommandNotExecutable {
                     command: self.command,
                     source,
-                });
-            }
-            Err(_) => {
-                return Err(Error::system("starting a process")(io::Error::other(
-                    "the thread that starts it has ended",
-                )));
-            }
+                },
+            });
         }
         let pid = self.pid;
         let (sender, ended) = oneshot::channel();
-        std::thread::spawn(move || {
-            // Whoever waited may have been told to stop waiting.
-            let _ = sender.send(wait(pid));
-        });
-        let summary = self.summary.map(|mut reader| {
-            std::thread::spawn(move || {
-                let mut json = Vec::new();
-                reader.read_to_end(&mut json).ok()?;
-                serde_json::from_slice(&json).ok()
+        let no_thread = Error::system("starting a thread");
+        std::thread::Builder::new()
+            .spawn(move || {
+                // Whoever waited may have been told to stop waiting.
+                let _ = sender.send(wait(pid));
             })
+            .map_err(no_thread)?;
+        // Without the thread for it, what the workload says is not known.
+        let summary = self.summary.and_then(|reader| {
+            let read = move || {
+                let mut json = Vec::new();
+                reader.take(MOST_OF_A_SUMMARY).read_to_end(&mut json).ok()?;
+                serde_json::from_slice(&json).ok()
+            };
+            std::thread::Builder::new().spawn(read).ok()
         });
         Ok(Running {
             pid,
@@ -184,6 +178,69 @@ impl Waiting {
             summary,
             start: self.start,
         })
+    }
+}
+
+/// Words as the kernel takes them.
+fn words<'a>(words: impl IntoIterator<Item = &'a std::ffi::OsStr>) -> Result<Vec<CString>, Error> {
+    words
+        .into_iter()
+        .map(|word| CString::new(word.as_bytes()).map_err(io::Error::from))
+        .collect::<Result<_, _>>()
+        .map_err(Error::system("starting a process"))
+}
+
+/// How far a child has come that says what was refused: before the number of the error.
+#[derive(Clone, Copy)]
+enum Stage {
+    User,
+    Execute,
+}
+
+/// What a child needs to become its program.
+struct Child {
+    program: CString,
+    argv: Vec<CString>,
+    user: Option<User>,
+    /// The descriptors that the program inherits.
+    kept: Vec<RawFd>,
+}
+
+impl Child {
+    /// Waits at the gate, and executes the program; where that is refused, says why.
+    fn run(self, mut gate: io::PipeReader, mut outcome: io::PipeWriter) -> ! {
+        if gate.read_exact(&mut [0]).is_ok() {
+            let (stage, error) = self.execute();
+            let mut said = vec![stage as u8];
+            said.extend(error.raw_os_error().unwrap_or(0).to_ne_bytes());
+            let _ = outcome.write_all(&said);
+        }
+        // Where nothing came, ioprof is gone, or going.
+        // SAFETY: the call ends the process, which holds nothing that needs an ending.
+        unsafe { libc::_exit(125) }
+    }
+
+    fn execute(&self) -> (Stage, io::Error) {
+        if let Some(user) = &self.user
+            && let Err(error) = user.become_for_good()
+        {
+            return (Stage::User, error);
+        }
+        for kept in &self.kept {
+            // SAFETY: the descriptor is this process's copy of one that its parent made for it.
+            let kept = unsafe { std::os::fd::BorrowedFd::borrow_raw(*kept) };
+            if let Err(error) = fcntl(kept, FcntlArg::F_SETFD(FdFlag::empty())) {
+                return (Stage::Execute, error.into());
+            }
+        }
+        // Rust's start has it ignored, which a program would inherit.
+        // SAFETY: the default action needs no handler.
+        let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+        let mut argv: Vec<_> = self.argv.iter().map(|word| word.as_ptr()).collect();
+        argv.push(std::ptr::null());
+        // SAFETY: the words live through the call, and null ends them; the environment is left as it is.
+        unsafe { libc::execvp(self.program.as_ptr(), argv.as_ptr()) };
+        (Stage::Execute, io::Error::last_os_error())
     }
 }
 

@@ -28,8 +28,8 @@ use nix::{
 use tempfile::NamedTempFile;
 
 use super::{
-    caller,
     place::{Place, is_sticky, kind, may_be_trusted, not_trusted},
+    user::User,
 };
 use crate::error::Error;
 
@@ -67,15 +67,25 @@ impl Destination {
         if path == Path::new("-") {
             return Ok(Self::Stdout);
         }
-        let opened = match caller::act(|| open(path)) {
-            Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => open(path),
-            Some(done) => done,
+        let opened = match User::caller() {
+            Some(caller) => match caller.act_as(|| open(path))? {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open(path),
+                done => done,
+            },
             None => open(path),
         };
         opened.map_err(|source| Error::Output {
             path: path.to_owned(),
             source,
         })
+    }
+
+    /// The file that is to take a name when the report is written, and that name.
+    pub fn place(&self) -> Option<(&Path, &Path)> {
+        match self {
+            Self::File(pending, _) => Some((pending.file.path(), &pending.place)),
+            _ => None,
+        }
     }
 
     /// Writes the report.

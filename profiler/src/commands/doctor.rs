@@ -1,6 +1,6 @@
 //! `ioprof doctor`.
 
-use std::{path::Path, process::ExitCode};
+use std::{io::Write as _, path::Path, process::ExitCode};
 
 use crate::{
     error::Error,
@@ -15,7 +15,10 @@ use crate::{
 ///
 /// None of its own: what is wrong is what it prints.
 pub fn doctor() -> Result<ExitCode, Error> {
-    let line = |what: &str, found: &str| print!("{what:<14} {}", text::line(&found));
+    // A reader that has gone, such as head, is no failure.
+    let line = |what: &str, found: &str| {
+        let _ = write!(std::io::stdout(), "{what:<14} {}", text::line(&found));
+    };
     if let Ok(uname) = nix::sys::utsname::uname() {
         line(
             "kernel",

@@ -1,18 +1,19 @@
 //! A measurement from the attaching of the probes to the report.
 
-use std::time::Duration;
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use nix::{
     sys::utsname::uname,
-    unistd::{SysconfVar, sysconf},
+    unistd::{Pid, SysconfVar, sysconf},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::{destination::Destination, privilege};
 use crate::{
     cli::Common,
     collector::{self, Accounted, Context},
     error::Error,
-    kernel::{Mounts, OwnCost, Session, Settings, probes::Without},
+    kernel::{Attendant, OwnCost, Session, Settings, probes::Without, sync_file_system},
     model::{
         asynchronous::Direction,
         report::{Exit, Host, Kind, Report, SCHEMA, Workload},
@@ -47,6 +48,9 @@ pub struct Facts {
 /// A measurement under way.
 pub struct Measurement {
     session: Session,
+    attendant: Option<Arc<Attendant>>,
+    /// Another, which may wait for a disk while the first has other things to do.
+    syncing: Option<Arc<Attendant>>,
     started_at: jiff::Timestamp,
     next_tick: tokio::time::Instant,
     signals: [Signal; 3],
@@ -63,24 +67,41 @@ const SIGNALS: [(fn() -> SignalKind, nix::sys::signal::Signal); 3] = [
 ];
 
 impl Measurement {
-    /// Attaches the probes.
+    /// Attaches the probes, and gives up the privileges that this took. The children of this process are
+    /// those that signals may be sent to.
     ///
     /// # Errors
     ///
     /// Those of [`Session::start`].
-    pub fn start(workloads: usize, common: &Common) -> Result<Self, Error> {
+    pub fn start(
+        workloads: usize,
+        children: &[&OwnedFd],
+        common: &Common,
+        report: &Destination,
+    ) -> Result<Self, Error> {
+        let attend = |children| {
+            let attendant = Attendant::start(children);
+            let attendant = attendant.map_err(Error::system("starting a process"))?;
+            Ok::<_, Error>(attendant.map(Arc::new))
+        };
+        let attendant = attend(children)?;
+        let syncing = if common.sync { attend(&[])? } else { None };
         let catch = |(kind, _): (fn() -> SignalKind, _)| {
             signal(kind()).map_err(Error::system("catching signals"))
         };
         let [interrupt, terminate, hangup] = SIGNALS;
         let signals = [catch(interrupt)?, catch(terminate)?, catch(hangup)?];
-        let session = Session::start(&Settings {
+        let mut session = Session::start(&Settings {
             workloads: u32::try_from(workloads).unwrap_or(u32::MAX),
             without: Without(common.without_probe.clone()),
             minor_fault_time: common.minor_fault_time,
+            attendant: attendant.clone(),
         })?;
+        privilege::give_up(&mut session, report)?;
         Ok(Self {
             session,
+            attendant,
+            syncing,
             started_at: jiff::Timestamp::now(),
             next_tick: tokio::time::Instant::now() + OwnCost::first_tick(),
             signals,
@@ -90,6 +111,26 @@ impl Measurement {
     /// The probes.
     pub fn session(&mut self) -> &mut Session {
         &mut self.session
+    }
+
+    /// A signal that has asked to end already.
+    pub async fn has_been_asked(&mut self) -> Option<Asked> {
+        // What has come is known when the event loop has gone round once.
+        tokio::task::yield_now().await;
+        tokio::select! {
+            biased;
+            asked = self.asked_to_end() => Some(asked),
+            () = std::future::ready(()) => None,
+        }
+    }
+
+    /// Sends a signal to a child, by its place and its number.
+    pub fn send(&self, (place, pid): (usize, i32), signal: nix::sys::signal::Signal) {
+        // It may have ended in this moment.
+        let _ = match &self.attendant {
+            Some(attendant) => attendant.signal(place, signal),
+            None => nix::sys::signal::kill(Pid::from_raw(pid), signal).map_err(Into::into),
+        };
     }
 
     /// Waits for a signal that asks to end, and meanwhile keeps the measuring of the probes' cost going.
@@ -115,9 +156,13 @@ impl Measurement {
     /// Where the map of it cannot be read.
     pub async fn sync(&mut self) -> Result<(), Error> {
         for number in self.session.dirty_file_systems()? {
-            let mut synced = tokio::task::spawn_blocking(move || sync_file_system(number));
+            let attendant = self.syncing.clone();
+            let mut synced = tokio::task::spawn_blocking(move || match attendant {
+                Some(attendant) => attendant.sync_file_system(number),
+                None => sync_file_system(number),
+            });
             let failed = tokio::select! {
-                synced = &mut synced => synced.ok().and_then(Result::err),
+                synced = &mut synced => synced.ok().and_then(Result::err).map(why_not_synced),
                 _ = self.asked_to_end() => Some("a signal came".into()),
             };
             if let Some(reason) = failed {
@@ -214,10 +259,11 @@ impl Measurement {
     }
 }
 
-fn sync_file_system(number: (u32, u32)) -> Result<(), String> {
-    let place = Mounts::now().of(number).ok_or("it is not mounted here")?;
-    let place = std::fs::File::open(place).map_err(|error| error.to_string())?;
-    nix::unistd::syncfs(place).map_err(|error| error.to_string())
+fn why_not_synced(error: std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "it is not mounted here".into(),
+        _ => error.to_string(),
+    }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -1,16 +1,17 @@
 //! What the user asks for, put together from the parts.
 
 mod attach;
-mod caller;
 mod child;
 mod destination;
 mod doctor;
 mod generate;
 mod measure;
 mod place;
+mod privilege;
 mod report;
 mod run;
 mod targets;
+mod user;
 
 use std::process::ExitCode;
 

@@ -17,7 +17,7 @@ use nix::{
     unistd::geteuid,
 };
 
-use super::caller::caller;
+use super::user::User;
 
 /// As many links in one path as the kernel follows.
 const MOST_LINKS: usize = 40;
@@ -138,7 +138,11 @@ pub fn is_sticky(folder: &FileStat) -> bool {
 /// not: where anybody may write, what is another's is not followed, unless it is the folder's owner's.
 pub fn may_be_trusted(found: &FileStat, folder: &FileStat) -> bool {
     let me = geteuid();
-    let trusted = [Some(0), Some(me.as_raw()), caller().map(|uid| uid.as_raw())];
+    let trusted = [
+        Some(0),
+        Some(me.as_raw()),
+        User::caller().map(|caller| caller.uid().as_raw()),
+    ];
     let anybody =
         is_sticky(folder) && Mode::from_bits_truncate(folder.st_mode).contains(Mode::S_IWOTH);
     trusted.contains(&Some(found.st_uid))

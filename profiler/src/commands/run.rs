@@ -8,7 +8,7 @@ use std::{
 
 use nix::{
     sys::signal::{self, SigHandler, Signal},
-    unistd::{self, Pid},
+    unistd,
 };
 
 use super::{
@@ -47,12 +47,23 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
             .iter()
             .map(Waiting::start)
             .collect::<Result<Vec<_>, _>>()?;
-        let mut measurement = Measurement::start(targets.len(), &options.common)?;
+        let children: Vec<_> = waiting.iter().map(|waiting| &waiting.process).collect();
+        let mut measurement =
+            Measurement::start(targets.len(), &children, &options.common, &destination)?;
+        if let Some(asked) = measurement.has_been_asked().await {
+            return Err(Error::Interrupted {
+                signal: asked.0.as_str(),
+            });
+        }
         let mut runs = Runs::default();
         for (number, (target, waiting)) in (1..).zip(targets.iter().zip(waiting)) {
             if target.kind == Kind::Command {
                 let session = measurement.session();
-                session.add_process(waiting.pid, number, Origin::Waiting)?;
+                let added = session.add_process(waiting.pid, number, Origin::Waiting);
+                added.map_err(|error| match error {
+                    Error::NoProcess { .. } => Error::EndedEarly,
+                    other => other,
+                })?;
             }
             runs.release(waiting, number)?;
             if !options.parallel {
@@ -164,7 +175,7 @@ impl Runs {
         loop {
             tokio::select! {
                 ready = said(start) => return ready,
-                signal = measurement.asked_to_end() => self.pass_on(signal),
+                signal = measurement.asked_to_end() => self.pass_on(signal, measurement),
             }
         }
     }
@@ -189,7 +200,7 @@ impl Runs {
                     }
                     let _ = start.try_write(&[1]);
                 }
-                signal = measurement.asked_to_end() => self.pass_on(signal),
+                signal = measurement.asked_to_end() => self.pass_on(signal, measurement),
             }
         }
         Ok(())
@@ -197,21 +208,22 @@ impl Runs {
 
     /// The first signal is passed on where the terminal has not done that; a second one kills what still
     /// runs.
-    fn pass_on(&mut self, signal: Asked) {
+    fn pass_on(&mut self, signal: Asked, measurement: &Measurement) {
         if self.asked.is_some() {
-            self.send(Signal::SIGKILL);
+            self.send(Signal::SIGKILL, measurement);
             return;
         }
         if !has_reached_children(signal) {
-            self.send(signal.0);
+            self.send(signal.0, measurement);
         }
         self.asked = Some(signal);
     }
 
-    fn send(&self, signal: Signal) {
-        for child in self.children.iter().filter(|child| child.ended.is_none()) {
-            // It may have ended in this moment.
-            let _ = signal::kill(Pid::from_raw(child.running.pid), signal);
+    fn send(&self, signal: Signal, measurement: &Measurement) {
+        for (place, child) in self.children.iter().enumerate() {
+            if child.ended.is_none() {
+                measurement.send((place, child.running.pid), signal);
+            }
         }
     }
 
@@ -274,11 +286,12 @@ async fn told(
     }
 }
 
-/// Whether a signal came from the terminal, which sends it to the whole foreground process group.
+/// Whether a signal came from the terminal, which sends it to the whole foreground process group. A terminal that
+/// hangs up does, too, but is none any more by then.
 fn has_reached_children(asked: Asked) -> bool {
     let in_foreground = std::fs::File::open("/dev/tty")
         .is_ok_and(|terminal| unistd::tcgetpgrp(terminal) == Ok(unistd::getpgrp()));
-    asked.0 != Signal::SIGTERM && in_foreground
+    asked.0 == Signal::SIGINT && in_foreground
 }
 
 /// Ends as the first workload that failed did.

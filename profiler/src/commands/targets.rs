@@ -8,8 +8,12 @@ use std::{
 
 use clap::{Args as _, FromArgMatches as _, Parser};
 use ioprof_workloads::Workload;
-use nix::unistd::{AccessFlags, access};
+use nix::{
+    fcntl::{AT_FDCWD, AtFlags},
+    unistd::{AccessFlags, faccessat},
+};
 
+use super::user::User;
 use crate::{
     cli::{Run, RunOptions},
     error::Error,
@@ -27,6 +31,8 @@ pub struct Target {
     pub program: PathBuf,
     /// Its words, the first its own name.
     pub argv: Vec<OsString>,
+    /// Who runs it; none where that is who runs ioprof.
+    pub user: Option<User>,
 }
 
 /// Parses one workload with its options, to have its mistakes found before anything starts.
@@ -44,20 +50,34 @@ struct OneWorkload {
 /// Where a workload or a command does not exist. Wrong options end the process, as clap does.
 pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
     if let Some(name) = run.command.first() {
+        let user = named_user(&run.options)?;
+        let program = match &user {
+            Some(user) => user.act_as(|| find(name))??,
+            None => find(name)?,
+        };
         let target = Target {
             name: text::of(Path::new(name).file_name().unwrap_or(name)),
             kind: Kind::Command,
-            program: find(name)?,
+            program,
             argv: run.command,
+            user,
         };
         return Ok((vec![target], run.options));
     }
     let (words, trailing) = split_options(run.words);
     let options = merge(run.options, &trailing);
-    let own = std::env::current_exe().map_err(Error::system("finding the program's own file"))?;
+    let user = named_user(&options)?.or_else(User::caller);
+    let mut own =
+        std::env::current_exe().map_err(Error::system("finding the program's own file"))?;
+    if let Some(user) = &user
+        && user.act_as(|| may_execute(&own).is_err())?
+    {
+        // It is in a folder that the user may not enter, which this way need not be entered.
+        own = PathBuf::from("/proc/self/exe");
+    }
     let targets: Vec<_> = segments(words)?
         .into_iter()
-        .map(|segment| builtin(&own, segment))
+        .map(|segment| builtin(&own, user.as_ref(), segment))
         .collect();
     if targets.is_empty() {
         return Err(Error::NothingToRun {
@@ -67,7 +87,12 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
     Ok((targets, options))
 }
 
-fn builtin(own: &Path, segment: Vec<OsString>) -> Target {
+/// The user that `--user` names.
+fn named_user(options: &RunOptions) -> Result<Option<User>, Error> {
+    options.user.as_deref().map(User::named).transpose()
+}
+
+fn builtin(own: &Path, user: Option<&User>, segment: Vec<OsString>) -> Target {
     let command = [OsString::from("ioprof workload")];
     let parsed = OneWorkload::try_parse_from(command.iter().chain(&segment));
     let name = match parsed {
@@ -83,6 +108,7 @@ fn builtin(own: &Path, segment: Vec<OsString>) -> Target {
         kind: Kind::Builtin,
         program: own.to_owned(),
         argv,
+        user: user.cloned(),
     }
 }
 
@@ -128,11 +154,12 @@ fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
         if text == "--parallel"
             || text == "--sync"
             || text.starts_with("--output=")
+            || text.starts_with("--user=")
             || text.starts_with("--without-probe=")
             || (text.starts_with("-o") && text.len() > 2)
         {
             taken.push(word);
-        } else if text == "-o" || text == "--output" || text == "--without-probe" {
+        } else if ["-o", "--output", "--user", "--without-probe"].contains(&&*text) {
             taken.push(word);
             taken.extend(words.next());
         } else {
@@ -151,6 +178,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> RunOptions {
     };
     RunOptions {
         parallel: first.parallel || second.parallel,
+        user: second.user.or(first.user),
         common: crate::cli::Common {
             output: second.common.output.or(first.common.output),
             sync: first.common.sync || second.common.sync,
@@ -173,7 +201,7 @@ fn find(command: &OsStr) -> Result<PathBuf, Error> {
     };
     let mut refusal = None;
     for candidate in candidates.iter().filter(|candidate| candidate.is_file()) {
-        match access(candidate, AccessFlags::X_OK) {
+        match may_execute(candidate) {
             Ok(()) => return Ok(candidate.clone()),
             Err(error) => refusal = Some(error),
         }
@@ -185,6 +213,11 @@ fn find(command: &OsStr) -> Result<PathBuf, Error> {
         },
         None => Error::CommandNotFound { command: name() },
     })
+}
+
+/// Whether the effective user may execute a file.
+fn may_execute(file: &Path) -> nix::Result<()> {
+    faccessat(AT_FDCWD, file, AccessFlags::X_OK, AtFlags::AT_EACCESS)
 }
 
 #[cfg(test)]
@@ -205,8 +238,10 @@ mod tests {
             "mmap",
             "-o",
             "x",
+            "--user",
+            "y",
         ]));
-        assert_eq!(taken, words(&["--parallel", "-o", "x"]));
+        assert_eq!(taken, words(&["--parallel", "-o", "x", "--user", "y"]));
         let segments = segments(rest).expect("two workloads");
         assert_eq!(
             segments,

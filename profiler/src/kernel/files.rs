@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    io::ErrorKind,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path as FilePath, PathBuf},
 };
@@ -14,6 +15,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
+    attendant::Attendant,
     maps::{FILES, array, entries, per_cpu_array, refused},
     mounts::Mounts,
 };
@@ -33,7 +35,7 @@ pub struct File {
 }
 
 /// Reads the rows.
-pub fn read(ebpf: &Ebpf) -> Result<Vec<File>, Error> {
+pub fn read(ebpf: &Ebpf, attendant: Option<&Attendant>) -> Result<Vec<File>, Error> {
     const PATHS: &str = "PATHS";
     let paths = array::<Path>(ebpf, PATHS)?;
     let mounts = Mounts::now();
@@ -52,7 +54,10 @@ pub fn read(ebpf: &Ebpf) -> Result<Vec<File>, Error> {
                 let kept = paths.get(&(stats.path as u32), 0).map_err(refused(PATHS))?;
                 file.path = path(&kept, key.device, &mounts);
                 file.is_current = kept.flags & Path::DELETED == 0
-                    && file.path.as_ref().is_some_and(|path| leads_to(path, &key));
+                    && file
+                        .path
+                        .as_ref()
+                        .is_some_and(|path| leads_to(path, &key, attendant));
             }
             Ok(file)
         })
@@ -76,9 +81,15 @@ fn add_kept(ebpf: &Ebpf, rows: &mut [(FileKey, FileStats)]) -> Result<(), Error>
 }
 
 /// Whether a path leads to the file. The inode's number alone is compared: btrfs shows each subvolume under a
-/// device number of its own.
-fn leads_to(path: &FilePath, key: &FileKey) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.ino() == key.inode)
+/// device number of its own. The attendant looks where this process may not.
+fn leads_to(path: &FilePath, key: &FileKey, attendant: Option<&Attendant>) -> bool {
+    let found = match (fs::symlink_metadata(path), attendant) {
+        (Err(refused), Some(attendant)) if refused.kind() == ErrorKind::PermissionDenied => {
+            attendant.inode(path)
+        }
+        (found, _) => found.map(|found| found.ino()),
+    };
+    found.is_ok_and(|inode| inode == key.inode)
 }
 
 /// The path that the probes have kept: the names stand there from the file up.

@@ -18,6 +18,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     asynchronous::{self, Asynchronous},
+    attendant::Attendant,
     files::{self, File},
     histograms::{Buckets, Histograms},
     one_line,
@@ -139,13 +140,18 @@ impl Snapshot {
 }
 
 /// Reads everything else.
-pub fn read(ebpf: &Ebpf, workloads: u32, at_once: AtOnce) -> Result<Snapshot, Error> {
+pub fn read(
+    ebpf: &Ebpf,
+    workloads: u32,
+    at_once: AtOnce,
+    attendant: Option<&Attendant>,
+) -> Result<Snapshot, Error> {
     let histograms = Histograms::new(ebpf)?;
     Ok(Snapshot {
         calls: calls(ebpf, workloads, &histograms)?,
         errors: entries(ebpf, "ERRORS")?,
         requests: requests::requests(at_once.slots, workloads, &histograms)?,
-        files: files::read(ebpf)?,
+        files: files::read(ebpf, attendant)?,
         cache: cache(ebpf, workloads, &histograms)?,
         faults: faults(ebpf, workloads, &histograms)?,
         asynchronous: asynchronous::read(ebpf, workloads, &histograms)?,
@@ -266,6 +272,11 @@ fn faults(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Ve
             })
         })
         .collect()
+}
+
+/// Whether this process may read the maps, which before Linux 5.19 took more than their descriptors.
+pub fn can_be_read(ebpf: &Ebpf) -> bool {
+    losses(ebpf).is_ok()
 }
 
 fn losses(ebpf: &Ebpf) -> Result<Vec<(Loss, u64)>, Error> {

@@ -1,7 +1,9 @@
 //! The only place that knows aya: loads the probes, brings processes into scope, reads the maps.
 
 pub mod asynchronous;
+mod attendant;
 pub mod btf;
+mod descriptors;
 mod files;
 mod floor;
 mod histograms;
@@ -19,6 +21,7 @@ mod stack;
 pub mod syscalls;
 mod tasks;
 
+pub use attendant::{Attendant, sync_file_system};
 pub use files::File;
 pub use floor::Floor;
 pub use histograms::Buckets;

@@ -10,13 +10,16 @@
 use std::{
     fs::File,
     os::{
-        fd::{AsFd as _, AsRawFd as _, OwnedFd},
+        fd::{AsFd as _, AsRawFd as _},
         unix::fs::FileExt as _,
     },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use aya::{Ebpf, programs::Program};
+
+use super::attendant::{Attendant, Statistics};
 
 /// The beginning that is always measured, and the span measured in each period after it, at its end.
 const FIRST: Duration = Duration::from_millis(250);
@@ -53,6 +56,8 @@ pub struct Cost {
 #[derive(Debug)]
 pub struct OwnCost {
     began: Instant,
+    /// Who switches them, where that is not this process.
+    attendant: Option<Arc<Attendant>>,
     /// What the kernel tells of each program; none where there is nothing to read. Open all the time: each is
     /// read twice in every period.
     counters: Vec<Option<File>>,
@@ -67,19 +72,24 @@ pub struct OwnCost {
 #[derive(Debug)]
 struct Window {
     /// What keeps them on; none where they are on anyhow and we may not ask.
-    on: Option<OwnedFd>,
+    on: Option<Statistics>,
     since: Instant,
     before: Vec<Runs>,
 }
 
 impl OwnCost {
     /// Begins to measure these programs.
-    pub fn start<'a>(ebpf: &mut Ebpf, programs: impl Iterator<Item = Option<&'a str>>) -> Self {
+    pub fn start<'a>(
+        ebpf: &mut Ebpf,
+        programs: impl Iterator<Item = Option<&'a str>>,
+        attendant: Option<Arc<Attendant>>,
+    ) -> Self {
         let counters: Vec<_> = programs
             .map(|program| counters_of(ebpf, program?))
             .collect();
         let mut cost = Self {
             began: Instant::now(),
+            attendant,
             sums: Sums::new(counters.len()),
             refused: counters.iter().all(Option::is_none),
             counters,
@@ -114,7 +124,7 @@ impl OwnCost {
         if self.refused {
             return;
         }
-        let on = aya::sys::enable_stats(aya::sys::Stats::RunTime).ok();
+        let on = Statistics::on(self.attendant.as_ref());
         // It takes CAP_SYS_ADMIN, more than the probes do.
         self.refused = on.is_none() && !self.always;
         self.window = Some(Window {
@@ -132,6 +142,8 @@ impl OwnCost {
         let lasted = window.since.elapsed();
         let after = self.read();
         self.sums.add(&window.before, &after, lasted);
+        // Where they went off by themselves, nobody knows when.
+        self.refused |= window.on.is_some_and(|statistics| !statistics.end());
     }
 
     fn read(&self) -> Vec<Runs> {

@@ -1,4 +1,8 @@
-//! What this process may do.
+//! What this process may do, and giving up of it what it no longer needs.
+
+use std::{collections::HashSet, io};
+
+use caps::{CapSet, Capability, errors::CapsError};
 
 /// The capabilities that matter, as bits of `CapEff` in /proc/self/status; see capabilities(7).
 const CAP_SYS_ADMIN: u32 = 21;
@@ -40,6 +44,27 @@ impl Capabilities {
 /// Whether the probes' capabilities are there.
 pub fn can_load() -> bool {
     Capabilities::effective().missing().is_empty()
+}
+
+/// Gives up every capability but these, for this thread, and any way to more: nothing that it executes will
+/// have others.
+///
+/// # Errors
+///
+/// The kernel's reason.
+pub fn keep(kept: &HashSet<Capability>) -> io::Result<()> {
+    let refused = |error: CapsError| io::Error::other(error.to_string());
+    let permitted = caps::read(None, CapSet::Permitted).map_err(refused)?;
+    let kept = kept.intersection(&permitted).copied().collect();
+    nix::sys::prctl::set_no_new_privs()?;
+    // Not an effective one that is not permitted, at any moment.
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &kept).map_err(refused)?;
+    }
+    for set in [CapSet::Inheritable, CapSet::Ambient] {
+        caps::clear(None, set).map_err(refused)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

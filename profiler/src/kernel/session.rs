@@ -20,7 +20,9 @@ use ioprof_ebpf::{
 };
 
 use super::{
+    attendant::Attendant,
     btf::KernelTypes,
+    descriptors,
     maps::{self, Snapshot},
     object, one_line,
     own_cost::OwnCost,
@@ -45,6 +47,8 @@ pub struct Settings {
     pub without: Without,
     /// Whether minor page faults are timed, which costs every process.
     pub minor_fault_time: bool,
+    /// Who does what takes privileges, where this process is to give up its own.
+    pub attendant: Option<Arc<Attendant>>,
 }
 
 /// Probes that are attached, until this is dropped.
@@ -55,6 +59,7 @@ pub struct Session {
     logger: EbpfLogger<Messages>,
     messages: Messages,
     cost: OwnCost,
+    attendant: Option<Arc<Attendant>>,
     before: Devices,
     stolen_before: Option<u64>,
     began: Instant,
@@ -106,8 +111,10 @@ impl Session {
                 most: MAX_WORKLOADS,
             });
         }
+        let most_descriptors = descriptors::raise_limit();
         let types = KernelTypes::of_this_kernel()?;
         let mut ebpf = load(settings, &types)?;
+        descriptors::check(&ebpf, most_descriptors)?;
         // The loader has read it for itself, and given it up.
         let btf = KernelTypes::as_aya_reads_them()?;
         set_call_kinds(&mut ebpf)?;
@@ -121,7 +128,7 @@ impl Session {
         let knows_files = types.may_read;
         drop((types, btf));
         give_back_memory();
-        let cost = OwnCost::start(&mut ebpf, attached(&verdicts));
+        let cost = OwnCost::start(&mut ebpf, attached(&verdicts), settings.attendant.clone());
         let messages = Messages::default();
         let logger =
             EbpfLogger::init_with_logger(&mut ebpf, messages.clone()).map_err(|error| {
@@ -136,6 +143,7 @@ impl Session {
             logger,
             messages,
             cost,
+            attendant: settings.attendant.clone(),
             before,
             stolen_before: proc::stolen_ns(),
             began,
@@ -201,6 +209,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether this process may still read what the probes count.
+    pub fn can_be_read(&mut self) -> bool {
+        maps::can_be_read(&self.ebpf) && tasks::can_walk(&mut self.ebpf)
+    }
+
     /// Puts a message into the report, among those of the probes.
     pub fn say(&self, message: String) {
         self.messages.put(message);
@@ -247,7 +260,12 @@ impl Session {
             stolen_ns: taken_since(self.stolen_before),
             duration_ns,
             knows_files: self.knows_files,
-            ..maps::read(&self.ebpf, self.workloads, at_once)?
+            ..maps::read(
+                &self.ebpf,
+                self.workloads,
+                at_once,
+                self.attendant.as_deref(),
+            )?
         })
     }
 }
@@ -323,7 +341,9 @@ pub fn load(settings: &Settings, types: &KernelTypes) -> Result<Ebpf, Error> {
         .map_max_entries("AIO_TOTALS", workloads + 1)
         .load(object::bytes())
         .map_err(|error| {
-            if super::privileges::can_load() {
+            if descriptors::are_used_up(&error) {
+                descriptors::too_few()
+            } else if super::privileges::can_load() {
                 Error::Load {
                     reason: one_line(&error),
                 }

@@ -118,6 +118,12 @@ pub fn examine_dirty(ebpf: &mut Ebpf) -> Result<(), Error> {
     walk(ebpf, EXAMINE)
 }
 
+/// Whether this process may run an iterator: the one that looks for threads of those in scope finds none that
+/// it does not know.
+pub fn can_walk(ebpf: &mut Ebpf) -> bool {
+    walk(ebpf, SEED).is_ok()
+}
+
 /// Runs an iterator over all tasks.
 fn walk(ebpf: &mut Ebpf, name: &'static str) -> Result<(), Error> {
     let run = || -> Result<(), Box<dyn std::error::Error>> {

@@ -14,6 +14,7 @@ pub mod leftovers;
 pub mod program;
 pub mod report;
 pub mod requirements;
+pub mod rights;
 pub mod strace;
 pub mod tracers;
 
@@ -27,9 +28,15 @@ use std::{
 
 pub use report::Report;
 
-/// The program under test.
+/// The program under test, as if nobody had called it through sudo: it would run workloads as them.
 pub fn ioprof() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_ioprof"))
+    called_directly(Command::new(env!("CARGO_BIN_EXE_ioprof")))
+}
+
+/// A command without what sudo leaves in the environment.
+pub fn called_directly(mut command: Command) -> Command {
+    command.env_remove("SUDO_UID").env_remove("SUDO_GID");
+    command
 }
 
 /// A copy of the program under test in a folder, for users who may not enter the one it was built in.
@@ -70,6 +77,16 @@ pub fn succeed(command: &mut Command) -> Output {
     let output = output(command);
     assert!(output.status.success(), "{command:?}: {output:?}");
     output
+}
+
+/// Fails where this is not ioprof's own failure, in one line with these words.
+pub fn assert_one_line(ended: &Output, words: &[&str]) {
+    assert_eq!(ended.status.code(), Some(125), "{ended:?}");
+    let said = text(&ended.stderr);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in: {said}");
+    }
 }
 
 /// `ioprof run OPTIONS -- COMMAND`, which must succeed with nothing lost.

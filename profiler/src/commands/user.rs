@@ -1,0 +1,127 @@
+//! Who runs what is profiled, where that is not who runs ioprof.
+
+use std::{ffi::CString, io};
+
+use nix::unistd::{
+    Gid, Uid, getegid, geteuid, getgrouplist, getgroups, setegid, seteuid, setgid, setgroups,
+    setuid,
+};
+
+use crate::error::Error;
+
+/// A user with all their groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    name: String,
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+impl User {
+    /// The user of a name.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or this is not root.
+    pub fn named(name: &str) -> Result<Self, Error> {
+        let name = || name.to_owned();
+        let found = nix::unistd::User::from_name(&name());
+        let Some(found) = found.map_err(Error::system("looking for the user"))? else {
+            return Err(Error::UnknownUser { name: name() });
+        };
+        if !geteuid().is_root() {
+            return Err(Error::NotRoot { name: name() });
+        }
+        Ok(Self::of(found))
+    }
+
+    /// Who called sudo, where this was started by it and that was not root.
+    pub fn caller() -> Option<Self> {
+        let id = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+        let (uid, gid) = (id("SUDO_UID")?, id("SUDO_GID")?);
+        if !geteuid().is_root() || uid == 0 {
+            return None;
+        }
+        let found = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+        Some(found.map_or_else(
+            || Self {
+                name: format!("user {uid}"),
+                uid: uid.into(),
+                gid: gid.into(),
+                groups: vec![gid.into()],
+            },
+            Self::of,
+        ))
+    }
+
+    /// Their number.
+    pub const fn uid(&self) -> Uid {
+        self.uid
+    }
+
+    fn of(found: nix::unistd::User) -> Self {
+        let groups = CString::new(found.name.as_bytes())
+            .ok()
+            .and_then(|name| getgrouplist(&name, found.gid).ok())
+            .unwrap_or_else(|| vec![found.gid]);
+        Self {
+            name: found.name,
+            uid: found.uid,
+            gid: found.gid,
+            groups,
+        }
+    }
+
+    /// Does something with the rights of this user, in a process with a single thread.
+    ///
+    /// # Errors
+    ///
+    /// Where this may not become that user. A process that cannot be again who it was ends.
+    pub fn act_as<T>(&self, act: impl FnOnce() -> T) -> Result<T, Error> {
+        let refused = |error: nix::Error| self.refused(error.into());
+        let (uid, gid) = (geteuid(), getegid());
+        let groups = getgroups().map_err(refused)?;
+        let done = setgroups(&self.groups)
+            .and_then(|()| setegid(self.gid))
+            .and_then(|()| seteuid(self.uid))
+            .map(|()| act());
+        let back = seteuid(uid)
+            .and_then(|()| setegid(gid))
+            .and_then(|()| setgroups(&groups));
+        if back.is_err() {
+            std::process::abort();
+        }
+        done.map_err(refused)
+    }
+
+    /// Makes this process one of the user's, with no way back.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason.
+    pub fn become_for_good(&self) -> io::Result<()> {
+        setgroups(&self.groups)?;
+        setgid(self.gid)?;
+        Ok(setuid(self.uid)?)
+    }
+
+    /// The error of not being able to become this user.
+    pub fn refused(&self, source: io::Error) -> Error {
+        Error::User {
+            name: self.name.clone(),
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_that_does_not_exist_is_named() {
+        let missing = User::named("no such user");
+        assert!(matches!(missing, Err(Error::UnknownUser { name }) if name == "no such user"));
+    }
+}

@@ -1,0 +1,340 @@
+//! A process of its own that keeps a few privileges, so that ioprof itself needs none once its probes are
+//! attached.
+//!
+//! It is made before anything is loaded, holds no descriptor but its socket and those of the children, and
+//! reads nothing but requests of a fixed form. What they can bring about is all that an ioprof could do that
+//! somebody has taken over: see docs/security.md.
+
+use std::{
+    ffi::OsStr,
+    io::{self, Read as _, Write as _},
+    os::{
+        fd::{AsRawFd as _, OwnedFd, RawFd},
+        unix::{ffi::OsStrExt as _, fs::MetadataExt as _, net::UnixStream},
+    },
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use caps::{CapSet, Capability};
+use nix::{
+    sys::{
+        signal::{SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, signal},
+        wait::waitpid,
+    },
+    unistd::{ForkResult, Pid, fork},
+};
+
+use super::mounts::Mounts;
+
+/// What it keeps: for BPF statistics, for the paths of other users, and for signals to them.
+pub const KEPT: [Capability; 3] = [
+    Capability::CAP_SYS_ADMIN,
+    Capability::CAP_DAC_READ_SEARCH,
+    Capability::CAP_KILL,
+];
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Wish {
+    /// Nothing: shows that there is somebody.
+    Nothing,
+    /// BPF statistics on, or off.
+    StatisticsOn,
+    StatisticsOff,
+    /// A signal to a child, both by number.
+    Signal,
+    /// The number of the inode that a path leads to.
+    Inode,
+    /// syncfs(2) on the file system of a device, by major and minor number.
+    Sync,
+}
+
+impl Wish {
+    const ALL: [Self; 6] = [
+        Self::Nothing,
+        Self::StatisticsOn,
+        Self::StatisticsOff,
+        Self::Signal,
+        Self::Inode,
+        Self::Sync,
+    ];
+}
+
+/// A wish with two numbers and the length of the path behind it, in words of the machine.
+type Request = [u32; 4];
+const REQUEST: usize = size_of::<Request>();
+
+/// The number of an error, or 0, and the answer.
+const ANSWER: usize = size_of::<u32>() + size_of::<u64>();
+
+/// The longest path, by limits.h of Linux.
+const PATH_MAX: usize = 4096;
+
+/// The process, as ioprof sees it. It ends when this is dropped, and when ioprof ends by whatever.
+#[derive(Debug)]
+pub struct Attendant {
+    process: Pid,
+    socket: UnixStream,
+    /// Whether it may still wait for a disk, so that its end is not waited for.
+    syncs: AtomicBool,
+}
+
+impl Attendant {
+    /// Makes the process, where there are privileges to keep: none without CAP_SYS_ADMIN. To be called while
+    /// this process has one thread.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel refuses a process.
+    pub fn start(children: &[&OwnedFd]) -> io::Result<Option<Self>> {
+        let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
+        if !has(Capability::CAP_SYS_ADMIN) {
+            return Ok(None);
+        }
+        let (socket, theirs) = UnixStream::pair()?;
+        let mut before = SigSet::empty();
+        // No handler of ours is to run in the copy.
+        pthread_sigmask(
+            SigmaskHow::SIG_SETMASK,
+            Some(&SigSet::all()),
+            Some(&mut before),
+        )?;
+        // SAFETY: this process has one thread so far, so that its copy may do what it may.
+        let forked = unsafe { fork() };
+        if let Ok(ForkResult::Child) = forked {
+            let attend = || attend(&theirs, children, &before);
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attend));
+            // SAFETY: the call ends the process, which holds nothing that needs an ending.
+            unsafe { libc::_exit(0) }
+        }
+        pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+        let ForkResult::Parent { child } = forked? else {
+            return Ok(None);
+        };
+        drop(theirs);
+        let attendant = Self {
+            process: child,
+            socket,
+            syncs: AtomicBool::new(false),
+        };
+        // From here on it holds nothing of ioprof's.
+        attendant.ask(Wish::Nothing, [0, 0], b"")?;
+        Ok(Some(attendant))
+    }
+
+    /// Sends a signal to a child, by its place among those that were named at the start.
+    ///
+    /// # Errors
+    ///
+    /// Where it has ended.
+    pub fn signal(&self, child: usize, signal: Signal) -> io::Result<()> {
+        let child = u32::try_from(child).unwrap_or(u32::MAX);
+        self.ask(Wish::Signal, [child, signal as u32], b"")
+            .map(|_| ())
+    }
+
+    /// The number of the inode that a path leads to, links not followed.
+    ///
+    /// # Errors
+    ///
+    /// Those of lstat(2).
+    pub fn inode(&self, path: &Path) -> io::Result<u64> {
+        self.ask(Wish::Inode, [0, 0], path.as_os_str().as_bytes())
+    }
+
+    /// Writes a file system out; see [`sync_file_system`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn sync_file_system(&self, (major, minor): (u32, u32)) -> io::Result<()> {
+        self.syncs.store(true, Ordering::Relaxed);
+        let done = self.ask(Wish::Sync, [major, minor], b"").map(|_| ());
+        self.syncs.store(false, Ordering::Relaxed);
+        done
+    }
+
+    fn ask(&self, wish: Wish, [first, second]: [u32; 2], path: &[u8]) -> io::Result<u64> {
+        if path.len() > PATH_MAX {
+            return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+        }
+        let length = path.len() as u32;
+        let request: Request = [wish as u32, first, second, length];
+        let mut bytes: Vec<u8> = request.into_iter().flat_map(u32::to_ne_bytes).collect();
+        bytes.extend(path);
+        (&self.socket).write_all(&bytes)?;
+        let mut answer = [0; ANSWER];
+        (&self.socket).read_exact(&mut answer)?;
+        let (error, value) = answer.split_at(size_of::<u32>());
+        match u32::from_ne_bytes(error.try_into().unwrap_or_default()) {
+            0 => Ok(u64::from_ne_bytes(value.try_into().unwrap_or_default())),
+            number => Err(io::Error::from_raw_os_error(number.cast_signed())),
+        }
+    }
+}
+
+impl Drop for Attendant {
+    fn drop(&mut self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        if !self.syncs.load(Ordering::Relaxed) {
+            let _ = waitpid(self.process, None);
+        }
+    }
+}
+
+/// BPF statistics that are on, as far as it is for this to say. The attendant's are until [`Statistics::end`],
+/// or its own end.
+#[derive(Debug)]
+pub enum Statistics {
+    /// Held by this process.
+    Own(OwnedFd),
+    /// Held by the attendant.
+    Attendants(Arc<Attendant>),
+}
+
+impl Statistics {
+    /// Switches them on; none where that is refused.
+    pub fn on(attendant: Option<&Arc<Attendant>>) -> Option<Self> {
+        let Some(attendant) = attendant else {
+            let held = aya::sys::enable_stats(aya::sys::Stats::RunTime);
+            return held.ok().map(Self::Own);
+        };
+        attendant.ask(Wish::StatisticsOn, [0, 0], b"").ok()?;
+        Some(Self::Attendants(attendant.clone()))
+    }
+
+    /// Lets them go, and says whether they have been on until now: an attendant may have been killed.
+    pub fn end(self) -> bool {
+        match self {
+            Self::Own(held) => {
+                drop(held);
+                true
+            }
+            Self::Attendants(attendant) => attendant.ask(Wish::StatisticsOff, [0, 0], b"").is_ok(),
+        }
+    }
+}
+
+/// Writes out the file system of a device, wherever it is mounted, by syncfs(2).
+///
+/// # Errors
+///
+/// ENOENT where it is not mounted, or the kernel's reason.
+pub fn sync_file_system(device: (u32, u32)) -> io::Result<()> {
+    let place = Mounts::now().of(device);
+    let place = place.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+    Ok(nix::unistd::syncfs(std::fs::File::open(place)?)?)
+}
+
+/// The life of the process: answers until the other end is closed.
+fn attend(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Result<()> {
+    for ignored in [
+        Signal::SIGINT,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGPIPE,
+    ] {
+        // SAFETY: there is no handler in it.
+        unsafe { signal(ignored, SigHandler::SigIgn) }?;
+    }
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(mask), None)?;
+    nix::sys::prctl::set_name(c"ioprof-keeper")?;
+    let mut held: Vec<RawFd> = children.iter().map(|child| child.as_raw_fd()).collect();
+    held.push(socket.as_raw_fd());
+    close_all_but(held)?;
+    super::privileges::keep(&KEPT.into_iter().collect())?;
+    let mut statistics = None;
+    loop {
+        let mut request = [0; REQUEST];
+        (&*socket).read_exact(&mut request)?;
+        let done = answer(socket, request, children, &mut statistics);
+        let (error, value) = match done {
+            Ok(value) => (0, value),
+            Err(error) => (error.raw_os_error().unwrap_or(libc::EIO), 0),
+        };
+        let mut answer = error.to_ne_bytes().to_vec();
+        answer.extend(value.to_ne_bytes());
+        (&*socket).write_all(&answer)?;
+    }
+}
+
+/// Does what is asked for.
+fn answer(
+    mut socket: &UnixStream,
+    request: [u8; REQUEST],
+    children: &[&OwnedFd],
+    statistics: &mut Option<OwnedFd>,
+) -> io::Result<u64> {
+    let wrong = || io::Error::from_raw_os_error(libc::EINVAL);
+    let mut words = request
+        .chunks_exact(size_of::<u32>())
+        .map(|word| u32::from_ne_bytes(word.try_into().unwrap_or_default()));
+    let mut word = || words.next().unwrap_or_default();
+    let (wish, first, second, length) = (word(), word(), word(), word() as usize);
+    let mut path = vec![0; length.min(PATH_MAX)];
+    socket.read_exact(&mut path)?;
+    let wish = Wish::ALL.into_iter().find(|one| *one as u32 == wish);
+    match wish.filter(|_| length <= PATH_MAX).ok_or_else(wrong)? {
+        Wish::Nothing => Ok(0),
+        Wish::StatisticsOn => {
+            let on = aya::sys::enable_stats(aya::sys::Stats::RunTime);
+            *statistics = Some(on.map_err(|error| error.io_error)?);
+            Ok(0)
+        }
+        Wish::StatisticsOff => {
+            *statistics = None;
+            Ok(0)
+        }
+        Wish::Signal => {
+            let child = children.get(first as usize).ok_or_else(wrong)?;
+            let number = Signal::try_from(second.cast_signed())?;
+            send(child, number).map(|()| 0)
+        }
+        Wish::Inode => Ok(std::fs::symlink_metadata(OsStr::from_bytes(&path))?.ino()),
+        Wish::Sync => sync_file_system((first, second)).map(|()| 0),
+    }
+}
+
+/// A signal to a process, by pidfd_send_signal(2).
+fn send(process: &OwnedFd, number: Signal) -> io::Result<()> {
+    let nothing: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: the call takes a descriptor, two integers, and a pointer that may be null.
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            process.as_raw_fd(),
+            number as i32,
+            nothing,
+            0,
+        )
+    };
+    if sent == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Closes every descriptor that is not to be held, the standard ones included.
+fn close_all_but(mut held: Vec<RawFd>) -> io::Result<()> {
+    held.sort_unstable();
+    let mut first = 0;
+    let ends = held.iter().map(|held| held - 1).chain([RawFd::MAX]);
+    for (last, next) in ends.zip(held.iter().map(|held| held + 1).chain([0])) {
+        if first <= last {
+            // SAFETY: nothing in this process uses what is closed.
+            let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+            if closed != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        first = next;
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Signals and sudden ends, of ioprof and of what it runs: a report or one line, and nobody left behind.
+
+mod support;
+
+use std::{
+    fs,
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::Instant,
+};
+
+use nix::{
+    fcntl::OFlag,
+    pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt},
+    sys::{signal::Signal, stat::Mode},
+};
+use support::{
+    Report, assert_one_line, ioprof, line, reader,
+    requirements::{can_profile, tool},
+    signal, text,
+};
+
+/// `ioprof run -o FILE -- COMMAND`, in a process group of its own.
+fn started(file: &Path, command: &[&str]) -> Child {
+    let mut run = ioprof();
+    run.args(["run", "-o"]).arg(file).arg("--").args(command);
+    // Where a core file may come to lie.
+    run.current_dir(file.parent().expect("it is in a folder"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .expect("ioprof can be started")
+}
+
+#[test]
+fn a_signal_at_any_moment_leaves_a_report_or_one_line_and_nobody_behind() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let begin = Instant::now();
+    let child = started(&file, &["true"]);
+    assert!(child.wait_with_output().expect("a child").status.success());
+    let whole = begin.elapsed();
+    let (mut reports, mut lines, mut early) = (0, 0, 0);
+    // From the first instruction to a little after the end, evenly; which phase each falls into is not known,
+    // and what must hold is the same in all.
+    for step in 0..36_u32 {
+        let sent = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT][step as usize % 3];
+        let _ = fs::remove_file(&file);
+        let child = started(&file, &["true"]);
+        // The moment itself is what is tested, so that this is no wait for an event.
+        std::thread::sleep(whole * step / 34);
+        signal(&child, sent);
+        // Returns when nobody has the pipes any more.
+        let ended = child.wait_with_output().expect("a child");
+        let said = text(&ended.stderr);
+        match (ended.status.code(), ended.status.signal()) {
+            // The command's end: its own, or by the signal that was passed on.
+            (Some(0), None) => reports += 1,
+            (None, Some(number)) if file.exists() => {
+                assert_eq!(number, sent as i32, "step {step}: {ended:?}");
+                reports += 1;
+            }
+            // ioprof had not begun to catch signals, and nothing had begun.
+            (None, Some(number)) => {
+                assert_eq!((number, said.as_str()), (sent as i32, ""), "step {step}");
+                early += 1;
+                continue;
+            }
+            _ => {
+                assert_one_line(&ended, &[sent.as_str(), "nothing was measured"]);
+                assert!(!file.exists(), "step {step}");
+                lines += 1;
+                continue;
+            }
+        }
+        assert!(said.contains("Ledger"), "step {step}: {said}");
+        Report::read(&file);
+    }
+    assert_eq!(
+        fs::read_dir(folder.path()).expect("a folder").count(),
+        usize::from(file.exists())
+    );
+    assert!(
+        reports > 0 && lines > 0,
+        "{reports} reports, {lines} lines, {early} early"
+    );
+}
+
+#[test]
+fn a_child_that_is_killed_before_it_begins_is_one_line() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let child = started(&file, &["true"]);
+    let waiting = first_child(child.id());
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(waiting), Signal::SIGKILL).expect("it waits");
+    let ended = child.wait_with_output().expect("a child");
+    assert_one_line(&ended, &["ended before it began", "nothing was measured"]);
+    assert!(!file.exists());
+}
+
+/// The child that was made first; waits until there is one.
+fn first_child(process: u32) -> i32 {
+    loop {
+        if let Some(child) = children(process).first() {
+            return *child;
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn children(process: u32) -> Vec<i32> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let children = children.unwrap_or_default();
+    children
+        .split_whitespace()
+        .map(|child| child.parse().expect("a number"))
+        .collect()
+}
+
+#[test]
+fn without_the_process_that_keeps_privileges_only_the_cost_is_unknown() {
+    if !can_profile(&[]) {
+        return;
+    }
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let mut child = started(&file, &["sh", "-c", "echo ready; read line"]);
+    assert_eq!(line(&mut reader(&mut child.stdout)), "ready\n");
+    let named = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let all = children(child.id());
+    let keeper = all.iter().find(|pid| named(pid) == "ioprof-keeper\n");
+    let keeper = nix::unistd::Pid::from_raw(*keeper.expect("root has one"));
+    nix::sys::signal::kill(keeper, Signal::SIGKILL).expect("it runs");
+    let ended = child.wait_with_output().expect("a child");
+    // read(1) of sh(1) fails at the end of its input.
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert!(text(&ended.stderr).contains("cost unknown"), "{ended:?}");
+    let report = Report::read(&file);
+    report.assert_nothing_lost();
+    assert!(report.0["ledger"]["probe_cpu_ns"].is_null());
+    assert!(report.call("read").calls > 0);
+}
+
+#[test]
+fn a_command_that_crashes_or_is_killed_has_its_report() {
+    if !can_profile(&["cc"]) {
+        return;
+    }
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let mut child = started(
+        &file,
+        &[
+            "sh",
+            "-c",
+            "echo ready; ulimit -c unlimited; read line; kill -SEGV $$",
+        ],
+    );
+    line(&mut reader(&mut child.stdout));
+    drop(child.stdin.take());
+    let ended = child.wait_with_output().expect("a child");
+    let expect = |ended: &Output, sent: Signal| {
+        assert_eq!(ended.status.signal(), Some(sent as i32), "{ended:?}");
+        let report = Report::read(&file);
+        report.assert_nothing_lost();
+        assert_eq!(report.workload(0)["exit"]["signal"], sent as i32);
+        assert!(report.call("read").calls > 0);
+    };
+    expect(&ended, Signal::SIGSEGV);
+
+    let mut child = started(&file, &["sh", "-c", "echo $$; read line"]);
+    let pid: i32 = line(&mut reader(&mut child.stdout))
+        .trim()
+        .parse()
+        .expect("a number");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
+    let stdin = child.stdin.take();
+    let ended = child.wait_with_output().expect("a child");
+    drop(stdin);
+    expect(&ended, Signal::SIGKILL);
+}
+
+/// A command on a terminal of its own, whose other end a test holds.
+fn on_a_terminal(command: &Command) -> (Child, PtyMaster) {
+    // Not for those that are started at the same time: it goes away with its last descriptor.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let terminal = posix_openpt(flags).expect("a terminal can be made");
+    grantpt(&terminal)
+        .and_then(|()| unlockpt(&terminal))
+        .expect("it is ours");
+    let name = ptsname_r(&terminal).expect("it has a name");
+    let own = || nix::fcntl::open(name.as_str(), flags, Mode::empty()).expect("it can be opened");
+    let mut session = tool("setsid");
+    session
+        .arg("--ctty")
+        .arg(command.get_program())
+        .args(command.get_args());
+    let child = session
+        .stdin(own())
+        .stdout(Stdio::piped())
+        .stderr(own())
+        .spawn();
+    (child.expect("it can be started"), terminal)
+}
+
+#[test]
+fn when_the_terminal_goes_away_the_report_is_written() {
+    if !can_profile(&["setsid"]) {
+        return;
+    }
+    // SIGHUP by the kernel, and no way to write to the terminal; or by somebody, who leaves the terminal.
+    for goes_away in [true, false] {
+        let folder = support::folder();
+        let file = folder.path().join("run.json");
+        let mut run = ioprof();
+        run.args(["run", "-o"]).arg(&file);
+        run.args(["--", "sh", "-c", "echo ready; exec sleep 1000"]);
+        let (mut child, terminal) = on_a_terminal(&run);
+        assert_eq!(line(&mut reader(&mut child.stdout)), "ready\n");
+        let terminal = (!goes_away).then_some(terminal);
+        if terminal.is_some() {
+            signal(&child, Signal::SIGHUP);
+        }
+        let status = child.wait().expect("a child");
+        assert_eq!(status.signal(), Some(Signal::SIGHUP as i32), "{status}");
+        let report = Report::read(&file);
+        report.assert_nothing_lost();
+        assert_eq!(report.workload(0)["exit"]["signal"], Signal::SIGHUP as i32);
+    }
+}

@@ -6,7 +6,7 @@ use ioprof_ebpf::abi::file::{FileStats, SIZES};
 
 use super::Snapshot;
 use crate::{
-    kernel,
+    kernel::{self, probes::Need},
     model::{
         file::{File, FileCounts, FileKind, Files},
         text,
@@ -18,9 +18,9 @@ const TOP: usize = 50;
 
 /// What files may be at the top of.
 const CRITERIA: [fn(&FileCounts) -> u64; 3] = [
-    |counts| counts.time_ns + counts.major_fault_ns,
+    |counts| counts.time_ns + counts.major_fault_ns.unwrap_or(0),
     |counts| counts.read_bytes + counts.written_bytes,
-    |counts| counts.device_read_bytes + counts.device_written_bytes,
+    |counts| counts.device_read_bytes.unwrap_or(0) + counts.device_written_bytes.unwrap_or(0),
 ];
 
 /// The files of a workload; none where the probes could not see them.
@@ -30,17 +30,18 @@ pub fn files(snapshot: &Snapshot, workload: u32) -> Option<Files> {
 
 fn seen(snapshot: &Snapshot, workload: u32) -> Files {
     let own = snapshot.files.iter();
-    let mut others = FileCounts::default();
+    let known = Known::of(snapshot);
+    let mut others = known.counts(&FileStats::default());
     let mut rows = BTreeMap::<_, Row>::new();
     for (at, file) in (0_usize..).zip(own.filter(|file| file.key.workload == workload)) {
         if file.key.inode == 0 && !file.key.is_class() {
-            others.add(&counts(&file.stats));
+            others.add(&known.counts(&file.stats));
             continue;
         }
         // A file that is deleted and made again has the path of the one before, and is one to the user.
         let apart = (file.path.is_none() && !file.key.is_class()).then_some(at);
         let key = (kind(file.stats.mode as u32), file.path.clone(), apart);
-        rows.entry(key).or_default().add(file);
+        rows.entry(key).or_default().add(file, &known);
     }
     let mut rows: Vec<(bool, File)> = rows
         .into_iter()
@@ -48,7 +49,7 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
             let path = path.map(text::of);
             (is_class(kind), row.file(kind, path))
         })
-        .filter(|(_, file)| file.counts != FileCounts::default())
+        .filter(|(_, file)| !file.counts.is_nothing())
         .collect();
     for value in CRITERIA {
         rows.sort_by_key(|(_, file)| Reverse(value(&file.counts)));
@@ -78,8 +79,8 @@ struct Row {
 }
 
 impl Row {
-    fn add(&mut self, file: &kernel::File) {
-        self.counts.add(&counts(&file.stats));
+    fn add(&mut self, file: &kernel::File, known: &Known) {
+        self.counts.add(&known.counts(&file.stats));
         self.is_current |= file.is_current;
         for (sum, one) in self.sizes.iter_mut().zip(file.stats.calls.sizes) {
             *sum += u64::from(one);
@@ -117,24 +118,46 @@ const fn kind(mode: u32) -> FileKind {
     }
 }
 
-fn counts(stats: &FileStats) -> FileCounts {
-    let calls = &stats.calls;
-    FileCounts {
-        opens: calls.opens,
-        reads: calls.reads,
-        read_bytes: calls.read_bytes,
-        writes: calls.writes,
-        written_bytes: calls.written_bytes,
-        time_ns: calls.ns,
-        max_ns: calls.max_ns,
-        device_read_bytes: stats.device_read_bytes + calls.device_read_bytes,
-        device_written_bytes: stats.device_written_bytes + calls.device_written_bytes,
-        dirtied_bytes: stats.dirtied_bytes,
-        minor_faults: stats.minor_faults,
-        major_faults: stats.major_faults,
-        dirtying_faults: stats.dirtying_faults,
-        major_fault_ns: stats.major_fault_ns,
-        sequential: calls.sequential,
-        unaligned: calls.unaligned,
+/// What the probes that are there tell of a file, besides calls on it.
+struct Known {
+    requests: bool,
+    dirty_pages: bool,
+    faults: bool,
+    dirtying: bool,
+}
+
+impl Known {
+    fn of(snapshot: &Snapshot) -> Self {
+        let faults = snapshot.has(Need::Faults) && snapshot.has(Need::FaultsOnFiles);
+        Self {
+            requests: snapshot.has(Need::Block),
+            dirty_pages: snapshot.has(Need::Writeback),
+            faults,
+            dirtying: faults && snapshot.has(Need::DirtyingFaults),
+        }
+    }
+
+    fn counts(&self, stats: &FileStats) -> FileCounts {
+        let calls = &stats.calls;
+        let read = stats.device_read_bytes + calls.device_read_bytes;
+        let written = stats.device_written_bytes + calls.device_written_bytes;
+        FileCounts {
+            opens: calls.opens,
+            reads: calls.reads,
+            read_bytes: calls.read_bytes,
+            writes: calls.writes,
+            written_bytes: calls.written_bytes,
+            time_ns: calls.ns,
+            max_ns: calls.max_ns,
+            device_read_bytes: self.requests.then_some(read),
+            device_written_bytes: self.requests.then_some(written),
+            dirtied_bytes: self.dirty_pages.then_some(stats.dirtied_bytes),
+            minor_faults: self.faults.then_some(stats.minor_faults),
+            major_faults: self.faults.then_some(stats.major_faults),
+            dirtying_faults: self.dirtying.then_some(stats.dirtying_faults),
+            major_fault_ns: self.faults.then_some(stats.major_fault_ns),
+            sequential: calls.sequential,
+            unaligned: calls.unaligned,
+        }
     }
 }

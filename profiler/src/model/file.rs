@@ -24,7 +24,7 @@ pub enum FileKind {
     Anonymous,
 }
 
-/// What was done to a file.
+/// What was done to a file; none where a probe for it is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileCounts {
     /// Opens of it.
@@ -42,19 +42,19 @@ pub struct FileCounts {
     /// The longest of them.
     pub max_ns: u64,
     /// Bytes read from devices for it.
-    pub device_read_bytes: u64,
+    pub device_read_bytes: Option<u64>,
     /// Bytes of it written to devices.
-    pub device_written_bytes: u64,
+    pub device_written_bytes: Option<u64>,
     /// Bytes of its pages that were made dirty.
-    pub dirtied_bytes: u64,
+    pub dirtied_bytes: Option<u64>,
     /// Page faults on its pages that found the page in memory.
-    pub minor_faults: u64,
+    pub minor_faults: Option<u64>,
     /// Page faults on its pages that waited for a device.
-    pub major_faults: u64,
+    pub major_faults: Option<u64>,
     /// Write faults that had to make a page dirty.
-    pub dirtying_faults: u64,
+    pub dirtying_faults: Option<u64>,
     /// Time of the major faults.
-    pub major_fault_ns: u64,
+    pub major_fault_ns: Option<u64>,
     /// Reads and writes that began where the one before had ended.
     pub sequential: u64,
     /// Reads and writes whose offset or size was no multiple of 4096.
@@ -67,6 +67,9 @@ impl FileCounts {
         macro_rules! add {
             ($($name:ident),*) => { $(self.$name = self.$name.saturating_add(other.$name);)* };
         }
+        macro_rules! add_known {
+            ($($name:ident),*) => { $(self.$name = known_sum(self.$name, other.$name);)* };
+        }
         add!(
             opens,
             reads,
@@ -74,17 +77,43 @@ impl FileCounts {
             writes,
             written_bytes,
             time_ns,
+            sequential,
+            unaligned
+        );
+        add_known!(
             device_read_bytes,
             device_written_bytes,
             dirtied_bytes,
             minor_faults,
             major_faults,
             dirtying_faults,
-            major_fault_ns,
-            sequential,
-            unaligned
+            major_fault_ns
         );
         self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    /// Whether nothing is known to have been done.
+    pub fn is_nothing(&self) -> bool {
+        let nothing = |count: Option<u64>| count.unwrap_or(0) == 0;
+        [self.opens, self.reads, self.writes, self.time_ns] == [0; 4]
+            && [
+                self.device_read_bytes,
+                self.device_written_bytes,
+                self.dirtied_bytes,
+            ]
+            .into_iter()
+            .all(nothing)
+            && [self.minor_faults, self.major_faults, self.dirtying_faults]
+                .into_iter()
+                .all(nothing)
+    }
+}
+
+/// The sum of what is known.
+fn known_sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -37,10 +37,11 @@ impl FileSystem {
         }
     }
 
-    /// What it is mounted as, without access or modification times that go to the journal while a test runs.
+    /// What it is mounted as: without times that go to the journal while a test runs, and without a commit by the
+    /// clock.
     const fn mounted_as(self) -> [&'static str; 4] {
         match self {
-            Self::Ext4 => ["-t", "ext4", "-o", "noatime,lazytime"],
+            Self::Ext4 => ["-t", "ext4", "-o", "noatime,lazytime,commit=600"],
             Self::Xfs => ["-t", "xfs", "-o", "noatime,lazytime"],
             Self::Btrfs => ["-t", "btrfs", "-o", "noatime"],
         }

@@ -105,10 +105,14 @@ fn files(files: &Files, style: Style) -> String {
     }
     let more = files.top.len().saturating_sub(FILES) as u64;
     let others = files.others.saturating_add(more);
-    if rest != FileCounts::default() {
+    if !rest.is_nothing() {
         table.row(row(format!("{} other files", count(others)), &rest));
     }
     format!("{}\n", table.render(style))
+}
+
+fn known(count: Option<u64>) -> String {
+    count.map_or_else(|| "-".into(), bytes)
 }
 
 fn row(name: String, counts: &FileCounts) -> [String; 6] {
@@ -117,8 +121,8 @@ fn row(name: String, counts: &FileCounts) -> [String; 6] {
         bytes(counts.read_bytes),
         bytes(counts.written_bytes),
         time(counts.time_ns),
-        bytes(counts.device_read_bytes),
-        bytes(counts.device_written_bytes),
+        known(counts.device_read_bytes),
+        known(counts.device_written_bytes),
     ]
 }
 

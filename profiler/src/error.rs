@@ -77,6 +77,12 @@ pub enum Error {
         /// The process the thread belongs to.
         process: i32,
     },
+    /// Nothing is left of a process but its status.
+    #[error("process {pid} has ended, and its parent has not asked for its status yet")]
+    Ended {
+        /// What the user asked for.
+        pid: i32,
+    },
     /// A thread of the kernel makes no system calls.
     #[error(
         "{pid} is a kernel thread ({name}): ioprof profiles user processes, and shows what the kernel writes for them as `other`"

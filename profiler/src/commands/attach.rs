@@ -1,6 +1,10 @@
 //! `ioprof attach`.
 
-use std::{os::fd::OwnedFd, process::ExitCode, time::Instant};
+use std::{
+    os::fd::OwnedFd,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -16,7 +20,10 @@ use crate::{
     model::report::Kind,
 };
 
-/// Profiles processes that already run, until they end, the time is over, or a signal says so.
+/// How often the descendants of processes that have ended are looked for.
+const LOOKED_FOR_EACH: Duration = Duration::from_millis(100);
+
+/// Profiles processes that already run, until they and their descendants end, the time is over, or a signal says so.
 ///
 /// # Errors
 ///
@@ -49,8 +56,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         };
         let before_end = max_rss();
         tokio::select! {
-            ended = all_ended(ends) => ended?,
-            _ = measurement.asked_to_end() => {}
+            ended = ended(ends, &mut measurement) => ended?,
             () = time_over(attach.duration) => {}
         }
         let wall = began.elapsed();
@@ -88,6 +94,22 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Waits until the processes have ended, and what they have left behind to run on, or until a signal asks to end.
+async fn ended(processes: Vec<OwnedFd>, measurement: &mut Measurement) -> Result<(), Error> {
+    tokio::select! {
+        ended = all_ended(processes) => ended?,
+        _ = measurement.asked_to_end() => return Ok(()),
+    }
+    // Nothing tells of the end of what is not known by a number of its own.
+    while measurement.session().any_process_lives()? {
+        tokio::select! {
+            () = tokio::time::sleep(LOOKED_FOR_EACH) => {}
+            _ = measurement.asked_to_end() => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
 /// Waits until every process has ended: its descriptor becomes readable, by pidfd_open(2).
 async fn all_ended(processes: Vec<OwnedFd>) -> Result<(), Error> {
     for process in processes {
@@ -103,7 +125,7 @@ async fn all_ended(processes: Vec<OwnedFd>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn time_over(duration: Option<std::time::Duration>) {
+async fn time_over(duration: Option<Duration>) {
     match duration {
         Some(duration) => tokio::time::sleep(duration).await,
         None => std::future::pending().await,

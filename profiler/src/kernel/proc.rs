@@ -38,6 +38,9 @@ pub fn process(pid: i32) -> Result<Process, Error> {
     if status.process.is_some_and(|process| process != pid) {
         return Err(why_not_a_process(pid));
     }
+    if status.has_ended {
+        return Err(Error::Ended { pid });
+    }
     if status.is_of_kernel {
         return Err(Error::KernelThread { pid, name });
     }
@@ -76,6 +79,8 @@ pub struct Status {
     pub process: Option<i32>,
     /// Whether it is a thread of the kernel.
     pub is_of_kernel: bool,
+    /// Whether it has ended, with all its threads, and only waits to be looked after by its parent.
+    pub has_ended: bool,
     /// The most memory that it has had resident.
     pub max_rss_bytes: Option<u64>,
 }
@@ -89,10 +94,13 @@ impl Status {
             Some(str::from_utf8(value).ok()?.trim())
         };
         let kib = field(b"VmHWM").and_then(|value| value.strip_suffix("kB")?.trim().parse().ok());
+        let is_zombie = field(b"State").is_some_and(|state| state.starts_with('Z'));
+        // Neither threads of the kernel nor a process that has ended have memory of their own.
+        let has_memory = is_zombie || field(b"VmSize").is_some();
         Self {
             process: field(b"Tgid").and_then(|number| number.parse().ok()),
-            // Threads of the kernel have no memory of their own.
-            is_of_kernel: field(b"VmSize").is_none() && field(b"Kthread") != Some("0"),
+            is_of_kernel: !has_memory && field(b"Kthread") != Some("0"),
+            has_ended: is_zombie && field(b"Threads") == Some("1"),
             max_rss_bytes: kib.map(|kib: u64| kib.saturating_mul(1024)),
         }
     }
@@ -282,6 +290,7 @@ mod tests {
         let expected = Status {
             process: Some(77),
             is_of_kernel: false,
+            has_ended: false,
             max_rss_bytes: Some(12 * 1024),
         };
         assert_eq!(Status::parse(text), expected);

@@ -174,14 +174,19 @@ impl Session {
         self.cost.tick()
     }
 
-    /// The number of a workload's threads that were seen to begin and have not ended.
+    /// Whether a process of any workload still runs, the first ones or descendants of theirs.
     ///
     /// # Errors
     ///
-    /// Where the map cannot be read.
-    pub fn living_threads(&self, workload: u32) -> Result<u64, Error> {
-        let totals = maps::workload(&self.ebpf, workload)?;
-        Ok(totals.threads.saturating_sub(totals.threads_exited))
+    /// Where the maps or /proc cannot be read.
+    pub fn any_process_lives(&self) -> Result<bool, Error> {
+        for workload in 1..=self.workloads {
+            let totals = maps::workload(&self.ebpf, workload)?;
+            if totals.threads > totals.threads_exited {
+                return tasks::any_process_lives(&self.ebpf);
+            }
+        }
+        Ok(false)
     }
 
     /// The file systems with pages that workloads made dirty and that are not written, by their device numbers.

@@ -1,6 +1,7 @@
 //! Bringing processes into scope that the probes did not see begin.
 
 use std::{
+    fs,
     io::{self, Read as _},
     os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
     ptr,
@@ -12,6 +13,7 @@ use aya::{
     programs::{Iter, ProgramError},
 };
 use ioprof_ebpf::abi::task::TaskState;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{one_line, probes::program, proc};
 use crate::error::Error;
@@ -159,9 +161,38 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd, Error> {
     }
 }
 
-/// The part of `union bpf_attr` that BPF_MAP_UPDATE_ELEM reads; see bpf(2).
+/// Whether a process in scope still runs, by asking for the record of each that /proc shows. The counts of threads
+/// alone do not tell: one that was about to end when it came into scope is not seen to end.
+pub fn any_process_lives(ebpf: &Ebpf) -> Result<bool, Error> {
+    let processes = fs::read_dir("/proc").map_err(Error::system("reading /proc"))?;
+    for entry in processes.flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        // It may have ended in this moment.
+        let Ok(process) = pidfd_open(pid) else {
+            continue;
+        };
+        if has_record(ebpf, &process).map_err(|error| map_error(&error))? && !has_ended(&process) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether all threads of a process have ended, by pidfd_open(2).
+fn has_ended(process: &OwnedFd) -> bool {
+    let mut watched = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    poll(&mut watched, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// The part of `union bpf_attr` that BPF_MAP_LOOKUP_ELEM and BPF_MAP_UPDATE_ELEM read; see bpf(2).
 #[repr(C)]
-struct UpdateElement {
+struct Element {
     map: u32,
     padding: u32,
     key: u64,
@@ -169,28 +200,54 @@ struct UpdateElement {
     flags: u64,
 }
 
-/// Puts a record into task storage, whose keys are descriptors of processes when user space writes; aya has
-/// no type for such a map.
+/// Puts a record into task storage.
 fn put(ebpf: &Ebpf, process: &OwnedFd, state: &TaskState) -> io::Result<()> {
     const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+    let mut value = *state;
+    call(ebpf, BPF_MAP_UPDATE_ELEM, process, &mut value)
+}
+
+/// Whether the first thread of a process has a record.
+fn has_record(ebpf: &Ebpf, process: &OwnedFd) -> io::Result<bool> {
+    const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+    match call(
+        ebpf,
+        BPF_MAP_LOOKUP_ELEM,
+        process,
+        &mut TaskState::default(),
+    ) {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Does something with a record in task storage, whose keys are descriptors of processes to user space; aya has
+/// no type for such a map.
+fn call(
+    ebpf: &Ebpf,
+    command: libc::c_long,
+    process: &OwnedFd,
+    value: &mut TaskState,
+) -> io::Result<()> {
     let Some(Map::Unsupported(map)) = ebpf.map(TASKS) else {
         return Err(io::Error::other("it is not in the object"));
     };
     let key = process.as_raw_fd();
-    let request = UpdateElement {
+    let request = Element {
         map: map.fd().as_fd().as_raw_fd().cast_unsigned(),
         padding: 0,
         key: ptr::from_ref(&key) as u64,
-        value: ptr::from_ref(state) as u64,
+        value: ptr::from_mut(value) as u64,
         flags: 0,
     };
     // SAFETY: the request points to a key and a value of the map's sizes, which live through the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
-            BPF_MAP_UPDATE_ELEM,
+            command,
             ptr::from_ref(&request),
-            size_of::<UpdateElement>(),
+            size_of::<Element>(),
         )
     };
     if result == 0 {

@@ -19,7 +19,7 @@ enum Without {
 /// By tracepoint. A probe that is not here fails the test: whoever adds one says what hangs on it.
 fn without(tracepoint: &str) -> Without {
     const TIME: &[&str] = &["time", "cache"];
-    const BLOCK: &[&str] = &["block", "devices", "cache", "writeback"];
+    const BLOCK: &[&str] = &["block", "devices", "cache", "writeback", FILE_READS];
     match tracepoint {
         "sched_process_exit" | "sched_process_fork" | "sys_enter" | "sys_exit" => Without::All,
         "sched_switch" | "sched_waking" | "balance_dirty_pages" => Without::Parts(TIME),
@@ -31,10 +31,16 @@ fn without(tracepoint: &str) -> Without {
         | "block_bio_frontmerge" => Without::Parts(BLOCK),
         // What threads of the kernel read is nobody's then, which is a row of its own and no key.
         "mm_filemap_add_to_page_cache" => Without::Parts(&[]),
-        "writeback_dirty_folio" => Without::Parts(&["writeback", "faults/dirtying"]),
-        "major-faults" | "page_fault_user" | "page_fault_kernel" => Without::Parts(&["faults"]),
+        "writeback_dirty_folio" => {
+            Without::Parts(&["writeback", "faults/dirtying", FILE_DIRTY, FILE_DIRTYING])
+        }
+        "major-faults" | "page_fault_user" | "page_fault_kernel" => {
+            Without::Parts(&["faults", FILE_FAULTS, FILE_DIRTYING])
+        }
         "minor-faults" => Without::Parts(&["faults/minor_time"]),
-        "mm_filemap_map_pages" | "mm_filemap_fault" => Without::Parts(&["faults/on_files"]),
+        "mm_filemap_map_pages" | "mm_filemap_fault" => {
+            Without::Parts(&["faults/on_files", FILE_FAULTS, FILE_DIRTYING])
+        }
         "io_uring_complete"
         | "io_uring_queue_async_work"
         | "io_uring_poll_arm"
@@ -46,7 +52,7 @@ fn without(tracepoint: &str) -> Without {
 }
 
 /// Every part that some probe is needed for.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 14] = [
     "time",
     "cache",
     "block",
@@ -57,7 +63,17 @@ const PARTS: [&str; 10] = [
     "faults/dirtying",
     "faults/on_files",
     "io_uring",
+    FILE_READS,
+    FILE_DIRTY,
+    FILE_FAULTS,
+    FILE_DIRTYING,
 ];
+
+/// What is told of every file, of which that of all others is always there.
+const FILE_READS: &str = "files/other_counts/device_read_bytes";
+const FILE_DIRTY: &str = "files/other_counts/dirtied_bytes";
+const FILE_FAULTS: &str = "files/other_counts/major_faults";
+const FILE_DIRTYING: &str = "files/other_counts/dirtying_faults";
 
 fn part<'a>(report: &'a Report, name: &str) -> &'a Value {
     if name == "devices" {

@@ -153,6 +153,7 @@ fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
         let text = word.to_string_lossy();
         if text == "--parallel"
             || text == "--sync"
+            || text == "--minor-fault-time"
             || text.starts_with("--output=")
             || text.starts_with("--user=")
             || text.starts_with("--without-probe=")

@@ -13,6 +13,7 @@ mod privileges;
 mod process;
 mod profile;
 mod runner;
+mod soak;
 mod test;
 mod tools;
 mod vm;
@@ -53,6 +54,8 @@ enum Task {
     Package,
     /// Give what reads anybody's bytes as many as there is time for
     Fuzz(fuzz::Args),
+    /// Put a load on ioprof, and fail where it loses something or grows
+    Soak(soak::Args),
     /// Run every check and every test, and fail where one is skipped
     Ci(ci::Args),
     /// Start a program that cargo built, through sudo if it needs root
@@ -82,6 +85,7 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         Task::Bench(args) => bench::run(workspace, args),
         Task::Package => package::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(args) => fuzz::run(workspace, args),
+        Task::Soak(args) => soak::run(workspace, args),
         Task::Ci(args) => ci::run(workspace, args),
         Task::Runner(args) => runner::run(args),
     }

@@ -13,6 +13,7 @@ use ioprof_ebpf::{
         MAX_WORKLOADS, aio,
         block::{self, MAX_DEPTHS, MAX_SLOTS, device_number},
         cache,
+        loss::Loss,
         syscall::MAX_OPERATIONS,
         uring,
     },
@@ -256,6 +257,20 @@ impl Session {
         self.examine_dirty()?;
         self.logger.flush();
         let cost = self.cost.over_all();
+        let counted = maps::read(
+            &self.ebpf,
+            self.workloads,
+            at_once,
+            self.attendant.as_deref(),
+        )?;
+        let is_full = |(loss, count): &(Loss, u64)| *loss == Loss::FilesFull && *count > 0;
+        if counted.losses.iter().any(is_full) {
+            self.say(
+                "the table of files is full: what was done to others than these counts among other files, \
+                 but how many they are is not known"
+                    .into(),
+            );
+        }
         Ok(Snapshot {
             probes,
             cost,
@@ -265,12 +280,7 @@ impl Session {
             stolen_ns: taken_since(self.stolen_before),
             duration_ns,
             knows_files: self.knows_files,
-            ..maps::read(
-                &self.ebpf,
-                self.workloads,
-                at_once,
-                self.attendant.as_deref(),
-            )?
+            ..counted
         })
     }
 }

@@ -40,6 +40,11 @@ impl Attached {
         }
     }
 
+    /// The number of ioprof.
+    pub fn pid(&self) -> u32 {
+        self.ioprof.id()
+    }
+
     /// Ends it by a signal.
     pub fn end(self, by: Signal) -> Report {
         signal(&self.ioprof, by);

@@ -1,0 +1,12 @@
+//! Probes attached and detached again and again in one process. It is a program of its own, as what other tests
+//! open would count.
+
+mod load;
+mod support;
+
+#[test]
+fn ten_sessions_leave_no_descriptor_behind() {
+    if support::requirements::can_profile(&["cc", "bpftool"]) {
+        load::cycles::in_one_process(10);
+    }
+}

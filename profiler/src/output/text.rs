@@ -2,7 +2,7 @@
 //!
 //! Names of files, processes and devices, command lines, messages of probes, reasons of errors and whatever else a
 //! report has may hold anything. What reaches a terminal has gone through [`visible`]: a report in
-//! [`super::terminal::render`], everything else in [`line`].
+//! [`super::terminal::render`], everything else in [`line()`].
 
 use std::borrow::Cow;
 

@@ -66,8 +66,8 @@ fn in_a_container_a_process_is_attached_to_by_its_number_there() {
     }
     let folder = support::folder();
     let report = folder.path().join("run.json");
-    // The sleep ends the attaching when it ends.
-    let script = "sleep 1 & exec \"$0\" attach -p $! -o \"$1\"";
+    // The sleep ends with the container.
+    let script = "sleep 1000 & exec \"$0\" attach -p $! -d 0.3 -o \"$1\"";
     let mut attach = in_container(script);
     succeed(attach.arg(env!("CARGO_BIN_EXE_ioprof")).arg(&report));
     let report = Report::read(&report);

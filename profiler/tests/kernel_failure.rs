@@ -5,7 +5,6 @@ mod support;
 use std::{
     fs,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
-    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -13,6 +12,7 @@ use std::{
 use nix::sys::resource::{Resource, setrlimit};
 use support::{
     Report, assert_one_line, ioprof,
+    program::Program,
     report::number,
     requirements::{can_profile, tool},
     text,
@@ -209,16 +209,6 @@ fn where_nobody_reads_stderr_the_report_is_written_and_errors_have_their_status(
     assert!(text(&ended.stderr).contains("cannot write the report to stdout"));
 }
 
-/// A library to be loaded before others, in which the time of day steps at each look.
-fn stepping_clock(folder: &Path) -> PathBuf {
-    let library = folder.join("stepping_clock.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/stepping_clock.c");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o"]);
-    support::succeed(compiler.arg(&library).arg(source));
-    library
-}
-
 #[test]
 fn a_time_of_day_that_steps_changes_nothing_but_when_the_run_began() {
     if !can_profile(&["cc"]) {
@@ -227,7 +217,9 @@ fn a_time_of_day_that_steps_changes_nothing_but_when_the_run_began() {
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let mut run = ioprof();
-    run.env("LD_PRELOAD", stepping_clock(folder.path()));
+    // In it the time of day steps at each look.
+    let clock = Program::library("stepping_clock");
+    run.env("LD_PRELOAD", clock.path());
     run.args(["run", "-o"]).arg(&file);
     // Sleeps by the monotonic clock, without the library.
     let sleep = ["--", "env", "-u", "LD_PRELOAD", "sleep", "0.6"];

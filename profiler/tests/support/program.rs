@@ -26,19 +26,31 @@ impl Program {
     /// Compiles a program, with the C compiler that building ioprof takes too. Linked statically, as a
     /// dynamic loader opens, reads and maps files by the calls that are to be counted.
     pub fn compile(name: &'static str) -> Self {
+        Self::of("programs", name)
+    }
+
+    /// Compiles a library of `tests/libraries`, to be loaded before others.
+    pub fn library(name: &'static str) -> Self {
+        Self::of("libraries", name)
+    }
+
+    fn of(kind: &str, name: &'static str) -> Self {
         let folder = folder();
         let program = folder.path().join(name);
         if let Some(compiled) = compiled() {
             succeed(Command::new("cp").arg(compiled.join(name)).arg(program));
             return Self { folder, name };
         }
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/programs")
-            .join(name)
-            .with_extension("c");
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests")
+            .join(kind);
+        let options = std::fs::read_to_string(sources.join("options")).expect("they are there");
         let mut compiler = Command::new("cc");
-        compiler.args(include_str!("../programs/options").split_whitespace());
-        succeed(compiler.arg("-o").arg(program).arg(source));
+        compiler
+            .args(options.split_whitespace())
+            .arg("-o")
+            .arg(program);
+        succeed(compiler.arg(sources.join(name).with_extension("c")));
         Self { folder, name }
     }
 

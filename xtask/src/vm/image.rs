@@ -149,7 +149,9 @@ pub fn write(
         tree.program(test, &format!("vm/tests/{name}"))?;
     }
     let sources = workspace.join("profiler/tests");
-    compile_programs(&sources.join("programs"), &tree.0.join("vm/programs"))?;
+    for kind in ["programs", "libraries"] {
+        compile_programs(&sources.join(kind), &tree.0.join("vm/programs"))?;
+    }
     for kept in [sources, workspace.join("docs")] {
         tree.copy(&kept, &below_root(&kept))?;
     }

@@ -45,8 +45,8 @@ const SCENARIOS: [Scenario; 6] = [
     // Ten a second for eight hours.
     ("long", |by| show("long", &scenarios::pulses(288_000 / by))),
     ("cycles", |by| {
-        println!("cycles: {}", cycles::in_one_process(1000 / by as usize));
-        println!("cycles: {}", cycles::by_command(100 / by as usize));
+        println!("cycles: {}", cycles::in_one_process(1000 / by as u32));
+        println!("cycles: {}", cycles::by_command(100 / by as u32));
     }),
 ];
 

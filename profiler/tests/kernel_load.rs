@@ -4,7 +4,7 @@ mod load;
 mod support;
 
 use load::{How, cycles, scenarios};
-use support::requirements::can_profile;
+use support::requirements::{can_profile, turns};
 
 #[test]
 fn two_thousand_processes_are_all_counted() {
@@ -47,6 +47,6 @@ fn a_bit_of_everything_again_and_again_leaves_memory_flat() {
 #[test]
 fn ten_attachments_leave_nothing_behind() {
     if can_profile(&["cc", "bpftool"]) {
-        cycles::by_command(10);
+        cycles::by_command(turns(10));
     }
 }

@@ -4,9 +4,11 @@
 mod load;
 mod support;
 
+use support::requirements;
+
 #[test]
 fn ten_sessions_leave_no_descriptor_behind() {
-    if support::requirements::can_profile(&["cc", "bpftool"]) {
-        load::cycles::in_one_process(10);
+    if requirements::can_profile(&["cc", "bpftool"]) {
+        load::cycles::in_one_process(requirements::turns(10));
     }
 }

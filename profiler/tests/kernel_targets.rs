@@ -25,7 +25,7 @@ use support::{
     program::Program,
     reader,
     report::number,
-    requirements::{can_profile, tool},
+    requirements::{can_profile, tool, turns},
     signal, text,
 };
 
@@ -347,7 +347,7 @@ fn a_process_may_end_at_any_moment_of_the_attaching() {
     if !can_profile(&["cc"]) {
         return;
     }
-    const MOMENTS: u32 = 5;
+    let moments = turns(5);
     let place = Place::new();
     let mut target = place.start("stays");
     let began = Instant::now();
@@ -356,14 +356,14 @@ fn a_process_may_end_at_any_moment_of_the_attaching() {
     target.work();
     target.end();
     attached.ended();
-    for moment in 0..MOMENTS {
+    for moment in 0..moments {
         let mut target = place.start("stays");
         let pid = target.child.id().to_string();
         let (ended, has_ended) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(move || ended.send(attach(&pid)));
             // It does not end by itself.
-            let _ = has_ended.recv_timeout(took * moment / MOMENTS);
+            let _ = has_ended.recv_timeout(took * moment / moments);
             target.child.kill().expect("it was not waited for");
             let killed = target.child.wait().expect("a child");
             assert_eq!(killed.signal(), Some(Signal::SIGKILL as i32));

@@ -30,7 +30,7 @@ fn end(mut target: Child) {
 }
 
 /// In this process, which must do nothing else: no descriptor may be left, nor memory.
-pub fn in_one_process(times: usize) -> String {
+pub fn in_one_process(times: u32) -> String {
     let program = Program::compile("load");
     let target = target(&program);
     let pid = target.id().cast_signed();
@@ -66,7 +66,7 @@ pub fn in_one_process(times: usize) -> String {
     format!(
         "{} times in one process in {took:.1} s; {descriptors} descriptors after the first and the last; \
          anonymous memory {:.1} MB after the first, at most {:.1}; nothing left in the kernel",
-        grouped(times as u64),
+        grouped(times.into()),
         memory as f64 / 1e6,
         most_memory as f64 / 1e6,
     )
@@ -78,7 +78,7 @@ fn descriptors(process: u32) -> usize {
 }
 
 /// By the command, each time another process.
-pub fn by_command(times: usize) -> String {
+pub fn by_command(times: u32) -> String {
     let program = Program::compile("load");
     let target = target(&program);
     let began = Instant::now();
@@ -92,7 +92,7 @@ pub fn by_command(times: usize) -> String {
     end(target);
     format!(
         "{} times by the command in {:.1} s; nothing left in the kernel",
-        grouped(times as u64),
+        grouped(times.into()),
         began.elapsed().as_secs_f64(),
     )
 }

@@ -113,6 +113,26 @@ fn on_a_loop_device(options: &[&str]) {
     }
 }
 
+#[test]
+fn direct_io_is_counted_to_the_byte_under_every_scheduler() {
+    if !can_profile(&["cc", "losetup"]) {
+        return;
+    }
+    let program = Program::compile("direct_io");
+    let device = Loop::unmounted(64 * MIB);
+    let choice = format!("/sys/block/{}/queue/scheduler", device.name());
+    let schedulers = std::fs::read_to_string(&choice).expect("a device has a scheduler");
+    for scheduler in schedulers.split_whitespace() {
+        let name = scheduler.trim_matches(['[', ']']);
+        std::fs::write(&choice, name).expect("it can be chosen");
+        let disk = Path::new("/dev").join(device.name());
+        for transfers in [READS, WRITES] {
+            let report = profile(&[], &transfers.command(&program, &disk));
+            assert_transfers(&report, device.name(), transfers);
+        }
+    }
+}
+
 /// The workload's own bytes are those that it asked for, and its requests as large as can be.
 fn assert_transfers(report: &Report, device: &str, transfers: Transfers) {
     let (requests, bytes) = report.block(0, device, transfers.operation);

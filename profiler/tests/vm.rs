@@ -64,6 +64,23 @@ fn lockdown() -> String {
     modes.expect("the kernel can be locked down")
 }
 
+mod too_old {
+    use super::*;
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn one_line_says_so() {
+        let refused = support::output(ioprof().args(["run", "--", "true"]));
+        assert_eq!(refused.status.code(), Some(125), "{refused:?}");
+        let said = text(&refused.stderr);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("is too old for ioprof"), "{said}");
+        let doctor = support::output(ioprof().arg("doctor"));
+        assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
+        assert!(text(&doctor.stdout).contains(said.trim().trim_start_matches("ioprof: ")));
+    }
+}
+
 mod lockdown_integrity {
     use super::*;
 

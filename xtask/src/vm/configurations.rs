@@ -25,6 +25,10 @@ pub const PLAIN: Configuration = Configuration {
 pub const CONFIGURATIONS: &[Configuration] = &[
     PLAIN,
     Configuration {
+        name: "too_old",
+        ..PLAIN
+    },
+    Configuration {
         name: "lockdown_integrity",
         command_line: "lockdown=integrity",
         ..PLAIN

@@ -1,6 +1,6 @@
 //! Files.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, path::Path};
 
 use ioprof_ebpf::abi::file::{FileStats, SIZES};
 
@@ -29,75 +29,50 @@ pub fn files(snapshot: &Snapshot, workload: u32) -> Option<Files> {
 }
 
 fn seen(snapshot: &Snapshot, workload: u32) -> Files {
-    let own = snapshot.files.iter();
     let known = Known::of(snapshot);
-    let mut others = known.counts(&FileStats::default());
-    let mut rows = BTreeMap::<_, Row>::new();
-    for (at, file) in (0_usize..).zip(own.filter(|file| file.key.workload == workload)) {
-        if file.key.inode == 0 && !file.key.is_class() {
-            others.add(&known.counts(&file.stats));
-            continue;
-        }
-        // A file that is deleted and made again has the path of the one before, and is one to the user.
-        let apart = (file.path.is_none() && !file.key.is_class()).then_some(at);
-        let key = (kind(file.stats.mode as u32), file.path.clone(), apart);
-        rows.entry(key).or_default().add(file, &known);
-    }
-    let mut rows: Vec<(bool, File)> = rows
-        .into_iter()
-        .map(|((kind, path, _), row)| {
-            let path = path.map(text::of);
-            (is_class(kind), row.file(kind, path))
-        })
-        .filter(|(_, file)| !file.counts.is_nothing())
+    let own = snapshot.files.iter();
+    let (without_row, mut own): (Vec<_>, Vec<_>) = own
+        .filter(|file| file.key.workload == workload)
+        .partition(|file| file.key.inode == 0 && !file.key.is_class());
+    own.sort_by_key(|file| identity(file));
+    // There may be tens of thousands, of which few are told: none is copied before that is known.
+    let mut rows: Vec<(bool, &[&kernel::File])> = own
+        .chunk_by(|one, next| is_same(one, next))
+        .map(|same| (is_class(kind(same[0])), same))
+        .filter(|(_, same)| !known.sum(same).is_nothing())
         .collect();
     for value in CRITERIA {
-        rows.sort_by_key(|(_, file)| Reverse(value(&file.counts)));
+        rows.sort_by_cached_key(|(_, same)| Reverse(value(&known.sum(same))));
         for (is_told, _) in rows.iter_mut().take(TOP) {
             *is_told = true;
         }
     }
-    let (top, rest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(is_told, _)| *is_told);
-    for (_, file) in &rest {
-        others.add(&file.counts);
+    let mut other_counts = known.sum(&without_row);
+    let (mut top, mut others) = (Vec::new(), 0);
+    for (is_told, same) in rows {
+        if is_told {
+            top.push(known.file(same));
+        } else {
+            other_counts.add(&known.sum(same));
+            others += 1;
+        }
     }
-    let mut top: Vec<File> = top.into_iter().map(|(_, file)| file).collect();
     top.sort_by_key(|file| Reverse(CRITERIA.map(|value| value(&file.counts))));
     Files {
         top,
-        others: rest.len() as u64,
-        other_counts: others,
+        others,
+        other_counts,
     }
 }
 
-/// One file, of however many inodes.
-#[derive(Default)]
-struct Row {
-    counts: FileCounts,
-    sizes: [u64; SIZES],
-    is_current: bool,
+/// What tells files apart for the user, by which those that are the same come to stand together.
+fn identity(file: &kernel::File) -> (FileKind, Option<&Path>) {
+    (kind(file), file.path.as_deref())
 }
 
-impl Row {
-    fn add(&mut self, file: &kernel::File, known: &Known) {
-        self.counts.add(&known.counts(&file.stats));
-        self.is_current |= file.is_current;
-        for (sum, one) in self.sizes.iter_mut().zip(file.stats.calls.sizes) {
-            *sum += u64::from(one);
-        }
-    }
-
-    fn file(self, kind: FileKind, path: Option<String>) -> File {
-        let most = (0..SIZES).rev().max_by_key(|class| self.sizes[*class]);
-        let most = most.filter(|class| self.sizes[*class] > 0);
-        File {
-            path,
-            path_is_current: self.is_current,
-            kind,
-            counts: self.counts,
-            typical_size_bytes: most.map(|class| if class == 0 { 0 } else { 512 << class }),
-        }
-    }
+/// Whether two inodes are one file to the user: one that is deleted and made again has the path of the one before.
+fn is_same(one: &kernel::File, other: &kernel::File) -> bool {
+    identity(one) == identity(other) && (one.path.is_some() || one.key.is_class())
 }
 
 /// Whether all of a kind are one row.
@@ -106,8 +81,8 @@ const fn is_class(kind: FileKind) -> bool {
 }
 
 /// The type in `i_mode`, see inode(7).
-const fn kind(mode: u32) -> FileKind {
-    match (mode >> 12) & 0xf {
+const fn kind(file: &kernel::File) -> FileKind {
+    match (file.stats.mode >> 12) & 0xf {
         0o1 => FileKind::Pipes,
         0o2 => FileKind::CharacterDevices,
         0o4 => FileKind::Directories,
@@ -135,6 +110,33 @@ impl Known {
             faults,
             dirtying: faults && snapshot.has(Need::DirtyingFaults),
         }
+    }
+
+    /// One file, of however many inodes, of which there is at least one.
+    fn file(&self, same: &[&kernel::File]) -> File {
+        let mut sizes = [0_u64; SIZES];
+        for file in same {
+            for (sum, one) in sizes.iter_mut().zip(file.stats.calls.sizes) {
+                *sum += u64::from(one);
+            }
+        }
+        let most = (0..SIZES).rev().max_by_key(|class| sizes[*class]);
+        let most = most.filter(|class| sizes[*class] > 0);
+        File {
+            path: same[0].path.clone().map(text::of),
+            path_is_current: same.iter().any(|file| file.is_current),
+            kind: kind(same[0]),
+            counts: self.sum(same),
+            typical_size_bytes: most.map(|class| if class == 0 { 0 } else { 512 << class }),
+        }
+    }
+
+    fn sum(&self, files: &[&kernel::File]) -> FileCounts {
+        let mut sum = self.counts(&FileStats::default());
+        for file in files {
+            sum.add(&self.counts(&file.stats));
+        }
+        sum
     }
 
     fn counts(&self, stats: &FileStats) -> FileCounts {

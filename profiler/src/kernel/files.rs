@@ -16,7 +16,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     attendant::Attendant,
-    maps::{FILES, array, entries, per_cpu_array, refused},
+    maps::{FILES, array, hash, per_cpu_array, refused},
     mounts::Mounts,
 };
 use crate::error::Error;
@@ -39,42 +39,43 @@ pub fn read(ebpf: &Ebpf, attendant: Option<&Attendant>) -> Result<Vec<File>, Err
     const PATHS: &str = "PATHS";
     let paths = array::<Path>(ebpf, PATHS)?;
     let mounts = Mounts::now();
-    let mut rows = entries::<FileKey, FileStats>(ebpf, FILES)?;
-    add_kept(ebpf, &mut rows)?;
-    rows.into_iter()
-        .map(|(key, stats)| {
-            let mut file = File {
-                key,
-                stats,
-                path: None,
-                is_current: false,
-            };
-            // A number past the end was handed out when no room was left.
-            if (1..u64::from(paths.len())).contains(&stats.path) {
-                let kept = paths.get(&(stats.path as u32), 0).map_err(refused(PATHS))?;
-                file.path = path(&kept, key.device, &mounts);
-                file.is_current = kept.flags & Path::DELETED == 0
-                    && file
-                        .path
-                        .as_ref()
-                        .is_some_and(|path| leads_to(path, &key, attendant));
-            }
-            Ok(file)
-        })
-        .collect()
+    let mut files = Vec::new();
+    // One by one: there may be tens of thousands.
+    for row in hash::<FileKey, FileStats>(ebpf, FILES)?.iter() {
+        let (key, stats) = row.map_err(refused(FILES))?;
+        let mut file = File {
+            key,
+            stats,
+            path: None,
+            is_current: false,
+        };
+        // A number past the end was handed out when no room was left.
+        if (1..u64::from(paths.len())).contains(&stats.path) {
+            let kept = paths.get(&(stats.path as u32), 0).map_err(refused(PATHS))?;
+            file.path = path(&kept, key.device, &mounts);
+            file.is_current = kept.flags & Path::DELETED == 0
+                && file
+                    .path
+                    .as_ref()
+                    .is_some_and(|path| leads_to(path, &key, attendant));
+        }
+        files.push(file);
+    }
+    add_kept(ebpf, &mut files)?;
+    Ok(files)
 }
 
 /// Adds what io_uring's requests did to the file that each CPU still keeps.
-fn add_kept(ebpf: &Ebpf, rows: &mut [(FileKey, FileStats)]) -> Result<(), Error> {
+fn add_kept(ebpf: &Ebpf, files: &mut [File]) -> Result<(), Error> {
     const MAP: &str = "URING_FILE";
     let kept = per_cpu_array::<OpenFile>(ebpf, MAP)?;
     for open in kept.get(&0, 0).map_err(refused(MAP))?.iter() {
         let others = FileKey::others(open.key.workload);
         let row = [open.key, others]
             .into_iter()
-            .find_map(|wanted| rows.iter().position(|(key, _)| *key == wanted));
+            .find_map(|wanted| files.iter().position(|file| file.key == wanted));
         if let Some(row) = row {
-            rows[row].1.calls.add(&open.calls);
+            files[row].stats.calls.add(&open.calls);
         }
     }
     Ok(())
@@ -106,6 +107,7 @@ fn path(kept: &Path, device: u32, mounts: &Mounts) -> Option<PathBuf> {
         () => PathBuf::from("/"),
     };
     path.extend(names.iter().map(|name| OsStr::from_bytes(name)));
+    path.shrink_to_fit();
     Some(path)
 }
 

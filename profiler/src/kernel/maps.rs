@@ -319,9 +319,18 @@ pub fn per_cpu_array<'a, V: Pod>(
     map(ebpf, name)?.try_into().map_err(refused(name))
 }
 
+/// A hash table of the object.
+pub fn hash<'a, K: Pod, V: Pod>(
+    ebpf: &'a Ebpf,
+    name: &'static str,
+) -> Result<HashMap<&'a MapData, K, V>, Error> {
+    map(ebpf, name)?.try_into().map_err(refused(name))
+}
+
+/// All that is in it.
 pub fn entries<K: Pod, V: Pod>(ebpf: &Ebpf, name: &'static str) -> Result<Vec<(K, V)>, Error> {
-    let map: HashMap<_, K, V> = map(ebpf, name)?.try_into().map_err(refused(name))?;
-    map.iter().collect::<Result<_, _>>().map_err(refused(name))
+    let all = hash(ebpf, name)?.iter().collect::<Result<_, _>>();
+    all.map_err(refused(name))
 }
 
 /// The error of a map that cannot be used.

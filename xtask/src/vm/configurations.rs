@@ -55,9 +55,9 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     },
     Configuration {
         name: "known_latency",
-        before: "modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 completion_nsec=50000000 \
+        before: "modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 completion_nsec=250000000 \
             submit_queues=2 hw_queue_depth=64 gb=1\n\
-            modprobe scsi_debug delay=0 ndelay=50000000 dev_size_mb=64 submit_queues=2\n\
+            modprobe scsi_debug delay=0 ndelay=250000000 dev_size_mb=64 submit_queues=2\n\
             modprobe sd_mod",
         ..PLAIN
     },

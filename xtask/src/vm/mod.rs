@@ -92,7 +92,10 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
                 let (tests, arguments) = if is_plain(configuration) {
                     (&built.ioprof_tests, quoted(&args.arguments))
                 } else {
-                    let name = format!("--ignored --nocapture --test-threads=1 {}::", configuration.name);
+                    let name = format!(
+                        "--ignored --nocapture --test-threads=1 {}::",
+                        configuration.name
+                    );
                     (&built.vm_tests, name)
                 };
                 guests.push_back(Guest {

@@ -333,8 +333,13 @@ mod stacked_devices {
                 let device = block["device"].as_str().unwrap_or_default();
                 device == below.name() || device.starts_with("dm-")
             };
-            let rows: Vec<_> = items(&report.workload(0)["block"])
+            let of_stack: Vec<_> = items(&report.workload(0)["block"])
                 .filter(is_of_stack)
+                .collect();
+            let last = of_stack.iter().filter(|block| block["passed_on"] == false);
+            assert_eq!(last.count(), 1, "{kind}: counted twice");
+            let rows: Vec<_> = of_stack
+                .iter()
                 .map(|block| (number(&block["requests"]), number(&block["bytes"])))
                 .collect();
             // Above a linear device there are no requests of its own. Those of a multipath one are made anew

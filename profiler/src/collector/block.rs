@@ -30,8 +30,14 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
             queue: histogram(Unit::Ns, &requests.stats.queue, &requests.queue),
             service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
             size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
+            passed_on: false,
         })
         .collect();
+    let used: BTreeSet<String> = blocks.iter().map(|block| block.device.clone()).collect();
+    for block in &mut blocks {
+        let below = context.made_of(&block.device);
+        block.passed_on = below.iter().any(|device| used.contains(device));
+    }
     blocks.sort_by(|a, b| {
         (&a.device, a.origin, a.operation).cmp(&(&b.device, b.origin, b.operation))
     });

@@ -119,7 +119,9 @@ fn workload_checks<'a>(
             };
             let requested = |operation| -> Option<u64> {
                 let block = workload.block.as_ref()?;
-                let own = block.iter().filter(|block| block.operation == operation);
+                let own = block
+                    .iter()
+                    .filter(|block| block.operation == operation && !block.passed_on);
                 Some(own.map(|block| block.bytes).sum())
             };
             let check = |what, counted: Option<u64>, kernel| {

@@ -27,7 +27,8 @@ pub fn writeback(
     let written = |origin: Origin| -> u64 {
         block
             .iter()
-            .filter(|row| row.operation == BlockOperation::Write && row.origin == origin)
+            .filter(|row| row.operation == BlockOperation::Write && !row.passed_on)
+            .filter(|row| row.origin == origin)
             .map(|row| row.bytes)
             .sum()
     };

@@ -48,13 +48,13 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             ends.push(descriptor);
         }
         let began = Instant::now();
-        report::say_ready(&pids);
         let max_rss = || {
             pids.iter()
                 .map(|pid| proc::max_rss_bytes(*pid))
                 .collect::<Vec<_>>()
         };
         let before_end = max_rss();
+        report::say_ready(&pids);
         tokio::select! {
             ended = ended(ends, &mut measurement) => ended?,
             () = time_over(attach.duration) => {}

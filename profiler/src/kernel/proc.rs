@@ -172,6 +172,11 @@ impl Devices {
         )
     }
 
+    /// The device of a name.
+    pub fn named(&self, name: &str) -> Option<&Device> {
+        self.0.iter().find(|device| device.name == name)
+    }
+
     /// The device of a number.
     pub fn find(&self, number: (u32, u32)) -> Option<&Device> {
         self.0.iter().find(|device| device.number == number)

@@ -292,6 +292,9 @@ pub struct Block {
     pub service: Histogram,
     /// Bytes of each.
     pub size: Histogram,
+    /// Whether they became requests of a device below, where the workload has them again: sums leave them out.
+    #[serde(default)]
+    pub passed_on: bool,
 }
 
 /// A device over the run, for everybody.

@@ -120,6 +120,7 @@ fn workload(workload: &mut Workload) {
             queue: _,
             service: _,
             size: _,
+            passed_on: _,
         } = requests;
         text(device);
     }

@@ -142,7 +142,9 @@ fn device_line(workload: &Workload) -> String {
         return "device  unknown: the probes for requests are missing, see the ledger".into();
     };
     let of = |operation| {
-        let own = block.iter().filter(|block| block.operation == operation);
+        let own = block
+            .iter()
+            .filter(|block| block.operation == operation && !block.passed_on);
         (
             sum(own.clone().map(|block| block.bytes)),
             sum(own.map(|block| block.requests)),

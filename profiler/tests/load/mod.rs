@@ -24,8 +24,12 @@ use crate::support::{
     report::{items, number},
 };
 
-/// The aim: ioprof's largest resident set, in bytes.
-const MOST_RESIDENT: u64 = 40_000_000;
+/// The aim: ioprof's largest resident set, in bytes. The program itself is 7 MB larger where it was not optimised.
+const MOST_RESIDENT: u64 = if cfg!(debug_assertions) {
+    47_000_000
+} else {
+    40_000_000
+};
 
 /// How often ioprof's memory is looked at.
 const WATCHED_EACH: Duration = Duration::from_millis(20);

@@ -172,7 +172,8 @@ fn assert_table_of_files(report: &Report, files: u64) {
         .filter_map(Value::as_str)
         .collect();
     if files < ROWS_OF_FILES {
-        assert_eq!(rows, files);
+        // The program's own file has one where its pages were faulted in.
+        assert!((files..=files + 1).contains(&rows), "{rows}");
         assert!(messages.is_empty(), "{messages:?}");
     } else {
         // Pipes take a row, too.

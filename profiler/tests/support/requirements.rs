@@ -47,7 +47,8 @@ pub fn attempts() -> u32 {
     if is_emulated() { 5 } else { 1 }
 }
 
-fn is_emulated() -> bool {
+/// Whether this is a machine of `cargo xtask vm`.
+pub fn is_emulated() -> bool {
     std::env::var_os("IOPROF_IN_VM").is_some()
 }
 

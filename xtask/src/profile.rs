@@ -57,16 +57,42 @@ pub fn build(workspace: &Workspace) -> Result<PathBuf> {
     })
 }
 
-/// The binary named in cargo's messages.
-fn executable(messages: &str) -> Option<PathBuf> {
+/// An executable that cargo has built.
+pub struct Built {
+    /// Where it is.
+    pub executable: PathBuf,
+    /// Its name in the manifest.
+    pub name: String,
+    /// Whether it runs tests.
+    pub is_test: bool,
+}
+
+/// The executables named in cargo's messages.
+pub fn executables(messages: &str) -> impl Iterator<Item = Built> {
     #[derive(serde::Deserialize)]
     struct Message {
         executable: Option<PathBuf>,
+        #[serde(default)]
+        target: Target,
     }
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
-        .next_back()
+    #[derive(Default, serde::Deserialize)]
+    struct Target {
+        name: String,
+        kind: Vec<String>,
+    }
+    messages.lines().filter_map(|line| {
+        let message: Message = serde_json::from_str(line).ok()?;
+        Some(Built {
+            executable: message.executable?,
+            is_test: message.target.kind.iter().any(|kind| kind == "test"),
+            name: message.target.name,
+        })
+    })
+}
+
+/// The last of them.
+fn executable(messages: &str) -> Option<PathBuf> {
+    Some(executables(messages).last()?.executable)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -35,6 +36,14 @@ impl Workspace {
     pub fn tools(&self) -> PathBuf {
         self.join("target/tools")
     }
+}
+
+/// Makes a folder, with nothing in it where there was one before.
+pub fn make_empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(Error::file("remove", folder))?;
+    }
+    fs::create_dir_all(folder).map_err(Error::file("create", folder))
 }
 
 /// The cargo that runs this task.

@@ -15,12 +15,17 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
     if !snapshot.has(Need::Block) {
         return None;
     }
-    let mut blocks: Vec<_> = snapshot
+    let own: Vec<_> = snapshot
         .requests
         .iter()
         .filter(|requests| requests.key.workload == workload && is_used(requests))
+        .collect();
+    let device = |requests: &Requests| context.device(device_number(requests.key.device));
+    let used: BTreeSet<String> = own.iter().map(|requests| device(requests)).collect();
+    let mut blocks: Vec<_> = own
+        .into_iter()
         .map(|requests| Block {
-            device: context.device(device_number(requests.key.device)),
+            device: device(requests),
             operation: operation(requests.key.operation),
             origin: origin(requests.key.origin),
             requests: requests.stats.requests(),
@@ -30,14 +35,13 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
             queue: histogram(Unit::Ns, &requests.stats.queue, &requests.queue),
             service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
             size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
-            passed_on: false,
+            passed_on: context
+                .stack(device_number(requests.key.device))
+                .slaves
+                .iter()
+                .any(|below| used.contains(below)),
         })
         .collect();
-    let used: BTreeSet<String> = blocks.iter().map(|block| block.device.clone()).collect();
-    for block in &mut blocks {
-        let below = context.made_of(&block.device);
-        block.passed_on = below.iter().any(|device| used.contains(device));
-    }
     blocks.sort_by(|a, b| {
         (&a.device, a.origin, a.operation).cmp(&(&b.device, b.origin, b.operation))
     });

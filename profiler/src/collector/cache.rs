@@ -60,10 +60,9 @@ pub fn cache(
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
 fn amplification(block: Option<&[Block]>, asked: Option<u64>) -> Option<f64> {
     let asked = asked.filter(|bytes| *bytes > 0)?;
-    let reads = block?
-        .iter()
-        .filter(|row| row.operation == BlockOperation::Read && !row.passed_on);
-    let read: u64 = reads.map(|row| row.bytes).sum();
+    let read: u64 = Block::once(block?, BlockOperation::Read)
+        .map(|row| row.bytes)
+        .sum();
     Some(read as f64 / asked as f64)
 }
 

@@ -123,7 +123,7 @@ impl Known {
         let most = (0..SIZES).rev().max_by_key(|class| sizes[*class]);
         let most = most.filter(|class| sizes[*class] > 0);
         File {
-            path: same[0].path.clone().map(text::of),
+            path: same[0].path.as_ref().map(text::of),
             path_is_current: same.iter().any(|file| file.is_current),
             kind: kind(same[0]),
             counts: self.sum(same),

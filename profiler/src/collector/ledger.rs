@@ -119,10 +119,7 @@ fn workload_checks<'a>(
             };
             let requested = |operation| -> Option<u64> {
                 let block = workload.block.as_ref()?;
-                let own = block
-                    .iter()
-                    .filter(|block| block.operation == operation && !block.passed_on);
-                Some(own.map(|block| block.bytes).sum())
+                Some(Block::once(block, operation).map(|block| block.bytes).sum())
             };
             let check = |what, counted: Option<u64>, kernel| {
                 counted.map(|counted| Check {

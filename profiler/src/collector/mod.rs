@@ -66,13 +66,6 @@ impl Context<'_> {
         found.map_or_else(Stack::default, |device| device.stack.clone())
     }
 
-    /// The devices that one of this name is made of.
-    fn made_of(&self, name: &str) -> &[String] {
-        let devices = [self.after, self.before].into_iter();
-        let mut named = devices.filter_map(|devices| devices.named(name));
-        named.next().map_or(&[], |device| &device.stack.slaves)
-    }
-
     fn found(&self, number: (u32, u32)) -> Option<&Device> {
         [self.after, self.before]
             .into_iter()

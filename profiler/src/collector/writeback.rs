@@ -25,9 +25,7 @@ pub fn writeback(
         .map(|file| file.stats.dirtied_bytes)
         .sum();
     let written = |origin: Origin| -> u64 {
-        block
-            .iter()
-            .filter(|row| row.operation == BlockOperation::Write && !row.passed_on)
+        Block::once(block, BlockOperation::Write)
             .filter(|row| row.origin == origin)
             .map(|row| row.bytes)
             .sum()

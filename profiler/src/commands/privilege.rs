@@ -1,26 +1,19 @@
 //! Giving up privileges once the probes are attached.
 
-use std::{
-    collections::HashSet,
-    fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
-    path::Path,
-};
+use std::{collections::HashSet, path::Path};
 
-use caps::{CapSet, Capability, errors::CapsError};
+use caps::Capability;
 use nix::{
     fcntl::{AT_FDCWD, AtFlags},
+    sys::stat::{lstat, stat},
     unistd::{AccessFlags, faccessat, geteuid},
 };
 
-use super::{destination::Destination, user::User};
+use super::{destination::Destination, place::is_sticky, user::User};
 use crate::{
     error::Error,
     kernel::{Session, privileges},
 };
-
-/// The bit of a folder in which only their owners replace files.
-const STICKY: u32 = 0o1000;
 
 /// Keeps only what reading the maps and putting the report into its place takes, mostly nothing: under sudo
 /// this becomes a process of who called it, elsewhere it stays root's without any capability.
@@ -41,10 +34,7 @@ pub fn give_up(session: &mut Session, report: &Destination) -> Result<(), Error>
         nix::sys::prctl::set_keepcaps(true).map_err(|error| refused()(error.into()))?;
         caller.become_for_good().map_err(refused())?;
     }
-    let cannot_clear = |error: CapsError| std::io::Error::other(error.to_string());
-    caps::clear(None, CapSet::Effective)
-        .map_err(cannot_clear)
-        .map_err(refused())?;
+    privileges::use_none().map_err(refused())?;
     let mut kept = HashSet::new();
     if !session.can_be_read() {
         kept.insert(Capability::CAP_BPF);
@@ -65,12 +55,12 @@ fn may_be_put((file, place): (&Path, &Path)) -> bool {
     if faccessat(AT_FDCWD, folder, may, AtFlags::AT_EACCESS).is_err() {
         return false;
     }
-    let Ok(folder) = fs::metadata(folder) else {
+    let Ok(folder) = stat(folder) else {
         return false;
     };
     let me = geteuid().as_raw();
-    let is_ours = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.uid() == me);
-    folder.permissions().mode() & STICKY == 0
-        || folder.uid() == me
+    let is_ours = |path: &Path| lstat(path).is_ok_and(|found| found.st_uid == me);
+    !is_sticky(&folder)
+        || folder.st_uid == me
         || (is_ours(file) && (is_ours(place) || !place.exists()))
 }

@@ -53,7 +53,6 @@ pub fn can_load() -> bool {
 ///
 /// The kernel's reason.
 pub fn keep(kept: &HashSet<Capability>) -> io::Result<()> {
-    let refused = |error: CapsError| io::Error::other(error.to_string());
     let permitted = caps::read(None, CapSet::Permitted).map_err(refused)?;
     let kept = kept.intersection(&permitted).copied().collect();
     nix::sys::prctl::set_no_new_privs()?;
@@ -65,6 +64,19 @@ pub fn keep(kept: &HashSet<Capability>) -> io::Result<()> {
         caps::clear(None, set).map_err(refused)?;
     }
     Ok(())
+}
+
+/// Makes no use of any capability, for this thread, without giving them up.
+///
+/// # Errors
+///
+/// The kernel's reason.
+pub fn use_none() -> io::Result<()> {
+    caps::clear(None, CapSet::Effective).map_err(refused)
+}
+
+fn refused(error: CapsError) -> io::Error {
+    io::Error::other(error.to_string())
 }
 
 #[cfg(test)]

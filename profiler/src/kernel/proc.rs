@@ -141,6 +141,9 @@ impl DeviceStat {
     }
 }
 
+/// Where the kernel shows its devices.
+const DEVICES: &str = "/sys/block";
+
 /// The devices of this machine at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Devices(Vec<Device>);
@@ -154,14 +157,14 @@ pub struct Device {
     pub number: (u32, u32),
     /// What the kernel has counted.
     pub stat: DeviceStat,
-    /// What is above it and below.
+    /// What is above it and below, once [`Devices::see_stacks`] has looked.
     pub stack: Stack,
 }
 
 impl Devices {
     /// Those of `/sys/block`; none where it is not mounted.
     pub fn now() -> Self {
-        let Ok(entries) = fs::read_dir("/sys/block") else {
+        let Ok(entries) = fs::read_dir(DEVICES) else {
             return Self::default();
         };
         Self(
@@ -172,9 +175,11 @@ impl Devices {
         )
     }
 
-    /// The device of a name.
-    pub fn named(&self, name: &str) -> Option<&Device> {
-        self.0.iter().find(|device| device.name == name)
+    /// Looks at what is above each and below: apart from what the kernel has counted, which is of one moment.
+    pub fn see_stacks(&mut self) {
+        for device in &mut self.0 {
+            device.stack = Stack::of(&Path::new(DEVICES).join(&device.name));
+        }
     }
 
     /// The device of a number.
@@ -190,7 +195,7 @@ fn device(path: &Path) -> Option<Device> {
         name: text::of(path.file_name()?),
         number: (major.parse().ok()?, minor.parse().ok()?),
         stat: DeviceStat::parse(&fs::read_to_string(path.join("stat")).ok()?)?,
-        stack: Stack::of(path),
+        stack: Stack::default(),
     })
 }
 

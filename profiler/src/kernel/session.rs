@@ -126,6 +126,7 @@ impl Session {
             before = Devices::now();
             began = Instant::now();
         })?;
+        before.see_stacks();
         let knows_files = types.may_read;
         drop((types, btf));
         give_back_memory();
@@ -245,8 +246,9 @@ impl Session {
             });
         }
         let duration_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let after = Devices::now();
+        let mut after = Devices::now();
         let at_once = requests::read_at_once(&self.ebpf)?;
+        after.see_stacks();
         // The living once more, with what the kernel has counted for them by now.
         tasks::account_living(&mut self.ebpf)?;
         probes::detach(

@@ -297,6 +297,14 @@ pub struct Block {
     pub passed_on: bool,
 }
 
+impl Block {
+    /// The rows of one operation, each request in one of them alone.
+    pub fn once(rows: &[Self], operation: BlockOperation) -> impl Iterator<Item = &Self> + Clone {
+        rows.iter()
+            .filter(move |row| row.operation == operation && !row.passed_on)
+    }
+}
+
 /// A device over the run, for everybody.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {

@@ -4,7 +4,6 @@ mod contents;
 mod third_party;
 mod verify;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::process;
 use crate::profile;
 use crate::tools;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, make_empty};
 
 /// What makes the package.
 const MAKER: &str = "cargo-deb";
@@ -25,10 +24,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     }
     let program = profile::build(workspace)?;
     let folder = workspace.join("target/package");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;
-    }
-    fs::create_dir_all(&folder).map_err(Error::file("create", &folder))?;
+    make_empty(&folder)?;
     let time = commit_time(workspace)?;
     contents::make(workspace, &program, &folder, time)?;
     let package = make(workspace, &program, &folder, time)?;

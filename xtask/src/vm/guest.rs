@@ -9,7 +9,7 @@ use super::initramfs;
 use super::kernels::Kernel;
 use super::qemu::{Disk, Machine, Outcome};
 use crate::error::{Error, Result};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, make_empty};
 
 /// How many of the console's last lines are shown where the tests had no last word.
 const CONSOLE_LINES: usize = 60;
@@ -50,12 +50,8 @@ impl Guest<'_> {
             .join("guests")
             .join(self.name().replace(' ', "-"));
         let logs = self.logs();
-        for folder in [&own, &logs] {
-            if folder.exists() {
-                fs::remove_dir_all(folder).map_err(Error::file("remove", folder))?;
-            }
-            fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-        }
+        make_empty(&own)?;
+        make_empty(&logs)?;
         let (archive, disk) = (own.join("initramfs"), own.join("disk"));
         initramfs::write(self.kernel, self.busybox, &own, &archive)?;
         let payload = Payload {

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use super::initramfs::{copy_executable, make_executable};
 use super::kernels::Kernel;
+use super::quote;
 use crate::error::{Error, Result};
 use crate::process;
 use crate::workspace::Workspace;
@@ -130,10 +131,10 @@ pub fn write(
     tree.text(
         "vm/environment",
         &format!(
-            "export GUEST_SECONDS={} TEST_FOLDER='{}' TEST_ARGUMENTS='{}'\n",
+            "export GUEST_SECONDS={} TEST_FOLDER={} TEST_ARGUMENTS={}\n",
             payload.seconds,
-            workspace.join("profiler").display(),
-            payload.arguments.replace('\'', "'\\''"),
+            quote(&workspace.join("profiler").to_string_lossy()),
+            quote(payload.arguments),
         ),
     )?;
     tree.modules(kernel)?;

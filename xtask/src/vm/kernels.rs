@@ -8,6 +8,7 @@ use std::str::FromStr;
 use super::vmlinux;
 use crate::error::{Error, Result};
 use crate::process;
+use crate::workspace::make_empty;
 
 /// Which archives are looked into: 5.10 in the first, 6.1 and 6.12 in the next two, later ones in the last.
 const SUITES: &[&str] = &[
@@ -119,11 +120,9 @@ impl Kernel {
     }
 
     fn unpack(&self, archive: &Archive) -> Result<()> {
-        if self.folder.exists() {
-            fs::remove_dir_all(&self.folder).map_err(Error::file("remove", &self.folder))?;
-        }
+        make_empty(&self.folder)?;
         let tree = self.folder.join("unpacked");
-        fs::create_dir_all(&tree).map_err(Error::file("create", &tree))?;
+        fs::create_dir(&tree).map_err(Error::file("create", &tree))?;
         let escaped = self.release.replace('.', "\\.").replace('+', "\\+");
         // Since 6.19 the image is in packages of its own.
         let parts = archive.search(&format!("^linux-(base|binary|modules)-{escaped}$"))?;

@@ -21,6 +21,7 @@ use self::kernels::{Archive, Kernel, Series};
 use self::qemu::{Disk, Outcome};
 use crate::error::{Error, Result};
 use crate::process;
+use crate::profile;
 use crate::workspace::{Workspace, cargo};
 
 /// The tests that only a machine of its own can run.
@@ -76,27 +77,26 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         .map(|series| Kernel::fetch(&archive, series))
         .collect::<Result<Vec<_>>>()?;
     let is_plain = |configuration: &Configuration| *configuration == configurations::PLAIN;
-    let plain = args.configurations.iter().any(is_plain);
-    let built = Built {
-        ioprof_tests: if plain {
-            build(workspace, &args.tests)?.0
-        } else {
-            Vec::new()
-        },
-        ..Built::of_vm_tests(workspace)?
-    };
+    let mut wanted = Vec::new();
+    if args.configurations.iter().any(is_plain) {
+        wanted.extend(args.tests.iter().map(String::as_str));
+    }
+    if !args.configurations.iter().all(is_plain) {
+        wanted.push(VM_TESTS);
+    }
+    let built = build(workspace, &wanted)?;
     let mut guests = VecDeque::new();
     for kernel in &kernels {
         for disk in &args.disks {
             for configuration in &args.configurations {
                 let (tests, arguments) = if is_plain(configuration) {
-                    (&built.ioprof_tests, quoted(&args.arguments))
+                    (&built.plain, quoted(&args.arguments))
                 } else {
                     let name = format!(
                         "--ignored --nocapture --test-threads=1 {}::",
                         configuration.name
                     );
-                    (&built.vm_tests, name)
+                    (&built.own, name)
                 };
                 guests.push_back(Guest {
                     workspace,
@@ -169,68 +169,47 @@ fn boot_all(guests: VecDeque<Guest<'_>>) -> Result<Vec<Row>> {
 fn quoted(words: &[OsString]) -> String {
     let words: Vec<_> = words
         .iter()
-        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")))
+        .map(|word| quote(&word.to_string_lossy()))
         .collect();
     words.join(" ")
 }
 
+/// A word as a shell reads it.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// What was built for the guests.
 struct Built {
-    ioprof_tests: Vec<PathBuf>,
-    vm_tests: Vec<PathBuf>,
+    /// The tests that run on a plain machine.
+    plain: Vec<PathBuf>,
+    /// Those that take a machine of their own.
+    own: Vec<PathBuf>,
     ioprof: PathBuf,
 }
 
-impl Built {
-    fn of_vm_tests(workspace: &Workspace) -> Result<Self> {
-        let (vm_tests, ioprof) = build(workspace, &[VM_TESTS.to_owned()])?;
-        Ok(Self {
-            ioprof_tests: Vec::new(),
-            vm_tests,
-            ioprof,
-        })
-    }
-}
-
-/// What cargo says of an executable.
-#[derive(serde::Deserialize)]
-struct Artifact {
-    executable: Option<PathBuf>,
-    target: Target,
-}
-
-#[derive(serde::Deserialize)]
-struct Target {
-    name: String,
-    kind: Vec<String>,
-}
-
-/// Builds files of tests and ioprof, and says where they are.
-fn build(workspace: &Workspace, tests: &[String]) -> Result<(Vec<PathBuf>, PathBuf)> {
+/// Builds files of tests and ioprof.
+fn build(workspace: &Workspace, wanted: &[&str]) -> Result<Built> {
     let mut build = Command::new(cargo());
     build
         .current_dir(workspace.root())
         .args(["test", "--no-run", "--package", "ioprof"])
         .arg("--message-format=json-render-diagnostics");
-    for test in tests {
+    for test in wanted {
         build.args(["--test", test]);
     }
     let messages = process::output(&mut build)?;
-    let (mut tests, mut ioprof) = (Vec::new(), None);
-    for artifact in messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
-    {
-        let Some(executable) = artifact.executable else {
-            continue;
-        };
-        if artifact.target.kind.iter().any(|kind| kind == "test") {
-            tests.push(executable);
-        } else if artifact.target.name == "ioprof" {
-            ioprof = Some(executable);
-        }
-    }
+    let (tests, others): (Vec<_>, Vec<_>) =
+        profile::executables(&messages).partition(|built| built.is_test);
+    let ioprof = others.into_iter().find(|built| built.name == "ioprof");
     let ioprof =
         ioprof.ok_or_else(|| Error::malformed("`cargo test`'s output", "it names no `ioprof`"))?;
-    Ok((tests, ioprof))
+    let (own, plain): (Vec<_>, Vec<_>) =
+        tests.into_iter().partition(|built| built.name == VM_TESTS);
+    let paths = |built: Vec<profile::Built>| built.into_iter().map(|one| one.executable).collect();
+    Ok(Built {
+        plain: paths(plain),
+        own: paths(own),
+        ioprof: ioprof.executable,
+    })
 }

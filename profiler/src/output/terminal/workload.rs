@@ -142,9 +142,7 @@ fn device_line(workload: &Workload) -> String {
         return "device  unknown: the probes for requests are missing, see the ledger".into();
     };
     let of = |operation| {
-        let own = block
-            .iter()
-            .filter(|block| block.operation == operation && !block.passed_on);
+        let own = Block::once(block, operation);
         (
             sum(own.clone().map(|block| block.bytes)),
             sum(own.map(|block| block.requests)),

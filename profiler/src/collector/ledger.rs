@@ -7,7 +7,7 @@ use crate::{
     kernel::proc::DeviceStat,
     model::{
         ledger::{Check, CheckKind, Ledger},
-        report::{BlockOperation, Device, Origin, Workload},
+        report::{Block, BlockOperation, Device, Origin, Workload},
     },
 };
 

@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use ioprof::kernel::Floor;
+use ioprof::kernel::Baseline;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -88,7 +88,7 @@ enum How {
     /// Nothing is attached.
     Bare,
     /// The empty probes are.
-    Floor,
+    Baseline,
     /// The tool starts the loop, which stands behind these words.
     Starts(&'static [&'static str]),
     /// The tool is started beside it, and says with one of [`READY`] that it is attached.
@@ -104,7 +104,7 @@ fn tools() -> Vec<Tool> {
     };
     vec![
         tool("nothing", "true", CALLS, How::Bare),
-        tool(FLOOR, "true", CALLS, How::Floor),
+        tool(FLOOR, "true", CALLS, How::Baseline),
         tool(
             "ioprof, profiled",
             IOPROF,
@@ -184,8 +184,8 @@ impl Tool {
     fn measure(&self, path: &str) -> Result<f64> {
         match self.how {
             How::Bare => self.run_loop(&[], path),
-            How::Floor => {
-                let _floor = Floor::attach()?;
+            How::Baseline => {
+                let _floor = Baseline::attach()?;
                 self.run_loop(&[], path)
             }
             How::Starts(words) => self.run_loop(words, path),

@@ -105,7 +105,7 @@ fn full_sample() -> Value {
     workload["aio"]["operations"] = json!([operation]);
     workload["aio"]["submitted"] = json!(9);
     workload["self_checks"] = json!([{
-        "operation": "read", "said_calls": 1, "counted_calls": 2, "said_bytes": 0, "counted_bytes": 0,
+        "operation": "read", "reported_calls": 1, "counted_calls": 2, "reported_bytes": 0, "counted_bytes": 0,
     }]);
     let ledger = &mut report["ledger"];
     ledger["messages"] = json!(["said"]);

@@ -107,7 +107,7 @@ fn under_sudo_the_report_still_has_what_takes_more_than_the_callers_rights() {
     assert_named(&report, &file);
     let writeback = &report.workload(0)["writeback"];
     assert_eq!(number(&writeback["dirtied_bytes"]), 4 * 65536);
-    assert_eq!(number(&writeback["dirty_bytes_left"]), 0);
+    assert_eq!(number(&writeback["dirty_bytes_at_end"]), 0);
 }
 
 #[test]

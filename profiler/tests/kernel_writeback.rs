@@ -148,7 +148,7 @@ fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
         assert_eq!(written(other, &device, "writeback"), 0);
         assert_eq!(writeback(own, "dirtied_bytes"), 4 * MIB);
         assert_eq!(writeback(own, "written_bytes"), 4 * MIB);
-        assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+        assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
         assert!(after.written_bytes - before.written_bytes >= 4 * MIB);
         assert_owned(&report, &device);
     }
@@ -176,7 +176,7 @@ fn writers_in_turns_get_each_its_own_bytes() {
             assert_eq!(written(own, &device, "writeback"), bytes, "{file_system:?}");
             assert_eq!(written(own, &device, "thread"), 0);
             assert_eq!(writeback(own, "dirtied_bytes"), bytes);
-            assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+            assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
         }
         assert_owned(&report, &device);
         small.end();
@@ -207,7 +207,7 @@ fn writers_of_one_file_share_it_by_what_each_made_dirty() {
         for (process, bytes) in [(&small, 512 * KIB), (&large, 1536 * KIB)] {
             let own = of(&report, process);
             assert_eq!(written(own, &device, "writeback"), bytes, "{file_system:?}");
-            assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+            assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
         }
         let of_others: u64 = items(&report.device(device.name())["shares"])
             .filter(|share| share["workload"].is_null() && share["origin"].is_null())
@@ -264,7 +264,7 @@ fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
         let data = written(own, &device, "thread") + written(own, &device, "writeback");
         assert_eq!(data, MIB, "{file_system:?}: {:#}", own["block"]);
         assert_eq!(writeback(own, "dirtied_bytes"), MIB, "{file_system:?}");
-        assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+        assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
         assert!(device.stat().written_bytes > MIB);
         assert_owned(&report, &device);
         writer.end();
@@ -288,7 +288,7 @@ fn what_is_neither_written_nor_dropped_is_left() {
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
         let own = of(&report, &writer);
-        let left = number(writeback(own, "dirty_bytes_left"));
+        let left = number(writeback(own, "dirty_bytes_at_end"));
         assert_eq!(
             left + written(own, &device, "writeback"),
             MIB,
@@ -297,7 +297,7 @@ fn what_is_neither_written_nor_dropped_is_left() {
         assert!(left > 0, "nobody writes so soon what is not synced");
         let own = of(&report, &dropper);
         assert_eq!(writeback(own, "dirtied_bytes"), MIB, "{file_system:?}");
-        assert_eq!(writeback(own, "dirty_bytes_left"), 0, "{file_system:?}");
+        assert_eq!(writeback(own, "dirty_bytes_at_end"), 0, "{file_system:?}");
         assert!(number(writeback(own, "cancelled_bytes")) > 0, "{own:#}");
         writer.end();
         dropper.end();
@@ -354,7 +354,7 @@ fn pages_that_btrfs_compresses_are_the_workloads() {
     // A block for each 128 KiB of the same letter.
     assert_eq!(written(own, &device, "writeback"), 8 * 4 * KIB);
     assert_eq!(writeback(own, "dirtied_bytes"), MIB);
-    assert_eq!(writeback(own, "dirty_bytes_left"), 0);
+    assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
     assert_owned(&report, &device);
     writer.end();
 }

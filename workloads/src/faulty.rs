@@ -13,7 +13,7 @@ use crate::files::{Files, Kernel};
 
 /// How a transfer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub enum FaultOutcome {
     /// As the kernel does it.
     Well,
     /// Half of what was asked for.
@@ -26,7 +26,7 @@ pub enum Mood {
 #[derive(Debug, Default)]
 pub struct Faulty {
     /// The moods of successive transfers, over and over. Empty means well.
-    moods: Vec<Mood>,
+    moods: Vec<FaultOutcome>,
     /// Opening this file hangs until `release`.
     hangs: Option<PathBuf>,
     turn: AtomicUsize,
@@ -36,7 +36,7 @@ pub struct Faulty {
 
 impl Faulty {
     /// A kernel with these moods.
-    pub fn new(moods: Vec<Mood>) -> Self {
+    pub fn new(moods: Vec<FaultOutcome>) -> Self {
         Self {
             moods,
             ..Self::default()
@@ -61,9 +61,9 @@ impl Faulty {
     fn length(&self, length: usize) -> io::Result<usize> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         match self.moods.get(turn % self.moods.len().max(1)) {
-            None | Some(Mood::Well) => Ok(length),
-            Some(Mood::Short) => Ok(length.div_ceil(2)),
-            Some(Mood::Error(number)) => Err(io::Error::from_raw_os_error(*number)),
+            None | Some(FaultOutcome::Well) => Ok(length),
+            Some(FaultOutcome::Short) => Ok(length.div_ceil(2)),
+            Some(FaultOutcome::Error(number)) => Err(io::Error::from_raw_os_error(*number)),
         }
     }
 }

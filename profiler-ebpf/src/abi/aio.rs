@@ -1,6 +1,6 @@
 //! Asynchronous I/O by io_submit(2) and io_getevents(2), which libaio wraps.
 
-use super::{Totals, block::Depth, map_value, uring};
+use super::{Aggregate, block::Depth, io_uring as uring, map_value};
 
 /// How many opcodes are told apart; include/uapi/linux/aio_abi.h has nine.
 pub const OPCODES: u32 = 16;
@@ -49,7 +49,7 @@ pub struct AioStats {
     /// Operations whose completion was not seen, but whose control block was submitted again.
     pub unseen: u64,
     /// Operations completed, and nanoseconds from the call that submitted to the end of the one that reaped.
-    pub latency: Totals,
+    pub latency: Aggregate,
     /// The sum of the positive results.
     pub results: u64,
     /// Operations that completed with an error.

@@ -1,6 +1,6 @@
 //! Block requests: from the moment they are made, through issue, to completion.
 
-use super::{Totals, map_value};
+use super::{Aggregate, map_value};
 
 /// Key of the table that gives each (workload, device, operation, origin) its slot.
 #[repr(C)]
@@ -92,7 +92,7 @@ pub const MAX_DEPTHS: u32 = 2048;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestState {
     /// When it was made, in nanoseconds of the monotonic clock.
-    pub made_ns: u64,
+    pub queued_ns: u64,
     /// When it was last issued to the driver; 0 before.
     pub issued_ns: u64,
     /// Bytes completed so far.
@@ -100,11 +100,11 @@ pub struct RequestState {
     /// Bytes when issued, all merged bios included.
     pub size: u64,
     /// Those of them that are another workload's, which had its bio merged into this request.
-    pub foreign_bytes: u64,
+    pub other_owner_bytes: u64,
     /// Where its numbers go.
     pub slot: BlockSlot,
-    /// The workload that may wait for it, [`super::time::KERNEL`] where a thread of the kernel made it.
-    pub behind: u32,
+    /// The workload that may wait for it, [`super::off_cpu::KERNEL`] where a thread of the kernel made it.
+    pub waiting_workload: u32,
     /// Zero.
     pub padding: u32,
 }
@@ -119,7 +119,7 @@ pub struct MergedBio {
     /// Where they go.
     pub slot: BlockSlot,
     /// Further bytes of it, which their owners have been given already.
-    pub foreign_bytes: u64,
+    pub other_owner_bytes: u64,
 }
 map_value!(MergedBio, 32);
 
@@ -128,11 +128,11 @@ map_value!(MergedBio, 32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockStats {
     /// Requests completed, and their bytes, whoever the bios in them are from.
-    pub size: Totals,
+    pub size: Aggregate,
     /// Nanoseconds from made to issued.
-    pub queue: Totals,
+    pub queue: Aggregate,
     /// Nanoseconds from issued to completed; of a flush, from made to completed.
-    pub service: Totals,
+    pub service: Aggregate,
     /// Requests that failed.
     pub errors: u64,
     /// Bytes completed, without those of other workloads' bios.

@@ -4,7 +4,7 @@
 //! kernel counts a fault once, when it is over (`mm_account_fault` in mm/memory.c), however often it was
 //! retried; so the number is that of the same fault until then, and of no other after.
 
-use super::{Totals, map_value};
+use super::{Aggregate, map_value};
 
 /// The fault a task is in, or was in last.
 #[repr(C)]
@@ -36,7 +36,7 @@ map_value!(FaultState, 72);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultStats {
     /// Major faults, and nanoseconds from the exception to the kernel's counting of it.
-    pub major: Totals,
+    pub major: Aggregate,
     /// Those of them whose beginning was not seen: in none of the other counts of major faults.
     pub major_untimed: u64,
     /// Those that were taken inside a system call.

@@ -2,16 +2,16 @@
 
 pub mod aio;
 pub mod block;
-pub mod cache;
-pub mod dirty;
 pub mod fault;
 pub mod fields;
 pub mod file;
+pub mod io_uring;
 pub mod loss;
+pub mod off_cpu;
+pub mod page_cache;
 pub mod syscall;
 pub mod task;
-pub mod time;
-pub mod uring;
+pub mod writeback;
 
 /// How many workloads one run can tell apart; number 0 is everything that is in no workload.
 pub const MAX_WORKLOADS: u32 = 64;
@@ -31,7 +31,7 @@ pub(crate) use map_value;
 /// Count, sum and extremes of what also goes into a histogram, kept exactly.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct Aggregate {
     /// How many values.
     pub count: u64,
     /// Their sum.
@@ -42,7 +42,7 @@ pub struct Totals {
     pub max: u64,
 }
 
-impl Totals {
+impl Aggregate {
     /// Takes one value in.
     #[inline(always)]
     pub const fn add(&mut self, value: u64) {
@@ -80,12 +80,15 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
-    use super::Totals;
+    use super::Aggregate;
 
     #[test]
     fn merging_is_the_same_as_adding_everything_to_one() {
-        let (mut one, mut left, mut right) =
-            (Totals::default(), Totals::default(), Totals::default());
+        let (mut one, mut left, mut right) = (
+            Aggregate::default(),
+            Aggregate::default(),
+            Aggregate::default(),
+        );
         for value in [7, 3, 99, 0, 12] {
             one.add(value);
             if value % 2 == 0 {
@@ -96,14 +99,14 @@ mod tests {
             .add(value);
         }
         left.merge(&right);
-        left.merge(&Totals::default());
+        left.merge(&Aggregate::default());
         assert_eq!(left, one);
         assert_eq!((one.count, one.sum, one.min, one.max), (5, 121, 0, 99));
     }
 
     #[test]
     fn merging_into_nothing_keeps_the_minimum() {
-        let (mut empty, mut one) = (Totals::default(), Totals::default());
+        let (mut empty, mut one) = (Aggregate::default(), Aggregate::default());
         one.add(5);
         empty.merge(&one);
         assert_eq!(empty.min, 5);

@@ -1,6 +1,6 @@
 //! System calls: what is counted for each operation of each workload.
 
-use super::{MAX_WORKLOADS, Totals, map_value};
+use super::{Aggregate, MAX_WORKLOADS, map_value};
 
 /// How many operations a table can name; 0 is `other`, every call that has no name of its own.
 pub const MAX_OPERATIONS: u32 = 64;
@@ -80,9 +80,9 @@ pub const MAX_IOVECS: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallStats {
     /// Calls that returned, and nanoseconds from entry to exit.
-    pub latency: Totals,
+    pub latency: Aggregate,
     /// Requested bytes of the calls that move data.
-    pub size: Totals,
+    pub size: Aggregate,
     /// Bytes moved, from the results.
     pub bytes: u64,
     /// Calls that returned an error.
@@ -96,7 +96,7 @@ map_value!(CallStats, 88);
 /// Requested bytes that are still to be counted: calls in a row mostly ask for as many.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SameSizes {
+pub struct PendingSizes {
     /// The bytes.
     pub value: u64,
     /// The series of their histogram.
@@ -104,7 +104,7 @@ pub struct SameSizes {
     /// How many calls in a row asked for them.
     pub count: u32,
 }
-map_value!(SameSizes, 16);
+map_value!(PendingSizes, 16);
 
 /// Key of the table of errors.
 #[repr(C)]
@@ -125,7 +125,7 @@ map_value!(ErrorKey, 16);
 pub const SERIES: u32 = 3;
 
 /// The first series of an operation: the histogram of latencies, that of sizes, and, by the
-/// octaves of latency, the time off the CPU by its [`super::time::Part`].
+/// octaves of latency, the time off the CPU by its [`super::off_cpu::WaitKind`].
 #[inline(always)]
 pub const fn series(workload: u32, operation: u32) -> u32 {
     SERIES * (workload.wrapping_sub(1) * MAX_OPERATIONS + operation)

@@ -5,8 +5,8 @@ use super::{
     fault::FaultState,
     file::OpenFile,
     map_value,
-    syscall::SameSizes,
-    time::{Clock, Times},
+    off_cpu::{Clock, Times},
+    syscall::PendingSizes,
 };
 
 /// What the kernel counts for a task by itself, or a sum of it over tasks.
@@ -69,7 +69,7 @@ pub struct TaskState {
     /// The slot there.
     pub slot: BlockSlot,
     /// What it has asked for that is still to be counted.
-    pub sizes: SameSizes,
+    pub sizes: PendingSizes,
     /// The page fault in flight.
     pub fault: FaultState,
 }

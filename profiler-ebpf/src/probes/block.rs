@@ -20,7 +20,7 @@ use super::{
     depth, histogram,
     kernel::{self, constant, field, now},
     loss, merge,
-    origin::{self, Owned},
+    origin::{self, Attribution},
     request,
     syscall::NO_EXIST,
     task::{self, Submitter},
@@ -110,13 +110,13 @@ unsafe fn made(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, si
     let slot = owned.slot;
     let now = now();
     let new = RequestState {
-        made_ns: now,
+        queued_ns: now,
         issued_ns: 0,
         done_bytes: 0,
         size: size.into(),
-        foreign_bytes: owned.foreign_bytes,
+        other_owner_bytes: owned.other_owner_bytes,
         slot,
-        behind: owned.behind,
+        waiting_workload: owned.waiting_workload,
         padding: 0,
     };
     if !request::enter(key, &new, now) {
@@ -125,7 +125,7 @@ unsafe fn made(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, si
     }
     depth::begin(slot.own_depth, now);
     depth::begin(slot.device_depth, now);
-    time::begin(new.behind, false, now);
+    time::begin(new.waiting_workload, false, now);
 }
 
 /// Where the numbers go of a bio that the running task submits to a disk; none for what is not accounted, or
@@ -141,7 +141,7 @@ pub unsafe fn owned(
     disk: *const c_void,
     flags: u32,
     size: u32,
-) -> Option<Owned> {
+) -> Option<Attribution> {
     let operation = operation(flags, size)?;
     submitter.count(operation, size);
     // SAFETY: by the caller's promise.
@@ -214,11 +214,11 @@ fn block_issue(ctx: BtfTracePointContext) {
     unsafe {
         let now = now();
         if (*state).issued_ns == 0 {
-            time::begin((*state).behind, true, now);
+            time::begin((*state).waiting_workload, true, now);
         }
         (*state).issued_ns = now;
         (*state).size = field::<u32>(request, &kernel::OFF_REQUEST_LEN).into();
-        (*state).foreign_bytes += merge::take_foreign(request, &(*state).slot);
+        (*state).other_owner_bytes += merge::reassign_merged(request, &(*state).slot);
         if key != request as u64 {
             let moved = *state;
             request::forget(key, state);
@@ -237,7 +237,7 @@ fn block_requeue(ctx: BtfTracePointContext) {
         // SAFETY: the entry stays valid for the run of the program.
         unsafe {
             if (*state).issued_ns != 0 {
-                time::end((*state).behind, true, now());
+                time::end((*state).waiting_workload, true, now());
             }
             (*state).issued_ns = 0;
         }
@@ -252,7 +252,7 @@ fn block_merge(ctx: BtfTracePointContext) {
         // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
         let merged = unsafe {
             let merged = *state;
-            merge::remember_all(request, &merged.slot, merged.foreign_bytes);
+            merge::remember_all(request, &merged.slot, merged.other_owner_bytes);
             merged
         };
         request::leave(&merged, now());
@@ -277,7 +277,7 @@ fn block_complete(ctx: BtfTracePointContext) {
     let now = now();
     // SAFETY: the entry stays valid for the run of the program.
     let state = unsafe { &mut *state };
-    time::completed(state.made_ns, state.issued_ns, now);
+    time::completed(state.queued_ns, state.issued_ns, now);
     state.done_bytes += u64::from(bytes);
     if state.done_bytes < state.size && bytes > 0 {
         return;
@@ -299,11 +299,11 @@ fn count(request: &RequestState, now: u64, failed: bool) {
     let stats = unsafe { &mut *stats };
     let series = series(constant(&FIRST_BLOCK_SERIES), slot);
     stats.size.add(request.done_bytes);
-    stats.bytes += request.done_bytes.saturating_sub(request.foreign_bytes);
+    stats.bytes += request.done_bytes.saturating_sub(request.other_owner_bytes);
     stats.errors += u64::from(failed);
     histogram::record(series + 2, request.done_bytes);
     if request.issued_ns != 0 {
-        let queue = request.issued_ns.wrapping_sub(request.made_ns);
+        let queue = request.issued_ns.wrapping_sub(request.queued_ns);
         stats.queue.add(queue);
         histogram::record(series, queue);
         let service = now.wrapping_sub(request.issued_ns);
@@ -311,7 +311,7 @@ fn count(request: &RequestState, now: u64, failed: bool) {
         histogram::record(series + 1, service);
     } else if request.slot.operation == Operation::Flush as u32 {
         // The kernel sends one flush for several: the wait for it is what the workload sees.
-        let service = now.wrapping_sub(request.made_ns);
+        let service = now.wrapping_sub(request.queued_ns);
         stats.service.add(service);
         histogram::record(series + 1, service);
     }

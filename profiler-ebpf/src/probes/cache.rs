@@ -2,9 +2,9 @@
 
 use aya_ebpf::{btf_maps::PerCpuArray, macros::btf_map};
 use ioprof_ebpf::abi::{
-    cache::{CacheStats, Served, index},
+    off_cpu::WaitKind,
+    page_cache::{CacheStats, Served, index},
     task::TaskState,
-    time::Part,
 };
 
 use super::{file, histogram, kernel::constant};
@@ -25,7 +25,7 @@ static O_DIRECT: u32 = 0;
 #[inline(always)]
 pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency: u64, bytes: u64) {
     let served = match () {
-        () if !file::is_regular(mode) => Served::Neither,
+        () if !file::is_regular(mode) => Served::NotApplicable,
         () if is_direct(flags) => Served::Direct,
         () if state.requests != 0 => Served::Miss,
         () if waited => Served::Wait,
@@ -52,10 +52,10 @@ pub fn is_direct(flags: u32) -> bool {
 /// Whether a thread has waited for a device in the call in flight.
 #[inline(always)]
 pub fn has_waited(state: &TaskState) -> bool {
-    let waits = &state.clock.call_parts;
+    let waits = &state.clock.call_waits;
     state.clock.call_off_ns != 0
-        && waits[Part::Queue as usize]
-            + waits[Part::Service as usize]
-            + waits[Part::Device as usize]
+        && waits[WaitKind::Queue as usize]
+            + waits[WaitKind::Service as usize]
+            + waits[WaitKind::Device as usize]
             != 0
 }

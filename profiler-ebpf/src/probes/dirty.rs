@@ -15,10 +15,10 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
-    dirty::{DirtyInode, DirtyOwner, MAX_DIRTY_INODES, MAX_OWNERS, PLACES_TRIED},
     fields::ABSENT,
     file::FileKey,
     loss::Loss,
+    writeback::{DirtyInode, DirtyOwner, MAX_DIRTY_INODES, MAX_OWNERS, PLACES_TRIED},
 };
 
 use super::{
@@ -37,12 +37,12 @@ pub static DIRTY: HashMap<u64, DirtyInode, { MAX_DIRTY_INODES as usize }> = Hash
 static MAPPED: Array<u64, 1> = Array::new();
 
 /// The addresses of the inodes in that map, in places that a hand goes round to find one to forget.
-#[btf_map(name = "PLACES")]
-static PLACES: Array<u64, { MAX_DIRTY_INODES as usize }> = Array::new();
+#[btf_map(name = "CLOCK_SLOTS")]
+static CLOCK_SLOTS: Array<u64, { MAX_DIRTY_INODES as usize }> = Array::new();
 
 /// How far the hand has gone.
-#[btf_map(name = "HAND")]
-static HAND: Array<u64, 1> = Array::new();
+#[btf_map(name = "CLOCK_HAND")]
+static CLOCK_HAND: Array<u64, 1> = Array::new();
 
 /// The flag of a folio of more than one page (`PG_head`); set at load.
 #[unsafe(no_mangle)]
@@ -268,12 +268,12 @@ unsafe fn add(record: *mut DirtyInode, workload: u32, size: u64) {
 /// forgotten with it.
 #[inline(always)]
 fn make_room(address: u64) {
-    let Some(hand) = HAND.get_ptr_mut(0) else {
+    let Some(hand) = CLOCK_HAND.get_ptr_mut(0) else {
         return;
     };
     for _ in 0..PLACES_TRIED {
         let at = atomic::add(hand, 1) as u32 & (MAX_DIRTY_INODES - 1);
-        let Some(place) = PLACES.get_ptr_mut(at) else {
+        let Some(place) = CLOCK_SLOTS.get_ptr_mut(at) else {
             return;
         };
         // SAFETY: the place is in the map, and so is the record.

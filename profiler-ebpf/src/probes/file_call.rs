@@ -31,7 +31,7 @@ pub struct Call {
 
 /// What a call or a request did to a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Did {
+pub enum Access {
     Read,
     Write,
     Open,
@@ -63,11 +63,11 @@ pub unsafe fn count(
                 (&kernel::OFF_ARG1, &kernel::OFF_ARG0)
             };
             // The time of the call is that of the file it writes.
-            if turn_to(task, state, argument(to)) {
-                add(state, Did::Write, call, call.latency, None);
+            if switch_file(task, state, argument(to)) {
+                add(state, Access::Write, call, call.latency, None);
             }
-            if turn_to(task, state, argument(from)) {
-                add(state, Did::Read, call, 0, None);
+            if switch_file(task, state, argument(from)) {
+                add(state, Access::Read, call, 0, None);
                 return (state.file.flags, state.file.mode);
             }
             return (0, 0);
@@ -86,17 +86,17 @@ pub unsafe fn count(
         };
         let is_same = state.file.is_sure != 0 && state.file.descriptor == descriptor as u32;
         if !(is_same && is_alone(task)) {
-            if !turn_to(task, state, descriptor) {
+            if !switch_file(task, state, descriptor) {
                 return (0, 0);
             }
             state.file.descriptor = descriptor as u32;
             state.file.is_sure = is_alone(task).into();
         }
         let did = match () {
-            () if kind.has(CallKind::READS) => Did::Read,
-            () if kind.has(CallKind::WRITES) => Did::Write,
-            () if kind.has(CallKind::OPENS) => Did::Open,
-            () => Did::Other,
+            () if kind.has(CallKind::READS) => Access::Read,
+            () if kind.has(CallKind::WRITES) => Access::Write,
+            () if kind.has(CallKind::OPENS) => Access::Open,
+            () => Access::Other,
         };
         let at = kind
             .has(CallKind::AT_ARG3)
@@ -128,7 +128,7 @@ unsafe fn is_alone(task: *const c_void) -> bool {
 ///
 /// `task` is the running task.
 #[inline(always)]
-unsafe fn turn_to(task: *const c_void, state: &mut TaskState, descriptor: u64) -> bool {
+unsafe fn switch_file(task: *const c_void, state: &mut TaskState, descriptor: u64) -> bool {
     // SAFETY: by the caller's promise; the rest is loaded from it.
     let file = unsafe {
         let files: *const c_void = field(task, &kernel::OFF_TASK_FILES);
@@ -174,7 +174,7 @@ fn take(open: &mut OpenFile, workload: u32, file: u64, inode: u64) {
 
 /// Adds a call to what the thread has done to its file.
 #[inline(always)]
-fn add(state: &mut TaskState, did: Did, call: &Call, ns: u64, at: Option<u64>) {
+fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64, at: Option<u64>) {
     let open = &mut state.file;
     let moved = if call.failed { 0 } else { call.result };
     // The size that a copy asks for is mostly just a large number.
@@ -185,7 +185,7 @@ fn add(state: &mut TaskState, did: Did, call: &Call, ns: u64, at: Option<u64>) {
         state.size
     };
     count_one(&mut open.calls, did, ns, moved, size);
-    if !matches!(did, Did::Read | Did::Write) || !file::is_regular(open.mode) {
+    if !matches!(did, Access::Read | Access::Write) || !file::is_regular(open.mode) {
         return;
     }
     if cache::is_direct(open.flags) {
@@ -207,25 +207,25 @@ fn add(state: &mut TaskState, did: Did, call: &Call, ns: u64, at: Option<u64>) {
 
 /// Counts one call or request.
 #[inline(always)]
-pub fn count_one(calls: &mut FileCalls, did: Did, ns: u64, moved: u64, size: u64) {
+pub fn count_one(calls: &mut FileCalls, did: Access, ns: u64, moved: u64, size: u64) {
     calls.ns += ns;
     if ns > calls.max_ns {
         calls.max_ns = ns;
     }
     match did {
-        Did::Read => {
+        Access::Read => {
             calls.reads += 1;
             calls.read_bytes += moved;
         }
-        Did::Write => {
+        Access::Write => {
             calls.writes += 1;
             calls.written_bytes += moved;
         }
-        Did::Open => {
+        Access::Open => {
             calls.opens += 1;
             return;
         }
-        Did::Other => return,
+        Access::Other => return,
     }
     calls.sizes[size_class(size) & (SIZES - 1)] += 1;
 }

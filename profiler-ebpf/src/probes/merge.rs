@@ -41,17 +41,17 @@ fn remember(bio: *const c_void) {
     unsafe {
         let (disk, flags, size) = look_at(bio);
         if let Some(owned) = owned(task::submitter(), bio, disk, flags, size) {
-            put(bio, size, owned.slot, owned.foreign_bytes);
+            put(bio, size, owned.slot, owned.other_owner_bytes);
         }
     }
 }
 
 #[inline(always)]
-fn put(bio: *const c_void, size: u32, slot: BlockSlot, foreign_bytes: u64) {
+fn put(bio: *const c_void, size: u32, slot: BlockSlot, other_owner_bytes: u64) {
     let merged = MergedBio {
-        bytes: u64::from(size).saturating_sub(foreign_bytes),
+        bytes: u64::from(size).saturating_sub(other_owner_bytes),
         slot,
-        foreign_bytes,
+        other_owner_bytes,
     };
     // Where there is no room, the bytes stay with the request's owner.
     let _ = MERGED.insert(&(bio as u64), &merged, 0);
@@ -82,18 +82,23 @@ unsafe fn for_each_bio(request: *const c_void, mut visit: impl FnMut(*const c_vo
 }
 
 /// Remembers the bios of a request that becomes part of another, but for those that are remembered: that is all
-/// but its first, of which others have been given `foreign_bytes`.
+/// but its first, of which others have been given `other_owner_bytes`.
 ///
 /// # Safety
 ///
 /// As for [`for_each_bio`].
 #[inline(always)]
-pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, foreign_bytes: u64) {
+pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, other_owner_bytes: u64) {
     // SAFETY: by the caller's promise.
     unsafe {
         for_each_bio(request, |bio| {
             if MERGED.get_ptr(&(bio as u64)).is_none() {
-                put(bio, field(bio, &kernel::OFF_BIO_SIZE), *slot, foreign_bytes);
+                put(
+                    bio,
+                    field(bio, &kernel::OFF_BIO_SIZE),
+                    *slot,
+                    other_owner_bytes,
+                );
             }
         });
     }
@@ -105,7 +110,7 @@ pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, foreign_byt
 ///
 /// As for [`for_each_bio`].
 #[inline(always)]
-pub unsafe fn take_foreign(request: *const c_void, owner: &BlockSlot) -> u64 {
+pub unsafe fn reassign_merged(request: *const c_void, owner: &BlockSlot) -> u64 {
     // SAFETY: by the caller's promise.
     unsafe {
         let first: u64 = field(request, &kernel::OFF_REQUEST_BIO);
@@ -120,7 +125,7 @@ pub unsafe fn take_foreign(request: *const c_void, owner: &BlockSlot) -> u64 {
             };
             let merged = *merged;
             let _ = MERGED.remove(&key);
-            foreign += merged.foreign_bytes;
+            foreign += merged.other_owner_bytes;
             if merged.slot.stats == owner.stats {
                 return;
             }

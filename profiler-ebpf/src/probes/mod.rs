@@ -2,6 +2,7 @@
 
 mod aio;
 mod atomic;
+mod baseline;
 mod block;
 mod cache;
 mod depth;
@@ -9,7 +10,6 @@ mod dirty;
 mod fault;
 mod file;
 mod file_call;
-mod floor;
 mod histogram;
 mod kernel;
 mod loss;

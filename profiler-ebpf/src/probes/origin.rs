@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation, Origin},
-    time::{KERNEL, NOBODY},
+    off_cpu::{KERNEL, NOBODY},
 };
 
 use super::{
@@ -54,20 +54,20 @@ const JBD2: u32 = u32::from_le_bytes(*b"jbd2");
 
 /// Where the bytes of a bio go.
 #[derive(Clone, Copy)]
-pub struct Owned {
+pub struct Attribution {
     /// Its slot.
     pub slot: BlockSlot,
     /// Bytes of it that were others', and that these have been given.
-    pub foreign_bytes: u64,
+    pub other_owner_bytes: u64,
     /// Who may wait for it: a workload, `KERNEL` or `NOBODY`.
-    pub behind: u32,
+    pub waiting_workload: u32,
 }
 
 /// Whose a bio is, and for what.
 struct Owner {
     workload: u32,
     origin: Origin,
-    foreign_bytes: u64,
+    other_owner_bytes: u64,
     /// It reads into pages of the submitter's, whom its completion wakes.
     is_direct_read: bool,
 }
@@ -85,7 +85,7 @@ pub unsafe fn of_bio(
     operation: Operation,
     flags: u32,
     size: u32,
-) -> Option<Owned> {
+) -> Option<Attribution> {
     // SAFETY: by the caller's promise.
     let owner = unsafe { owner(submitter, bio, device, operation, flags, size) };
     let key = BlockKey {
@@ -95,10 +95,10 @@ pub unsafe fn of_bio(
         origin: owner.origin as u32,
     };
     let slot = submitter.slot(&key, || slot_of(&key))?;
-    Some(Owned {
+    Some(Attribution {
         slot,
-        foreign_bytes: owner.foreign_bytes,
-        behind: match (owner.workload, owner.origin) {
+        other_owner_bytes: owner.other_owner_bytes,
+        waiting_workload: match (owner.workload, owner.origin) {
             (0, Origin::Journal | Origin::Metadata) => KERNEL,
             (0, _) => NOBODY,
             _ if owner.is_direct_read => NOBODY,
@@ -123,7 +123,7 @@ unsafe fn owner(
     let whose = |workload, origin| Owner {
         workload,
         origin,
-        foreign_bytes: 0,
+        other_owner_bytes: 0,
         is_direct_read: false,
     };
     // SAFETY: by the caller's promise.
@@ -191,18 +191,18 @@ unsafe fn owner(
         if !is_write || origin as u32 == Origin::Journal as u32 {
             return whose(0, origin);
         }
-        let mut foreign_bytes = 0;
+        let mut other_owner_bytes = 0;
         let workload = outstanding::submitted_by_others(inode, size.into(), |workload, bytes| {
-            foreign_bytes +=
+            other_owner_bytes +=
                 give_written(workload.into(), device.into(), origin as u64, bytes, inode);
         });
         let workload = workload.unwrap_or(0);
         if is_data(origin) {
-            let own = u64::from(size).saturating_sub(foreign_bytes);
+            let own = u64::from(size).saturating_sub(other_owner_bytes);
             count_for_file(workload, inode, operation, own);
         }
         Owner {
-            foreign_bytes,
+            other_owner_bytes,
             ..whose(workload, origin)
         }
     }

@@ -3,7 +3,7 @@
 //! The exported functions are looked at by the verifier by themselves, and not once for every pass of the loops
 //! that call them.
 
-use ioprof_ebpf::abi::dirty::{DirtyInode, MAX_OWNERS};
+use ioprof_ebpf::abi::writeback::{DirtyInode, MAX_OWNERS};
 
 use super::{atomic, dirty::DIRTY};
 

@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
-use ioprof_ebpf::abi::dirty::{MAX_READ_INODES, Reader};
+use ioprof_ebpf::abi::writeback::{MAX_READ_INODES, Reader};
 
 use super::{
     file,

@@ -31,7 +31,7 @@ static REQUESTS_KEPT: u32 = 0;
 
 /// 1 where requests are first seen by their bio (kernels before 6.5 have no block_io_start); set at load.
 #[unsafe(no_mangle)]
-static MADE_BY_BIO: u32 = 0;
+static QUEUED_BY_BIO: u32 = 0;
 
 /// Records a request; false where there is no room. Its entry is there already where the request was used
 /// before: it stays when the request completes, as there are only so many.
@@ -45,7 +45,7 @@ pub fn enter(key: u64, new: &RequestState, now: u64) -> bool {
     };
     // SAFETY: the entry stays valid for the run of the program.
     unsafe {
-        if (*entry).made_ns != 0 {
+        if (*entry).queued_ns != 0 {
             completed_unseen(&*entry, now);
         }
         *entry = *new;
@@ -62,7 +62,7 @@ fn completed_unseen(request: &RequestState, now: u64) {
         // SAFETY: the statistics are this CPU's own, and no other program writes these two.
         unsafe {
             (*stats).unseen += 1;
-            (*stats).unseen_bytes += request.size.saturating_sub(request.foreign_bytes);
+            (*stats).unseen_bytes += request.size.saturating_sub(request.other_owner_bytes);
         }
     }
 }
@@ -72,11 +72,11 @@ fn completed_unseen(request: &RequestState, now: u64) {
 #[inline(always)]
 pub fn forget(key: u64, entry: *mut RequestState) {
     // SAFETY: the entry stays valid for the run of the program.
-    unsafe { (*entry).made_ns = 0 };
+    unsafe { (*entry).queued_ns = 0 };
     if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
         // SAFETY: the number is in the map, and read whole.
         let is_filling = unsafe { used.read_volatile() } > constant(&REQUESTS_KEPT).into();
-        if (is_filling || constant(&MADE_BY_BIO) != 0) && REQUESTS.remove(&key).is_ok() {
+        if (is_filling || constant(&QUEUED_BY_BIO) != 0) && REQUESTS.remove(&key).is_ok() {
             atomic::add(used, 1_u64.wrapping_neg());
         }
     }
@@ -87,9 +87,9 @@ pub fn forget(key: u64, entry: *mut RequestState) {
 pub fn leave(request: &RequestState, now: u64) {
     depth::end(request.slot.own_depth, now);
     depth::end(request.slot.device_depth, now);
-    time::end(request.behind, false, now);
+    time::end(request.waiting_workload, false, now);
     if request.issued_ns != 0 {
-        time::end(request.behind, true, now);
+        time::end(request.waiting_workload, true, now);
     }
 }
 
@@ -99,9 +99,9 @@ pub fn find(request: *const c_void) -> Option<(u64, *mut RequestState)> {
     let key = request as u64;
     if let Some(state) = REQUESTS.get_ptr_mut(&key) {
         // SAFETY: the entry stays valid for the run of the program.
-        return unsafe { (*state).made_ns != 0 }.then_some((key, state));
+        return unsafe { (*state).queued_ns != 0 }.then_some((key, state));
     }
-    if constant(&MADE_BY_BIO) == 0 {
+    if constant(&QUEUED_BY_BIO) == 0 {
         return None;
     }
     // SAFETY: `request` is the argument of a tracepoint.

@@ -12,8 +12,8 @@ use ioprof_ebpf::abi::{
     fields::ABSENT,
     loss::Loss,
     syscall::{
-        CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, SERIES, SameSizes,
-        series,
+        CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, PendingSizes,
+        SERIES, series,
     },
     task::TaskState,
 };
@@ -198,7 +198,7 @@ pub fn settle(state: &mut TaskState) {
 
 /// The same of what it has asked for.
 #[inline(always)]
-fn settle_sizes(sizes: &mut SameSizes) {
+fn settle_sizes(sizes: &mut PendingSizes) {
     if sizes.count == 0 {
         return;
     }

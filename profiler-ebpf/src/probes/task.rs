@@ -13,9 +13,9 @@ use aya_log_ebpf::warn;
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation},
     loss::Loss,
+    off_cpu::WaitKind,
     syscall::CallKind,
     task::{Accounts, TaskState, WorkloadTotals},
-    time::Part,
 };
 
 use super::{
@@ -256,7 +256,7 @@ pub fn new(
     // A thread that is born has been woken, and waits for its first CPU.
     initial.clock.off_ns = since_ns;
     initial.clock.woken_ns = since_ns;
-    initial.clock.off_part = Part::Runnable as u32;
+    initial.clock.wait_kind = WaitKind::Runnable as u32;
     initial.is_new = is_new;
     TASKS.get_or_insert(task, initial)
 }

@@ -12,9 +12,9 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     block::Depth,
+    off_cpu::{Clock, KERNEL, LastRequest, MAX_BUSY, NOBODY, Times, WAIT_KINDS, WaitKind, busy},
     syscall::CallKind,
     task::{TaskState, WorkloadTotals},
-    time::{Clock, KERNEL, LastRequest, MAX_BUSY, NOBODY, PARTS, Part, Times, busy},
 };
 
 use super::{
@@ -101,20 +101,20 @@ unsafe fn leave(task: *const c_void, state: &mut TaskState, preempted: bool, now
         let charged = charged.wrapping_sub(clock.charged_ns);
         clock.times.uncharged_ns += now.saturating_sub(clock.on_ns).saturating_sub(charged);
     }
-    clock.off_part = part as u32;
+    clock.wait_kind = part as u32;
     clock.request_known = 0;
-    clock.woken_ns = if matches!(part, Part::Runnable) {
+    clock.woken_ns = if matches!(part, WaitKind::Runnable) {
         now
     } else {
         0
     };
     let behind = match part {
-        Part::Journal => Some(KERNEL),
-        Part::Device => Some(state.workload),
+        WaitKind::Journal => Some(KERNEL),
+        WaitKind::Device => Some(state.workload),
         _ => None,
     };
     if let Some(workload) = behind {
-        clock.busy_made_ns = busy_ns(workload, false, now);
+        clock.busy_queued_ns = busy_ns(workload, false, now);
         clock.busy_issued_ns = busy_ns(workload, true, now);
     }
     clock.off_ns = now;
@@ -126,7 +126,7 @@ unsafe fn leave(task: *const c_void, state: &mut TaskState, preempted: bool, now
 ///
 /// As for [`leave`].
 #[inline(always)]
-unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> Part {
+unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> WaitKind {
     // SAFETY: by the caller's promise.
     let (sleeps, io): (u32, u8) = unsafe {
         (
@@ -135,14 +135,14 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> Pa
         )
     };
     if preempted || sleeps == 0 {
-        return Part::Runnable;
+        return WaitKind::Runnable;
     }
     let waits_for_device = u32::from(io) & constant(&IN_IOWAIT) != 0;
     if state.entered_ns == 0 && state.flags & TaskState::MAY_BE_IN_CALL == 0 {
         return match () {
-            () if waits_for_device || sleeps & TASK_UNINTERRUPTIBLE != 0 => Part::Fault,
+            () if waits_for_device || sleeps & TASK_UNINTERRUPTIBLE != 0 => WaitKind::Fault,
             // Stopped, or traced.
-            () => Part::Idle,
+            () => WaitKind::Idle,
         };
     }
     let kind = CallKind(state.kind);
@@ -151,15 +151,15 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> Pa
         let throttled = state.clock.throttled != 0 && sleeps & killable == killable;
         state.clock.throttled = 0;
         return if throttled {
-            Part::Throttle
+            WaitKind::Throttle
         } else {
-            Part::Device
+            WaitKind::Device
         };
     }
     match () {
-        () if kind.has(CallKind::SYNCS) && sleeps & TASK_UNINTERRUPTIBLE != 0 => Part::Journal,
-        () if kind.operation() != 0 => Part::Sleep,
-        () => Part::Idle,
+        () if kind.has(CallKind::SYNCS) && sleeps & TASK_UNINTERRUPTIBLE != 0 => WaitKind::Journal,
+        () if kind.operation() != 0 => WaitKind::Sleep,
+        () => WaitKind::Idle,
     }
 }
 
@@ -177,29 +177,29 @@ fn enter(state: &mut TaskState, charged_ns: u64) {
     };
     let slept = woken.saturating_sub(clock.off_ns);
     let runnable = now.saturating_sub(woken);
-    let (part, known, queued) = (clock.off_part, clock.request_known, clock.queued_ns);
+    let (part, known, queued) = (clock.wait_kind, clock.request_known, clock.in_queue_ns);
     let mut rest = slept;
-    if part == Part::Device as u32 && known != 0 {
+    if part == WaitKind::Device as u32 && known != 0 {
         let queue = queued.min(slept);
-        add(state, Part::Queue as u32, queue);
-        add(state, Part::Service as u32, slept - queue);
+        add(state, WaitKind::Queue as u32, queue);
+        add(state, WaitKind::Service as u32, slept - queue);
         rest = 0;
-    } else if part == Part::Device as u32 || part == Part::Journal as u32 {
-        let behind = if part == Part::Journal as u32 {
+    } else if part == WaitKind::Device as u32 || part == WaitKind::Journal as u32 {
+        let behind = if part == WaitKind::Journal as u32 {
             KERNEL
         } else {
             state.workload
         };
-        let made = busy_ns(behind, false, now).wrapping_sub(clock.busy_made_ns);
+        let made = busy_ns(behind, false, now).wrapping_sub(clock.busy_queued_ns);
         let issued = busy_ns(behind, true, now).wrapping_sub(clock.busy_issued_ns);
         let service = issued.min(slept);
         let queue = made.saturating_sub(issued).min(slept - service);
-        add(state, Part::Service as u32, service);
-        add(state, Part::Queue as u32, queue);
+        add(state, WaitKind::Service as u32, service);
+        add(state, WaitKind::Queue as u32, queue);
         rest = slept - service - queue;
     }
     add(state, part, rest);
-    add(state, Part::Runnable as u32, runnable);
+    add(state, WaitKind::Runnable as u32, runnable);
     state.clock.off_ns = 0;
 }
 
@@ -207,12 +207,12 @@ fn enter(state: &mut TaskState, charged_ns: u64) {
 #[inline(always)]
 fn add(state: &mut TaskState, part: u32, ns: u64) {
     let part = part as usize;
-    if ns == 0 || part >= PARTS {
+    if ns == 0 || part >= WAIT_KINDS {
         return;
     }
     state.clock.times.parts[part] += ns;
     if state.entered_ns != 0 {
-        state.clock.call_parts[part] += ns;
+        state.clock.call_waits[part] += ns;
         state.clock.call_off_ns += ns;
     }
 }
@@ -229,16 +229,16 @@ fn waking(ctx: BtfTracePointContext) {
         return;
     }
     let now = now();
-    let part = state.clock.off_part;
-    let waits = part == Part::Sleep as u32 && CallKind(state.kind).has(CallKind::WAITS);
-    if (part == Part::Device as u32 || waits)
+    let part = state.clock.wait_kind;
+    let waits = part == WaitKind::Sleep as u32 && CallKind(state.kind).has(CallKind::WAITS);
+    if (part == WaitKind::Device as u32 || waits)
         && let Some(last) = LAST_REQUEST.get_ptr_mut(0)
     {
         // SAFETY: the value is this CPU's own, and the program that writes it does not run now.
         let last = unsafe { *last };
         if now.saturating_sub(last.done_ns) < AT_ONCE_NS {
-            state.clock.off_part = Part::Device as u32;
-            state.clock.queued_ns = last.issued_ns.saturating_sub(state.clock.off_ns);
+            state.clock.wait_kind = WaitKind::Device as u32;
+            state.clock.in_queue_ns = last.issued_ns.saturating_sub(state.clock.off_ns);
             state.clock.request_known = 1;
         }
     }
@@ -256,12 +256,12 @@ fn throttle(_ctx: BtfTracePointContext) {
 
 /// This CPU has completed a request, or a part of one.
 #[inline(always)]
-pub fn completed(made_ns: u64, issued_ns: u64, done_ns: u64) {
+pub fn completed(queued_ns: u64, issued_ns: u64, done_ns: u64) {
     if let Some(last) = LAST_REQUEST.get_ptr_mut(0) {
         // SAFETY: the value is this CPU's own.
         unsafe {
             *last = LastRequest {
-                issued_ns: if issued_ns == 0 { made_ns } else { issued_ns },
+                issued_ns: if issued_ns == 0 { queued_ns } else { issued_ns },
                 done_ns,
             };
         }
@@ -270,17 +270,17 @@ pub fn completed(made_ns: u64, issued_ns: u64, done_ns: u64) {
 
 /// A request of a workload, or of a kernel thread, is made or issued.
 #[inline(always)]
-pub fn begin(behind: u32, issued: bool, now: u64) {
-    if behind != NOBODY {
-        depth::begin_in(&BUSY, busy(behind, issued), now);
+pub fn begin(waiting_workload: u32, issued: bool, now: u64) {
+    if waiting_workload != NOBODY {
+        depth::begin_in(&BUSY, busy(waiting_workload, issued), now);
     }
 }
 
 /// Its completion.
 #[inline(always)]
-pub fn end(behind: u32, issued: bool, now: u64) {
-    if behind != NOBODY {
-        depth::end_in(&BUSY, busy(behind, issued), now);
+pub fn end(waiting_workload: u32, issued: bool, now: u64) {
+    if waiting_workload != NOBODY {
+        depth::end_in(&BUSY, busy(waiting_workload, issued), now);
     }
 }
 
@@ -306,9 +306,9 @@ pub fn count_call(clock: &mut Clock, series: u32, latency: u64) {
     clock.times.in_call_off_ns += clock.call_off_ns;
     clock.call_off_ns = 0;
     let octave = histogram::octave(series, latency);
-    for part in 0..PARTS {
-        let ns = clock.call_parts[part];
-        clock.call_parts[part] = 0;
+    for part in 0..WAIT_KINDS {
+        let ns = clock.call_waits[part];
+        clock.call_waits[part] = 0;
         if let Some(octave) = octave {
             // SAFETY: the pointer comes from the map, and a block has more cells than there are parts.
             unsafe { *octave.cast::<u64>().add(part) += ns };
@@ -348,7 +348,7 @@ pub unsafe fn settle(state: &mut TaskState, totals: *mut WorkloadTotals) {
             &raw mut (*sum).in_call_off_ns,
             grown(times.in_call_off_ns, settled.in_call_off_ns),
         );
-        for part in 0..PARTS {
+        for part in 0..WAIT_KINDS {
             atomic::add(
                 (&raw mut (*sum).parts).cast::<u64>().add(part),
                 grown(times.parts[part], settled.parts[part]),
@@ -375,11 +375,11 @@ fn as_of(state: &TaskState, now: u64) -> Times {
         } else {
             now.saturating_sub(clock.woken_ns).min(off)
         };
-        let part = clock.off_part as usize;
-        if part < PARTS {
+        let part = clock.wait_kind as usize;
+        if part < WAIT_KINDS {
             times.parts[part] += off - runnable;
         }
-        times.parts[Part::Runnable as usize] += runnable;
+        times.parts[WaitKind::Runnable as usize] += runnable;
     }
     if state.entered_ns != 0 {
         times.in_call_ns += now.saturating_sub(state.entered_ns);

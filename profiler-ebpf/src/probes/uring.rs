@@ -16,15 +16,15 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     fields::ABSENT,
     file::OpenFile,
-    loss::Loss,
-    uring::{
+    io_uring::{
         FIRST_ERROR_OPERATION, MAX_REQUESTS, OPCODES, UringRequest, UringStats, UringTotals, index,
     },
+    loss::Loss,
 };
 
 use super::{
     atomic, depth, file,
-    file_call::{self, Did},
+    file_call::{self, Access},
     histogram,
     kernel::{self, constant, field, now},
     loss,
@@ -298,9 +298,9 @@ fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) 
         return;
     }
     let did = match done.opcode {
-        READV | READ_FIXED | READ => Did::Read,
-        WRITEV | WRITE_FIXED | WRITE => Did::Write,
-        _ => Did::Other,
+        READV | READ_FIXED | READ => Access::Read,
+        WRITEV | WRITE_FIXED | WRITE => Access::Write,
+        _ => Access::Other,
     };
     let moved = if result < 0 {
         0

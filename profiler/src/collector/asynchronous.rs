@@ -1,12 +1,12 @@
 //! io_uring and io_submit.
 
-use ioprof_ebpf::abi::{aio, block::Depth, uring};
+use ioprof_ebpf::abi::{aio, block::Depth, io_uring as uring};
 
 use super::{Snapshot, Unit, histogram, syscalls::errors};
 use crate::{
     kernel::{
         asynchronous::{aio_name, uring_name},
-        probes::Need,
+        probes::Feature,
     },
     model::{
         asynchronous::{Aio, AioOperation, Direction, IoUring, UringOperation, moves_bytes},
@@ -16,7 +16,7 @@ use crate::{
 
 /// What a workload did by io_uring in `wall_ns`; none where the probes for it are missing.
 pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUring> {
-    if !snapshot.has(Need::IoUring) {
+    if !snapshot.has(Feature::IoUring) {
         return None;
     }
     let counted = &snapshot.asynchronous;
@@ -62,7 +62,7 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
 
 /// Bytes that a workload moved by no system call; none where it used io_uring, and the probes for that are
 /// missing.
-pub fn moved_beside(
+pub fn moved_via_async(
     io_uring: Option<&IoUring>,
     aio: &Aio,
     syscalls: &[Syscall],

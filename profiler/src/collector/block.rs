@@ -6,13 +6,13 @@ use ioprof_ebpf::abi::block::{self, BlockStats, Depth, DepthKey, Operation, devi
 
 use super::{Context, Snapshot, Unit, histogram};
 use crate::{
-    kernel::{Requests, probes::Need},
+    kernel::{Requests, probes::Feature},
     model::report::{Block, BlockOperation, Device, Origin, QueueDepth, Share},
 };
 
 /// The requests of a workload; none where the probes for them are missing.
 pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Option<Vec<Block>> {
-    if !snapshot.has(Need::Block) {
+    if !snapshot.has(Feature::Block) {
         return None;
     }
     let own: Vec<_> = snapshot
@@ -82,7 +82,7 @@ fn operation(number: u32) -> BlockOperation {
 /// The devices that anybody used, the busiest first; none where the probes for requests are missing, as what
 /// they did is unknown then, and not zero.
 pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Option<Vec<Device>> {
-    if !snapshot.has(Need::Block) {
+    if !snapshot.has(Feature::Block) {
         return None;
     }
     let packed: BTreeSet<u32> = snapshot

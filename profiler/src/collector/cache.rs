@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ioprof_ebpf::abi::{
-    Totals,
-    cache::{self, Served},
+    Aggregate,
+    page_cache::{self as cache, Served},
     syscall::CallKind,
 };
 
 use super::{Snapshot, Unit, histogram};
 use crate::{
-    kernel::{self, probes::Need, syscalls::kinds},
+    kernel::{self, probes::Feature, syscalls::kinds},
     model::{
         file::{self, Cache},
         histogram::Histogram,
@@ -27,7 +27,7 @@ pub fn cache(
     beside: Option<u64>,
     block: Option<&[Block]>,
 ) -> Option<Cache> {
-    if !snapshot.knows_files || !snapshot.has(Need::Time) || !snapshot.has(Need::Block) {
+    if !snapshot.knows_files || !snapshot.has(Feature::Time) || !snapshot.has(Feature::Block) {
         return None;
     }
     let of = |served: Served| {
@@ -41,7 +41,12 @@ pub fn cache(
             latency: histogram(Unit::Ns, &stats.latency, buckets),
         })
     };
-    let not_hits = [Served::Miss, Served::Wait, Served::Direct, Served::Neither];
+    let not_hits = [
+        Served::Miss,
+        Served::Wait,
+        Served::Direct,
+        Served::NotApplicable,
+    ];
     let (hits, misses) = (
         hits(snapshot, workload, &not_hits.map(of))?,
         told(Served::Miss)?,
@@ -73,7 +78,7 @@ fn hits(
     not_hits: &[Option<&(cache::CacheStats, kernel::Buckets)>],
 ) -> Option<file::Served> {
     let mut buckets = BTreeMap::<(u32, u32), u64>::new();
-    let (mut totals, mut bytes) = (Totals::default(), 0_u64);
+    let (mut totals, mut bytes) = (Aggregate::default(), 0_u64);
     let reading = kinds()
         .into_iter()
         .map(CallKind)

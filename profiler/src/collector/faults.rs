@@ -2,7 +2,7 @@
 
 use super::{Snapshot, Unit, histogram};
 use crate::{
-    kernel::probes::{Need, PROBES},
+    kernel::probes::{Feature, PROBES},
     model::{
         ledger::Verdict,
         report::{FaultTime, Faults, FileFaults},
@@ -14,7 +14,7 @@ pub fn faults(snapshot: &Snapshot, workload: u32) -> Option<Faults> {
     let index = (workload as usize).checked_sub(1)?;
     let counted = snapshot.faults.get(index)?;
     let accounts = snapshot.workloads.get(index)?.accounts;
-    if !snapshot.has(Need::Faults) {
+    if !snapshot.has(Feature::Faults) {
         return None;
     }
     let stats = &counted.stats;
@@ -30,19 +30,21 @@ pub fn faults(snapshot: &Snapshot, workload: u32) -> Option<Faults> {
         major_in_calls: stats.major_in_calls,
         major_in_calls_ns: stats.major_in_calls_ns,
         major_latency: histogram(Unit::Ns, &stats.major, &counted.major),
-        on_files: snapshot.has(Need::FaultsOnFiles).then(|| FileFaults {
+        on_files: snapshot.has(Feature::FaultsOnFiles).then(|| FileFaults {
             minor: stats.on_files.saturating_sub(stats.major_on_files),
             major: stats.major_on_files,
             minor_io: stats.minor_io,
             minor_io_ns: stats.minor_io_ns,
         }),
-        dirtying: snapshot.has(Need::DirtyingFaults).then_some(stats.dirtying),
+        dirtying: snapshot
+            .has(Feature::DirtyingFaults)
+            .then_some(stats.dirtying),
     })
 }
 
 /// Whether minor faults were timed: their probe is attached on demand only.
 fn is_timed(snapshot: &Snapshot) -> bool {
     PROBES.iter().zip(&snapshot.probes).any(|(probe, found)| {
-        probe.need == Need::MinorFaultTime && found.verdict == Verdict::Attached
+        probe.feature == Feature::MinorFaultTime && found.verdict == Verdict::Attached
     })
 }

@@ -6,7 +6,7 @@ use ioprof_ebpf::abi::file::{FileStats, SIZES};
 
 use super::Snapshot;
 use crate::{
-    kernel::{self, probes::Need},
+    kernel::{self, probes::Feature},
     model::{
         file::{File, FileCounts, FileKind, Files},
         text,
@@ -103,12 +103,12 @@ struct Known {
 
 impl Known {
     fn of(snapshot: &Snapshot) -> Self {
-        let faults = snapshot.has(Need::Faults) && snapshot.has(Need::FaultsOnFiles);
+        let faults = snapshot.has(Feature::Faults) && snapshot.has(Feature::FaultsOnFiles);
         Self {
-            requests: snapshot.has(Need::Block),
-            dirty_pages: snapshot.has(Need::Writeback),
+            requests: snapshot.has(Feature::Block),
+            dirty_pages: snapshot.has(Feature::Writeback),
             faults,
-            dirtying: faults && snapshot.has(Need::DirtyingFaults),
+            dirtying: faults && snapshot.has(Feature::DirtyingFaults),
         }
     }
 

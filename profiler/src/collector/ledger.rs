@@ -13,14 +13,14 @@ use crate::{
 
 /// What the kernel counted for a workload's tasks, beside what the probes did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accounted {
+pub struct CpuTime {
     /// CPU time in user mode.
     pub cpu_user_ns: u64,
     /// CPU time in the kernel.
     pub cpu_system_ns: u64,
 }
 
-impl Accounted {
+impl CpuTime {
     /// The CPU time of a workload: the scheduler's clock, divided between user and kernel as the ticks
     /// fell, which is how the kernel itself does it (`cputime_adjust` in kernel/sched/cputime.c).
     pub fn of(snapshot: &Snapshot, workload: u32) -> Self {

@@ -11,18 +11,18 @@ mod syscalls;
 mod time;
 mod writeback;
 
-pub use asynchronous::{aio, io_uring, moved_beside};
+pub use asynchronous::{aio, io_uring, moved_via_async};
 pub use block::{block, devices};
 pub use cache::cache;
 pub use faults::faults;
 pub use files::files;
-pub use ledger::{Accounted, ledger};
+pub use ledger::{CpuTime, ledger};
 pub use self_report::self_checks;
 pub use syscalls::syscalls;
 pub use time::time;
 pub use writeback::writeback;
 
-use ioprof_ebpf::{abi::Totals, histogram::bounds};
+use ioprof_ebpf::{abi::Aggregate, histogram::bounds};
 
 use crate::{
     kernel::{
@@ -73,7 +73,7 @@ impl Context<'_> {
     }
 }
 
-fn histogram(unit: Unit, totals: &Totals, buckets: &[(u32, u32, u64)]) -> Histogram {
+fn histogram(unit: Unit, totals: &Aggregate, buckets: &[(u32, u32, u64)]) -> Histogram {
     if totals.count == 0 {
         return Histogram::empty(unit);
     }
@@ -109,7 +109,7 @@ mod tests {
 
     /// What the probes would have counted for these values.
     fn counted(values: &[u64]) -> Histogram {
-        let mut totals = Totals::default();
+        let mut totals = Aggregate::default();
         let mut buckets: BTreeMap<(u32, u32), u64> = BTreeMap::new();
         for value in values {
             totals.add(*value);

@@ -62,9 +62,9 @@ pub fn self_checks(said: &Summary, counted: &[Syscall], uring: Option<&IoUring>)
                 });
             (!own.is_empty()).then(|| SelfCheck {
                 operation: (*operation).to_owned(),
-                said_calls: own.iter().map(|one| one.calls).sum(),
+                reported_calls: own.iter().map(|one| one.calls).sum(),
                 counted_calls,
-                said_bytes: own.iter().map(|one| one.bytes).sum(),
+                reported_bytes: own.iter().map(|one| one.bytes).sum(),
                 counted_bytes,
             })
         })

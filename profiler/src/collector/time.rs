@@ -1,37 +1,37 @@
 //! Where the time went.
 
 use ioprof_ebpf::{
-    abi::time::{PARTS, Part},
+    abi::off_cpu::{WAIT_KINDS, WaitKind},
     histogram::{bounds, place},
 };
 
 use super::Snapshot;
 use crate::{
-    kernel::{Call, probes::Need},
+    kernel::{Call, probes::Feature},
     model::{
         histogram::Histogram,
         time::{CallTime, OffCpu, Time},
     },
 };
 
-fn off_cpu(parts: &[u64; PARTS]) -> OffCpu {
-    let of = |part: Part| parts[part as usize];
+fn off_cpu(parts: &[u64; WAIT_KINDS]) -> OffCpu {
+    let of = |part: WaitKind| parts[part as usize];
     OffCpu {
-        queue_ns: of(Part::Queue),
-        service_ns: of(Part::Service),
-        device_ns: of(Part::Device),
-        throttled_ns: of(Part::Throttle),
-        journal_ns: of(Part::Journal),
-        fault_ns: of(Part::Fault),
-        runnable_ns: of(Part::Runnable),
-        sleep_ns: of(Part::Sleep),
-        idle_ns: of(Part::Idle),
+        queue_ns: of(WaitKind::Queue),
+        service_ns: of(WaitKind::Service),
+        device_ns: of(WaitKind::Device),
+        throttled_ns: of(WaitKind::Throttle),
+        journal_ns: of(WaitKind::Journal),
+        fault_ns: of(WaitKind::Fault),
+        runnable_ns: of(WaitKind::Runnable),
+        sleep_ns: of(WaitKind::Sleep),
+        idle_ns: of(WaitKind::Idle),
     }
 }
 
 /// The time of a workload's threads; none where the probes for it are missing.
 pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
-    if !snapshot.has(Need::Time) {
+    if !snapshot.has(Feature::Time) {
         return None;
     }
     let totals = snapshot.workloads.get(workload as usize - 1)?;
@@ -63,10 +63,10 @@ pub fn of_calls(
     call: &Call,
     latency: &Histogram,
 ) -> Option<(CallTime, Option<CallTime>)> {
-    if !snapshot.has(Need::Time) {
+    if !snapshot.has(Feature::Time) {
         return None;
     }
-    let mut all = [0; PARTS];
+    let mut all = [0; WAIT_KINDS];
     for (_, parts) in &call.off_cpu {
         for (sum, part) in all.iter_mut().zip(parts) {
             *sum += part;
@@ -96,7 +96,7 @@ fn at_p99(call: &Call, latency: &Histogram) -> Option<CallTime> {
         })
         .sum();
     let parts = call.off_cpu.iter().find(|(of, _)| *of == octave);
-    let parts = parts.map_or([0; PARTS], |(_, parts)| {
+    let parts = parts.map_or([0; WAIT_KINDS], |(_, parts)| {
         let part = |sum| u128::from(sum) * u128::from(p99);
         parts.map(|sum| part(sum).checked_div(all_ns).unwrap_or(0) as u64)
     });

@@ -1,10 +1,10 @@
 //! What became of the pages that workloads made dirty.
 
-use ioprof_ebpf::abi::dirty::DirtyInode;
+use ioprof_ebpf::abi::writeback::DirtyInode;
 
 use super::{Snapshot, ledger::WRITING};
 use crate::{
-    kernel::probes::Need,
+    kernel::probes::Feature,
     model::report::{Block, BlockOperation, Origin, Syscall, Writeback},
 };
 
@@ -17,7 +17,8 @@ pub fn writeback(
     beside: Option<u64>,
     block: Option<&[Block]>,
 ) -> Option<Writeback> {
-    let block = block.filter(|_| snapshot.has(Need::Block) && snapshot.has(Need::Writeback))?;
+    let block =
+        block.filter(|_| snapshot.has(Feature::Block) && snapshot.has(Feature::Writeback))?;
     let dirtied_bytes = snapshot
         .files
         .iter()
@@ -44,7 +45,7 @@ pub fn writeback(
         dirtied_bytes,
         written_bytes,
         cancelled_bytes,
-        dirty_bytes_left: snapshot
+        dirty_bytes_at_end: snapshot
             .dirty
             .iter()
             .map(|inode| left(inode, workload))
@@ -89,7 +90,7 @@ fn amplification(written: u64, asked: Option<u64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use ioprof_ebpf::abi::dirty::DirtyOwner;
+    use ioprof_ebpf::abi::writeback::DirtyOwner;
 
     use super::*;
 

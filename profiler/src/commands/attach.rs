@@ -10,7 +10,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     destination::Destination,
-    measure::{Facts, Measurement, distinct},
+    measure::{Measurement, WorkloadInfo, distinct},
     report,
 };
 use crate::{
@@ -68,12 +68,12 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             .zip(before_end)
             .map(|(now, before)| now.or(before));
         let names = distinct(processes.iter().map(|process| process.name.clone()));
-        let facts = names
+        let infos = names
             .into_iter()
             .zip(&processes)
             .zip(&pids)
             .zip(rss)
-            .map(|(((name, process), pid), max_rss_bytes)| Facts {
+            .map(|(((name, process), pid), max_rss_bytes)| WorkloadInfo {
                 name,
                 kind: Kind::Attached,
                 argv: process.argv.clone(),
@@ -86,7 +86,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
                 retired_threads: 0,
             })
             .collect();
-        measurement.finish(facts)
+        measurement.finish(infos)
     })?;
     // A file system that a signal did not let wait for may still be synced.
     runtime.shutdown_background();

@@ -11,9 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{destination::Destination, privilege};
 use crate::{
     cli::Common,
-    collector::{self, Accounted, Context},
+    collector::{self, Context, CpuTime},
     error::Error,
-    kernel::{Attendant, OwnCost, Session, Settings, probes::Without, sync_file_system},
+    kernel::{Helper, Overhead, Session, Settings, probes::DisabledProbes, sync_file_system},
     model::{
         asynchronous::Direction,
         report::{Exit, Host, Kind, Report, SCHEMA, Workload},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What is known of a workload beside what the probes count.
-pub struct Facts {
+pub struct WorkloadInfo {
     /// What the report calls it.
     pub name: String,
     /// What kind it is.
@@ -48,9 +48,9 @@ pub struct Facts {
 /// A measurement under way.
 pub struct Measurement {
     session: Session,
-    attendant: Option<Arc<Attendant>>,
+    helper: Option<Arc<Helper>>,
     /// Another, which may wait for a disk while the first has other things to do.
-    syncing: Option<Arc<Attendant>>,
+    syncing: Option<Arc<Helper>>,
     started_at: jiff::Timestamp,
     next_tick: tokio::time::Instant,
     signals: [Signal; 3],
@@ -58,7 +58,7 @@ pub struct Measurement {
 
 /// A signal that asks ioprof to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked(pub nix::sys::signal::Signal);
+pub struct StopSignal(pub nix::sys::signal::Signal);
 
 const SIGNALS: [(fn() -> SignalKind, nix::sys::signal::Signal); 3] = [
     (SignalKind::interrupt, nix::sys::signal::Signal::SIGINT),
@@ -80,11 +80,11 @@ impl Measurement {
         report: &Destination,
     ) -> Result<Self, Error> {
         let attend = |children| {
-            let attendant = Attendant::start(children);
-            let attendant = attendant.map_err(Error::system("starting a process"))?;
-            Ok::<_, Error>(attendant.map(Arc::new))
+            let helper = Helper::start(children);
+            let helper = helper.map_err(Error::system("starting a process"))?;
+            Ok::<_, Error>(helper.map(Arc::new))
         };
-        let attendant = attend(children)?;
+        let helper = attend(children)?;
         let syncing = if common.sync { attend(&[])? } else { None };
         let catch = |(kind, _): (fn() -> SignalKind, _)| {
             signal(kind()).map_err(Error::system("catching signals"))
@@ -93,17 +93,17 @@ impl Measurement {
         let signals = [catch(interrupt)?, catch(terminate)?, catch(hangup)?];
         let mut session = Session::start(&Settings {
             workloads: u32::try_from(workloads).unwrap_or(u32::MAX),
-            without: Without(common.without_probe.clone()),
+            without: DisabledProbes(common.without_probe.clone()),
             minor_fault_time: common.minor_fault_time,
-            attendant: attendant.clone(),
+            helper: helper.clone(),
         })?;
         privilege::give_up(&mut session, report)?;
         Ok(Self {
             session,
-            attendant,
+            helper,
             syncing,
             started_at: jiff::Timestamp::now(),
-            next_tick: tokio::time::Instant::now() + OwnCost::first_tick(),
+            next_tick: tokio::time::Instant::now() + Overhead::first_tick(),
             signals,
         })
     }
@@ -114,7 +114,7 @@ impl Measurement {
     }
 
     /// A signal that has asked to end already.
-    pub async fn has_been_asked(&mut self) -> Option<Asked> {
+    pub async fn has_been_asked(&mut self) -> Option<StopSignal> {
         // What has come is known when the event loop has gone round once.
         tokio::task::yield_now().await;
         tokio::select! {
@@ -127,20 +127,20 @@ impl Measurement {
     /// Sends a signal to a child, by its place and its number.
     pub fn send(&self, (place, pid): (usize, i32), signal: nix::sys::signal::Signal) {
         // It may have ended in this moment.
-        let _ = match &self.attendant {
-            Some(attendant) => attendant.signal(place, signal),
+        let _ = match &self.helper {
+            Some(helper) => helper.signal(place, signal),
             None => nix::sys::signal::kill(Pid::from_raw(pid), signal).map_err(Into::into),
         };
     }
 
     /// Waits for a signal that asks to end, and meanwhile keeps the measuring of the probes' cost going.
-    pub async fn asked_to_end(&mut self) -> Asked {
+    pub async fn asked_to_end(&mut self) -> StopSignal {
         loop {
             let [interrupt, terminate, hangup] = &mut self.signals;
             tokio::select! {
-                _ = interrupt.recv() => return Asked(SIGNALS[0].1),
-                _ = terminate.recv() => return Asked(SIGNALS[1].1),
-                _ = hangup.recv() => return Asked(SIGNALS[2].1),
+                _ = interrupt.recv() => return StopSignal(SIGNALS[0].1),
+                _ = terminate.recv() => return StopSignal(SIGNALS[1].1),
+                _ = hangup.recv() => return StopSignal(SIGNALS[2].1),
                 () = tokio::time::sleep_until(self.next_tick) => {
                     self.next_tick += self.session.tick();
                 }
@@ -156,9 +156,9 @@ impl Measurement {
     /// Where the map of it cannot be read.
     pub async fn sync(&mut self) -> Result<(), Error> {
         for number in self.session.dirty_file_systems()? {
-            let attendant = self.syncing.clone();
-            let mut synced = tokio::task::spawn_blocking(move || match attendant {
-                Some(attendant) => attendant.sync_file_system(number),
+            let helper = self.syncing.clone();
+            let mut synced = tokio::task::spawn_blocking(move || match helper {
+                Some(helper) => helper.sync_file_system(number),
                 None => sync_file_system(number),
             });
             let failed = tokio::select! {
@@ -167,7 +167,7 @@ impl Measurement {
             };
             if let Some(reason) = failed {
                 let (major, minor) = number;
-                self.session.say(format!(
+                self.session.warn(format!(
                     "file system {major}:{minor} was not synced: {reason}"
                 ));
             }
@@ -180,9 +180,9 @@ impl Measurement {
     /// # Errors
     ///
     /// Where a map cannot be read.
-    pub fn finish(self, facts: Vec<Facts>) -> Result<Report, Error> {
+    pub fn finish(self, infos: Vec<WorkloadInfo>) -> Result<Report, Error> {
         let snapshot = self.session.finish()?;
-        let names: Vec<String> = facts.iter().map(|facts| facts.name.clone()).collect();
+        let names: Vec<String> = infos.iter().map(|infos| infos.name.clone()).collect();
         let context = Context {
             names: &names,
             before: &snapshot.before,
@@ -190,41 +190,41 @@ impl Measurement {
             duration_ns: snapshot.duration_ns,
         };
         let workloads: Vec<Workload> = (1..)
-            .zip(facts)
-            .map(|(number, facts)| {
+            .zip(infos)
+            .map(|(number, infos)| {
                 let totals = snapshot.workloads[number as usize - 1];
-                let accounted = Accounted::of(&snapshot, number);
-                let (cpu_user_ns, cpu_system_ns) = facts
+                let accounted = CpuTime::of(&snapshot, number);
+                let (cpu_user_ns, cpu_system_ns) = infos
                     .cpu_ns
                     .unwrap_or((accounted.cpu_user_ns, accounted.cpu_system_ns));
                 let syscalls = collector::syscalls(&snapshot, number);
-                let wall_ns = nanoseconds(facts.wall);
+                let wall_ns = nanoseconds(infos.wall);
                 let io_uring = collector::io_uring(&snapshot, number, wall_ns);
                 let aio = collector::aio(&snapshot, number, wall_ns);
                 let beside = |direction| {
-                    collector::moved_beside(io_uring.as_ref(), &aio, &syscalls, direction)
+                    collector::moved_via_async(io_uring.as_ref(), &aio, &syscalls, direction)
                 };
                 let (read, written) = (beside(Direction::Read), beside(Direction::Written));
                 let block = collector::block(&snapshot, &context, number);
                 Workload {
-                    name: facts.name,
-                    kind: facts.kind,
-                    argv: facts.argv,
-                    root_pid: facts.root_pid,
-                    exit: facts.exit,
+                    name: infos.name,
+                    kind: infos.kind,
+                    argv: infos.argv,
+                    root_pid: infos.root_pid,
+                    exit: infos.exit,
                     wall_ns,
                     cpu_user_ns,
                     cpu_system_ns,
-                    max_rss_bytes: facts.max_rss_bytes,
+                    max_rss_bytes: infos.max_rss_bytes,
                     processes: totals.processes,
                     threads: totals.threads,
                     threads_running: totals
                         .threads
-                        .saturating_sub(totals.threads_exited + facts.retired_threads),
+                        .saturating_sub(totals.threads_exited + infos.retired_threads),
                     time: collector::time(&snapshot, number),
                     cache: collector::cache(&snapshot, number, read, block.as_deref()),
                     files: collector::files(&snapshot, number),
-                    self_checks: facts.self_reported.as_ref().map_or_else(Vec::new, |said| {
+                    self_checks: infos.self_reported.as_ref().map_or_else(Vec::new, |said| {
                         collector::self_checks(said, &syscalls, io_uring.as_ref())
                     }),
                     writeback: collector::writeback(
@@ -239,7 +239,7 @@ impl Measurement {
                     io_uring,
                     aio,
                     faults: collector::faults(&snapshot, number),
-                    self_reported: facts.self_reported,
+                    self_reported: infos.self_reported,
                 }
             })
             .collect();

@@ -14,7 +14,7 @@ use nix::{
 use super::{
     child::{Ended, Running, Waiting},
     destination::Destination,
-    measure::{Asked, Facts, Measurement, distinct},
+    measure::{Measurement, StopSignal, WorkloadInfo, distinct},
     report,
     targets::{Target, targets},
 };
@@ -79,9 +79,9 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         if sync {
             measurement.sync().await?;
         }
-        let facts = runs.facts(&targets);
-        let exits: Vec<Exit> = facts.iter().filter_map(|facts| facts.exit).collect();
-        Ok::<_, Error>((measurement.finish(facts)?, exits))
+        let infos = runs.infos(&targets);
+        let exits: Vec<Exit> = infos.iter().filter_map(|infos| infos.exit).collect();
+        Ok::<_, Error>((measurement.finish(infos)?, exits))
     })?;
     // A thread may still wait for a child that the user no longer waits for.
     runtime.shutdown_background();
@@ -94,7 +94,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
 struct Runs {
     children: Vec<Child>,
     /// The signal that has asked for the end, if one has.
-    asked: Option<Asked>,
+    asked: Option<StopSignal>,
     /// Where the measured phases of built-in workloads are told to be over, by their place in `children`.
     over: Option<mpsc::UnboundedReceiver<(usize, Arc<UnixStream>)>>,
 }
@@ -208,7 +208,7 @@ impl Runs {
 
     /// The first signal is passed on where the terminal has not done that; a second one kills what still
     /// runs.
-    fn pass_on(&mut self, signal: Asked, measurement: &Measurement) {
+    fn pass_on(&mut self, signal: StopSignal, measurement: &Measurement) {
         if self.asked.is_some() {
             self.send(Signal::SIGKILL, measurement);
             return;
@@ -227,7 +227,7 @@ impl Runs {
         }
     }
 
-    fn facts(self, targets: &[Target]) -> Vec<Facts> {
+    fn infos(self, targets: &[Target]) -> Vec<WorkloadInfo> {
         let names = distinct(targets.iter().map(|target| target.name.clone()));
         let mut children = self.children.into_iter();
         targets
@@ -237,7 +237,7 @@ impl Runs {
                 // Those that a signal kept from being started have none.
                 let child = children.next();
                 let ended = child.as_ref().and_then(|child| child.ended);
-                Facts {
+                WorkloadInfo {
                     name,
                     kind: target.kind,
                     argv: target.argv.iter().map(text::of).collect(),
@@ -288,7 +288,7 @@ async fn told(
 
 /// Whether a signal came from the terminal, which sends it to the whole foreground process group. A terminal that
 /// hangs up does, too, but is none any more by then.
-fn has_reached_children(asked: Asked) -> bool {
+fn has_reached_children(asked: StopSignal) -> bool {
     let in_foreground = std::fs::File::open("/dev/tty")
         .is_ok_and(|terminal| unistd::tcgetpgrp(terminal) == Ok(unistd::getpgrp()));
     asked.0 == Signal::SIGINT && in_foreground

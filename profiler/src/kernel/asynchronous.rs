@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use aya::{Ebpf, Pod};
 use ioprof_ebpf::abi::{
     aio::{self, AioStats, AioTotals},
-    uring::{self, UringStats, UringTotals},
+    io_uring::{self as uring, UringStats, UringTotals},
 };
 
 use super::{

@@ -15,7 +15,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    attendant::Attendant,
+    helper::Helper,
     maps::{FILES, array, hash, per_cpu_array, refused},
     mounts::Mounts,
 };
@@ -35,7 +35,7 @@ pub struct File {
 }
 
 /// Reads the rows.
-pub fn read(ebpf: &Ebpf, attendant: Option<&Attendant>) -> Result<Vec<File>, Error> {
+pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
     const PATHS: &str = "PATHS";
     let paths = array::<Path>(ebpf, PATHS)?;
     let mounts = Mounts::now();
@@ -57,7 +57,7 @@ pub fn read(ebpf: &Ebpf, attendant: Option<&Attendant>) -> Result<Vec<File>, Err
                 && file
                     .path
                     .as_ref()
-                    .is_some_and(|path| leads_to(path, &key, attendant));
+                    .is_some_and(|path| leads_to(path, &key, helper));
         }
         files.push(file);
     }
@@ -82,11 +82,11 @@ fn add_kept(ebpf: &Ebpf, files: &mut [File]) -> Result<(), Error> {
 }
 
 /// Whether a path leads to the file. The inode's number alone is compared: btrfs shows each subvolume under a
-/// device number of its own. The attendant looks where this process may not.
-fn leads_to(path: &FilePath, key: &FileKey, attendant: Option<&Attendant>) -> bool {
-    let found = match (fs::symlink_metadata(path), attendant) {
-        (Err(refused), Some(attendant)) if refused.kind() == ErrorKind::PermissionDenied => {
-            attendant.inode(path)
+/// device number of its own. The helper looks where this process may not.
+fn leads_to(path: &FilePath, key: &FileKey, helper: Option<&Helper>) -> bool {
+    let found = match (fs::symlink_metadata(path), helper) {
+        (Err(refused), Some(helper)) if refused.kind() == ErrorKind::PermissionDenied => {
+            helper.inode(path)
         }
         (found, _) => found.map(|found| found.ino()),
     };

@@ -5,7 +5,7 @@ use aya::{
     maps::{Array, MapData, PerCpuArray},
 };
 use ioprof_ebpf::{
-    abi::time::PARTS,
+    abi::off_cpu::WAIT_KINDS,
     histogram::{Block, OCTAVES},
 };
 
@@ -44,7 +44,7 @@ impl<'a> Histograms<'a> {
     }
 
     /// The first cells of each octave of a series that keeps sums there.
-    pub fn sums(&self, series: u32) -> Result<Vec<(u32, [u64; PARTS])>, Error> {
+    pub fn sums(&self, series: u32) -> Result<Vec<(u32, [u64; WAIT_KINDS])>, Error> {
         let octaves = self.octaves(series)?.into_iter();
         let first = |cells: Block| std::array::from_fn(|part| cells[part]);
         Ok(octaves

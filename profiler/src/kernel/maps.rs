@@ -6,26 +6,26 @@ use aya::{
 };
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockStats, Depth, DepthKey},
-    cache::{self, CacheStats},
-    dirty::DirtyInode,
     fault::{self, FaultStats},
     file::{FileKey, FileStats},
     loss::Loss,
+    off_cpu::WAIT_KINDS,
+    page_cache::{self as cache, CacheStats},
     syscall::{self, CallStats, ErrorKey, MAX_OPERATIONS},
     task::WorkloadTotals,
-    time::PARTS,
+    writeback::DirtyInode,
 };
 
 use super::{
     asynchronous::{self, Asynchronous},
-    attendant::Attendant,
     files::{self, File},
+    helper::Helper,
     histograms::{Buckets, Histograms},
     one_line,
-    own_cost::Cost,
-    probes::{Need, PROBES},
+    overhead::Cost,
+    probes::{Feature, PROBES},
     proc::Devices,
-    requests::{self, AtOnce},
+    requests::{self, BlockReading},
     series::FirstSeries,
     syscalls::OPERATIONS,
 };
@@ -44,8 +44,8 @@ pub struct Call {
     pub latency: Buckets,
     /// Requested bytes.
     pub size: Buckets,
-    /// Time off the CPU by octave of latency: nanoseconds of each [`ioprof_ebpf::abi::time::Part`].
-    pub off_cpu: Vec<(u32, [u64; PARTS])>,
+    /// Time off the CPU by octave of latency: nanoseconds of each [`ioprof_ebpf::abi::off_cpu::WaitKind`].
+    pub off_cpu: Vec<(u32, [u64; WAIT_KINDS])>,
 }
 
 /// One operation on one device by one workload, of one origin.
@@ -121,11 +121,11 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Whether every probe is there that something hangs on: without one of them the others mislead.
-    pub fn has(&self, need: Need) -> bool {
+    pub fn has(&self, feature: Feature) -> bool {
         PROBES
             .iter()
             .zip(&self.probes)
-            .filter(|(probe, _)| probe.need == need)
+            .filter(|(probe, _)| probe.feature == feature)
             .all(|(_, found)| found.verdict.reason_missing().is_none())
     }
 
@@ -143,26 +143,26 @@ impl Snapshot {
 pub fn read(
     ebpf: &Ebpf,
     workloads: u32,
-    at_once: AtOnce,
-    attendant: Option<&Attendant>,
+    block: BlockReading,
+    helper: Option<&Helper>,
 ) -> Result<Snapshot, Error> {
     let histograms = Histograms::new(ebpf)?;
     Ok(Snapshot {
         calls: calls(ebpf, workloads, &histograms)?,
         errors: entries(ebpf, "ERRORS")?,
-        requests: requests::requests(at_once.slots, workloads, &histograms)?,
-        files: files::read(ebpf, attendant)?,
+        requests: requests::requests(block.slots, workloads, &histograms)?,
+        files: files::read(ebpf, helper)?,
         cache: cache(ebpf, workloads, &histograms)?,
         faults: faults(ebpf, workloads, &histograms)?,
         asynchronous: asynchronous::read(ebpf, workloads, &histograms)?,
         dirty: dirty(ebpf)?,
         mapped: mapped(ebpf, workloads)?,
-        depths: at_once.depths,
+        depths: block.depths,
         workloads: (1..=workloads)
             .map(|number| workload(ebpf, number))
             .collect::<Result<_, _>>()?,
         losses: losses(ebpf)?,
-        read_at_ns: at_once.read_at_ns,
+        read_at_ns: block.read_at_ns,
         ..Snapshot::default()
     })
 }

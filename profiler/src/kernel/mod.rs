@@ -1,16 +1,16 @@
 //! The only place that knows aya: loads the probes, brings processes into scope, reads the maps.
 
 pub mod asynchronous;
-mod attendant;
+mod baseline;
 pub mod btf;
 mod descriptors;
 mod files;
-mod floor;
+mod helper;
 mod histograms;
 mod maps;
 mod mounts;
 mod object;
-mod own_cost;
+mod overhead;
 pub mod privileges;
 pub mod probes;
 pub mod proc;
@@ -21,14 +21,14 @@ mod stack;
 pub mod syscalls;
 mod tasks;
 
-pub use attendant::{Attendant, sync_file_system};
+pub use baseline::Baseline;
 pub use files::File;
-pub use floor::Floor;
+pub use helper::{Helper, sync_file_system};
 pub use histograms::Buckets;
 pub use maps::{Call, Faults, Requests, Snapshot};
 pub use mounts::Mounts;
 pub use object::RECORD as OBJECT_RECORD;
-pub use own_cost::{Cost, OwnCost};
+pub use overhead::{Cost, Overhead};
 pub use session::{Session, Settings};
 pub use stack::Stack;
 pub use tasks::{Origin, pidfd_open};

@@ -22,37 +22,37 @@ pub struct Probe {
     /// The perf event that it is instead of a tracepoint.
     pub event: Option<SoftwareEvent>,
     /// What is lost without it.
-    pub need: Need,
+    pub feature: Feature,
 }
 
 /// What hangs on a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// Without it nothing is right.
+pub enum Feature {
+    /// DisabledProbes it nothing is right.
     Required,
-    /// Without it there is nothing to say of block requests.
+    /// DisabledProbes it there is nothing to say of block requests.
     Block,
-    /// Without it there is nothing to say of where the time went.
+    /// DisabledProbes it there is nothing to say of where the time went.
     Time,
-    /// Without it there is nothing to say of page faults.
+    /// DisabledProbes it there is nothing to say of page faults.
     Faults,
-    /// Without it nobody knows which faults are on pages of files.
+    /// DisabledProbes it nobody knows which faults are on pages of files.
     FaultsOnFiles,
-    /// Without it nobody knows which faults made a page dirty.
+    /// DisabledProbes it nobody knows which faults made a page dirty.
     DirtyingFaults,
-    /// Without it minor faults have no duration; it is there on demand only.
+    /// DisabledProbes it minor faults have no duration; it is there on demand only.
     MinorFaultTime,
-    /// Without it there is nothing to say of io_uring.
+    /// DisabledProbes it there is nothing to say of io_uring.
     IoUring,
-    /// Without it there is nothing to say of dirty pages, and what is written later is nobody's.
+    /// DisabledProbes it there is nothing to say of dirty pages, and what is written later is nobody's.
     Writeback,
-    /// Without it what threads of the kernel read is nobody's.
+    /// DisabledProbes it what threads of the kernel read is nobody's.
     Readers,
     /// It stands in for another that this kernel does not have.
     InsteadOf(&'static str),
 }
 
-impl Need {
+impl Feature {
     /// Whether what hangs on it is found by reading the kernel's memory by address.
     fn reads_memory(self, types: &KernelTypes) -> bool {
         match self {
@@ -67,57 +67,65 @@ impl Need {
 /// All probes, in the order in which they are attached: what ends something before what begins it, so that
 /// nothing begun is left without its end.
 pub const PROBES: &[Probe] = &[
-    probe("process_exit", "sched_process_exit", Need::Required),
-    probe("process_fork", "sched_process_fork", Need::Required),
-    probe("syscall_exit", "sys_exit", Need::Required),
-    probe("syscall_enter", "sys_enter", Need::Required),
-    probe("switch", "sched_switch", Need::Time),
-    probe("waking", "sched_waking", Need::Time),
-    probe("throttle", "balance_dirty_pages", Need::Time),
-    probe("block_complete", "block_rq_complete", Need::Block),
-    probe("block_merge", "block_rq_merge", Need::Block),
-    probe("block_requeue", "block_rq_requeue", Need::Block),
-    probe("block_issue", "block_rq_issue", Need::Block),
-    probe("block_backmerge", "block_bio_backmerge", Need::Block),
-    probe("block_frontmerge", "block_bio_frontmerge", Need::Block),
+    probe("process_exit", "sched_process_exit", Feature::Required),
+    probe("process_fork", "sched_process_fork", Feature::Required),
+    probe("syscall_exit", "sys_exit", Feature::Required),
+    probe("syscall_enter", "sys_enter", Feature::Required),
+    probe("switch", "sched_switch", Feature::Time),
+    probe("waking", "sched_waking", Feature::Time),
+    probe("throttle", "balance_dirty_pages", Feature::Time),
+    probe("block_complete", "block_rq_complete", Feature::Block),
+    probe("block_merge", "block_rq_merge", Feature::Block),
+    probe("block_requeue", "block_rq_requeue", Feature::Block),
+    probe("block_issue", "block_rq_issue", Feature::Block),
+    probe("block_backmerge", "block_bio_backmerge", Feature::Block),
+    probe("block_frontmerge", "block_bio_frontmerge", Feature::Block),
     probe(
         "cached_folio",
         "mm_filemap_add_to_page_cache",
-        Need::Readers,
+        Feature::Readers,
     ),
-    probe("dirty_folio", "writeback_dirty_folio", Need::Writeback),
-    probe(BLOCK_START, "block_io_start", Need::Block),
-    probe("block_getrq", "block_getrq", Need::InsteadOf(BLOCK_START)),
+    probe("dirty_folio", "writeback_dirty_folio", Feature::Writeback),
+    probe(BLOCK_START, "block_io_start", Feature::Block),
+    probe(
+        "block_getrq",
+        "block_getrq",
+        Feature::InsteadOf(BLOCK_START),
+    ),
     event(
         "fault_major",
         "major-faults",
         SoftwareEvent::PageFaultsMaj,
-        Need::Faults,
+        Feature::Faults,
     ),
     event(
         "fault_minor",
         "minor-faults",
         SoftwareEvent::PageFaultsMin,
-        Need::MinorFaultTime,
+        Feature::MinorFaultTime,
     ),
     probe(
         "fault_dirties",
         "writeback_dirty_folio",
-        Need::DirtyingFaults,
+        Feature::DirtyingFaults,
     ),
-    probe("fault_around", "mm_filemap_map_pages", Need::FaultsOnFiles),
-    probe("fault_file", "mm_filemap_fault", Need::FaultsOnFiles),
-    probe("fault_kernel", "page_fault_kernel", Need::Faults),
-    probe("fault_user", "page_fault_user", Need::Faults),
-    probe("uring_complete", "io_uring_complete", Need::IoUring),
-    probe("uring_work", "io_uring_queue_async_work", Need::IoUring),
-    probe("uring_poll", "io_uring_poll_arm", Need::IoUring),
-    probe("uring_refuse", "io_uring_req_failed", Need::IoUring),
-    probe(URING_SUBMIT, "io_uring_submit_req", Need::IoUring),
+    probe(
+        "fault_around",
+        "mm_filemap_map_pages",
+        Feature::FaultsOnFiles,
+    ),
+    probe("fault_file", "mm_filemap_fault", Feature::FaultsOnFiles),
+    probe("fault_kernel", "page_fault_kernel", Feature::Faults),
+    probe("fault_user", "page_fault_user", Feature::Faults),
+    probe("uring_complete", "io_uring_complete", Feature::IoUring),
+    probe("uring_work", "io_uring_queue_async_work", Feature::IoUring),
+    probe("uring_poll", "io_uring_poll_arm", Feature::IoUring),
+    probe("uring_refuse", "io_uring_req_failed", Feature::IoUring),
+    probe(URING_SUBMIT, "io_uring_submit_req", Feature::IoUring),
     probe(
         "uring_submit_sqe",
         "io_uring_submit_sqe",
-        Need::InsteadOf(URING_SUBMIT),
+        Feature::InsteadOf(URING_SUBMIT),
     ),
 ];
 
@@ -127,12 +135,12 @@ const BLOCK_START: &str = "block_start";
 const URING_SUBMIT: &str = "uring_submit";
 
 /// A probe at a tracepoint.
-pub const fn probe(program: &'static str, tracepoint: &'static str, need: Need) -> Probe {
+pub const fn probe(program: &'static str, tracepoint: &'static str, feature: Feature) -> Probe {
     Probe {
         program,
         tracepoint,
         event: None,
-        need,
+        feature,
     }
 }
 
@@ -140,26 +148,26 @@ const fn event(
     program: &'static str,
     name: &'static str,
     event: SoftwareEvent,
-    need: Need,
+    feature: Feature,
 ) -> Probe {
     Probe {
         event: Some(event),
-        ..probe(program, name, need)
+        ..probe(program, name, feature)
     }
 }
 
 /// Which probes this run goes without, by the user's wish.
 #[derive(Clone, Debug, Default)]
-pub struct Without(pub Vec<String>);
+pub struct DisabledProbes(pub Vec<String>);
 
-impl Without {
+impl DisabledProbes {
     /// Whether the kernel has the tracepoint and the user wants it.
     pub fn leaves(&self, probe: &Probe, types: &KernelTypes) -> bool {
         is_there(probe, types) && !self.0.iter().any(|name| name == probe.tracepoint)
     }
 
     /// Whether requests must be recognised by their bios.
-    pub fn made_by_bio(&self, types: &KernelTypes) -> bool {
+    pub fn queued_by_bio(&self, types: &KernelTypes) -> bool {
         !self.leaves_program(BLOCK_START, types)
     }
 
@@ -202,7 +210,7 @@ pub fn attach(
         if *verdict == Verdict::Attached {
             *verdict = verdict_of(attach_verified(ebpf, probe));
         }
-        if let (Need::Required, Some(reason)) = (probe.need, verdict.reason_missing()) {
+        if let (Feature::Required, Some(reason)) = (probe.feature, verdict.reason_missing()) {
             return Err(Error::ProbeMissing {
                 probe: probe.program,
                 reason: reason.to_owned(),
@@ -216,7 +224,7 @@ pub fn attach(
 /// A probe whose work another does is not missing.
 fn stand_in(verdicts: &mut [Verdict]) {
     for (at, probe) in PROBES.iter().enumerate() {
-        let Need::InsteadOf(other) = probe.need else {
+        let Feature::InsteadOf(other) = probe.feature else {
             continue;
         };
         if verdicts[at] == Verdict::Attached
@@ -242,23 +250,23 @@ fn prepare(
         reason: reason.into(),
     };
     let not_needed = |reason| Verdict::NotNeeded { reason };
-    match probe.need {
-        Need::InsteadOf(other) if without.leaves_program(other, types) => {
+    match probe.feature {
+        Feature::InsteadOf(other) if without.leaves_program(other, types) => {
             not_needed(format!("{other} is there"))
         }
         _ if !is_there(probe, types) => absent("this kernel has no such tracepoint"),
         _ if !without.leaves(probe, types) => absent("left out by --without-probe"),
-        Need::MinorFaultTime if !settings.minor_fault_time => {
+        Feature::MinorFaultTime if !settings.minor_fault_time => {
             not_needed("--minor-fault-time was not given".into())
         }
-        need if need.reads_memory(types) && !types.may_read => {
+        feature if feature.reads_memory(types) && !types.may_read => {
             absent("this kernel is locked down and lets no probe read its memory")
         }
         _ if !types.has_arguments(probe.tracepoint) => {
             absent("this kernel's tracepoint has other arguments")
         }
         // Dirty pages that were truncated would be waited for if nobody looked.
-        Need::Writeback => {
+        Feature::Writeback => {
             let examiner = tasks::load_examiner(ebpf, btf);
             verdict_of(examiner.and_then(|()| verify(ebpf, btf, probe)))
         }

@@ -15,7 +15,7 @@ use super::{
 use crate::error::Error;
 
 /// What is compared with the kernel's own counts, which go on: read at the same moment as these.
-pub struct AtOnce {
+pub struct BlockReading {
     /// Each slot, all CPUs together.
     pub slots: Vec<(BlockKey, BlockSlot, BlockStats)>,
     /// The depths.
@@ -25,10 +25,10 @@ pub struct AtOnce {
 }
 
 /// Reads the requests and their depths.
-pub fn read_at_once(ebpf: &Ebpf) -> Result<AtOnce, Error> {
+pub fn read_block(ebpf: &Ebpf) -> Result<BlockReading, Error> {
     let slots = slots(ebpf)?;
     let depths = depths(ebpf)?;
-    Ok(AtOnce {
+    Ok(BlockReading {
         slots,
         depths,
         // After the depths: a span that began before they were read has begun before this.
@@ -50,10 +50,10 @@ fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)
         .into_iter()
         .map(|(_, request)| request)
         .filter(|request| idle.contains(&request.slot.stats))
-        .filter(|request| request.made_ns != 0)
+        .filter(|request| request.queued_ns != 0)
         .filter(|request| request.issued_ns != 0 && request.issued_ns < asked_at)
         .map(|request| {
-            let own = request.size.saturating_sub(request.foreign_bytes);
+            let own = request.size.saturating_sub(request.other_owner_bytes);
             (request.slot.stats, own)
         })
         .collect())

@@ -1,6 +1,6 @@
 //! How the histogram series are numbered.
 
-use ioprof_ebpf::abi::{aio, cache, syscall, uring};
+use ioprof_ebpf::abi::{aio, io_uring as uring, page_cache as cache, syscall};
 
 /// Where the series begin that are not those of system calls, which come first.
 #[derive(Clone, Copy, Debug)]

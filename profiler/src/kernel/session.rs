@@ -12,22 +12,22 @@ use ioprof_ebpf::{
     abi::{
         MAX_WORKLOADS, aio,
         block::{self, MAX_DEPTHS, MAX_SLOTS, device_number},
-        cache,
+        io_uring as uring,
         loss::Loss,
+        page_cache as cache,
         syscall::MAX_OPERATIONS,
-        uring,
     },
     histogram::OCTAVES,
 };
 
 use super::{
-    attendant::Attendant,
     btf::KernelTypes,
     descriptors,
+    helper::Helper,
     maps::{self, Snapshot},
     object, one_line,
-    own_cost::OwnCost,
-    probes::{self, Need, PROBES, Without},
+    overhead::Overhead,
+    probes::{self, DisabledProbes, Feature, PROBES},
     proc::{self, Devices},
     requests,
     series::FirstSeries,
@@ -45,11 +45,11 @@ pub struct Settings {
     /// How many workloads are told apart.
     pub workloads: u32,
     /// The probes to go without.
-    pub without: Without,
+    pub without: DisabledProbes,
     /// Whether minor page faults are timed, which costs every process.
     pub minor_fault_time: bool,
     /// Who does what takes privileges, where this process is to give up its own.
-    pub attendant: Option<Arc<Attendant>>,
+    pub helper: Option<Arc<Helper>>,
 }
 
 /// Probes that are attached, until this is dropped.
@@ -59,8 +59,8 @@ pub struct Session {
     verdicts: Vec<Verdict>,
     logger: EbpfLogger<Messages>,
     messages: Messages,
-    cost: OwnCost,
-    attendant: Option<Arc<Attendant>>,
+    cost: Overhead,
+    helper: Option<Arc<Helper>>,
     before: Devices,
     stolen_before: Option<u64>,
     began: Instant,
@@ -130,7 +130,7 @@ impl Session {
         let knows_files = types.may_read;
         drop((types, btf));
         give_back_memory();
-        let cost = OwnCost::start(&mut ebpf, attached(&verdicts), settings.attendant.clone());
+        let cost = Overhead::start(&mut ebpf, attached(&verdicts), settings.helper.clone());
         let messages = Messages::default();
         let logger =
             EbpfLogger::init_with_logger(&mut ebpf, messages.clone()).map_err(|error| {
@@ -145,7 +145,7 @@ impl Session {
             logger,
             messages,
             cost,
-            attendant: settings.attendant.clone(),
+            helper: settings.helper.clone(),
             before,
             stolen_before: proc::stolen_ns(),
             began,
@@ -208,8 +208,9 @@ impl Session {
     /// Has the probes look at the inodes with dirty pages once more, where they know of any.
     fn examine_dirty(&mut self) -> Result<(), Error> {
         let mut verdicts = PROBES.iter().zip(&self.verdicts);
-        let is_known = verdicts
-            .any(|(probe, verdict)| probe.need == Need::Writeback && *verdict == Verdict::Attached);
+        let is_known = verdicts.any(|(probe, verdict)| {
+            probe.feature == Feature::Writeback && *verdict == Verdict::Attached
+        });
         if is_known {
             tasks::examine_dirty(&mut self.ebpf)?;
         }
@@ -222,7 +223,7 @@ impl Session {
     }
 
     /// Puts a message into the report, among those of the probes.
-    pub fn say(&self, message: String) {
+    pub fn warn(&self, message: String) {
         self.messages.put(message);
     }
 
@@ -247,7 +248,7 @@ impl Session {
         }
         let duration_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let mut after = Devices::now();
-        let at_once = requests::read_at_once(&self.ebpf)?;
+        let block = requests::read_block(&self.ebpf)?;
         after.see_stacks();
         // The living once more, with what the kernel has counted for them by now.
         tasks::account_living(&mut self.ebpf)?;
@@ -259,15 +260,10 @@ impl Session {
         self.examine_dirty()?;
         self.logger.flush();
         let cost = self.cost.over_all();
-        let counted = maps::read(
-            &self.ebpf,
-            self.workloads,
-            at_once,
-            self.attendant.as_deref(),
-        )?;
+        let counted = maps::read(&self.ebpf, self.workloads, block, self.helper.as_deref())?;
         let is_full = |(loss, count): &(Loss, u64)| *loss == Loss::FilesFull && *count > 0;
         if counted.losses.iter().any(is_full) {
-            self.say(
+            self.warn(
                 "the table of files is full: what was done to others than these counts among other files, \
                  but how many they are is not known"
                     .into(),
@@ -321,7 +317,7 @@ pub fn load(settings: &Settings, types: &KernelTypes) -> Result<Ebpf, Error> {
     let requests = proc::requests_at_most();
     let page_bytes = proc::page_bytes();
     let btrfs_end = types.btrfs_end();
-    let made_by_bio = u32::from(settings.without.made_by_bio(types));
+    let queued_by_bio = u32::from(settings.without.queued_by_bio(types));
     let first_fault_series = block::series(first_series.block, slots + 1);
     let mut loader = EbpfLoader::new();
     loader.allow_unsupported_maps();
@@ -333,7 +329,7 @@ pub fn load(settings: &Settings, types: &KernelTypes) -> Result<Ebpf, Error> {
         .override_global("FIRST_BLOCK_SERIES", &first_series.block, true)
         .override_global("FIRST_URING_SERIES", &first_series.uring, true)
         .override_global("FIRST_AIO_SERIES", &first_series.aio, true)
-        .override_global("MADE_BY_BIO", &made_by_bio, true)
+        .override_global("QUEUED_BY_BIO", &queued_by_bio, true)
         .override_global("REQUESTS_KEPT", &(requests / 4 * 3), true)
         .override_global("PAGE_BYTES", &page_bytes, true)
         .override_global("BTRFS_END", &btrfs_end, true)

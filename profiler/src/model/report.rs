@@ -137,7 +137,7 @@ pub struct Writeback {
     /// Bytes that were dropped before they were written, by the kernel's count.
     pub cancelled_bytes: u64,
     /// Bytes that were still dirty when the run ended.
-    pub dirty_bytes_left: u64,
+    pub dirty_bytes_at_end: u64,
     /// Bytes written to devices by its threads and by others for it, over the bytes that it wrote by calls,
     /// io_uring and io_submit(2), and `mapped_bytes`; none where these are 0 or not known.
     pub write_amplification: Option<f64>,
@@ -151,11 +151,11 @@ pub struct SelfCheck {
     /// What the workload calls it.
     pub operation: String,
     /// System calls and requests to io_uring by its own word.
-    pub said_calls: u64,
+    pub reported_calls: u64,
     /// System calls and requests to io_uring that the probes counted.
     pub counted_calls: u64,
     /// Bytes by its own word.
-    pub said_bytes: u64,
+    pub reported_bytes: u64,
     /// Bytes that the probes counted.
     pub counted_bytes: u64,
 }

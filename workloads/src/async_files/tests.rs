@@ -3,7 +3,7 @@
 use super::plan::plan_for_tests;
 use super::*;
 use crate::data_set::DataFile;
-use crate::faulty::{Faulty, Mood};
+use crate::faulty::{FaultOutcome, Faulty};
 use crate::interrupt::Interrupt;
 use crate::transfer::OpenGauge;
 use nix::fcntl::OFlag;
@@ -215,11 +215,11 @@ fn blocks_of_one_file_are_each_read_once() {
 fn a_kernel_in_bad_moods_changes_nothing_for_the_pool() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let moods = [
-        Mood::Short,
-        Mood::Error(libc::EINTR),
-        Mood::Error(libc::EAGAIN),
-        Mood::Short,
-        Mood::Well,
+        FaultOutcome::Short,
+        FaultOutcome::Error(libc::EINTR),
+        FaultOutcome::Error(libc::EAGAIN),
+        FaultOutcome::Short,
+        FaultOutcome::Well,
     ];
     let gauge = Arc::new(OpenGauge::default());
     let plan = Arc::new(plan(dir.path(), &[50_000; 20]));

@@ -43,7 +43,7 @@ impl<F> Pool<F> {
 
 /// What a thread is at, for the watch to see.
 #[derive(Default)]
-struct Desk {
+struct WorkerSlot {
     /// Nanoseconds since the pool's start at which the item was begun, plus one; 0 between items.
     since: AtomicU64,
     /// Index of the item's file.
@@ -52,7 +52,7 @@ struct Desk {
     given_up: AtomicBool,
 }
 
-impl Desk {
+impl WorkerSlot {
     fn begin(&self, item: Item, now: u64) {
         self.file.store(item.file, Ordering::Relaxed);
         self.since.store(now + 1, Ordering::Release);
@@ -118,9 +118,9 @@ async fn supervise<F: Files + Send + 'static>(
     workers: usize,
 ) -> Result<usize, Error> {
     let (ended, mut endings) = mpsc::unbounded_channel();
-    let mut desks: Vec<Arc<Desk>> = Vec::new();
-    let start = |desks: &mut Vec<Arc<Desk>>| {
-        let desk = Arc::new(Desk::default());
+    let mut desks: Vec<Arc<WorkerSlot>> = Vec::new();
+    let start = |desks: &mut Vec<Arc<WorkerSlot>>| {
+        let desk = Arc::new(WorkerSlot::default());
         desks.push(Arc::clone(&desk));
         let (pool, ended) = (Arc::clone(pool), ended.clone());
         tokio::task::spawn_blocking(move || {
@@ -185,7 +185,7 @@ fn give_up<F>(pool: &Pool<F>, file: usize) {
 }
 
 /// One thread: item after item.
-fn work<F: Files>(pool: &Pool<F>, desk: &Desk) -> Result<(), Error> {
+fn work<F: Files>(pool: &Pool<F>, desk: &WorkerSlot) -> Result<(), Error> {
     let plan = &*pool.plan;
     let mut buffer = Buffer::new(plan.buffer_size())
         .map_err(Error::io("allocate memory for", plan.any_path()))?;

@@ -1,18 +1,18 @@
 use super::*;
-use crate::faulty::{Faulty, Mood};
+use crate::faulty::{FaultOutcome, Faulty};
 use crate::summary::Summary;
 use proptest::prelude::*;
 
 /// Moods that a transfer must get over: at least one lets it move.
-fn moods() -> impl Strategy<Value = Vec<Mood>> {
+fn moods() -> impl Strategy<Value = Vec<FaultOutcome>> {
     let passing = prop_oneof![
-        Just(Mood::Well),
-        Just(Mood::Short),
-        Just(Mood::Error(libc::EINTR)),
-        Just(Mood::Error(libc::EAGAIN)),
+        Just(FaultOutcome::Well),
+        Just(FaultOutcome::Short),
+        Just(FaultOutcome::Error(libc::EINTR)),
+        Just(FaultOutcome::Error(libc::EAGAIN)),
     ];
     prop::collection::vec(passing, 0..8).prop_map(|mut moods| {
-        moods.push(Mood::Well);
+        moods.push(FaultOutcome::Well);
         moods
     })
 }
@@ -49,7 +49,7 @@ proptest! {
 #[test]
 fn an_error_that_stays_ends_the_transfer() {
     let dir = tempfile::tempdir().expect("temporary folder");
-    let faulty = Faulty::new(vec![Mood::Short, Mood::Error(libc::ENOSPC)]);
+    let faulty = Faulty::new(vec![FaultOutcome::Short, FaultOutcome::Error(libc::ENOSPC)]);
     let gauge = OpenGauge::default();
     let mut transfer = Transfer::new(&faulty, &gauge, None);
     let file = transfer

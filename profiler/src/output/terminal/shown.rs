@@ -134,9 +134,9 @@ fn workload(workload: &mut Workload) {
     for check in self_checks {
         let SelfCheck {
             operation,
-            said_calls: _,
+            reported_calls: _,
             counted_calls: _,
-            said_bytes: _,
+            reported_bytes: _,
             counted_bytes: _,
         } = check;
         text(operation);

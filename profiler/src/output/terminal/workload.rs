@@ -313,15 +313,15 @@ fn self_checks(workload: &Workload) -> String {
     let differing: Vec<_> = workload
         .self_checks
         .iter()
-        .filter(|check| check.counted_calls != check.said_calls)
+        .filter(|check| check.counted_calls != check.reported_calls)
         .map(|check| {
-            let more = check.counted_calls >= check.said_calls;
+            let more = check.counted_calls >= check.reported_calls;
             format!(
                 "{} {} ({}{})",
                 check.operation,
                 count(check.counted_calls),
                 if more { "+" } else { "-" },
-                count(check.counted_calls.abs_diff(check.said_calls))
+                count(check.counted_calls.abs_diff(check.reported_calls))
             )
         })
         .collect();

@@ -40,7 +40,7 @@ pub const KEPT: [Capability; 3] = [
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-enum Wish {
+enum Request {
     /// Nothing: shows that there is somebody.
     Nothing,
     /// BPF statistics on, or off.
@@ -54,7 +54,7 @@ enum Wish {
     Sync,
 }
 
-impl Wish {
+impl Request {
     const ALL: [Self; 6] = [
         Self::Nothing,
         Self::StatisticsOn,
@@ -65,9 +65,9 @@ impl Wish {
     ];
 }
 
-/// A wish with two numbers and the length of the path behind it, in words of the machine.
-type Request = [u32; 4];
-const REQUEST: usize = size_of::<Request>();
+/// A request with two numbers and the length of the path behind it, in words of the machine.
+type Message = [u32; 4];
+const MESSAGE: usize = size_of::<Message>();
 
 /// The number of an error, or 0, and the answer.
 const ANSWER: usize = size_of::<u32>() + size_of::<u64>();
@@ -77,14 +77,14 @@ const PATH_MAX: usize = 4096;
 
 /// The process, as ioprof sees it. It ends when this is dropped, and when ioprof ends by whatever.
 #[derive(Debug)]
-pub struct Attendant {
+pub struct Helper {
     process: Pid,
     socket: UnixStream,
     /// Whether it may still wait for a disk, so that its end is not waited for.
     syncs: AtomicBool,
 }
 
-impl Attendant {
+impl Helper {
     /// Makes the process, where there are privileges to keep: none without CAP_SYS_ADMIN. To be called while
     /// this process has one thread.
     ///
@@ -117,14 +117,14 @@ impl Attendant {
             return Ok(None);
         };
         drop(theirs);
-        let attendant = Self {
+        let helper = Self {
             process: child,
             socket,
             syncs: AtomicBool::new(false),
         };
         // From here on it holds nothing of ioprof's.
-        attendant.ask(Wish::Nothing, [0, 0], b"")?;
-        Ok(Some(attendant))
+        helper.ask(Request::Nothing, [0, 0], b"")?;
+        Ok(Some(helper))
     }
 
     /// Sends a signal to a child, by its place among those that were named at the start.
@@ -134,7 +134,7 @@ impl Attendant {
     /// Where it has ended.
     pub fn signal(&self, child: usize, signal: Signal) -> io::Result<()> {
         let child = u32::try_from(child).unwrap_or(u32::MAX);
-        self.ask(Wish::Signal, [child, signal as u32], b"")
+        self.ask(Request::Signal, [child, signal as u32], b"")
             .map(|_| ())
     }
 
@@ -144,7 +144,7 @@ impl Attendant {
     ///
     /// Those of lstat(2).
     pub fn inode(&self, path: &Path) -> io::Result<u64> {
-        self.ask(Wish::Inode, [0, 0], path.as_os_str().as_bytes())
+        self.ask(Request::Inode, [0, 0], path.as_os_str().as_bytes())
     }
 
     /// Writes a file system out; see [`sync_file_system`].
@@ -154,17 +154,17 @@ impl Attendant {
     /// As there.
     pub fn sync_file_system(&self, (major, minor): (u32, u32)) -> io::Result<()> {
         self.syncs.store(true, Ordering::Relaxed);
-        let done = self.ask(Wish::Sync, [major, minor], b"").map(|_| ());
+        let done = self.ask(Request::Sync, [major, minor], b"").map(|_| ());
         self.syncs.store(false, Ordering::Relaxed);
         done
     }
 
-    fn ask(&self, wish: Wish, [first, second]: [u32; 2], path: &[u8]) -> io::Result<u64> {
+    fn ask(&self, request: Request, [first, second]: [u32; 2], path: &[u8]) -> io::Result<u64> {
         if path.len() > PATH_MAX {
             return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
         }
         let length = path.len() as u32;
-        let request: Request = [wish as u32, first, second, length];
+        let request: Message = [request as u32, first, second, length];
         let mut bytes: Vec<u8> = request.into_iter().flat_map(u32::to_ne_bytes).collect();
         bytes.extend(path);
         (&self.socket).write_all(&bytes)?;
@@ -178,7 +178,7 @@ impl Attendant {
     }
 }
 
-impl Drop for Attendant {
+impl Drop for Helper {
     fn drop(&mut self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
         if !self.syncs.load(Ordering::Relaxed) {
@@ -187,35 +187,35 @@ impl Drop for Attendant {
     }
 }
 
-/// BPF statistics that are on, as far as it is for this to say. The attendant's are until [`Statistics::end`],
+/// BPF statistics that are on, as far as it is for this to say. The helper's are until [`Statistics::end`],
 /// or its own end.
 #[derive(Debug)]
 pub enum Statistics {
     /// Held by this process.
     Own(OwnedFd),
-    /// Held by the attendant.
-    Attendants(Arc<Attendant>),
+    /// Held by the helper.
+    Attendants(Arc<Helper>),
 }
 
 impl Statistics {
     /// Switches them on; none where that is refused.
-    pub fn on(attendant: Option<&Arc<Attendant>>) -> Option<Self> {
-        let Some(attendant) = attendant else {
+    pub fn on(helper: Option<&Arc<Helper>>) -> Option<Self> {
+        let Some(helper) = helper else {
             let held = aya::sys::enable_stats(aya::sys::Stats::RunTime);
             return held.ok().map(Self::Own);
         };
-        attendant.ask(Wish::StatisticsOn, [0, 0], b"").ok()?;
-        Some(Self::Attendants(attendant.clone()))
+        helper.ask(Request::StatisticsOn, [0, 0], b"").ok()?;
+        Some(Self::Attendants(helper.clone()))
     }
 
-    /// Lets them go, and says whether they have been on until now: an attendant may have been killed.
+    /// Lets them go, and says whether they have been on until now: an helper may have been killed.
     pub fn end(self) -> bool {
         match self {
             Self::Own(held) => {
                 drop(held);
                 true
             }
-            Self::Attendants(attendant) => attendant.ask(Wish::StatisticsOff, [0, 0], b"").is_ok(),
+            Self::Attendants(helper) => helper.ask(Request::StatisticsOff, [0, 0], b"").is_ok(),
         }
     }
 }
@@ -244,14 +244,14 @@ fn attend(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Resu
         unsafe { signal(ignored, SigHandler::SigIgn) }?;
     }
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(mask), None)?;
-    nix::sys::prctl::set_name(c"ioprof-keeper")?;
+    nix::sys::prctl::set_name(c"ioprof-helper")?;
     let mut held: Vec<RawFd> = children.iter().map(|child| child.as_raw_fd()).collect();
     held.push(socket.as_raw_fd());
     close_all_but(held)?;
     super::privileges::keep(&KEPT.into_iter().collect())?;
     let mut statistics = None;
     loop {
-        let mut request = [0; REQUEST];
+        let mut request = [0; MESSAGE];
         (&*socket).read_exact(&mut request)?;
         let done = answer(socket, request, children, &mut statistics);
         let (error, value) = match done {
@@ -267,7 +267,7 @@ fn attend(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Resu
 /// Does what is asked for.
 fn answer(
     mut socket: &UnixStream,
-    request: [u8; REQUEST],
+    request: [u8; MESSAGE],
     children: &[&OwnedFd],
     statistics: &mut Option<OwnedFd>,
 ) -> io::Result<u64> {
@@ -276,28 +276,28 @@ fn answer(
         .chunks_exact(size_of::<u32>())
         .map(|word| u32::from_ne_bytes(word.try_into().unwrap_or_default()));
     let mut word = || words.next().unwrap_or_default();
-    let (wish, first, second, length) = (word(), word(), word(), word() as usize);
+    let (request, first, second, length) = (word(), word(), word(), word() as usize);
     let mut path = vec![0; length.min(PATH_MAX)];
     socket.read_exact(&mut path)?;
-    let wish = Wish::ALL.into_iter().find(|one| *one as u32 == wish);
-    match wish.filter(|_| length <= PATH_MAX).ok_or_else(wrong)? {
-        Wish::Nothing => Ok(0),
-        Wish::StatisticsOn => {
+    let request = Request::ALL.into_iter().find(|one| *one as u32 == request);
+    match request.filter(|_| length <= PATH_MAX).ok_or_else(wrong)? {
+        Request::Nothing => Ok(0),
+        Request::StatisticsOn => {
             let on = aya::sys::enable_stats(aya::sys::Stats::RunTime);
             *statistics = Some(on.map_err(|error| error.io_error)?);
             Ok(0)
         }
-        Wish::StatisticsOff => {
+        Request::StatisticsOff => {
             *statistics = None;
             Ok(0)
         }
-        Wish::Signal => {
+        Request::Signal => {
             let child = children.get(first as usize).ok_or_else(wrong)?;
             let number = Signal::try_from(second.cast_signed())?;
             send(child, number).map(|()| 0)
         }
-        Wish::Inode => Ok(std::fs::symlink_metadata(OsStr::from_bytes(&path))?.ino()),
-        Wish::Sync => sync_file_system((first, second)).map(|()| 0),
+        Request::Inode => Ok(std::fs::symlink_metadata(OsStr::from_bytes(&path))?.ino()),
+        Request::Sync => sync_file_system((first, second)).map(|()| 0),
     }
 }
 

@@ -1,6 +1,6 @@
 //! io_uring: requests from their submission to their completion.
 
-use super::{Totals, block::Depth, map_value, syscall::MAX_OPERATIONS};
+use super::{Aggregate, block::Depth, map_value, syscall::MAX_OPERATIONS};
 
 /// How many opcodes are told apart; the kernel has 63 in 6.18, and adds to them.
 pub const OPCODES: u32 = 128;
@@ -51,7 +51,7 @@ pub struct UringStats {
     /// Requests whose completion was not seen, but whose place was taken by another.
     pub unseen: u64,
     /// Requests completed, and nanoseconds from submission to completion.
-    pub latency: Totals,
+    pub latency: Aggregate,
     /// The sum of the positive results.
     pub results: u64,
     /// Requests that completed with an error.

@@ -19,7 +19,7 @@ use std::{
 
 use aya::{Ebpf, programs::Program};
 
-use super::attendant::{Attendant, Statistics};
+use super::helper::{Helper, Statistics};
 
 /// The beginning that is always measured, and the span measured in each period after it, at its end.
 const FIRST: Duration = Duration::from_millis(250);
@@ -54,10 +54,10 @@ pub struct Cost {
 
 /// Switches the kernel's statistics on and off, and reads them.
 #[derive(Debug)]
-pub struct OwnCost {
+pub struct Overhead {
     began: Instant,
     /// Who switches them, where that is not this process.
-    attendant: Option<Arc<Attendant>>,
+    helper: Option<Arc<Helper>>,
     /// What the kernel tells of each program; none where there is nothing to read. Open all the time: each is
     /// read twice in every period.
     counters: Vec<Option<File>>,
@@ -77,19 +77,19 @@ struct Window {
     before: Vec<Runs>,
 }
 
-impl OwnCost {
+impl Overhead {
     /// Begins to measure these programs.
     pub fn start<'a>(
         ebpf: &mut Ebpf,
         programs: impl Iterator<Item = Option<&'a str>>,
-        attendant: Option<Arc<Attendant>>,
+        helper: Option<Arc<Helper>>,
     ) -> Self {
         let counters: Vec<_> = programs
             .map(|program| counters_of(ebpf, program?))
             .collect();
         let mut cost = Self {
             began: Instant::now(),
-            attendant,
+            helper,
             sums: Sums::new(counters.len()),
             refused: counters.iter().all(Option::is_none),
             counters,
@@ -115,7 +115,7 @@ impl OwnCost {
         PERIOD - SPAN
     }
 
-    /// The time until the first [`OwnCost::tick`].
+    /// The time until the first [`Overhead::tick`].
     pub const fn first_tick() -> Duration {
         FIRST
     }
@@ -124,7 +124,7 @@ impl OwnCost {
         if self.refused {
             return;
         }
-        let on = Statistics::on(self.attendant.as_ref());
+        let on = Statistics::on(self.helper.as_ref());
         // It takes CAP_SYS_ADMIN, more than the probes do.
         self.refused = on.is_none() && !self.always;
         self.window = Some(Window {

@@ -1,6 +1,6 @@
 //! How the page cache served the calls that read from files.
 
-use super::{Totals, map_value};
+use super::{Aggregate, map_value};
 
 /// How a call that reads was served. Hits, which are most calls and the fastest, are what is left of all
 /// calls of their kind: the others are counted apart.
@@ -14,7 +14,7 @@ pub enum Served {
     /// The file was opened with `O_DIRECT`: the cache was not asked.
     Direct = 2,
     /// The call did not read from a regular file, or failed.
-    Neither = 3,
+    NotApplicable = 3,
 }
 
 /// How many kinds are counted.
@@ -25,7 +25,7 @@ pub const SERVED: u32 = 4;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStats {
     /// Calls, and nanoseconds from entry to exit.
-    pub latency: Totals,
+    pub latency: Aggregate,
     /// Bytes they moved.
     pub bytes: u64,
 }

@@ -5,7 +5,7 @@ use super::{MAX_WORKLOADS, map_value};
 /// The kinds of time off the CPU; the number is the index into [`Times::parts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Part {
+pub enum WaitKind {
     /// Waiting for a device, while the request was made but not yet issued.
     Queue = 0,
     /// Waiting for a device, while it worked on the request.
@@ -27,7 +27,7 @@ pub enum Part {
 }
 
 /// How many kinds there are.
-pub const PARTS: usize = 9;
+pub const WAIT_KINDS: usize = 9;
 
 /// The time of a thread, or a sum over threads; every number only grows.
 #[repr(C)]
@@ -41,8 +41,8 @@ pub struct Times {
     pub in_call_off_ns: u64,
     /// Nanoseconds on a CPU that the scheduler has not charged to the thread.
     pub uncharged_ns: u64,
-    /// Nanoseconds off the CPU by [`Part`].
-    pub parts: [u64; PARTS],
+    /// Nanoseconds off the CPU by [`WaitKind`].
+    pub parts: [u64; WAIT_KINDS],
 }
 map_value!(Times, 104);
 
@@ -61,20 +61,20 @@ pub struct Clock {
     pub on_ns: u64,
     /// What the scheduler had charged it by then, in nanoseconds.
     pub charged_ns: u64,
-    /// The [`Part`] that its being off the CPU belongs to.
-    pub off_part: u32,
+    /// The [`WaitKind`] that its being off the CPU belongs to.
+    pub wait_kind: u32,
     /// 1 where the kernel has just said that it will be held back for dirty pages.
     pub throttled: u32,
     /// Nanoseconds of its sleep that its request was in the queue, where the waker knew the request.
-    pub queued_ns: u64,
+    pub in_queue_ns: u64,
     /// 1 where it did.
     pub request_known: u64,
     /// The time with requests behind the wait made and issued, as it left the CPU.
-    pub busy_made_ns: u64,
+    pub busy_queued_ns: u64,
     /// The same of those issued.
     pub busy_issued_ns: u64,
-    /// What the call in flight has taken so far, by [`Part`]; all zero unless `call_off_ns` is not.
-    pub call_parts: [u64; PARTS],
+    /// What the call in flight has taken so far, by [`WaitKind`]; all zero unless `call_off_ns` is not.
+    pub call_waits: [u64; WAIT_KINDS],
     /// The sum of those.
     pub call_off_ns: u64,
     /// The counts.

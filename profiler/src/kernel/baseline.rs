@@ -4,22 +4,22 @@ use aya::Ebpf;
 
 use super::{
     btf::KernelTypes,
-    probes::{Need, Probe, attach_one, probe},
+    probes::{Feature, Probe, attach_one, probe},
     session::load,
 };
 use crate::{error::Error, kernel::Settings, model::ledger::Verdict};
 
 /// The empty probes, attached until this is dropped.
-pub struct Floor {
+pub struct Baseline {
     _ebpf: Ebpf,
 }
 
 const EMPTY: [Probe; 2] = [
-    probe("floor_enter", "sys_enter", Need::Required),
-    probe("floor_exit", "sys_exit", Need::Required),
+    probe("baseline_enter", "sys_enter", Feature::Required),
+    probe("baseline_exit", "sys_exit", Feature::Required),
 ];
 
-impl Floor {
+impl Baseline {
     /// Attaches the empty probes.
     ///
     /// # Errors

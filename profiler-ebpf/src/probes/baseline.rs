@@ -4,7 +4,7 @@
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 #[btf_tracepoint(function = "sys_enter")]
-fn floor_enter(_ctx: BtfTracePointContext) {}
+fn baseline_enter(_ctx: BtfTracePointContext) {}
 
 #[btf_tracepoint(function = "sys_exit")]
-fn floor_exit(_ctx: BtfTracePointContext) {}
+fn baseline_exit(_ctx: BtfTracePointContext) {}

@@ -61,10 +61,11 @@ pub enum Error {
     #[error("no package of a kernel of {series} in Debian's archives; `newest` is always there")]
     NoKernel { series: String },
 
-    #[error(
-        "{program} is not installed, and the guest needs it; .ci/run installs all of its programs"
-    )]
-    Missing { program: String },
+    #[error("not installed: {programs}; --yes installs what Debian has of it")]
+    Missing { programs: String },
+
+    #[error("cannot ask on the terminal: {source}; --yes makes that needless")]
+    Terminal { source: std::io::Error },
 
     #[error("{0}")]
     Fuzz(String),

@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 
 use crate::error::{Error, Result};
 use crate::process;
+use crate::requirements::{self, Consent, Purpose};
 use crate::workspace::{Workspace, cargo};
 
 const FLAGS: &[&str] = &[
@@ -38,6 +39,9 @@ pub struct Args {
     /// Afterwards add to the kept corpus what reaches code that nothing kept does
     #[arg(long)]
     keep: bool,
+
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// `cargo xtask fuzz`.
@@ -49,6 +53,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             known.into_iter().collect::<Vec<_>>().join(", ")
         )));
     }
+    requirements::require(Purpose::Fuzzing, &args.consent)?;
     let program = build(workspace)?;
     let words = words(workspace)?;
     let chosen = known

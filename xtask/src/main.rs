@@ -1,5 +1,6 @@
 //! `cargo xtask`: builds, checks and measures ioprof.
 
+mod apt;
 mod bench;
 mod check;
 mod ci;
@@ -12,6 +13,7 @@ mod package;
 mod privileges;
 mod process;
 mod profile;
+mod requirements;
 mod runner;
 mod soak;
 mod test;
@@ -51,7 +53,7 @@ enum Task {
     /// Measure what ioprof costs
     Bench(bench::Args),
     /// Build the Debian package, install it below a folder, and check it there
-    Package,
+    Package(package::Args),
     /// Give what reads anybody's bytes as many as there is time for
     Fuzz(fuzz::Args),
     /// Put a load on ioprof, and fail where it loses something or grows
@@ -64,6 +66,10 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    // Programs such as mkfs are there, which a user's PATH may lack.
+    let path = process::search_path();
+    // SAFETY: no other thread has started yet that could read the environment.
+    unsafe { std::env::set_var("PATH", path) };
     let task = Cli::parse().task;
     match Workspace::find().and_then(|workspace| run(&workspace, &task)) {
         Ok(code) => code,
@@ -83,7 +89,7 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         Task::Layers => layers::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => vm::run(workspace, args),
         Task::Bench(args) => bench::run(workspace, args),
-        Task::Package => package::run(workspace).map(|()| ExitCode::SUCCESS),
+        Task::Package(args) => package::run(workspace, args).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(args) => fuzz::run(workspace, args),
         Task::Soak(args) => soak::run(workspace, args),
         Task::Ci(args) => ci::run(workspace, args),

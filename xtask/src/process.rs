@@ -1,5 +1,6 @@
 //! Running other programs, and saying what failed.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,18 @@ pub fn succeeds(command: &mut Command) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// `PATH`, with the folders of administrators' programs at its end.
+pub fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    for folder in ["/usr/sbin", "/sbin"] {
+        if !std::env::split_paths(&path).any(|known| known == Path::new(folder)) {
+            path.push(":");
+            path.push(folder);
+        }
+    }
+    path
 }
 
 /// The first file of this name in the folders of `PATH`.

@@ -1,6 +1,5 @@
 //! `cargo xtask test`: every test, with those that could not run counted and named.
 
-use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::process::{Command, ExitCode};
 use crate::ebpf;
 use crate::error::{Error, Result};
 use crate::process;
+use crate::requirements::{self, Consent, Purpose, in_ci, programs};
 use crate::runner;
 use crate::workspace::{Workspace, cargo};
 
@@ -21,6 +21,9 @@ pub struct Args {
     #[arg(long)]
     forbid_skip: bool,
 
+    #[command(flatten)]
+    consent: Consent,
+
     /// What `cargo test` is given besides
     #[arg(last = true)]
     cargo_args: Vec<OsString>,
@@ -29,6 +32,13 @@ pub struct Args {
 /// `cargo xtask test`.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     ebpf::check_sources(workspace)?;
+    // Who names tests knows what they need.
+    if args.cargo_args.is_empty() || args.consent.yes {
+        let missing = requirements::provide(Purpose::Tests, &args.consent)?;
+        if !missing.is_empty() {
+            println!("tests of {} are skipped", programs(&missing));
+        }
+    }
     let forbid_skip = args.forbid_skip || in_ci();
     let mut tests = tests(workspace, forbid_skip)?;
     if !names_package(&args.cargo_args) {
@@ -38,15 +48,6 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     run_counting(workspace, &mut tests)
 }
 
-/// Every test, none skipped.
-pub fn run_all(workspace: &Workspace) -> Result<ExitCode> {
-    let args = Args {
-        forbid_skip: true,
-        cargo_args: Vec::new(),
-    };
-    run(workspace, &args)
-}
-
 /// Whether these arguments say themselves what is to be tested.
 fn names_package(cargo_args: &[OsString]) -> bool {
     cargo_args
@@ -54,10 +55,6 @@ fn names_package(cargo_args: &[OsString]) -> bool {
         .map(|arg| arg.to_string_lossy())
         .take_while(|arg| arg != "--")
         .any(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
-}
-
-fn in_ci() -> bool {
-    env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// The kernel tests alone, on an object other than the committed one.

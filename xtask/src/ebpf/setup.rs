@@ -1,13 +1,13 @@
 //! `cargo xtask ebpf --setup`: from Debian's packages and crates.io, what the eBPF build needs.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::linker::{self, Linker};
 use super::record::{Record, Versions};
 use super::toolchain::Compiler;
+use crate::apt;
 use crate::error::{Error, Result};
-use crate::privileges::as_root;
-use crate::process;
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -15,9 +15,6 @@ const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
 
 /// What those of LLVM bring, below its folder.
 const LLVM_FILES: &[&str] = &["include/llvm-c/Core.h", "lib/libPolly.a"];
-
-/// Another installation may be under way; apt then waits for it.
-const LOCK: &str = "DPkg::Lock::Timeout=300";
 
 /// What to do where there is no Debian.
 const ELSEWHERE: &str =
@@ -41,7 +38,7 @@ fn compiler(recorded: Option<&Versions>) -> Result<Compiler> {
     if let Some(compiler) = Compiler::choose(recorded) {
         return Ok(compiler);
     }
-    apt_install(COMPILER_PACKAGES.iter().map(ToString::to_string))?;
+    apt_install(COMPILER_PACKAGES)?;
     Compiler::choose(recorded).ok_or_else(|| Error::Setup {
         why: format!(
             "{} did not bring a compiler that will do",
@@ -73,7 +70,7 @@ fn install_linker(workspace: &Workspace, compiler: &Compiler) -> Result<Linker> 
     let major = compiler.llvm.split('.').next().unwrap_or_default();
     let prefix = PathBuf::from(format!("/usr/lib/llvm-{major}"));
     if !LLVM_FILES.iter().all(|file| prefix.join(file).exists()) {
-        apt_install(llvm_packages(major))?;
+        apt_install(&llvm_packages(major))?;
     }
     let feature = format!("llvm-{major}");
     tools::install(
@@ -89,32 +86,20 @@ fn install_linker(workspace: &Workspace, compiler: &Compiler) -> Result<Linker> 
     })
 }
 
-fn llvm_packages(major: &str) -> impl Iterator<Item = String> {
-    [format!("llvm-{major}-dev"), format!("libpolly-{major}-dev")]
-        .into_iter()
-        .chain(["zlib1g-dev", "libzstd-dev", "libxml2-dev"].map(str::to_owned))
+fn llvm_packages(major: &str) -> Vec<String> {
+    let own = ["llvm", "libpolly"].map(|name| format!("{name}-{major}-dev"));
+    let linked = ["zlib1g-dev", "libzstd-dev", "libxml2-dev"].map(str::to_owned);
+    own.into_iter().chain(linked).collect()
 }
 
-fn apt_install(packages: impl Iterator<Item = String>) -> Result<()> {
-    if process::find_on_path("apt-get").is_none() {
+fn apt_install(packages: &[impl AsRef<OsStr> + AsRef<str>]) -> Result<()> {
+    if !apt::is_there() {
         return Err(Error::Setup {
             why: "there is no apt-get".to_owned(),
             remedy: ELSEWHERE,
         });
     }
-    process::run(as_root("apt-get").args(["update", "--quiet", "-o", LOCK]))?;
-    process::run(
-        as_root("env")
-            .args([
-                "DEBIAN_FRONTEND=noninteractive",
-                "apt-get",
-                "install",
-                "--yes",
-                "--quiet",
-            ])
-            .args(["--no-install-recommends", "-o", LOCK])
-            .args(packages),
-    )
+    apt::install(packages)
 }
 
 #[cfg(test)]
@@ -123,7 +108,6 @@ mod tests {
 
     #[test]
     fn llvms_packages_are_those_of_the_compilers_llvm() {
-        let packages: Vec<_> = llvm_packages("22").collect();
-        assert_eq!(packages[..2], ["llvm-22-dev", "libpolly-22-dev"]);
+        assert_eq!(llvm_packages("22")[..2], ["llvm-22-dev", "libpolly-22-dev"]);
     }
 }

@@ -10,6 +10,7 @@ use std::process::Command;
 use crate::error::{Error, Result};
 use crate::process;
 use crate::profile;
+use crate::requirements::{self, Consent, Purpose};
 use crate::tools;
 use crate::workspace::{Workspace, make_empty};
 
@@ -17,8 +18,15 @@ use crate::workspace::{Workspace, make_empty};
 const MAKER: &str = "cargo-deb";
 const MAKER_VERSION: &str = "3.8.0";
 
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    consent: Consent,
+}
+
 /// `cargo xtask package`.
-pub fn run(workspace: &Workspace) -> Result<()> {
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    requirements::require(Purpose::Packaging, &args.consent)?;
     if tools::version(workspace, MAKER).as_deref() != Some(MAKER_VERSION) {
         tools::install(workspace, MAKER, MAKER_VERSION, &[], None)?;
     }

@@ -171,18 +171,11 @@ pub fn write(
     )
 }
 
-/// Where a program is here, the folders of administrators included.
+/// Where a program is here.
 fn find(program: &str) -> Result<PathBuf> {
-    process::find_on_path(program)
-        .or_else(|| {
-            ["/usr/sbin", "/sbin"]
-                .map(|folder| Path::new(folder).join(program))
-                .into_iter()
-                .find(|file| process::is_executable(file))
-        })
-        .ok_or_else(|| Error::Missing {
-            program: program.to_owned(),
-        })
+    process::find_on_path(program).ok_or_else(|| Error::Missing {
+        programs: program.to_owned(),
+    })
 }
 
 /// A path as the guest has it, relative to its root.

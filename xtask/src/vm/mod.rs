@@ -22,6 +22,7 @@ use self::qemu::{Disk, Outcome};
 use crate::error::{Error, Result};
 use crate::process;
 use crate::profile;
+use crate::requirements::{self, Consent, Purpose};
 use crate::workspace::{Workspace, cargo};
 
 /// The tests that only a machine of its own can run.
@@ -61,6 +62,9 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     seconds: u64,
 
+    #[command(flatten)]
+    consent: Consent,
+
     /// What the tests of a plain machine are given, as behind `cargo test --`
     #[arg(last = true)]
     arguments: Vec<OsString>,
@@ -68,6 +72,7 @@ pub struct Args {
 
 /// `cargo xtask vm`.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    requirements::require(Purpose::VirtualMachines, &args.consent)?;
     let folder = workspace.join(".vm-cache");
     let archive = Archive::open(&folder)?;
     let busybox = archive.busybox()?;

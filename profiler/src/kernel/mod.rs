@@ -9,6 +9,8 @@ mod helper;
 mod histograms;
 mod maps;
 mod mounts;
+#[cfg(feature = "mute")]
+mod mute;
 mod object;
 mod overhead;
 pub mod privileges;

@@ -283,6 +283,10 @@ fn verify(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Result<(), ProgramError>
 
 /// Attaches a probe that was verified; an event on every CPU, as the kernel has none for all of them.
 fn attach_verified(ebpf: &mut Ebpf, probe: &Probe) -> Result<(), ProgramError> {
+    #[cfg(feature = "mute")]
+    if super::mute::is_muted(probe.program) {
+        return Ok(());
+    }
     match (program(ebpf, probe.program)?, probe.event) {
         (Program::PerfEvent(program), Some(event)) => {
             for cpu in online_cpus().map_err(|(_, error)| ProgramError::IOError(error))? {

@@ -17,10 +17,13 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::{
-    atomic, file, histogram,
-    kernel::{self, constant, field, now},
-    task,
+use crate::probes::{
+    base::{
+        atomic, histogram,
+        memory::{self, constant, field, now},
+    },
+    file::{inode as file_kind, table},
+    task::state,
 };
 
 /// Index workload - 1.
@@ -34,7 +37,7 @@ static FIRST_FAULT_SERIES: u32 = 0;
 /// The record of a task whose faults count.
 #[inline(always)]
 fn counted(task: *const c_void) -> Option<*mut TaskState> {
-    let state = task::state(task)?;
+    let state = state::of(task)?;
     // SAFETY: the record stays valid for the run of the program.
     let flags = unsafe { (*state).flags };
     (flags & (TaskState::WAITING | TaskState::EXITED) == 0).then_some(state)
@@ -49,8 +52,8 @@ fn counted(task: *const c_void) -> Option<*mut TaskState> {
 unsafe fn faults_so_far(task: *const c_void) -> u64 {
     // SAFETY: by the caller's promise.
     unsafe {
-        field::<u64>(task, &kernel::OFF_TASK_MIN_FLT)
-            + field::<u64>(task, &kernel::OFF_TASK_MAJ_FLT)
+        field::<u64>(task, &memory::OFF_TASK_MIN_FLT)
+            + field::<u64>(task, &memory::OFF_TASK_MAJ_FLT)
     }
 }
 
@@ -77,7 +80,7 @@ fn fault_kernel(ctx: BtfTracePointContext) {
 /// The running task takes a fault.
 #[inline(always)]
 fn begin() {
-    let task = task::current();
+    let task = state::current();
     let Some(state) = counted(task) else {
         return;
     };
@@ -99,7 +102,7 @@ fn begin() {
 /// `mapping` is a BTF pointer to a `struct address_space`.
 #[inline(always)]
 unsafe fn on_file(mapping: *const c_void, seeks: bool) {
-    let task = task::current();
+    let task = state::current();
     let Some(state) = counted(task) else {
         return;
     };
@@ -108,7 +111,7 @@ unsafe fn on_file(mapping: *const c_void, seeks: bool) {
         let number = faults_so_far(task) + 1;
         let (workload, fault) = ((*state).workload, &raw mut (*state).fault);
         if (*fault).file_number != number {
-            let inode = field(mapping, &kernel::OFF_MAPPING_HOST);
+            let inode = field(mapping, &memory::OFF_MAPPING_HOST);
             count_on_file(workload, fault, number, inode);
         }
         if (*fault).sought_number == number && (*fault).retried_number != number {
@@ -151,7 +154,7 @@ unsafe fn count_on_file(workload: u32, fault: *mut FaultState, number: u64, inod
             // More than one program writes this one.
             atomic::add(&raw mut (*stats).on_files, 1);
         }
-        if let Some(file) = file::of_inode(workload, inode) {
+        if let Some(file) = table::of_inode(workload, inode) {
             atomic::add(&raw mut (*file).minor_faults, 1);
         }
     }
@@ -175,7 +178,7 @@ fn fault_around(ctx: BtfTracePointContext) {
 #[btf_tracepoint(function = "writeback_dirty_folio")]
 fn fault_dirties(ctx: BtfTracePointContext) {
     let mapping: *const c_void = ctx.arg(1);
-    let task = task::current();
+    let task = state::current();
     let Some(state) = counted(task) else {
         return;
     };
@@ -193,12 +196,12 @@ fn fault_dirties(ctx: BtfTracePointContext) {
         if !is_in_fault || (*fault).dirtying_number == number {
             return;
         }
-        let inode: *const c_void = field(mapping, &kernel::OFF_MAPPING_HOST);
-        let mode: u16 = field(inode, &kernel::OFF_INODE_MODE);
+        let inode: *const c_void = field(mapping, &memory::OFF_MAPPING_HOST);
+        let mode: u16 = field(inode, &memory::OFF_INODE_MODE);
         let inode = inode as u64;
         // A page of the file system's own, or of a file whose page is reclaimed to make room.
         let is_another = (*fault).file_number == number && (*fault).inode != inode;
-        if !file::is_regular(mode.into()) || is_another {
+        if !file_kind::is_regular(mode.into()) || is_another {
             return;
         }
         (*fault).dirtying_number = number;
@@ -210,7 +213,7 @@ fn fault_dirties(ctx: BtfTracePointContext) {
         if let Some(stats) = stats(workload) {
             (*stats).dirtying += 1;
         }
-        if let Some(file) = file::of_inode(workload, inode) {
+        if let Some(file) = table::of_inode(workload, inode) {
             atomic::add(&raw mut (*file).dirtying_faults, 1);
         }
     }
@@ -219,7 +222,7 @@ fn fault_dirties(ctx: BtfTracePointContext) {
 /// A fault is over: the record of its task, its number, and its duration where its beginning was seen.
 #[inline(always)]
 fn ended() -> Option<(*mut TaskState, u64, Option<u64>)> {
-    let task = task::current();
+    let task = state::current();
     let state = counted(task)?;
     // SAFETY: `task` is the running task, whose record stays valid for the run of the program.
     unsafe {
@@ -250,7 +253,7 @@ fn fault_major(_ctx: PerfEventContext) -> u32 {
         let on_file = (*state).fault.file_number == number;
         if on_file {
             (*stats).major_on_files += 1;
-            if let Some(file) = file::of_inode(workload, (*state).fault.inode) {
+            if let Some(file) = table::of_inode(workload, (*state).fault.inode) {
                 atomic::add(&raw mut (*file).minor_faults, 1_u64.wrapping_neg());
                 atomic::add(&raw mut (*file).major_faults, 1);
                 atomic::add(&raw mut (*file).major_fault_ns, duration.unwrap_or(0));

@@ -1,29 +1,14 @@
 //! The programs, each beside the maps it writes.
 
-mod aio;
-mod atomic;
+mod base;
 mod baseline;
 mod block;
-mod cache;
-mod depth;
-mod dirty;
 mod fault;
 mod file;
-mod file_call;
-mod histogram;
-mod kernel;
-mod loss;
-mod merge;
-mod origin;
-mod outstanding;
-mod path;
-mod reader;
-mod request;
+mod io_uring;
 mod syscall;
 mod task;
-mod time;
-mod uring;
-mod walk;
+mod writeback;
 
 /// The licence that the kernel checks before it lends its GPL-only helpers.
 #[unsafe(link_section = "license")]

@@ -1,17 +1,19 @@
 //! The table of files: a row for each workload and inode, found by the inode.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{btf_maps::HashMap, helpers::generated::bpf_probe_read_kernel, macros::btf_map};
+use aya_ebpf::{btf_maps::HashMap, macros::btf_map};
 use ioprof_ebpf::abi::{
     file::{FileKey, FileStats, MAX_FILES},
     loss::Loss,
 };
 
 use super::{
-    kernel::{self, constant},
-    loss, path,
-    syscall::NO_EXIST,
+    inode::{S_IFMT, is_block_device, is_regular},
+    path,
+};
+use crate::probes::base::{
+    loss,
+    map::NO_EXIST,
+    memory::{self, read},
 };
 
 #[btf_map(name = "FILES")]
@@ -20,63 +22,20 @@ static FILES: HashMap<FileKey, FileStats, { MAX_FILES as usize }> = HashMap::new
 /// A row with nothing in it. On the stack it would take half of that.
 static NEW: FileStats = FileStats::EMPTY;
 
-/// The types in `i_mode`, see inode(7).
-const S_IFMT: u32 = 0o170_000;
-const S_IFREG: u32 = 0o100_000;
-const S_IFBLK: u32 = 0o060_000;
-
-/// Reads a field of the structure at an address that the verifier does not know the type of; 0 where that
-/// is refused, as where none may be read.
-#[inline(always)]
-pub fn read<T: Copy + Default>(address: u64, offset: &'static u32) -> T {
-    read_at(address.wrapping_add(constant(offset).into()))
-}
-
-/// Reads what is at an address. The helper fills in zeroes where it cannot, so that its result need not be
-/// looked at: a branch less, at run time and for the verifier.
-#[inline(always)]
-pub fn read_at<T: Copy + Default>(address: u64) -> T {
-    let mut value = T::default();
-    if !kernel::may_read() {
-        return value;
-    }
-    // SAFETY: the value is as large as is said, and the helper checks the address.
-    unsafe {
-        bpf_probe_read_kernel(
-            (&raw mut value).cast(),
-            size_of::<T>() as u32,
-            address as *const c_void,
-        )
-    };
-    value
-}
-
-/// Whether a file is a regular one, by its mode.
-#[inline(always)]
-pub const fn is_regular(mode: u32) -> bool {
-    mode & S_IFMT == S_IFREG
-}
-
-/// Whether a file is a block device, by its mode.
-#[inline(always)]
-pub const fn is_block_device(mode: u32) -> bool {
-    mode & S_IFMT == S_IFBLK
-}
-
 /// The key and the mode of an inode, by its address. Pipes, sockets and what else has no name share the key
 /// of their kind.
 #[inline(always)]
 pub fn key(workload: u32, inode: u64) -> (FileKey, u32) {
-    let mode = u32::from(read::<u16>(inode, &kernel::OFF_INODE_MODE));
+    let mode = u32::from(read::<u16>(inode, &memory::OFF_INODE_MODE));
     if !is_regular(mode) && !is_block_device(mode) {
         return (FileKey::class(workload, (mode & S_IFMT) >> 12), mode);
     }
-    let superblock: u64 = read(inode, &kernel::OFF_INODE_SB);
+    let superblock: u64 = read(inode, &memory::OFF_INODE_SB);
     let key = FileKey {
         workload,
-        device: read(superblock, &kernel::OFF_SB_DEV),
-        inode: read(inode, &kernel::OFF_INODE_NUMBER),
-        generation: read(inode, &kernel::OFF_INODE_GENERATION),
+        device: read(superblock, &memory::OFF_SB_DEV),
+        inode: read(inode, &memory::OFF_INODE_NUMBER),
+        generation: read(inode, &memory::OFF_INODE_GENERATION),
         padding: 0,
     };
     (key, mode)

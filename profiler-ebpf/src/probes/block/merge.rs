@@ -12,11 +12,13 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::block::{BlockSlot, MAX_BIOS, MergedBio};
 
-use super::{
-    atomic,
-    block::{BLOCK_STATS, look_at, owned},
-    kernel::{self, field},
-    task,
+use super::{bio::look_at, owner::attribute, slot::BLOCK_STATS};
+use crate::probes::{
+    base::{
+        atomic,
+        memory::{self, field},
+    },
+    task::state,
 };
 
 /// Merged bios by their address. A request that fails before it is issued leaves its own behind, which the
@@ -40,8 +42,8 @@ fn remember(bio: *const c_void) {
     // SAFETY: `bio` is the argument of a tracepoint.
     unsafe {
         let (disk, flags, size) = look_at(bio);
-        if let Some(owned) = owned(task::submitter(), bio, disk, flags, size) {
-            put(bio, size, owned.slot, owned.other_owner_bytes);
+        if let Some(owner) = attribute(state::submitter(), bio, disk, flags, size) {
+            put(bio, size, owner.slot, owner.other_owner_bytes);
         }
     }
 }
@@ -66,8 +68,8 @@ fn put(bio: *const c_void, size: u32, slot: BlockSlot, other_owner_bytes: u64) {
 unsafe fn for_each_bio(request: *const c_void, mut visit: impl FnMut(*const c_void)) {
     // SAFETY: by the caller's promise; the rest is loaded from it.
     unsafe {
-        let last: u64 = field(request, &kernel::OFF_REQUEST_BIOTAIL);
-        let mut bio: *const c_void = field(request, &kernel::OFF_REQUEST_BIO);
+        let last: u64 = field(request, &memory::OFF_REQUEST_BIOTAIL);
+        let mut bio: *const c_void = field(request, &memory::OFF_REQUEST_BIO);
         for _ in 0..MAX_BIOS {
             if bio.is_null() {
                 return;
@@ -76,7 +78,7 @@ unsafe fn for_each_bio(request: *const c_void, mut visit: impl FnMut(*const c_vo
             if bio as u64 == last {
                 return;
             }
-            bio = field(bio, &kernel::OFF_BIO_NEXT);
+            bio = field(bio, &memory::OFF_BIO_NEXT);
         }
     }
 }
@@ -95,7 +97,7 @@ pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, other_owner
             if MERGED.get_ptr(&(bio as u64)).is_none() {
                 put(
                     bio,
-                    field(bio, &kernel::OFF_BIO_SIZE),
+                    field(bio, &memory::OFF_BIO_SIZE),
                     *slot,
                     other_owner_bytes,
                 );
@@ -113,8 +115,8 @@ pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, other_owner
 pub unsafe fn reassign_merged(request: *const c_void, owner: &BlockSlot) -> u64 {
     // SAFETY: by the caller's promise.
     unsafe {
-        let first: u64 = field(request, &kernel::OFF_REQUEST_BIO);
-        if first == field(request, &kernel::OFF_REQUEST_BIOTAIL) {
+        let first: u64 = field(request, &memory::OFF_REQUEST_BIO);
+        if first == field(request, &memory::OFF_REQUEST_BIOTAIL) {
             return 0;
         }
         let mut foreign = 0;

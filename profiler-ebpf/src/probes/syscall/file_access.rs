@@ -12,12 +12,13 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::{
-    atomic, cache,
-    file::{self, read, read_at},
-    kernel::{self, field},
-    path,
-    syscall::UNKNOWN_SIZE,
+use super::size::UNKNOWN_SIZE;
+use crate::probes::{
+    base::{
+        atomic,
+        memory::{self, field, read, read_at},
+    },
+    file::{inode, path, table},
 };
 
 /// A call that is over, as far as files are concerned.
@@ -58,9 +59,9 @@ pub unsafe fn count(
         if kind.has(CallKind::COPIES | CallKind::SENDS) {
             state.file.is_sure = 0;
             let (from, to) = if kind.has(CallKind::COPIES) {
-                (&kernel::OFF_ARG0, &kernel::OFF_ARG2)
+                (&memory::OFF_ARG0, &memory::OFF_ARG2)
             } else {
-                (&kernel::OFF_ARG1, &kernel::OFF_ARG0)
+                (&memory::OFF_ARG1, &memory::OFF_ARG0)
             };
             // The time of the call is that of the file it writes.
             if switch_file(task, state, argument(to)) {
@@ -82,7 +83,7 @@ pub unsafe fn count(
             state.file.is_sure = 0;
             call.result
         } else {
-            argument(&kernel::OFF_ARG0)
+            argument(&memory::OFF_ARG0)
         };
         let is_same = state.file.is_sure != 0 && state.file.descriptor == descriptor as u32;
         if !(is_same && is_alone(task)) {
@@ -100,7 +101,7 @@ pub unsafe fn count(
         };
         let at = kind
             .has(CallKind::AT_ARG3)
-            .then(|| argument(&kernel::OFF_ARG3));
+            .then(|| argument(&memory::OFF_ARG3));
         add(state, did, call, call.latency, at);
     }
     (state.file.flags, state.file.mode)
@@ -115,10 +116,10 @@ pub unsafe fn count(
 unsafe fn is_alone(task: *const c_void) -> bool {
     // SAFETY: by the caller's promise; the rest is loaded from it.
     unsafe {
-        let files: *const c_void = field(task, &kernel::OFF_TASK_FILES);
-        let signal: *const c_void = field(task, &kernel::OFF_TASK_SIGNAL);
-        field::<u32>(files, &kernel::OFF_FILES_COUNT) == 1
-            && field::<u32>(signal, &kernel::OFF_SIGNAL_THREADS) == 1
+        let files: *const c_void = field(task, &memory::OFF_TASK_FILES);
+        let signal: *const c_void = field(task, &memory::OFF_TASK_SIGNAL);
+        field::<u32>(files, &memory::OFF_FILES_COUNT) == 1
+            && field::<u32>(signal, &memory::OFF_SIGNAL_THREADS) == 1
     }
 }
 
@@ -131,13 +132,13 @@ unsafe fn is_alone(task: *const c_void) -> bool {
 unsafe fn switch_file(task: *const c_void, state: &mut TaskState, descriptor: u64) -> bool {
     // SAFETY: by the caller's promise; the rest is loaded from it.
     let file = unsafe {
-        let files: *const c_void = field(task, &kernel::OFF_TASK_FILES);
-        let table: *const c_void = field(files, &kernel::OFF_FILES_FDT);
+        let files: *const c_void = field(task, &memory::OFF_TASK_FILES);
+        let table: *const c_void = field(files, &memory::OFF_FILES_FDT);
         let descriptor = u64::from(descriptor as u32);
-        if descriptor >= u64::from(field::<u32>(table, &kernel::OFF_FDT_MAX)) {
+        if descriptor >= u64::from(field::<u32>(table, &memory::OFF_FDT_MAX)) {
             return false;
         }
-        let slots: u64 = field(table, &kernel::OFF_FDT_FD);
+        let slots: u64 = field(table, &memory::OFF_FDT_FD);
         read_at::<u64>(slots.wrapping_add(descriptor * 8))
     };
     keep(&mut state.file, state.workload, file)
@@ -149,7 +150,7 @@ pub fn keep(open: &mut OpenFile, workload: u32, file: u64) -> bool {
     if file == 0 {
         return false;
     }
-    let inode: u64 = read(file, &kernel::OFF_FILE_INODE);
+    let inode: u64 = read(file, &memory::OFF_FILE_INODE);
     if (file, inode, workload) != (open.file, open.inode, open.key.workload) {
         settle(open);
         take(open, workload, file, inode);
@@ -159,14 +160,14 @@ pub fn keep(open: &mut OpenFile, workload: u32, file: u64) -> bool {
 
 #[inline(always)]
 fn take(open: &mut OpenFile, workload: u32, file: u64, inode: u64) {
-    let (key, mode) = file::key(workload, inode);
+    let (key, mode) = table::key(workload, inode);
     open.file = file;
     open.inode = inode;
     open.key = key;
     open.mode = mode;
-    open.flags = read(file, &kernel::OFF_FILE_FLAGS);
+    open.flags = read(file, &memory::OFF_FILE_FLAGS);
     open.end = 0;
-    if let Some(row) = file::row_or_new(&key, mode, || path::of_file(file)) {
+    if let Some(row) = table::row_or_new(&key, mode, || path::of_file(file)) {
         // SAFETY: the row is in the map.
         unsafe { open.end = (*row).end };
     }
@@ -185,16 +186,16 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64, at: Option<u64>
         state.size
     };
     count_one(&mut open.calls, did, ns, moved, size);
-    if !matches!(did, Access::Read | Access::Write) || !file::is_regular(open.mode) {
+    if !matches!(did, Access::Read | Access::Write) || !inode::is_regular(open.mode) {
         return;
     }
-    if cache::is_direct(open.flags) {
+    if inode::is_direct(open.flags) {
         open.calls.device_read_bytes += state.read_bytes;
         open.calls.device_written_bytes += state.written_bytes;
     }
     let begin = match at {
         Some(at) => at,
-        None => read::<u64>(open.file, &kernel::OFF_FILE_POS).wrapping_sub(moved),
+        None => read::<u64>(open.file, &memory::OFF_FILE_POS).wrapping_sub(moved),
     };
     if begin == open.end {
         open.calls.sequential += 1;
@@ -237,7 +238,7 @@ pub fn settle(open: &mut OpenFile) {
         return;
     }
     let others = FileKey::others(open.key.workload);
-    if let Some(row) = file::row(&open.key).or_else(|| file::row(&others)) {
+    if let Some(row) = table::row(&open.key).or_else(|| table::row(&others)) {
         // SAFETY: the row is in the map; CPUs share it by atomic operations. Two threads that read one file
         // may overwrite each other's end: then neither reads it in sequence.
         unsafe {

@@ -21,11 +21,10 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::{
-    atomic, depth, histogram,
-    kernel::{self, constant, field},
-    loss,
-    syscall::count_error,
+use super::errors::count_error;
+use crate::probes::base::{
+    atomic, histogram, in_flight, loss,
+    memory::{self, constant, field},
 };
 
 #[btf_map(name = "AIO_REQUESTS")]
@@ -81,7 +80,7 @@ pub unsafe fn count(
     // SAFETY: by the caller's promise; the counters are in the map.
     unsafe {
         if CallKind(state.kind).has(CallKind::REAPS) {
-            let events: u64 = field(registers, &kernel::OFF_ARG3);
+            let events: u64 = field(registers, &memory::OFF_ARG3);
             atomic::add(&raw mut (*totals).reaped, result);
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
@@ -90,7 +89,7 @@ pub unsafe fn count(
             }
             atomic::add(&raw mut (*totals).events_unread, unread);
         } else {
-            let iocbs: u64 = field(registers, &kernel::OFF_ARG2);
+            let iocbs: u64 = field(registers, &memory::OFF_ARG2);
             atomic::add(&raw mut (*totals).submitted, result);
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
@@ -118,7 +117,7 @@ fn key(iocb: u64) -> AioKey {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64) -> u64 {
-    if !kernel::may_read() {
+    if !memory::may_read() {
         return 0;
     }
     // SAFETY: the helper checks the user's address.
@@ -149,7 +148,7 @@ extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64
         loss::count(Loss::AioFull);
     } else if let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) {
         // SAFETY: the value is in the map.
-        unsafe { depth::enter(&raw mut (*totals).depth, now) };
+        unsafe { in_flight::enter(&raw mut (*totals).depth, now) };
     }
     1
 }
@@ -169,7 +168,7 @@ fn replaced(old: &AioRequest, now: u64) {
 fn leave(workload: u32, now: u64) {
     if let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) {
         // SAFETY: the value is in the map.
-        unsafe { depth::leave(&raw mut (*totals).depth, now) };
+        unsafe { in_flight::leave(&raw mut (*totals).depth, now) };
     }
 }
 
@@ -177,7 +176,7 @@ fn leave(workload: u32, now: u64) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
-    if !kernel::may_read() {
+    if !memory::may_read() {
         return 0;
     }
     // SAFETY: the helper checks the user's address.

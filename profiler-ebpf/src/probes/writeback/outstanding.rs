@@ -5,7 +5,8 @@
 
 use ioprof_ebpf::abi::writeback::{DirtyInode, MAX_OWNERS};
 
-use super::{atomic, dirty::DIRTY};
+use super::dirty::DIRTY;
+use crate::probes::base::atomic;
 
 /// Takes bytes that an owner has outstanding in an inode, as they are submitted; how many they were.
 #[unsafe(no_mangle)]

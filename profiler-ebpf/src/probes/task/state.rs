@@ -1,85 +1,24 @@
 //! Which tasks are in scope: inherited at fork, given up at exit, and given by user space to what already runs.
 
-use core::{ffi::c_void, ptr};
+use core::ffi::c_void;
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, task_struct},
     btf_maps::{Array, PerCpuArray},
-    helpers::generated::{bpf_get_current_task_btf, bpf_task_storage_get},
-    macros::{btf_map, btf_tracepoint},
-    programs::BtfTracePointContext,
+    helpers::generated::bpf_get_current_task_btf,
+    macros::btf_map,
 };
-use aya_log_ebpf::warn;
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation},
-    loss::Loss,
     off_cpu::WaitKind,
     syscall::CallKind,
     task::{Accounts, TaskState, WorkloadTotals},
 };
 
-use super::{
+use super::storage::TaskStorage;
+use crate::probes::base::{
     atomic,
-    kernel::{self, field, now},
-    loss, syscall, time,
+    memory::{self, field, now},
 };
-
-/// A task storage map, declared as aya-ebpf declares its own: the BTF of this structure is the definition.
-#[repr(C)]
-pub struct TaskStorage<T> {
-    r#type: *const [i32; 29],
-    key: *const i32,
-    value: *const T,
-    max_entries: *const [i32; 0],
-    map_flags: *const [i32; BPF_F_NO_PREALLOC as usize],
-}
-
-// SAFETY: the pointers are placeholders that only the loader reads; no program follows them.
-unsafe impl<T> Sync for TaskStorage<T> {}
-
-impl<T> TaskStorage<T> {
-    const fn new() -> Self {
-        Self {
-            r#type: ptr::null(),
-            key: ptr::null(),
-            value: ptr::null(),
-            max_entries: ptr::null(),
-            map_flags: ptr::null(),
-        }
-    }
-
-    /// The task's value, where it has one.
-    #[inline(always)]
-    fn get(&self, task: *const c_void) -> Option<*mut T> {
-        self.call(task, ptr::null_mut(), 0)
-    }
-
-    /// The task's value, made from `initial` where it has none.
-    #[inline(always)]
-    fn get_or_insert(&self, task: *const c_void, initial: &mut T) -> Option<*mut T> {
-        self.call(
-            task,
-            ptr::from_mut(initial),
-            BPF_LOCAL_STORAGE_GET_F_CREATE.into(),
-        )
-    }
-
-    #[inline(always)]
-    fn call(&self, task: *const c_void, initial: *mut T, flags: u64) -> Option<*mut T> {
-        let map = ptr::from_ref(self).cast_mut().cast();
-        // SAFETY: the map is one of task storage, and the verifier accepts only pointers to tasks.
-        let value: *mut T = unsafe {
-            bpf_task_storage_get(
-                map,
-                task.cast_mut().cast::<task_struct>(),
-                initial.cast(),
-                flags,
-            )
-        }
-        .cast();
-        (!value.is_null()).then_some(value)
-    }
-}
 
 #[btf_map(name = "TASKS")]
 static TASKS: TaskStorage<TaskState> = TaskStorage::new();
@@ -106,7 +45,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 #[inline(always)]
 pub unsafe fn is_of_kernel(task: *const c_void) -> bool {
     // SAFETY: by the caller's promise.
-    unsafe { field::<u32>(task, &kernel::OFF_TASK_FLAGS) & PF_KTHREAD != 0 }
+    unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_KTHREAD != 0 }
 }
 
 /// The running task.
@@ -118,7 +57,7 @@ pub fn current() -> *const c_void {
 
 /// The record of a task, where it is in scope.
 #[inline(always)]
-pub fn state(task: *const c_void) -> Option<*mut TaskState> {
+pub fn of(task: *const c_void) -> Option<*mut TaskState> {
     TASKS.get(task)
 }
 
@@ -144,9 +83,9 @@ pub fn submitter() -> Submitter {
     let workload = unsafe {
         match state {
             Some(state) => (*state).workload,
-            None if field::<u32>(task, &kernel::OFF_TASK_FLAGS) & PF_IO_WORKER == 0 => 0,
+            None if field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_IO_WORKER == 0 => 0,
             None => {
-                let leader: *const c_void = field(task, &kernel::OFF_TASK_GROUP_LEADER);
+                let leader: *const c_void = field(task, &memory::OFF_TASK_GROUP_LEADER);
                 TASKS.get(leader).map_or(0, |state| (*state).workload)
             }
         }
@@ -216,28 +155,6 @@ pub fn totals(workload: u32) -> Option<*mut WorkloadTotals> {
     WORKLOADS.get_ptr_mut(workload)
 }
 
-#[btf_tracepoint(function = "sched_process_fork")]
-fn process_fork(ctx: BtfTracePointContext) {
-    let child: *const c_void = ctx.arg(1);
-    let Some(parent) = state(current()) else {
-        return;
-    };
-    // SAFETY: the record stays valid for the run of the program.
-    let workload = unsafe { (*parent).workload };
-    if new(child, workload, TaskState::CHILD_RETURN, now(), 0).is_none() {
-        if loss::count(Loss::TaskRefused) {
-            // SAFETY: `child` is the argument of the tracepoint.
-            let pid: u32 = unsafe { field(child, &kernel::OFF_TASK_PID) };
-            warn!(
-                &ctx,
-                "thread {} could not be given its record; it and its children are not counted", pid
-            );
-        }
-        return;
-    }
-    count_arrival(child, workload);
-}
-
 /// The record of a task, made with these where it has none.
 #[inline(always)]
 pub fn new(
@@ -270,30 +187,10 @@ pub fn count_arrival(task: *const c_void, workload: u32) {
     // SAFETY: `task` is a task by the callers; the counters are in the map.
     unsafe {
         atomic::add(&raw mut (*totals).threads, 1);
-        let pid: u32 = field(task, &kernel::OFF_TASK_PID);
-        if pid == field(task, &kernel::OFF_TASK_TGID) {
+        let pid: u32 = field(task, &memory::OFF_TASK_PID);
+        if pid == field(task, &memory::OFF_TASK_TGID) {
             atomic::add(&raw mut (*totals).processes, 1);
         }
-    }
-}
-
-#[btf_tracepoint(function = "sched_process_exit")]
-fn process_exit(ctx: BtfTracePointContext) {
-    let task: *const c_void = ctx.arg(0);
-    let Some(state) = state(task) else {
-        return;
-    };
-    // SAFETY: the record and the counters stay valid for the run of the program.
-    unsafe {
-        let Some(totals) = totals((*state).workload) else {
-            return;
-        };
-        atomic::add(&raw mut (*totals).threads_exited, 1);
-        add_accounts(task, state, totals);
-        time::settle(&mut *state, totals);
-        syscall::settle(&mut *state);
-        (*state).clock.since_ns = 0;
-        (*state).flags = TaskState::EXITED;
     }
 }
 
@@ -313,7 +210,7 @@ pub unsafe fn add_accounts(
             $(
                 // SAFETY: by the caller's promise.
                 unsafe {
-                    let now: u64 = field(task, &kernel::$offset);
+                    let now: u64 = field(task, &memory::$offset);
                     let since = now.wrapping_sub((*state).baseline.$name);
                     atomic::add(&raw mut (*totals).accounts.$name, since);
                 }
@@ -359,16 +256,16 @@ pub unsafe fn accounts(task: *const c_void) -> Accounts {
     // SAFETY: by the caller's promise.
     unsafe {
         Accounts {
-            rchar: field(task, &kernel::OFF_TASK_RCHAR),
-            wchar: field(task, &kernel::OFF_TASK_WCHAR),
-            read_bytes: field(task, &kernel::OFF_TASK_READ_BYTES),
-            write_bytes: field(task, &kernel::OFF_TASK_WRITE_BYTES),
-            cancelled_write_bytes: field(task, &kernel::OFF_TASK_CANCELLED_WRITE_BYTES),
-            user_ns: field(task, &kernel::OFF_TASK_UTIME),
-            system_ns: field(task, &kernel::OFF_TASK_STIME),
-            runtime_ns: field(task, &kernel::OFF_TASK_RUNTIME),
-            minor_faults: field(task, &kernel::OFF_TASK_MIN_FLT),
-            major_faults: field(task, &kernel::OFF_TASK_MAJ_FLT),
+            rchar: field(task, &memory::OFF_TASK_RCHAR),
+            wchar: field(task, &memory::OFF_TASK_WCHAR),
+            read_bytes: field(task, &memory::OFF_TASK_READ_BYTES),
+            write_bytes: field(task, &memory::OFF_TASK_WRITE_BYTES),
+            cancelled_write_bytes: field(task, &memory::OFF_TASK_CANCELLED_WRITE_BYTES),
+            user_ns: field(task, &memory::OFF_TASK_UTIME),
+            system_ns: field(task, &memory::OFF_TASK_STIME),
+            runtime_ns: field(task, &memory::OFF_TASK_RUNTIME),
+            minor_faults: field(task, &memory::OFF_TASK_MIN_FLT),
+            major_faults: field(task, &memory::OFF_TASK_MAJ_FLT),
         }
     }
 }

@@ -10,10 +10,9 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::writeback::{MAX_READ_INODES, Reader};
 
-use super::{
-    file,
-    kernel::{self, field},
-    task,
+use crate::probes::{
+    base::memory::{self, field},
+    task::state,
 };
 
 /// By the address of the inode. One that is forgotten is read for nobody knows whom.
@@ -23,23 +22,23 @@ static READERS: LruHashMap<u64, Reader, { MAX_READ_INODES as usize }> = LruHashM
 #[btf_tracepoint(function = "mm_filemap_add_to_page_cache")]
 fn cached_folio(ctx: BtfTracePointContext) {
     let folio: *const c_void = ctx.arg(0);
-    let workload = task::workload_of_current();
+    let workload = state::workload_of_current();
     if workload == 0 {
         return;
     }
     // SAFETY: `folio` is the argument of the tracepoint, and the rest is loaded from it.
     unsafe {
-        let mapping: *const c_void = field(folio, &kernel::OFF_FOLIO_MAPPING);
+        let mapping: *const c_void = field(folio, &memory::OFF_FOLIO_MAPPING);
         if mapping.is_null() {
             return;
         }
-        let inode: *const c_void = field(mapping, &kernel::OFF_MAPPING_HOST);
+        let inode: *const c_void = field(mapping, &memory::OFF_MAPPING_HOST);
         if inode.is_null() {
             return;
         }
         let reader = Reader {
-            inode: field(inode, &kernel::OFF_INODE_NUMBER),
-            generation: field(inode, &kernel::OFF_INODE_GENERATION),
+            inode: field(inode, &memory::OFF_INODE_NUMBER),
+            generation: field(inode, &memory::OFF_INODE_GENERATION),
             workload,
         };
         let address = inode as u64;
@@ -57,7 +56,7 @@ pub fn of_inode(inode: u64) -> u32 {
     let Some(reader) = (unsafe { READERS.get(&inode) }) else {
         return 0;
     };
-    let is_same = reader.inode == file::read::<u64>(inode, &kernel::OFF_INODE_NUMBER)
-        && reader.generation == file::read::<u32>(inode, &kernel::OFF_INODE_GENERATION);
+    let is_same = reader.inode == memory::read::<u64>(inode, &memory::OFF_INODE_NUMBER)
+        && reader.generation == memory::read::<u32>(inode, &memory::OFF_INODE_GENERATION);
     if is_same { reader.workload } else { 0 }
 }

@@ -3,10 +3,9 @@
 use aya_ebpf::{btf_maps::Array, helpers::generated::bpf_probe_read_kernel_str, macros::btf_map};
 use ioprof_ebpf::abi::file::{MAX_FILES, PATH_BYTES, PATH_DEPTH, Path};
 
-use super::{
+use crate::probes::base::{
     atomic,
-    file::read,
-    kernel::{self, constant},
+    memory::{self, constant, read},
 };
 
 /// The paths, by their number.
@@ -20,20 +19,20 @@ static PATHS_USED: Array<u64, 1> = Array::new();
 /// Keeps the path of an open file, and returns its number; 0 where there is no room.
 #[inline(always)]
 pub fn of_file(file: u64) -> u64 {
-    let vfsmount: u64 = read(file, &kernel::OFF_FILE_MNT);
-    let mount = vfsmount.wrapping_sub(constant(&kernel::OFF_MOUNT_MNT).into());
-    keep_path(read(file, &kernel::OFF_FILE_DENTRY), mount)
+    let vfsmount: u64 = read(file, &memory::OFF_FILE_MNT);
+    let mount = vfsmount.wrapping_sub(constant(&memory::OFF_MOUNT_MNT).into());
+    keep_path(read(file, &memory::OFF_FILE_DENTRY), mount)
 }
 
 /// Keeps the path of a file of which only the inode is known, from the root of its file system on: any of its
 /// names, where it has several.
 #[inline(always)]
 pub fn of_inode(inode: u64) -> u64 {
-    let alias: u64 = read(inode, &kernel::OFF_INODE_ALIASES);
+    let alias: u64 = read(inode, &memory::OFF_INODE_ALIASES);
     if alias == 0 {
         return 0;
     }
-    let dentry = alias.wrapping_sub(constant(&kernel::OFF_DENTRY_ALIAS).into());
+    let dentry = alias.wrapping_sub(constant(&memory::OFF_DENTRY_ALIAS).into());
     keep_path(dentry, 0)
 }
 
@@ -52,7 +51,7 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
         return 0;
     };
     let mut flags = Path::TRUNCATED;
-    if read::<u64>(dentry, &kernel::OFF_DENTRY_HASHED) == 0 {
+    if read::<u64>(dentry, &memory::OFF_DENTRY_HASHED) == 0 {
         flags |= Path::DELETED;
     }
     if mount == 0 {
@@ -60,14 +59,14 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
     }
     let mut root = root_of(mount);
     for _ in 0..PATH_DEPTH {
-        let parent: u64 = read(dentry, &kernel::OFF_DENTRY_PARENT);
+        let parent: u64 = read(dentry, &memory::OFF_DENTRY_PARENT);
         if dentry == root {
-            let parent: u64 = read(mount, &kernel::OFF_MOUNT_PARENT);
+            let parent: u64 = read(mount, &memory::OFF_MOUNT_PARENT);
             if parent == mount {
                 flags &= !Path::TRUNCATED;
                 break;
             }
-            dentry = read(mount, &kernel::OFF_MOUNT_MOUNTPOINT);
+            dentry = read(mount, &memory::OFF_MOUNT_MOUNTPOINT);
             mount = parent;
             root = root_of(mount);
         } else if parent == dentry {
@@ -89,10 +88,10 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
 /// register, the verifier would tell apart every length that the names before may come to.
 #[inline(always)]
 fn add_name(path: *mut Path, dentry: u64) -> bool {
-    if !kernel::may_read() {
+    if !memory::may_read() {
         return false;
     }
-    let name: u64 = read(dentry, &kernel::OFF_DENTRY_NAME);
+    let name: u64 = read(dentry, &memory::OFF_DENTRY_NAME);
     // SAFETY: the value is in the map. What is masked, and the size behind it, lie within the array; the helper
     // checks the name's address.
     unsafe {
@@ -116,6 +115,6 @@ fn root_of(mount: u64) -> u64 {
     if mount == 0 {
         return 0;
     }
-    let vfsmount = mount.wrapping_add(constant(&kernel::OFF_MOUNT_MNT).into());
-    read(vfsmount, &kernel::OFF_VFSMOUNT_ROOT)
+    let vfsmount = mount.wrapping_add(constant(&memory::OFF_MOUNT_MNT).into());
+    read(vfsmount, &memory::OFF_VFSMOUNT_ROOT)
 }

@@ -2,6 +2,8 @@
 
 use core::ffi::c_void;
 
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+
 macro_rules! constants {
     ($($symbol:ident: $structure:literal $path:literal),* $(,)?) => {
         $(
@@ -67,4 +69,30 @@ pub unsafe fn field<T: Copy>(base: *const c_void, offset: &'static u32) -> T {
 pub fn now() -> u64 {
     // SAFETY: the helper takes nothing and cannot fail.
     unsafe { aya_ebpf::helpers::bpf_ktime_get_ns() }
+}
+
+/// Reads a field of the structure at an address that the verifier does not know the type of; 0 where that
+/// is refused, as where none may be read.
+#[inline(always)]
+pub fn read<T: Copy + Default>(address: u64, offset: &'static u32) -> T {
+    read_at(address.wrapping_add(constant(offset).into()))
+}
+
+/// Reads what is at an address. The helper fills in zeroes where it cannot, so that its result need not be
+/// looked at: a branch less, at run time and for the verifier.
+#[inline(always)]
+pub fn read_at<T: Copy + Default>(address: u64) -> T {
+    let mut value = T::default();
+    if !may_read() {
+        return value;
+    }
+    // SAFETY: the value is as large as is said, and the helper checks the address.
+    unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        )
+    };
+    value
 }

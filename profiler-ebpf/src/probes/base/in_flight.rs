@@ -9,7 +9,10 @@ use ioprof_ebpf::abi::{
     loss::Loss,
 };
 
-use super::{atomic, loss, syscall::NO_EXIST};
+use crate::probes::base::{
+    atomic, loss,
+    map::{self, NO_EXIST},
+};
 
 /// The number of the depth of each (device, workload).
 #[btf_map(name = "DEPTH_NUMBERS")]
@@ -26,18 +29,12 @@ static DEPTHS_USED: Array<u64, 1> = Array::new();
 #[inline(always)]
 pub fn number(key: &DepthKey) -> Option<u32> {
     if DEPTH_NUMBERS.get_ptr_mut(key).is_none() {
-        let _ = DEPTH_NUMBERS.insert(key, &next(&DEPTHS_USED)?, NO_EXIST);
+        let _ = DEPTH_NUMBERS.insert(key, &map::next(&DEPTHS_USED)?, NO_EXIST);
     }
     // SAFETY: the entry stays valid for the run of the program, and is never changed.
     DEPTH_NUMBERS
         .get_ptr_mut(key)
         .map(|number| unsafe { *number } as u32)
-}
-
-/// The next number, from 1. Of two CPUs that ask for the same key at once, one number stays unused.
-#[inline(always)]
-pub fn next(used: &Array<u64, 1>) -> Option<u64> {
-    used.get_ptr_mut(0).map(|used| atomic::add(used, 1) + 1)
 }
 
 /// A request begins.

@@ -21,11 +21,13 @@ use ioprof_ebpf::abi::{
     writeback::{DirtyInode, DirtyOwner, MAX_DIRTY_INODES, MAX_OWNERS, PLACES_TRIED},
 };
 
-use super::{
-    atomic, file,
-    kernel::{self, constant, field},
-    loss, path, task,
-    walk::TaskIteration,
+use crate::probes::{
+    base::{
+        atomic, loss,
+        memory::{self, constant, field},
+    },
+    file::{inode as file_kind, path, table},
+    task::{iterators::TaskIteration, state},
 };
 
 /// By the address of the inode.
@@ -65,8 +67,8 @@ const LAST_RESERVED: u64 = 2;
 #[inline(always)]
 fn is_held(inode: u64) -> bool {
     // The inode is embedded in a structure that the device begins (`struct bdev_inode` of block/bdev.c).
-    let device = inode.wrapping_sub(constant(&kernel::OFF_BDEV_INODE).into());
-    file::read::<u64>(device, &kernel::OFF_BDEV_HOLDER) != 0
+    let device = inode.wrapping_sub(constant(&memory::OFF_BDEV_INODE).into());
+    memory::read::<u64>(device, &memory::OFF_BDEV_HOLDER) != 0
 }
 
 #[btf_tracepoint(function = "writeback_dirty_folio")]
@@ -76,11 +78,11 @@ fn dirty_folio(ctx: BtfTracePointContext) {
     if mapping.is_null() {
         return;
     }
-    let workload = task::workload_of_current();
+    let workload = state::workload_of_current();
     // SAFETY: `folio` and `mapping` are arguments of the tracepoint, the inode is loaded from one, and what is
     // in the map stays valid for the run of the program.
     unsafe {
-        let inode: *const c_void = field(mapping, &kernel::OFF_MAPPING_HOST);
+        let inode: *const c_void = field(mapping, &memory::OFF_MAPPING_HOST);
         if inode.is_null() {
             return;
         }
@@ -89,13 +91,14 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             dirtied_by_others(folio, inode);
             return;
         }
-        let mode = u32::from(field::<u16>(inode, &kernel::OFF_INODE_MODE));
+        let mode = u32::from(field::<u16>(inode, &memory::OFF_INODE_MODE));
         // What a file system writes to inodes that it keeps for itself, or to that of its device, is metadata
         // that its users share.
-        let is_file = if file::is_block_device(mode) {
+        let is_file = if file_kind::is_block_device(mode) {
             !is_held(address)
         } else {
-            file::is_regular(mode) && field::<u64>(inode, &kernel::OFF_INODE_NUMBER) > LAST_RESERVED
+            file_kind::is_regular(mode)
+                && field::<u64>(inode, &memory::OFF_INODE_NUMBER) > LAST_RESERVED
         };
         if !is_file {
             return;
@@ -104,18 +107,18 @@ fn dirty_folio(ctx: BtfTracePointContext) {
         let key = FileKey {
             workload,
             device: device_of(inode),
-            inode: field(inode, &kernel::OFF_INODE_NUMBER),
-            generation: field(inode, &kernel::OFF_INODE_GENERATION),
+            inode: field(inode, &memory::OFF_INODE_NUMBER),
+            generation: field(inode, &memory::OFF_INODE_GENERATION),
             padding: 0,
         };
-        if let Some(stats) = file::row_or_new(&key, mode, || path::of_inode(address)) {
+        if let Some(stats) = table::row_or_new(&key, mode, || path::of_inode(address)) {
             atomic::add(&raw mut (*stats).dirtied_bytes, size);
         }
-        let is_in_call = task::state(task::current()).is_none_or(|state| (*state).entered_ns != 0);
+        let is_in_call = state::of(state::current()).is_none_or(|state| (*state).entered_ns != 0);
         if !is_in_call && let Some(mapped) = MAPPED.get_ptr_mut(workload) {
             atomic::add(mapped, size);
         }
-        let tagged = field::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS != 0;
+        let tagged = field::<u32>(mapping, &memory::OFF_MAPPING_MARKS) & MARKS != 0;
         let Some(record) = record(address, &key, tagged) else {
             loss::count(Loss::DirtyInodesFull);
             return;
@@ -138,12 +141,12 @@ unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
     };
     // SAFETY: by the caller's promise; the record is in the map.
     unsafe {
-        let is_same = (*record).inode == field::<u64>(inode, &kernel::OFF_INODE_NUMBER)
-            && (*record).generation == field::<u32>(inode, &kernel::OFF_INODE_GENERATION)
+        let is_same = (*record).inode == field::<u64>(inode, &memory::OFF_INODE_NUMBER)
+            && (*record).generation == field::<u32>(inode, &memory::OFF_INODE_GENERATION)
             && (*record).device == device_of(inode);
         if !is_same {
             let _ = DIRTY.remove(&address);
-        } else if !task::is_of_kernel(task::current()) {
+        } else if !state::is_of_kernel(state::current()) {
             // A thread of the kernel makes a page dirty again that it could not write.
             atomic::add(&raw mut (*record).owners[0].bytes, size_of_folio(folio));
         }
@@ -160,15 +163,15 @@ unsafe fn size_of_folio(folio: *const c_void) -> u64 {
     let page = u64::from(constant(&PAGE_BYTES));
     // SAFETY: by the caller's promise; the second page is there where the flag says so.
     unsafe {
-        let flags: u64 = field(folio, &kernel::OFF_FOLIO_FLAGS);
+        let flags: u64 = field(folio, &memory::OFF_FOLIO_FLAGS);
         if flags & u64::from(constant(&FOLIO_IS_LARGE)) == 0 {
             return page;
         }
         // Before 6.6 the order has a field of its own.
-        let order = if constant(&kernel::OFF_FOLIO_ORDER) != ABSENT {
-            field::<u8>(folio, &kernel::OFF_FOLIO_ORDER)
+        let order = if constant(&memory::OFF_FOLIO_ORDER) != ABSENT {
+            field::<u8>(folio, &memory::OFF_FOLIO_ORDER)
         } else {
-            field::<u64>(folio, &kernel::OFF_FOLIO_FLAGS_1) as u8
+            field::<u64>(folio, &memory::OFF_FOLIO_FLAGS_1) as u8
         };
         page << (order & 0x1f)
     }
@@ -183,11 +186,11 @@ unsafe fn size_of_folio(folio: *const c_void) -> u64 {
 unsafe fn device_of(inode: *const c_void) -> u32 {
     // SAFETY: by the caller's promise; the verifier wants to see that the pointer is none.
     unsafe {
-        let superblock: *const c_void = field(inode, &kernel::OFF_INODE_SB);
+        let superblock: *const c_void = field(inode, &memory::OFF_INODE_SB);
         if superblock.is_null() {
             0
         } else {
-            field(superblock, &kernel::OFF_SB_DEV)
+            field(superblock, &memory::OFF_SB_DEV)
         }
     }
 }
@@ -302,18 +305,18 @@ fn make_room(address: u64) {
 /// `record` is in the map.
 #[inline(always)]
 unsafe fn bytes_cached(inode: u64, record: *const DirtyInode) -> u64 {
-    let superblock: u64 = file::read(inode, &kernel::OFF_INODE_SB);
-    let mapping: u64 = file::read(inode, &kernel::OFF_INODE_MAPPING);
+    let superblock: u64 = memory::read(inode, &memory::OFF_INODE_SB);
+    let mapping: u64 = memory::read(inode, &memory::OFF_INODE_MAPPING);
     // SAFETY: by the caller's promise.
     let is_same = unsafe {
-        (*record).inode == file::read::<u64>(inode, &kernel::OFF_INODE_NUMBER)
-            && (*record).generation == file::read::<u32>(inode, &kernel::OFF_INODE_GENERATION)
-            && (*record).device == file::read::<u32>(superblock, &kernel::OFF_SB_DEV)
+        (*record).inode == memory::read::<u64>(inode, &memory::OFF_INODE_NUMBER)
+            && (*record).generation == memory::read::<u32>(inode, &memory::OFF_INODE_GENERATION)
+            && (*record).device == memory::read::<u32>(superblock, &memory::OFF_SB_DEV)
     };
-    if !is_same || file::read::<u32>(mapping, &kernel::OFF_MAPPING_MARKS) & MARKS == 0 {
+    if !is_same || memory::read::<u32>(mapping, &memory::OFF_MAPPING_MARKS) & MARKS == 0 {
         return 0;
     }
-    let pages: u64 = file::read(mapping, &kernel::OFF_MAPPING_PAGES);
+    let pages: u64 = memory::read(mapping, &memory::OFF_MAPPING_PAGES);
     pages.wrapping_mul(constant(&PAGE_BYTES).into())
 }
 

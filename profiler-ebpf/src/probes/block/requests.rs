@@ -8,13 +8,14 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::block::RequestState;
 
-use super::{
-    atomic,
-    block::BLOCK_STATS,
-    depth,
-    kernel::{self, constant, field},
-    syscall::NO_EXIST,
-    time,
+use super::slot::BLOCK_STATS;
+use crate::probes::{
+    base::{
+        atomic, in_flight,
+        map::NO_EXIST,
+        memory::{self, constant, field},
+    },
+    task::off_cpu,
 };
 
 /// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
@@ -85,11 +86,11 @@ pub fn forget(key: u64, entry: *mut RequestState) {
 /// A request is no longer in flight.
 #[inline(always)]
 pub fn leave(request: &RequestState, now: u64) {
-    depth::end(request.slot.own_depth, now);
-    depth::end(request.slot.device_depth, now);
-    time::end(request.waiting_workload, false, now);
+    in_flight::end(request.slot.own_depth, now);
+    in_flight::end(request.slot.device_depth, now);
+    off_cpu::end(request.waiting_workload, false, now);
     if request.issued_ns != 0 {
-        time::end(request.waiting_workload, true, now);
+        off_cpu::end(request.waiting_workload, true, now);
     }
 }
 
@@ -107,8 +108,8 @@ pub fn find(request: *const c_void) -> Option<(u64, *mut RequestState)> {
     // SAFETY: `request` is the argument of a tracepoint.
     let (first, last): (u64, u64) = unsafe {
         (
-            field(request, &kernel::OFF_REQUEST_BIO),
-            field(request, &kernel::OFF_REQUEST_BIOTAIL),
+            field(request, &memory::OFF_REQUEST_BIO),
+            field(request, &memory::OFF_REQUEST_BIOTAIL),
         )
     };
     // A front merge puts another bio first.

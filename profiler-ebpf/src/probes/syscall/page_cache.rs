@@ -7,7 +7,10 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::{file, histogram, kernel::constant};
+use crate::probes::{
+    base::{histogram, memory::constant},
+    file::inode,
+};
 
 #[btf_map(name = "CACHE")]
 static CACHE: PerCpuArray<CacheStats, 1> = PerCpuArray::new();
@@ -16,17 +19,13 @@ static CACHE: PerCpuArray<CacheStats, 1> = PerCpuArray::new();
 #[unsafe(no_mangle)]
 static FIRST_CACHE_SERIES: u32 = 0;
 
-/// `O_DIRECT`, which is not the same on all architectures; set at load.
-#[unsafe(no_mangle)]
-static O_DIRECT: u32 = 0;
-
 /// Counts a call that reads and was not served from the cache at once. `flags` and `mode` are those of the
 /// file; 0 where there is none.
 #[inline(always)]
 pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency: u64, bytes: u64) {
     let served = match () {
-        () if !file::is_regular(mode) => Served::NotApplicable,
-        () if is_direct(flags) => Served::Direct,
+        () if !inode::is_regular(mode) => Served::NotApplicable,
+        () if inode::is_direct(flags) => Served::Direct,
         () if state.requests != 0 => Served::Miss,
         () if waited => Served::Wait,
         () => return,
@@ -41,12 +40,6 @@ pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency
         (*stats).bytes += bytes;
     }
     histogram::record(constant(&FIRST_CACHE_SERIES) + index, latency);
-}
-
-/// Whether a file was opened to go past the cache.
-#[inline(always)]
-pub fn is_direct(flags: u32) -> bool {
-    flags & constant(&O_DIRECT) != 0
 }
 
 /// Whether a thread has waited for a device in the call in flight.

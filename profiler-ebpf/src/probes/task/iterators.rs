@@ -5,10 +5,15 @@ use core::ffi::{c_long, c_void};
 use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 
 use super::{
-    kernel::{self, field},
-    loss, syscall,
-    task::{accounts, add_accounts, count_arrival, new, state, totals},
-    time,
+    off_cpu,
+    state::{self, accounts, add_accounts, count_arrival, new, totals},
+};
+use crate::probes::{
+    base::{
+        loss,
+        memory::{self, field},
+    },
+    syscall::programs as calls,
 };
 
 /// The context of an iterator over tasks, `struct bpf_iter__task` of kernel/bpf/task_iter.c.
@@ -29,8 +34,8 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
         if task.is_null() {
             return 0;
         }
-        let leader: *const c_void = field(task, &kernel::OFF_TASK_GROUP_LEADER);
-        let Some(leader) = state(leader) else {
+        let leader: *const c_void = field(task, &memory::OFF_TASK_GROUP_LEADER);
+        let Some(leader) = state::of(leader) else {
             return 0;
         };
         let flags = TaskState::MAY_BE_IN_CALL;
@@ -45,8 +50,8 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
         (*state).is_new = 0;
         (*state).baseline = accounts(task);
         if (*state).flags & TaskState::WAITING == 0 {
-            (*state).kind = syscall::under_way(task);
-            time::start(task, &mut *state);
+            (*state).kind = calls::under_way(task);
+            off_cpu::start(task, &mut *state);
         }
         count_arrival(task, (*state).workload);
     }
@@ -63,7 +68,7 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
         if task.is_null() {
             return 0;
         }
-        let Some(state) = state(task) else {
+        let Some(state) = state::of(task) else {
             return 0;
         };
         // A zombie is still in the kernel's table of tasks.
@@ -71,11 +76,11 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
             return 0;
         }
         if let Some(totals) = totals((*state).workload) {
-            time::settle(&mut *state, totals);
+            off_cpu::settle(&mut *state, totals);
             // A thread that runs is left to itself, which counts at the same time. Some kernels have a byte
             // there, others more.
-            if field::<u8>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
-                syscall::settle(&mut *state);
+            if field::<u8>(task, &memory::OFF_TASK_ON_CPU) == 0 {
+                calls::settle(&mut *state);
             }
             add_accounts(task, state, totals);
             // So that the next walk adds what comes after this one.
@@ -94,10 +99,10 @@ fn settle_files(ctx: *mut TaskIteration) -> c_long {
     unsafe {
         let task = (*ctx).task;
         if !task.is_null()
-            && let Some(state) = state(task)
+            && let Some(state) = state::of(task)
             && (*state).flags & TaskState::EXITED == 0
         {
-            syscall::settle(&mut *state);
+            calls::settle(&mut *state);
         }
     }
     0

@@ -1,27 +1,32 @@
 //! System calls of the tasks in scope: entry stamps the task's record, exit counts.
 
-use core::{ffi::c_void, ptr};
+use core::ffi::c_void;
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, PerCpuArray},
-    helpers::{bpf_probe_read_user_buf, generated::bpf_task_pt_regs},
+    btf_maps::{Array, PerCpuArray},
+    helpers::generated::bpf_task_pt_regs,
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
     fields::ABSENT,
     loss::Loss,
-    syscall::{
-        CallKind, CallStats, ErrorKey, MAX_IOVECS, MAX_OPERATIONS, MAX_SYSCALLS, PendingSizes,
-        SERIES, series,
-    },
+    syscall::{CallKind, CallStats, MAX_OPERATIONS, MAX_SYSCALLS, PendingSizes, SERIES, series},
     task::TaskState,
 };
 
 use super::{
-    aio, atomic, cache, file_call, histogram,
-    kernel::{self, constant, field, now},
-    loss, task, time,
+    aio,
+    errors::count_error,
+    file_access, page_cache,
+    size::{UNKNOWN_SIZE, vector_size},
+};
+use crate::probes::{
+    base::{
+        atomic, histogram, loss,
+        memory::{self, constant, field, now},
+    },
+    task::{off_cpu, state},
 };
 
 /// The [`CallKind`] of every system call number.
@@ -32,9 +37,6 @@ static CALL_KINDS: Array<u32, { MAX_SYSCALLS as usize }> = Array::new();
 #[btf_map(name = "CALLS")]
 static CALLS: PerCpuArray<CallStats, 1> = PerCpuArray::new();
 
-#[btf_map(name = "ERRORS")]
-static ERRORS: HashMap<ErrorKey, u64, 4096> = HashMap::new();
-
 /// `TS_COMPAT` of arch/x86/include/asm/thread_info.h: the call came by the 32-bit interface.
 const TS_COMPAT: u32 = 0x2;
 
@@ -43,8 +45,8 @@ const MAX_ERRNO: u64 = 4095;
 
 #[btf_tracepoint(function = "sys_enter")]
 fn syscall_enter(ctx: BtfTracePointContext) {
-    let task = task::current();
-    let Some(state) = task::state(task) else {
+    let task = state::current();
+    let Some(state) = state::of(task) else {
         return;
     };
     let registers: *const c_void = ctx.arg(0);
@@ -57,7 +59,7 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         } else {
             kind_of(number as u32)
         };
-        if (*state).flags != 0 && !task::begins(task, state, kind) {
+        if (*state).flags != 0 && !state::begins(task, state, kind) {
             return;
         }
         if (*state).entered_ns != 0 {
@@ -70,9 +72,9 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         (*state).written_bytes = 0;
         (*state).size = match kind.size() {
             0 => 0,
-            CallKind::SIZE_ARG2 => field(registers, &kernel::OFF_ARG2),
-            CallKind::SIZE_ARG3 => field(registers, &kernel::OFF_ARG3),
-            CallKind::SIZE_ARG4 => field(registers, &kernel::OFF_ARG4),
+            CallKind::SIZE_ARG2 => field(registers, &memory::OFF_ARG2),
+            CallKind::SIZE_ARG3 => field(registers, &memory::OFF_ARG3),
+            CallKind::SIZE_ARG4 => field(registers, &memory::OFF_ARG4),
             _ => vector_size(registers),
         };
         (*state).entered_ns = now();
@@ -81,8 +83,8 @@ fn syscall_enter(ctx: BtfTracePointContext) {
 
 #[btf_tracepoint(function = "sys_exit")]
 fn syscall_exit(ctx: BtfTracePointContext) {
-    let task = task::current();
-    let Some(state) = task::state(task) else {
+    let task = state::current();
+    let Some(state) = state::of(task) else {
         return;
     };
     let now = now();
@@ -123,21 +125,21 @@ unsafe fn files(
         state.file.is_sure = 0;
         return;
     }
-    let call = file_call::Call {
+    let call = file_access::Call {
         kind,
         latency,
         result,
         failed: is_error(result),
     };
     // SAFETY: by the caller's promise.
-    let file = unsafe { file_call::count(task, state, registers, &call) };
+    let file = unsafe { file_access::count(task, state, registers, &call) };
     if kind.has(CallKind::READS | CallKind::COPIES | CallKind::SENDS) {
         let (file, bytes) = if call.failed {
             ((0, 0), 0)
         } else {
             (file, result)
         };
-        cache::count(state, cache::has_waited(state), file, latency, bytes);
+        page_cache::count(state, page_cache::has_waited(state), file, latency, bytes);
     }
 }
 
@@ -149,7 +151,7 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
     state.clock.times.in_call_ns += latency;
     if state.clock.call_off_ns != 0 {
         let series = series(workload, operation) + 2;
-        time::count_call(&mut state.clock, series, latency);
+        off_cpu::count_call(&mut state.clock, series, latency);
     }
     let Some(stats) = CALLS.get_ptr_mut(workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
     else {
@@ -192,7 +194,7 @@ fn count_size(state: &mut TaskState, series: u32, size: u64) {
 /// Counts what a thread has done that was still to be counted.
 #[inline(always)]
 pub fn settle(state: &mut TaskState) {
-    file_call::settle(&mut state.file);
+    file_access::settle(&mut state.file);
     settle_sizes(&mut state.sizes);
 }
 
@@ -209,32 +211,6 @@ fn settle_sizes(sizes: &mut PendingSizes) {
     histogram::record_several(sizes.series, sizes.value, sizes.count.into());
     sizes.count = 0;
 }
-
-/// Counts an error by its number.
-#[inline(always)]
-pub fn count_error(workload: u32, operation: u32, errno: u32) {
-    let key = ErrorKey {
-        workload,
-        operation,
-        errno,
-        padding: 0,
-    };
-    if ERRORS.get_ptr_mut(&key).is_none() {
-        // Another CPU may put the same key in first: what matters is that it is there.
-        let _ = ERRORS.insert(&key, &0, NO_EXIST);
-    }
-    match ERRORS.get_ptr_mut(&key) {
-        Some(counter) => {
-            atomic::add(counter, 1);
-        }
-        None => {
-            loss::count(Loss::ErrorsFull);
-        }
-    }
-}
-
-/// `BPF_NOEXIST` of include/uapi/linux/bpf.h.
-pub const NO_EXIST: u64 = 1;
 
 /// Whether a result stands for an error.
 #[inline(always)]
@@ -257,14 +233,14 @@ unsafe fn unmatched(state: *mut TaskState, registers: *const c_void, result: u64
         }
         if flags & TaskState::MAY_BE_IN_CALL == 0 {
             if is_error(result) {
-                let number: u64 = field(registers, &kernel::OFF_NUMBER);
+                let number: u64 = field(registers, &memory::OFF_NUMBER);
                 count_refused((*state).workload, number as u32, result);
             } else {
                 loss::count(Loss::ExitUnmatched);
             }
             return;
         }
-        if let Some(totals) = task::totals((*state).workload) {
+        if let Some(totals) = state::totals((*state).workload) {
             atomic::add(&raw mut (*totals).calls_in_flight_at_attach, 1);
         }
     }
@@ -302,7 +278,7 @@ pub unsafe fn under_way(task: *const c_void) -> u32 {
     // SAFETY: by the caller's promise; the helper gives the registers that the task's kernel stack begins with.
     let number: u64 = unsafe {
         let registers = bpf_task_pt_regs(task.cast_mut().cast()) as *const c_void;
-        field(registers, &kernel::OFF_NUMBER)
+        field(registers, &memory::OFF_NUMBER)
     };
     kind_of(number as u32).0
 }
@@ -311,13 +287,13 @@ pub unsafe fn under_way(task: *const c_void) -> u32 {
 #[inline(always)]
 unsafe fn is_compat(task: *const c_void) -> bool {
     // SAFETY: `task` is the running task.
-    constant(&kernel::OFF_TASK_STATUS) != ABSENT
-        && unsafe { field::<u32>(task, &kernel::OFF_TASK_STATUS) } & TS_COMPAT != 0
+    constant(&memory::OFF_TASK_STATUS) != ABSENT
+        && unsafe { field::<u32>(task, &memory::OFF_TASK_STATUS) } & TS_COMPAT != 0
 }
 
 #[inline(always)]
 fn count_compat(workload: u32) {
-    if let Some(totals) = task::totals(workload) {
+    if let Some(totals) = state::totals(workload) {
         // SAFETY: the counter is in the map.
         atomic::add(unsafe { &raw mut (*totals).compat_calls }, 1);
     }
@@ -325,50 +301,8 @@ fn count_compat(workload: u32) {
 
 #[inline(always)]
 fn count_unread_vector(workload: u32) {
-    if let Some(totals) = task::totals(workload) {
+    if let Some(totals) = state::totals(workload) {
         // SAFETY: the counter is in the map.
         atomic::add(unsafe { &raw mut (*totals).vectors_unread }, 1);
     }
-}
-
-/// Stands for the size of a vectored call whose segments are not summed here.
-pub const UNKNOWN_SIZE: u64 = u64::MAX;
-
-/// `struct iovec` of readv(2).
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Iovec {
-    base: u64,
-    len: u64,
-}
-
-/// The bytes that a vectored call asks for.
-#[inline(always)]
-unsafe fn vector_size(registers: *const c_void) -> u64 {
-    // SAFETY: `registers` is the tracepoint's argument.
-    let (address, count): (u64, u64) = unsafe {
-        (
-            field(registers, &kernel::OFF_ARG1),
-            field(registers, &kernel::OFF_ARG2),
-        )
-    };
-    if count == 0 {
-        return 0;
-    }
-    if count > MAX_IOVECS as u64 || !kernel::may_read() {
-        return UNKNOWN_SIZE;
-    }
-    let mut segments = [Iovec { base: 0, len: 0 }; MAX_IOVECS];
-    let bytes = ptr::from_mut(&mut segments).cast::<u8>();
-    let wanted = count as usize * size_of::<Iovec>();
-    // SAFETY: the slice lies within the array, which the check above and the mask keep true.
-    let bytes = unsafe { core::slice::from_raw_parts_mut(bytes, wanted & 0x1ff) };
-    // SAFETY: the helper checks the user's address.
-    if unsafe { bpf_probe_read_user_buf(address as *const u8, bytes) }.is_err() {
-        return UNKNOWN_SIZE;
-    }
-    // What was not read is zero.
-    segments
-        .iter()
-        .fold(0, |sum: u64, segment| sum.wrapping_add(segment.len))
 }

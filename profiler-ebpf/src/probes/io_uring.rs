@@ -22,14 +22,17 @@ use ioprof_ebpf::abi::{
     loss::Loss,
 };
 
-use super::{
-    atomic, depth, file,
-    file_call::{self, Access},
-    histogram,
-    kernel::{self, constant, field, now},
-    loss,
-    syscall::{NO_EXIST, count_error},
-    task,
+use crate::probes::{
+    base::{
+        atomic, histogram, in_flight, loss,
+        map::NO_EXIST,
+        memory::{self, constant, field, now},
+    },
+    syscall::{
+        errors::count_error,
+        file_access::{self, Access},
+    },
+    task::state,
 };
 
 /// By the address of the `struct io_kiocb`.
@@ -104,16 +107,16 @@ fn uring_refuse(ctx: BtfTracePointContext) {
 /// `request` is a BTF pointer to a `struct io_kiocb`.
 #[inline(always)]
 unsafe fn submitted(request: *const c_void, refused: bool) {
-    let workload = task::workload_of_current();
+    let workload = state::workload_of_current();
     if workload == 0 {
         return;
     }
     // SAFETY: by the caller's promise.
     let (opcode, flags, ring): (u8, u32, *const c_void) = unsafe {
         (
-            field(request, &kernel::OFF_KIOCB_OPCODE),
-            field(request, &kernel::OFF_KIOCB_FLAGS),
-            field(request, &kernel::OFF_KIOCB_RING),
+            field(request, &memory::OFF_KIOCB_OPCODE),
+            field(request, &memory::OFF_KIOCB_FLAGS),
+            field(request, &memory::OFF_KIOCB_RING),
         )
     };
     let silent = flags & SKIP_SUCCESS != 0;
@@ -157,7 +160,7 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
     }
     if !silent && let Some(totals) = URING_TOTALS.get_ptr_mut(workload) {
         // SAFETY: the value is in the map.
-        unsafe { depth::enter(&raw mut (*totals).depth, now) };
+        unsafe { in_flight::enter(&raw mut (*totals).depth, now) };
     }
 }
 
@@ -179,7 +182,7 @@ fn replaced(old: &UringRequest, now: u64) {
 fn leave(workload: u32, now: u64) {
     if let Some(totals) = URING_TOTALS.get_ptr_mut(workload) {
         // SAFETY: the value is in the map.
-        unsafe { depth::leave(&raw mut (*totals).depth, now) };
+        unsafe { in_flight::leave(&raw mut (*totals).depth, now) };
     }
 }
 
@@ -247,8 +250,8 @@ fn completion(ctx: &BtfTracePointContext) -> (i32, u32) {
     // SAFETY: the argument is a completion.
     unsafe {
         (
-            field(cqe, &kernel::OFF_CQE_RES),
-            field(cqe, &kernel::OFF_CQE_FLAGS),
+            field(cqe, &memory::OFF_CQE_RES),
+            field(cqe, &memory::OFF_CQE_FLAGS),
         )
     }
 }
@@ -285,16 +288,16 @@ fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, resul
 /// Counts a request for its file, which it holds until it is freed, after its completion.
 #[inline(always)]
 fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) {
-    if constant(&kernel::OFF_KIOCB_FILE) == ABSENT {
+    if constant(&memory::OFF_KIOCB_FILE) == ABSENT {
         return;
     }
-    let file: u64 = file::read(request, &kernel::OFF_KIOCB_FILE);
+    let file: u64 = memory::read(request, &memory::OFF_KIOCB_FILE);
     let Some(open) = URING_FILE.get_ptr_mut(0) else {
         return;
     };
     // SAFETY: the value is this CPU's own, and no other program writes it.
     let open = unsafe { &mut *open };
-    if !file_call::keep(open, done.workload, file) {
+    if !file_access::keep(open, done.workload, file) {
         return;
     }
     let did = match done.opcode {
@@ -307,7 +310,7 @@ fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) 
     } else {
         u64::from(result.unsigned_abs())
     };
-    file_call::count_one(&mut open.calls, did, latency, moved, moved);
+    file_access::count_one(&mut open.calls, did, latency, moved, moved);
 }
 
 /// Whether the ring is just taking submissions: it posts what was done meanwhile before it commits the
@@ -317,23 +320,23 @@ fn is_submitting(ctx: &BtfTracePointContext) -> bool {
     let (taken, committed): (u32, u32) = if constant(&COMPLETE_BY_CQE) == 0 {
         // The argument is an untyped pointer there.
         let ring: u64 = ctx.arg(0);
-        let queues: u64 = file::read(ring, &kernel::OFF_RING_QUEUES);
+        let queues: u64 = memory::read(ring, &memory::OFF_RING_QUEUES);
         (
-            file::read(ring, &kernel::OFF_RING_TAKEN),
-            file::read(queues, &kernel::OFF_QUEUES_HEAD),
+            memory::read(ring, &memory::OFF_RING_TAKEN),
+            memory::read(queues, &memory::OFF_QUEUES_HEAD),
         )
     } else {
         let ring: *const c_void = ctx.arg(0);
         // SAFETY: the argument is a ring's context, and the rest is loaded from it.
         unsafe {
-            let queues: *const c_void = field(ring, &kernel::OFF_RING_QUEUES);
+            let queues: *const c_void = field(ring, &memory::OFF_RING_QUEUES);
             // Never so; but a kernel that marks the pointer as protected by RCU wants it to be asked.
             if queues.is_null() {
                 return false;
             }
             (
-                field(ring, &kernel::OFF_RING_TAKEN),
-                field(queues, &kernel::OFF_QUEUES_HEAD),
+                field(ring, &memory::OFF_RING_TAKEN),
+                field(queues, &memory::OFF_QUEUES_HEAD),
             )
         }
     };
@@ -343,7 +346,7 @@ fn is_submitting(ctx: &BtfTracePointContext) -> bool {
 /// A completion that is of no request known: counted where the running task is in scope.
 #[inline(always)]
 fn stray(key: u64, flags: u32) {
-    let workload = task::workload_of_current();
+    let workload = state::workload_of_current();
     if workload == 0 {
         return;
     }

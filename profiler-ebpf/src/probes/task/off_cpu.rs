@@ -17,10 +17,10 @@ use ioprof_ebpf::abi::{
     task::{TaskState, WorkloadTotals},
 };
 
-use super::{
-    atomic, depth, histogram,
-    kernel::{self, constant, field, now},
-    task,
+use super::state;
+use crate::probes::base::{
+    atomic, histogram, in_flight,
+    memory::{self, constant, field, now},
 };
 
 /// The time with requests in flight, by [`busy`].
@@ -50,15 +50,15 @@ fn switch(ctx: BtfTracePointContext) {
     // SAFETY: both are arguments of the tracepoint; a record stays valid for the run of the program, and only
     // the switches of its own task, which the run queue's lock keeps apart, write the fields used here.
     unsafe {
-        if let Some(state) = task::state(previous)
+        if let Some(state) = state::of(previous)
             && (*state).clock.since_ns != 0
         {
             leave(previous, &mut *state, preempted != 0, now());
         }
-        if let Some(state) = task::state(next)
+        if let Some(state) = state::of(next)
             && (*state).clock.off_ns != 0
         {
-            enter(&mut *state, field(next, &kernel::OFF_TASK_RUNTIME));
+            enter(&mut *state, field(next, &memory::OFF_TASK_RUNTIME));
         }
     }
 }
@@ -73,7 +73,7 @@ pub unsafe fn start(task: *const c_void, state: &mut TaskState) {
     let now = now();
     // SAFETY: by the caller's promise.
     unsafe {
-        if field::<u8>(task, &kernel::OFF_TASK_ON_CPU) == 0 {
+        if field::<u8>(task, &memory::OFF_TASK_ON_CPU) == 0 {
             leave(task, state, false, now);
         }
     }
@@ -91,7 +91,7 @@ unsafe fn leave(task: *const c_void, state: &mut TaskState, preempted: bool, now
     let (part, charged): (_, u64) = unsafe {
         (
             why(task, state, preempted),
-            field(task, &kernel::OFF_TASK_RUNTIME),
+            field(task, &memory::OFF_TASK_RUNTIME),
         )
     };
     let clock = &mut state.clock;
@@ -130,8 +130,8 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> Wa
     // SAFETY: by the caller's promise.
     let (sleeps, io): (u32, u8) = unsafe {
         (
-            field(task, &kernel::OFF_TASK_STATE),
-            field(task, &kernel::OFF_TASK_IN_IOWAIT),
+            field(task, &memory::OFF_TASK_STATE),
+            field(task, &memory::OFF_TASK_IN_IOWAIT),
         )
     };
     if preempted || sleeps == 0 {
@@ -219,7 +219,7 @@ fn add(state: &mut TaskState, part: u32, ns: u64) {
 
 #[btf_tracepoint(function = "sched_waking")]
 fn waking(ctx: BtfTracePointContext) {
-    let Some(state) = task::state(ctx.arg(0)) else {
+    let Some(state) = state::of(ctx.arg(0)) else {
         return;
     };
     // SAFETY: the record stays valid for the run of the program. The task is asleep, so that it does not write
@@ -248,7 +248,7 @@ fn waking(ctx: BtfTracePointContext) {
 /// The kernel will hold the running task back: too many pages are dirty.
 #[btf_tracepoint(function = "balance_dirty_pages")]
 fn throttle(_ctx: BtfTracePointContext) {
-    if let Some(state) = task::state(task::current()) {
+    if let Some(state) = state::of(state::current()) {
         // SAFETY: the record stays valid for the run of the program, and is the running task's own.
         unsafe { (*state).clock.throttled = 1 };
     }
@@ -272,7 +272,7 @@ pub fn completed(queued_ns: u64, issued_ns: u64, done_ns: u64) {
 #[inline(always)]
 pub fn begin(waiting_workload: u32, issued: bool, now: u64) {
     if waiting_workload != NOBODY {
-        depth::begin_in(&BUSY, busy(waiting_workload, issued), now);
+        in_flight::begin_in(&BUSY, busy(waiting_workload, issued), now);
     }
 }
 
@@ -280,7 +280,7 @@ pub fn begin(waiting_workload: u32, issued: bool, now: u64) {
 #[inline(always)]
 pub fn end(waiting_workload: u32, issued: bool, now: u64) {
     if waiting_workload != NOBODY {
-        depth::end_in(&BUSY, busy(waiting_workload, issued), now);
+        in_flight::end_in(&BUSY, busy(waiting_workload, issued), now);
     }
 }
 

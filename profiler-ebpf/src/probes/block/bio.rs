@@ -1,0 +1,188 @@
+//! What a bio says of itself: its device, what it does, and the inode that its pages are of.
+
+use core::ffi::c_void;
+
+use ioprof_ebpf::abi::block::Operation;
+
+use crate::probes::base::memory::{self, constant, field};
+
+/// `REQ_PREFLUSH`, whose place among the flags changes from kernel to kernel; set at load.
+#[unsafe(no_mangle)]
+static REQ_PREFLUSH: u32 = 0;
+
+/// `REQ_OP_MASK` and the operations of include/linux/blk_types.h, which are the same in all kernels.
+const REQ_OP_MASK: u32 = 0xff;
+const REQ_OP_WRITE: u32 = 1;
+const REQ_OP_FLUSH: u32 = 2;
+const REQ_OP_DISCARD: u32 = 3;
+const REQ_OP_ZONE_APPEND: u32 = 7;
+
+/// From here on requests are not the file system's (`REQ_OP_DRV_IN`), and the kernel does not account them.
+const REQ_OP_DRV_IN: u32 = 34;
+
+/// The disk, the flags and the size of a bio.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn look_at(bio: *const c_void) -> (*const c_void, u32, u32) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let device: *const c_void = field(bio, &memory::OFF_BIO_BDEV);
+        (
+            field(device, &memory::OFF_BDEV_DISK),
+            field(bio, &memory::OFF_BIO_FLAGS),
+            field(bio, &memory::OFF_BIO_SIZE),
+        )
+    }
+}
+
+/// What the request does; none for what is not the file system's.
+#[inline(always)]
+pub fn operation(flags: u32, size: u32) -> Option<Operation> {
+    match flags & REQ_OP_MASK {
+        REQ_OP_FLUSH => Some(Operation::Flush),
+        REQ_OP_DISCARD => Some(Operation::Discard),
+        REQ_OP_DRV_IN.. => None,
+        _ if size == 0 && flags & constant(&REQ_PREFLUSH) != 0 => Some(Operation::Flush),
+        op if op & 1 == 1 => Some(Operation::Write),
+        _ => Some(Operation::Read),
+    }
+}
+
+/// The lower half of the address of `btrfs_simple_end_io` of fs/btrfs/bio.c: the upper one is that of all the
+/// kernel's functions. 0 where there is none, or the kernel's types do not tell what it ends; set at load.
+#[unsafe(no_mangle)]
+static BTRFS_END: u32 = 0;
+
+/// The low bits of a page's mapping, which say that it is no file's (`PAGE_MAPPING_FLAGS` of
+/// include/linux/page-flags.h).
+const MAPPING_FLAGS: u64 = 3;
+
+/// `BIO_PAGE_PINNED` of include/linux/blk_types.h: its pages are a program's, pinned for direct I/O. Before 6.5 the
+/// same bit is `BIO_NO_PAGE_REF`, which is direct I/O, too.
+const PINNED: u16 = 1;
+
+/// What no address of a page's description reaches, as arm64 leaves the last GiB to other things and others leave more, and
+/// every mask exceeds: it clears the bits by which the descriptions of a page of 16 GiB differ.
+const FIRST_MASK: u64 = 0_u64.wrapping_sub(1 << 30);
+
+/// The size of `struct bio_vec` on 64-bit machines.
+const VECTOR_BYTES: u64 = 16;
+
+/// Whether a bio with these flags has pages.
+#[inline(always)]
+pub const fn has_pages(flags: u32) -> bool {
+    let operation = flags & REQ_OP_MASK;
+    operation <= REQ_OP_WRITE || operation == REQ_OP_ZONE_APPEND
+}
+
+/// The address of the inode that the first page of a bio belongs to; 0 where it is no file's: direct I/O, swap,
+/// a file system's or a driver's own memory. All pages of a bio are of one inode, as no file system
+/// puts two files into one.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn inode_of(bio: *const c_void) -> u64 {
+    // SAFETY: by the caller's promise.
+    let (vectors, index): (u64, u32) = unsafe {
+        (
+            field(bio, &memory::OFF_BIO_VECTORS),
+            field(bio, &memory::OFF_BIO_INDEX),
+        )
+    };
+    if vectors == 0 {
+        return 0;
+    }
+    let page: u64 = memory::read(
+        vectors + u64::from(index) * VECTOR_BYTES,
+        &memory::OFF_VECTOR_PAGE,
+    );
+    if page == 0 {
+        return 0;
+    }
+    let mapping: u64 = memory::read(head_of(page), &memory::OFF_PAGE_MAPPING);
+    if mapping == 0 {
+        // SAFETY: by the caller's promise.
+        return unsafe { inode_of_btrfs_bio(bio) };
+    }
+    if mapping & MAPPING_FLAGS != 0 {
+        return 0;
+    }
+    memory::read(mapping, &memory::OFF_MAPPING_HOST)
+}
+
+/// The head of the compound page that a page belongs to, which may be itself. Its tails have the lowest bit set, and
+/// the head's address above it, or in later kernels the mask that makes that address of their own
+/// (`compound_info_has_mask` of include/linux/page-flags.h).
+#[inline(always)]
+fn head_of(page: u64) -> u64 {
+    let head: u64 = memory::read(page, &memory::OFF_PAGE_HEAD);
+    if head & 1 == 0 {
+        page
+    } else if head >= FIRST_MASK {
+        page & head
+    } else {
+        head - 1
+    }
+}
+
+/// The inode of a bio of btrfs with pages of its own, which hold what it has compressed; 0 of other bios. The
+/// function that is called at its end tells that the bio is embedded in a `struct btrfs_bio`.
+///
+/// # Safety
+///
+/// As for [`inode_of`].
+#[inline(always)]
+unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
+    // SAFETY: by the caller's promise.
+    if !unsafe { is_of_btrfs(bio) } {
+        return 0;
+    }
+    let around = (bio as u64).wrapping_sub(constant(&memory::OFF_BTRFS_BIO).into());
+    match memory::read::<u64>(around, &memory::OFF_BTRFS_BIO_INODE) {
+        0 => 0,
+        inode => inode + u64::from(constant(&memory::OFF_BTRFS_INODE)),
+    }
+}
+
+/// Whether a bio is one that a thread of btrfs ends.
+///
+/// # Safety
+///
+/// As for [`inode_of`].
+#[inline(always)]
+pub unsafe fn is_of_btrfs(bio: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    let end: u64 = unsafe { field(bio, &memory::OFF_BIO_END) };
+    let of_btrfs = constant(&BTRFS_END);
+    of_btrfs != 0 && end as u32 == of_btrfs
+}
+
+/// Whether the device of a bio is held by a file system, or another who wants it alone.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn is_held(bio: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let device: *const c_void = field(bio, &memory::OFF_BIO_BDEV);
+        field::<u64>(device, &memory::OFF_BDEV_HOLDER) != 0
+    }
+}
+
+/// Whether the pages of a bio are a program's, pinned for direct I/O.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn is_pinned(bio: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { field::<u16>(bio, &memory::OFF_BIO_BI_FLAGS) & PINNED != 0 }
+}

@@ -1,0 +1,8 @@
+//! Block requests.
+
+pub mod bio;
+pub mod merge;
+pub mod owner;
+pub mod programs;
+pub mod requests;
+pub mod slot;

@@ -1,0 +1,202 @@
+//! Block requests: made, issued, completed.
+//!
+//! The owner is found when the request is made, by the task that submits the bio and by whose its pages are
+//! (`origin.rs`). Whoever runs at issue or completion (a kblockd worker, an interrupted stranger) is never
+//! asked.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use ioprof_ebpf::abi::{
+    block::{Operation, RequestState, series},
+    loss::Loss,
+};
+
+use super::{
+    bio::{look_at, operation},
+    merge,
+    owner::attribute,
+    requests,
+    slot::BLOCK_STATS,
+};
+use crate::probes::{
+    base::{
+        histogram, in_flight, loss,
+        memory::{self, constant, field, now},
+    },
+    task::{off_cpu, state},
+};
+
+/// The first histogram series after those of the system calls; set at load.
+#[unsafe(no_mangle)]
+static FIRST_BLOCK_SERIES: u32 = 0;
+
+#[btf_tracepoint(function = "block_io_start")]
+fn block_start(ctx: BtfTracePointContext) {
+    let request: *const c_void = ctx.arg(0);
+    // SAFETY: `request` is the argument of the tracepoint, and the rest is loaded from it.
+    unsafe {
+        let queue: *const c_void = field(request, &memory::OFF_REQUEST_QUEUE);
+        let disk: *const c_void = field(queue, &memory::OFF_QUEUE_DISK);
+        let flags = field(request, &memory::OFF_REQUEST_FLAGS);
+        let size: u32 = field(request, &memory::OFF_REQUEST_LEN);
+        let bio: *const c_void = field(request, &memory::OFF_REQUEST_BIO);
+        queued(request as u64, bio, disk, flags, size);
+    }
+}
+
+#[btf_tracepoint(function = "block_getrq")]
+fn block_getrq(ctx: BtfTracePointContext) {
+    let bio: *const c_void = ctx.arg(0);
+    // SAFETY: `bio` is the argument of the tracepoint.
+    unsafe {
+        let (disk, flags, size) = look_at(bio);
+        queued(bio as u64, bio, disk, flags, size);
+    }
+}
+
+/// Records a request that the running task has made.
+///
+/// # Safety
+///
+/// `bio` and `disk` are BTF pointers to a `struct bio` and a `struct gendisk`.
+#[inline(always)]
+unsafe fn queued(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, size: u32) {
+    let submitter = state::submitter();
+    // SAFETY: by the caller's promise.
+    let Some(owner) = (unsafe { attribute(submitter, bio, disk, flags, size) }) else {
+        return;
+    };
+    let slot = owner.slot;
+    let now = now();
+    let new = RequestState {
+        queued_ns: now,
+        issued_ns: 0,
+        done_bytes: 0,
+        size: size.into(),
+        other_owner_bytes: owner.other_owner_bytes,
+        slot,
+        waiting_workload: owner.waiting_workload,
+        padding: 0,
+    };
+    if !requests::enter(key, &new, now) {
+        loss::count(Loss::RequestsFull);
+        return;
+    }
+    in_flight::begin(slot.own_depth, now);
+    in_flight::begin(slot.device_depth, now);
+    off_cpu::begin(new.waiting_workload, false, now);
+}
+
+#[btf_tracepoint(function = "block_rq_issue")]
+fn block_issue(ctx: BtfTracePointContext) {
+    let request: *const c_void = ctx.arg(0);
+    let Some((key, state)) = requests::find(request) else {
+        return;
+    };
+    // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
+    unsafe {
+        let now = now();
+        if (*state).issued_ns == 0 {
+            off_cpu::begin((*state).waiting_workload, true, now);
+        }
+        (*state).issued_ns = now;
+        (*state).size = field::<u32>(request, &memory::OFF_REQUEST_LEN).into();
+        (*state).other_owner_bytes += merge::reassign_merged(request, &(*state).slot);
+        if key != request as u64 {
+            let moved = *state;
+            requests::forget(key, state);
+            if !requests::enter(request as u64, &moved, now) {
+                loss::count(Loss::RequestsFull);
+                requests::leave(&moved, now);
+            }
+        }
+    }
+}
+
+/// The driver had no room for it: it waits again.
+#[btf_tracepoint(function = "block_rq_requeue")]
+fn block_requeue(ctx: BtfTracePointContext) {
+    if let Some((_, state)) = requests::find(ctx.arg(0)) {
+        // SAFETY: the entry stays valid for the run of the program.
+        unsafe {
+            if (*state).issued_ns != 0 {
+                off_cpu::end((*state).waiting_workload, true, now());
+            }
+            (*state).issued_ns = 0;
+        }
+    }
+}
+
+/// The request becomes part of another, and is never issued.
+#[btf_tracepoint(function = "block_rq_merge")]
+fn block_merge(ctx: BtfTracePointContext) {
+    let request: *const c_void = ctx.arg(0);
+    if let Some((key, state)) = requests::find(request) {
+        // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
+        let merged = unsafe {
+            let merged = *state;
+            merge::remember_all(request, &merged.slot, merged.other_owner_bytes);
+            merged
+        };
+        requests::leave(&merged, now());
+        requests::forget(key, state);
+    }
+}
+
+#[btf_tracepoint(function = "block_rq_complete")]
+fn block_complete(ctx: BtfTracePointContext) {
+    let request: *const c_void = ctx.arg(0);
+    let status: u8 = ctx.arg(1);
+    let bytes: u32 = ctx.arg(2);
+    let Some((key, state)) = requests::find(request) else {
+        // The kernel's own flush requests, and the second end of a write that had one, are without bytes.
+        // SAFETY: `request` is the argument of the tracepoint.
+        let flags = unsafe { field(request, &memory::OFF_REQUEST_FLAGS) };
+        if bytes > 0 && operation(flags, bytes).is_some() {
+            loss::count(Loss::RequestUnmatched);
+        }
+        return;
+    };
+    let now = now();
+    // SAFETY: the entry stays valid for the run of the program.
+    let state = unsafe { &mut *state };
+    off_cpu::completed(state.queued_ns, state.issued_ns, now);
+    state.done_bytes += u64::from(bytes);
+    if state.done_bytes < state.size && bytes > 0 {
+        return;
+    }
+    let done = *state;
+    requests::forget(key, state);
+    requests::leave(&done, now);
+    count(&done, now, status != 0);
+}
+
+#[inline(always)]
+fn count(request: &RequestState, now: u64, failed: bool) {
+    let slot = request.slot.stats;
+    let Some(stats) = BLOCK_STATS.get_ptr_mut(slot) else {
+        loss::count(Loss::SlotsFull);
+        return;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes it.
+    let stats = unsafe { &mut *stats };
+    let series = series(constant(&FIRST_BLOCK_SERIES), slot);
+    stats.size.add(request.done_bytes);
+    stats.bytes += request.done_bytes.saturating_sub(request.other_owner_bytes);
+    stats.errors += u64::from(failed);
+    histogram::record(series + 2, request.done_bytes);
+    if request.issued_ns != 0 {
+        let queue = request.issued_ns.wrapping_sub(request.queued_ns);
+        stats.queue.add(queue);
+        histogram::record(series, queue);
+        let service = now.wrapping_sub(request.issued_ns);
+        stats.service.add(service);
+        histogram::record(series + 1, service);
+    } else if request.slot.operation == Operation::Flush as u32 {
+        // The kernel sends one flush for several: the wait for it is what the workload sees.
+        let service = now.wrapping_sub(request.queued_ns);
+        stats.service.add(service);
+        histogram::record(series + 1, service);
+    }
+}

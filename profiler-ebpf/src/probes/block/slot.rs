@@ -1,0 +1,62 @@
+//! The slot of each (workload, device, operation, origin): where its numbers are kept.
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, PerCpuArray},
+    macros::btf_map,
+};
+use ioprof_ebpf::abi::{
+    block::{BlockKey, BlockSlot, BlockStats, DepthKey},
+    loss::Loss,
+};
+
+use crate::probes::base::{
+    in_flight, loss,
+    map::{self, NO_EXIST},
+};
+
+#[btf_map(name = "SLOTS")]
+static SLOTS: HashMap<BlockKey, BlockSlot, 1> = HashMap::new();
+
+/// How many slots were handed out.
+#[btf_map(name = "SLOTS_USED")]
+static SLOTS_USED: Array<u64, 1> = Array::new();
+
+/// By slot.
+#[btf_map(name = "BLOCK_STATS")]
+pub static BLOCK_STATS: PerCpuArray<BlockStats, 1> = PerCpuArray::new();
+
+/// The slot of a (workload, device, operation, origin); where there is none left, that is counted.
+#[inline(always)]
+pub fn slot_of(key: &BlockKey) -> Option<BlockSlot> {
+    let slot = slot(key);
+    if slot.is_none() {
+        loss::count(Loss::SlotsFull);
+    }
+    slot
+}
+
+/// The slot of a key, made where there is none yet.
+#[inline(always)]
+fn slot(key: &BlockKey) -> Option<BlockSlot> {
+    if let Some(slot) = SLOTS.get_ptr_mut(key) {
+        // SAFETY: the entry stays valid for the run of the program, and is never changed.
+        return Some(unsafe { *slot });
+    }
+    let own_depth = in_flight::number(&DepthKey {
+        device: key.device,
+        workload: DepthKey::owner(key.workload, key.origin),
+    })?;
+    let device_depth = in_flight::number(&DepthKey {
+        device: key.device,
+        workload: DepthKey::EVERYBODY,
+    })?;
+    let new = BlockSlot {
+        stats: map::next(&SLOTS_USED)? as u32,
+        own_depth,
+        device_depth,
+        operation: key.operation,
+    };
+    let _ = SLOTS.insert(key, &new, NO_EXIST);
+    // SAFETY: as above; it may be another CPU's, which was first.
+    SLOTS.get_ptr_mut(key).map(|slot| unsafe { *slot })
+}

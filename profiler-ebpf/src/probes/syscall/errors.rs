@@ -1,0 +1,32 @@
+//! Errors by their number.
+
+use aya_ebpf::{btf_maps::HashMap, macros::btf_map};
+use ioprof_ebpf::abi::{loss::Loss, syscall::ErrorKey};
+
+use crate::probes::base::{atomic, loss, map::NO_EXIST};
+
+#[btf_map(name = "ERRORS")]
+static ERRORS: HashMap<ErrorKey, u64, 4096> = HashMap::new();
+
+/// Counts an error by its number.
+#[inline(always)]
+pub fn count_error(workload: u32, operation: u32, errno: u32) {
+    let key = ErrorKey {
+        workload,
+        operation,
+        errno,
+        padding: 0,
+    };
+    if ERRORS.get_ptr_mut(&key).is_none() {
+        // Another CPU may put the same key in first: what matters is that it is there.
+        let _ = ERRORS.insert(&key, &0, NO_EXIST);
+    }
+    match ERRORS.get_ptr_mut(&key) {
+        Some(counter) => {
+            atomic::add(counter, 1);
+        }
+        None => {
+            loss::count(Loss::ErrorsFull);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! System calls.
+
+pub mod aio;
+pub mod errors;
+pub mod file_access;
+pub mod page_cache;
+pub mod programs;
+pub mod size;

@@ -1,0 +1,61 @@
+//! Tasks that begin and end: what is in scope is inherited at fork, and given up at exit.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_log_ebpf::warn;
+use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
+
+use super::{
+    off_cpu,
+    state::{self, add_accounts, count_arrival, new, totals},
+};
+use crate::probes::{
+    base::{
+        atomic, loss,
+        memory::{self, field, now},
+    },
+    syscall::programs as calls,
+};
+
+#[btf_tracepoint(function = "sched_process_fork")]
+fn process_fork(ctx: BtfTracePointContext) {
+    let child: *const c_void = ctx.arg(1);
+    let Some(parent) = state::of(state::current()) else {
+        return;
+    };
+    // SAFETY: the record stays valid for the run of the program.
+    let workload = unsafe { (*parent).workload };
+    if new(child, workload, TaskState::CHILD_RETURN, now(), 0).is_none() {
+        if loss::count(Loss::TaskRefused) {
+            // SAFETY: `child` is the argument of the tracepoint.
+            let pid: u32 = unsafe { field(child, &memory::OFF_TASK_PID) };
+            warn!(
+                &ctx,
+                "thread {} could not be given its record; it and its children are not counted", pid
+            );
+        }
+        return;
+    }
+    count_arrival(child, workload);
+}
+
+#[btf_tracepoint(function = "sched_process_exit")]
+fn process_exit(ctx: BtfTracePointContext) {
+    let task: *const c_void = ctx.arg(0);
+    let Some(state) = state::of(task) else {
+        return;
+    };
+    // SAFETY: the record and the counters stay valid for the run of the program.
+    unsafe {
+        let Some(totals) = totals((*state).workload) else {
+            return;
+        };
+        atomic::add(&raw mut (*totals).threads_exited, 1);
+        add_accounts(task, state, totals);
+        off_cpu::settle(&mut *state, totals);
+        calls::settle(&mut *state);
+        (*state).clock.since_ns = 0;
+        (*state).flags = TaskState::EXITED;
+    }
+}

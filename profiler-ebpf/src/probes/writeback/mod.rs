@@ -1,0 +1,5 @@
+//! Dirty pages and who made them dirty, cached pages and who had them read.
+
+pub mod dirty;
+pub mod outstanding;
+pub mod reader;

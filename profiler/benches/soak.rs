@@ -1,15 +1,19 @@
 //! What ioprof stands: `cargo xtask soak`. Each scenario prints a line of figures, and fails where something was
 //! not counted, lost without a word, or left behind, or where ioprof grew.
 
-#[path = "../tests/load/mod.rs"]
-mod load;
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/kernel/support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_macros,
+    clippy::panic,
+    reason = "the kernel tests use all of it, and this a part"
+)]
 mod support;
 
 use std::{panic, process::ExitCode};
 
 use clap::Parser;
-use load::{How, cycles, scenarios};
+use support::load::{self, How, cycles, scenarios};
 
 /// Puts a load on ioprof, and fails where it loses something or grows.
 #[derive(Parser)]

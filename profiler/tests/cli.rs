@@ -1,5 +1,12 @@
 //! Bad use is answered in one line that says what is wrong and what to do, and needs no privilege to be found.
 
+#[path = "kernel/support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_macros,
+    clippy::panic,
+    reason = "the kernel tests use all of it, and this a part"
+)]
 mod support;
 
 use std::{

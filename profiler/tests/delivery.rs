@@ -1,5 +1,12 @@
 //! What a binary says of itself, and what it hands to shells and to man(1).
 
+#[path = "kernel/support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_macros,
+    clippy::panic,
+    reason = "the kernel tests use all of it, and this a part"
+)]
 mod support;
 
 #[path = "../build/commit.rs"]

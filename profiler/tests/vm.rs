@@ -1,6 +1,13 @@
 //! What only a machine of its own can show: `cargo xtask vm --configuration NAME` boots one, and runs the module
 //! of that name.
 
+#[path = "kernel/support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_macros,
+    clippy::panic,
+    reason = "the kernel tests use all of it, and this a part"
+)]
 mod support;
 
 use std::{

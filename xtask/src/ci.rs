@@ -21,7 +21,7 @@ const STEPS: &[&str] = &[
     // The Debian package: built, installed below a folder, used from there, removed.
     "package",
     // Other kernels, each in a machine of its own, with another kind of disk than this one's.
-    "vm --kernel 6.1,6.12 --disk nvme --test kernel_block -- direct_io_is_counted direct_io_on_a_loop requests_of",
+    "vm --kernel 6.1,6.12 --disk nvme --test kernel -- block::direct_io_is_counted block::direct_io_on_a_loop block::requests_of",
 ];
 const TESTS: &str = "test --forbid-skip";
 

@@ -79,10 +79,7 @@ mod tests {
 
     #[test]
     fn only_the_kernel_tests_get_root() {
-        assert!(needs_root(
-            "/t/debug/deps/kernel_syscalls-0123".as_ref(),
-            "kernel"
-        ));
+        assert!(needs_root("/t/debug/deps/kernel-0123".as_ref(), "kernel"));
         assert!(!needs_root("/t/kernel/deps/cli-0123".as_ref(), "kernel"));
         assert!(needs_root("/t/release/deps/overhead-0123".as_ref(), ""));
     }

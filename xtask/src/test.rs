@@ -12,7 +12,7 @@ use crate::requirements::{self, Consent, Purpose, in_ci, programs};
 use crate::runner;
 use crate::workspace::{Workspace, cargo};
 
-/// Test binaries that need root are those whose name starts so.
+/// The test binary that needs root.
 const NEEDS_ROOT: &str = "kernel";
 
 #[derive(clap::Args)]
@@ -61,8 +61,7 @@ fn names_package(cargo_args: &[OsString]) -> bool {
 pub fn run_kernel_tests(workspace: &Workspace, object: &Path) -> Result<ExitCode> {
     let mut tests = tests(workspace, in_ci())?;
     tests
-        .args(["--package", "ioprof", "--test"])
-        .arg(format!("{NEEDS_ROOT}*"))
+        .args(["--package", "ioprof", "--test", NEEDS_ROOT])
         .env("IOPROF_EBPF_OBJECT", object);
     run_counting(workspace, &mut tests)
 }

@@ -239,7 +239,7 @@ mod tests {
         assert!(!refused("profiler/src/kernel/maps.rs", text));
         assert!(!refused("profiler/src/collector/block.rs", text));
         assert!(refused("profiler/src/model/latency.rs", text));
-        assert!(!refused("profiler/tests/kernel_abi.rs", text));
+        assert!(!refused("profiler/tests/kernel/abi.rs", text));
     }
 
     #[test]

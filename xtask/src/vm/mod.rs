@@ -49,12 +49,12 @@ pub struct Args {
     #[arg(value_parser = configurations::named, default_value = "plain")]
     configurations: Vec<Configuration>,
 
-    /// The files of tests to run on a plain machine
+    /// The test binaries to run on a plain machine
     #[arg(
         long = "test",
         value_name = "FILE",
         value_delimiter = ',',
-        default_value = "kernel*"
+        default_value = "kernel"
     )]
     tests: Vec<String>,
 

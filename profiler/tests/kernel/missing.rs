@@ -1,11 +1,9 @@
 //! Probes that are not there: each of the table in turn. What hangs on one is unknown then, and never 0.
 
-mod support;
-
 use std::{collections::BTreeSet, path::Path};
 
+use crate::support::{self, Report, ioprof, report::items, text};
 use serde_json::Value;
-use support::{Report, ioprof, report::items, requirements::can_profile, text};
 
 /// What is unknown without a probe, by the keys of a workload; `devices` is the report's.
 enum Without {
@@ -95,9 +93,7 @@ fn tracepoints() -> BTreeSet<String> {
 
 #[test]
 fn whatever_hangs_on_a_missing_probe_is_unknown_and_the_report_says_so() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let tracepoints = tracepoints();
     assert!(tracepoints.len() >= 29, "{tracepoints:?}");

@@ -1,7 +1,5 @@
 //! What others write of a workload's pages is the workload's, and all bytes of a device have an owner.
 
-mod support;
-
 use std::{
     fs::File,
     io::{Read as _, Write as _},
@@ -9,28 +7,25 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Stdio},
 };
 
-use nix::sys::signal::Signal;
-use serde_json::Value;
-use support::{
-    Report,
+use crate::support::{
+    self, Report,
     attached::Attached,
     device::{FileSystem, Loop},
     ioprof,
     program::Program,
     report::{items, number},
-    requirements::can_profile,
     text,
 };
+use nix::sys::signal::Signal;
+use serde_json::Value;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 /// The smallest xfs there is has 300 MiB.
 const DEVICE: u64 = 512 * MIB;
 
-fn can_run() -> bool {
-    let makers = FileSystem::ALL.map(FileSystem::maker);
-    can_profile(&[&["cc", "losetup"][..], &makers].concat())
-}
+/// What makes every file system.
+const TOOLS: &str = "cc losetup mkfs.ext4 mkfs.xfs mkfs.btrfs";
 
 /// A program that does what it is told, step by step.
 struct Steps {
@@ -112,9 +107,7 @@ fn assert_owned(report: &Report, device: &Loop) {
 
 #[test]
 fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
-    if !can_run() {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
@@ -156,9 +149,7 @@ fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
 
 #[test]
 fn writers_in_turns_get_each_its_own_bytes() {
-    if !can_run() {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
@@ -186,9 +177,7 @@ fn writers_in_turns_get_each_its_own_bytes() {
 
 #[test]
 fn writers_of_one_file_share_it_by_what_each_made_dirty() {
-    if !can_run() {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
@@ -222,9 +211,7 @@ fn writers_of_one_file_share_it_by_what_each_made_dirty() {
 
 #[test]
 fn what_was_dirty_before_the_attaching_is_not_the_workloads() {
-    if !can_run() {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
@@ -247,9 +234,7 @@ fn what_was_dirty_before_the_attaching_is_not_the_workloads() {
 
 #[test]
 fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
-    if !can_run() {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
@@ -273,9 +258,7 @@ fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
 
 #[test]
 fn what_is_neither_written_nor_dropped_is_left() {
-    if !can_run() {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
@@ -306,9 +289,7 @@ fn what_is_neither_written_nor_dropped_is_left() {
 
 #[test]
 fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
-    if !can_run() {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
@@ -337,9 +318,7 @@ fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
 
 #[test]
 fn pages_that_btrfs_compresses_are_the_workloads() {
-    if !can_run() {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("steps");
     let device = Loop::with(FileSystem::Btrfs, DEVICE);
     let mut mount = support::requirements::tool("mount");
@@ -361,9 +340,7 @@ fn pages_that_btrfs_compresses_are_the_workloads() {
 
 #[test]
 fn without_the_probe_for_dirty_pages_they_are_unknown_and_not_zero() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let options = ["run", "--without-probe", "writeback_dirty_folio", "-o"];

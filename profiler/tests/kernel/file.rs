@@ -1,32 +1,23 @@
 //! Every call on a file counts in the row of that file, and the page cache's part in it is told.
 
-mod support;
-
 use std::{
     fs,
     io::Write as _,
-    path::Path,
     process::{Command, Stdio},
 };
 
-use serde_json::Value;
-use support::{
-    Report,
+use crate::support::{
+    self, Report,
     attached::Attached,
-    device::{Loop, written_file},
-    ioprof, profile, profile_lossy,
+    ioprof, plain, profile, profile_lossy,
     program::Program,
     report::{items, number},
-    requirements::{can_profile, tool},
+    requirements::tool,
     succeed,
 };
+use serde_json::Value;
 
 const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
-
-fn plain(path: &Path) -> &str {
-    path.to_str().expect("a plain path")
-}
 
 /// A column of the files, all rows together, those without one included.
 fn sum(report: &Report, column: &str) -> u64 {
@@ -35,84 +26,9 @@ fn sum(report: &Report, column: &str) -> u64 {
     rows + number(&files["other_counts"][column])
 }
 
-fn file<'a>(report: &'a Report, path: &Path) -> &'a Value {
-    items(&report.workload(0)["files"]["top"])
-        .find(|row| row["path"] == plain(path))
-        .unwrap_or(&Value::Null)
-}
-
-/// Bytes and calls by how the cache served them.
-fn served(report: &Report, how: &str) -> (u64, u64) {
-    let served = &report.workload(0)["cache"][how];
-    (
-        number(&served["bytes"]),
-        number(&served["latency"]["count"]),
-    )
-}
-
-/// Takes a file out of the page cache.
-fn evict(path: &Path) {
-    let file = fs::File::open(path).expect("the file is there");
-    let advice = nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED;
-    nix::fcntl::posix_fadvise(file, 0, 0, advice).expect("it can be evicted");
-}
-
-#[test]
-fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
-    if !can_profile(&["cc", "mkfs.ext4", "losetup"]) {
-        return;
-    }
-    let program = Program::compile("files");
-    let disk = Loop::new(64 * MIB as u64);
-    let path = written_file(&disk.mounted(), 16 * MIB);
-    // In one call: read-ahead brings what later calls would find.
-    let command = program.with(&["read", plain(&path), &(16 * MIB).to_string()]);
-    evict(&path);
-    let cold = profile(&[], &command);
-    let all = 16 * MIB as u64;
-    let (missed, misses) = served(&cold, "misses");
-    let (waited, waits) = served(&cold, "read_ahead_waits");
-    assert_eq!(missed + waited, all, "{:#}", cold.workload(0)["cache"]);
-    assert_eq!(misses + waits, 1);
-    // The end of the file.
-    assert_eq!(served(&cold, "hits"), (0, 1));
-    let warm = profile(&[], &command);
-    assert_eq!(served(&warm, "hits"), (all, 2));
-    for how in ["misses", "read_ahead_waits", "direct"] {
-        assert_eq!(served(&warm, how), (0, 0), "{how}");
-    }
-    for report in [&cold, &warm] {
-        let row = file(report, &path);
-        assert_eq!(number(&row["reads"]), 2);
-        assert_eq!(number(&row["read_bytes"]), all);
-        assert_eq!(number(&row["opens"]), 1);
-        assert_eq!(number(&row["sequential"]), 2);
-        assert_eq!(number(&row["unaligned"]), 0);
-        assert_eq!(number(&row["typical_size_bytes"]), 16 * MIB as u64);
-        assert_eq!(row["path_is_current"], true);
-    }
-}
-
-#[test]
-fn direct_reads_do_not_ask_the_cache() {
-    if !can_profile(&["cc", "mkfs.ext4", "losetup"]) {
-        return;
-    }
-    let program = Program::compile("direct_io");
-    let disk = Loop::new(64 * MIB as u64);
-    let path = written_file(&disk.mounted(), 4 * MIB);
-    let report = profile(&[], &program.with(&[plain(&path), "read", "4096", "100"]));
-    assert_eq!(served(&report, "direct"), (100 * 4096, 100));
-    for how in ["hits", "misses", "read_ahead_waits"] {
-        assert_eq!(served(&report, how), (0, 0), "{how}");
-    }
-}
-
 #[test]
 fn what_has_no_name_is_told_by_its_kind() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let report = profile(
         &[],
         &[
@@ -145,9 +61,7 @@ fn opened(files: &Value) -> impl Iterator<Item = &Value> {
 #[test]
 fn a_thousand_open_files_keep_their_rows_when_they_are_renamed_and_deleted() {
     const COUNT: u64 = 1000;
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let program = Program::compile("files");
     let folder = support::folder();
     for at in 0..COUNT {
@@ -180,9 +94,7 @@ fn a_thousand_open_files_keep_their_rows_when_they_are_renamed_and_deleted() {
 #[test]
 fn a_hundred_thousand_files_fill_the_table_and_none_is_lost() {
     const COUNT: u64 = 100_000;
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let program = Program::compile("files");
     let folder = support::folder();
     // So many inodes are never dirty at once in the table that knows whose they are.
@@ -217,9 +129,7 @@ fn a_hundred_thousand_files_fill_the_table_and_none_is_lost() {
 
 #[test]
 fn what_io_uring_does_to_files_counts_in_their_rows() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let out = folder.path().join("run.json");
     let mut run = ioprof();
@@ -268,9 +178,7 @@ fn what_io_uring_does_to_files_counts_in_their_rows() {
 
 #[test]
 fn a_file_that_was_open_before_has_its_name() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let program = Program::compile("files");
     let folder = support::folder();
     let path = folder.path().join("data with a space");
@@ -287,16 +195,14 @@ fn a_file_that_was_open_before_has_its_name() {
     stdin.write_all(b"x").expect("it reads");
     reader.wait().expect("it ends");
     let report = attached.ended();
-    let row = file(&report, &path);
+    let row = report.file(&path);
     assert_eq!(number(&row["read_bytes"]), 64 * KIB as u64, "{row:#}");
     assert_eq!(number(&row["reads"]), 17, "{row:#}");
 }
 
 #[test]
 fn a_file_on_overlayfs_has_the_path_that_it_was_opened_by() {
-    if !can_profile(&["cc", "mount", "umount"]) {
-        return;
-    }
+    requires!("cc", "mount", "umount");
     let program = Program::compile("files");
     let folder = support::folder();
     let place = |name: &str| folder.path().join(name);
@@ -323,6 +229,6 @@ fn a_file_on_overlayfs_has_the_path_that_it_was_opened_by() {
     for mounted in [place("merged"), folder.path().to_owned()] {
         succeed(tool("umount").arg(mounted));
     }
-    let row = file(&report, &path);
+    let row = report.file(&path);
     assert_eq!(number(&row["read_bytes"]), 64 * KIB as u64, "{row:#}");
 }

@@ -1,14 +1,12 @@
 //! System calls are counted exactly: calls, errors and bytes of every name, for all threads and descendants.
 
-mod support;
-
 use std::{ffi::OsString, fs, path::Path};
 
-use support::{
-    Report, ioprof, profile,
+use crate::support::{
+    self, Report, ioprof, profile,
     program::Program,
     report::number,
-    requirements::{self, can_profile},
+    requirements::{self},
     strace::{self, Counts},
 };
 
@@ -16,9 +14,7 @@ const KIB: u64 = 1024;
 
 #[test]
 fn a_program_of_known_calls_is_counted_exactly_twenty_times_in_a_row() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let program = Program::compile("known_calls");
     let folder = support::folder();
     let file = folder.path().join("data");
@@ -93,9 +89,7 @@ fn assert_known_calls(report: &Report, turn: u32) {
 
 #[test]
 fn cat_of_two_hundred_files_is_counted_as_strace_counts_it() {
-    if !can_profile(&["strace"]) {
-        return;
-    }
+    requires!("strace");
     let folder = support::folder();
     let mut command = vec![OsString::from("cat")];
     for number in 0..200_usize {
@@ -113,9 +107,7 @@ fn cat_of_two_hundred_files_is_counted_as_strace_counts_it() {
 
 #[test]
 fn tar_of_a_tree_to_a_pipe_is_counted_as_strace_counts_it() {
-    if !can_profile(&["strace", "tar"]) {
-        return;
-    }
+    requires!("strace", "tar");
     let folder = support::folder();
     make_tree(folder.path());
     let command = ["tar", "cf", "-", "-C"].map(OsString::from);
@@ -181,24 +173,8 @@ fn assert_agrees_with_strace(command: &[OsString]) -> Report {
 }
 
 #[test]
-fn short_lived_processes_are_all_counted() {
-    if !can_profile(&[]) {
-        return;
-    }
-    let command = ["sh", "-c", "for i in $(seq 500); do /bin/true; done"];
-    let report = profile(&[], &command);
-    let workload = report.workload(0);
-    // The shell, seq in its own, and five hundred.
-    assert_eq!(number(&workload["processes"]), 502);
-    assert_eq!(number(&workload["threads"]), 502);
-    assert_eq!(number(&workload["threads_running"]), 0);
-}
-
-#[test]
 fn calls_that_a_seccomp_filter_answers_are_counted_with_their_error() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let program = Program::compile("refused_calls");
     let report = profile(&[], &program.with(&["123"]));
     let call = report.call("lseek");

@@ -1,15 +1,13 @@
 //! Attaching to what already runs: every thread is in scope from then on, and lives on afterwards.
 
-mod support;
-
 use std::{
     fs,
     io::Write as _,
     process::{Child, Command, Stdio},
 };
 
+use crate::support::{self, attached::Attached, line, program::Program, reader, report::number};
 use nix::sys::signal::Signal;
-use support::{attached::Attached, line, program::Program, reader, report::number, requirements};
 
 /// The threads of `many_threads.c` beside its main thread, and those of them that wait inside a call.
 const THREADS: u64 = 64;
@@ -83,9 +81,7 @@ impl ManyThreads {
 
 #[test]
 fn every_thread_that_already_runs_is_counted_from_then_on() {
-    if !requirements::can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let mut process = ManyThreads::start();
     let attached = Attached::to(&[process.child.id()], &[]);
     process.work();
@@ -116,9 +112,7 @@ fn every_thread_that_already_runs_is_counted_from_then_on() {
 
 #[test]
 fn calls_still_under_way_at_the_end_are_in_no_count() {
-    if !requirements::can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let process = ManyThreads::start();
     let report = Attached::to(&[process.child.id()], &[]).end(Signal::SIGTERM);
     report.assert_nothing_lost();
@@ -132,9 +126,7 @@ fn calls_still_under_way_at_the_end_are_in_no_count() {
 
 #[test]
 fn attaching_ends_after_the_duration_and_leaves_the_process_running() {
-    if !requirements::can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let process = ManyThreads::start();
     let report = Attached::to(&[process.child.id()], &["-d", "0.2"]).ended();
     report.assert_nothing_lost();
@@ -144,9 +136,7 @@ fn attaching_ends_after_the_duration_and_leaves_the_process_running() {
 
 #[test]
 fn attaching_ends_with_the_process_and_counts_what_it_did() {
-    if !requirements::can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let mut process = ManyThreads::start();
     let attached = Attached::to(&[process.child.id()], &[]);
     process.work();

@@ -1,20 +1,13 @@
 //! Inside a container, and about one: PID and mount namespaces, and what is not mounted there.
 
-mod support;
-
 use std::{
     fs,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
-use support::{
-    Report,
-    attached::Attached,
-    ioprof,
-    program::Program,
-    report::number,
-    requirements::{can_profile, tool},
+use crate::support::{
+    self, Report, attached::Attached, ioprof, program::Program, report::number, requirements::tool,
     succeed,
 };
 
@@ -34,9 +27,7 @@ fn in_container(script: &str) -> Command {
 
 #[test]
 fn in_a_container_a_command_is_counted_exactly() {
-    if !can_profile(&["cc", "unshare"]) {
-        return;
-    }
+    requires!("cc", "unshare");
     let program = Program::compile("known_calls");
     let folder = support::folder();
     let (data, report) = (folder.path().join("data"), folder.path().join("run.json"));
@@ -61,9 +52,7 @@ fn in_a_container_a_command_is_counted_exactly() {
 
 #[test]
 fn in_a_container_a_process_is_attached_to_by_its_number_there() {
-    if !can_profile(&["unshare"]) {
-        return;
-    }
+    requires!("unshare");
     let folder = support::folder();
     let report = folder.path().join("run.json");
     // The sleep ends with the container.
@@ -114,9 +103,7 @@ impl Drop for Contained {
 
 #[test]
 fn a_process_of_a_container_is_attached_to_from_outside() {
-    if !can_profile(&["unshare"]) {
-        return;
-    }
+    requires!("unshare");
     let mut contained = Contained::start();
     let attached = Attached::to(&[contained.shell], &[]);
     contained.go();
@@ -131,9 +118,7 @@ fn a_process_of_a_container_is_attached_to_from_outside() {
 
 #[test]
 fn without_sysfs_one_line_says_what_is_missing() {
-    if !can_profile(&["unshare"]) {
-        return;
-    }
+    requires!("unshare");
     let mut run = in_container("umount -l /sys && exec \"$0\" run -- true");
     let refused = support::output(run.arg(env!("CARGO_BIN_EXE_ioprof")));
     assert_eq!(refused.status.code(), Some(125), "{refused:?}");
@@ -144,9 +129,7 @@ fn without_sysfs_one_line_says_what_is_missing() {
 
 #[test]
 fn a_process_in_a_cgroup_of_either_version_is_counted() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let places = [
         "/sys/fs/cgroup",
         "/sys/fs/cgroup/unified",

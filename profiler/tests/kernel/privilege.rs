@@ -1,7 +1,5 @@
 //! What ioprof itself may do, and when.
 
-mod support;
-
 use std::{
     fs,
     os::unix::{
@@ -12,16 +10,16 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nix::sys::signal::Signal;
-use support::{
-    Report, ioprof, line, reader,
+use crate::support::{
+    self, Report, ioprof, line, reader,
     report::{items, number},
-    requirements::{can_profile, skip, tool},
+    requirements::{skip, tool},
     rights::{
         CAP_DAC_OVERRIDE, CAP_FOWNER, NOBODY, Rights, SHOW, Shown, by_sudo, folder_of, open_folder,
     },
     signal, text,
 };
+use nix::sys::signal::Signal;
 
 fn shown(mut run: Command, report: &Path) -> Shown {
     run.args(["run", "-o"]).arg(report);
@@ -34,9 +32,7 @@ fn shown(mut run: Command, report: &Path) -> Shown {
 
 #[test]
 fn once_the_probes_are_attached_root_has_no_capability_and_its_command_all() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = folder_of(0);
     let shown = shown(ioprof(), &folder.path().join("run.json"));
     shown.assert_reduced(0, 0);
@@ -50,9 +46,7 @@ fn once_the_probes_are_attached_root_has_no_capability_and_its_command_all() {
 
 #[test]
 fn under_sudo_ioprof_becomes_its_callers_and_the_command_stays_roots() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = folder_of(NOBODY);
     let report = folder.path().join("run.json");
     let shown = shown(by_sudo(ioprof()), &report);
@@ -63,9 +57,7 @@ fn under_sudo_ioprof_becomes_its_callers_and_the_command_stays_roots() {
 
 #[test]
 fn a_report_comes_into_folders_that_the_one_or_the_other_may_not_write_to() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let (roots, nobodys) = (folder_of(0), folder_of(NOBODY));
     let report = |folder: &tempfile::TempDir| folder.path().join("run.json");
     shown(by_sudo(ioprof()), &report(&roots)).assert_reduced(0, 0);
@@ -91,9 +83,7 @@ fn assert_named(report: &Report, file: &Path) {
 
 #[test]
 fn under_sudo_the_report_still_has_what_takes_more_than_the_callers_rights() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let (roots, nobodys) = (folder_of(0), folder_of(NOBODY));
     let (file, report) = (roots.path().join("data"), nobodys.path().join("run.json"));
     let of = format!("of={}", file.display());
@@ -112,9 +102,7 @@ fn under_sudo_the_report_still_has_what_takes_more_than_the_callers_rights() {
 
 #[test]
 fn a_signal_reaches_a_command_of_another_user() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     // Of root's, from what is nobody's by then; and of nobody's, from what is root's.
     for (mut run, options) in [
         (by_sudo(ioprof()), &["run"][..]),
@@ -141,9 +129,7 @@ fn a_signal_reaches_a_command_of_another_user() {
 
 #[test]
 fn attached_ioprof_has_no_capability() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let mut cat = Command::new("cat")
         .stdin(Stdio::piped())
         .uid(NOBODY)
@@ -172,9 +158,7 @@ fn attached_ioprof_has_no_capability() {
 
 #[test]
 fn an_ordinary_user_keeps_neither_of_the_two_capabilities() {
-    if !can_profile(&["setcap"]) {
-        return;
-    }
+    requires!("setcap");
     let folder = open_folder();
     let copy = support::copy_of_ioprof(folder.path());
     let mut setcap = tool("setcap");

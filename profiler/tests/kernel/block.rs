@@ -1,7 +1,5 @@
 //! Block requests are counted exactly, and each belongs to the workload that made it.
 
-mod support;
-
 use std::{
     ffi::OsString,
     io::Write as _,
@@ -9,14 +7,14 @@ use std::{
     process::{Child, Stdio},
 };
 
-use support::{
-    Report,
+use crate::support::{
+    self, Report,
     attached::Attached,
     device::{Loop, device_below, written_file},
     ioprof, profile,
     program::Program,
     report::{items, number},
-    requirements::{can_profile, skip},
+    requirements::skip,
     text,
 };
 
@@ -71,9 +69,7 @@ fn direct_io_is_counted_to_the_byte_by_the_bios_where_requests_are_not_seen_made
 }
 
 fn on_a_loop_device(options: &[&str]) {
-    if !can_profile(&["cc", "losetup", "mkfs.ext4"]) {
-        return;
-    }
+    requires!("cc", "losetup", "mkfs.ext4");
     let program = Program::compile("direct_io");
     let device = Loop::new(64 * MIB);
     let file = written_file(&device.mounted(), 16 * MIB as usize);
@@ -115,9 +111,7 @@ fn on_a_loop_device(options: &[&str]) {
 
 #[test]
 fn direct_io_is_counted_to_the_byte_under_every_scheduler() {
-    if !can_profile(&["cc", "losetup"]) {
-        return;
-    }
+    requires!("cc", "losetup");
     let program = Program::compile("direct_io");
     let device = Loop::unmounted(64 * MIB);
     let choice = format!("/sys/block/{}/queue/scheduler", device.name());
@@ -173,9 +167,7 @@ fn assert_transfers(report: &Report, device: &str, transfers: Transfers) {
 
 #[test]
 fn direct_io_on_the_machines_disk_is_counted_to_the_byte() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
     let device = match device_below(folder.path()) {
         Ok(device) => device,
@@ -193,9 +185,7 @@ fn direct_io_on_the_machines_disk_is_counted_to_the_byte() {
 
 #[test]
 fn workloads_on_one_device_get_each_its_own_bytes() {
-    if !can_profile(&["cc", "losetup", "mkfs.ext4"]) {
-        return;
-    }
+    requires!("cc", "losetup", "mkfs.ext4");
     let program = Program::compile("direct_io");
     let device = Loop::new(64 * MIB);
     let small = written_file(&device.mounted(), 4 * MIB as usize);
@@ -261,9 +251,7 @@ fn waiting(command: &[OsString]) -> Child {
 
 #[test]
 fn requests_of_others_are_not_those_of_the_workload() {
-    if !can_profile(&["cc", "losetup", "mkfs.ext4"]) {
-        return;
-    }
+    requires!("cc", "losetup", "mkfs.ext4");
     let program = Program::compile("direct_io");
     let device = Loop::new(64 * MIB);
     let file = written_file(&device.mounted(), 4 * MIB as usize);
@@ -287,9 +275,7 @@ fn requests_of_others_are_not_those_of_the_workload() {
 
 #[test]
 fn without_a_probe_that_requests_need_they_are_unknown_and_not_zero() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let options = ["run", "--without-probe", "block_rq_complete", "-o"];
@@ -314,9 +300,7 @@ fn without_a_probe_that_requests_need_they_are_unknown_and_not_zero() {
 
 #[test]
 fn without_a_probe_for_calls_there_is_no_measurement() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     for tracepoint in [
         "sys_enter",
         "sys_exit",

@@ -64,6 +64,13 @@ impl Report {
             .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
+    /// The row of a file in the first workload.
+    pub fn file(&self, path: &Path) -> &Value {
+        items(&self.workload(0)["files"]["top"])
+            .find(|row| row["path"] == super::plain(path))
+            .unwrap_or(&Value::Null)
+    }
+
     /// A device, for everybody.
     pub fn device(&self, name: &str) -> &Value {
         items(&self.0["devices"])

@@ -1,7 +1,5 @@
 //! Signals and sudden ends, of ioprof and of what it runs: a report or one line, and nobody left behind.
 
-mod support;
-
 use std::{
     fs,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
@@ -10,15 +8,13 @@ use std::{
     time::Instant,
 };
 
+use crate::support::{
+    self, Report, assert_one_line, ioprof, line, reader, requirements::tool, signal, text,
+};
 use nix::{
     fcntl::OFlag,
     pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt},
     sys::{signal::Signal, stat::Mode},
-};
-use support::{
-    Report, assert_one_line, ioprof, line, reader,
-    requirements::{can_profile, tool},
-    signal, text,
 };
 
 /// `ioprof run -o FILE -- COMMAND`, in a process group of its own.
@@ -37,9 +33,7 @@ fn started(file: &Path, command: &[&str]) -> Child {
 
 #[test]
 fn a_signal_at_any_moment_leaves_a_report_or_one_line_and_nobody_behind() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let begin = Instant::now();
@@ -94,9 +88,7 @@ fn a_signal_at_any_moment_leaves_a_report_or_one_line_and_nobody_behind() {
 
 #[test]
 fn a_child_that_is_killed_before_it_begins_is_one_line() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let child = started(&file, &["true"]);
@@ -128,9 +120,7 @@ fn children(process: u32) -> Vec<i32> {
 
 #[test]
 fn without_the_process_that_keeps_privileges_only_the_cost_is_unknown() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let mut child = started(&file, &["sh", "-c", "echo ready; read line"]);
@@ -152,9 +142,7 @@ fn without_the_process_that_keeps_privileges_only_the_cost_is_unknown() {
 
 #[test]
 fn a_command_that_crashes_or_is_killed_has_its_report() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let mut child = started(
@@ -214,9 +202,7 @@ fn on_a_terminal(command: &Command) -> (Child, PtyMaster) {
 
 #[test]
 fn when_the_terminal_goes_away_the_report_is_written() {
-    if !can_profile(&["setsid"]) {
-        return;
-    }
+    requires!("setsid");
     // SIGHUP by the kernel, and no way to write to the terminal; or by somebody, who leaves the terminal.
     for goes_away in [true, false] {
         let folder = support::folder();

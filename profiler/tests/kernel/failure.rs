@@ -1,7 +1,5 @@
 //! What is refused to a run: the report comes all the same, or one line says why not, with status 125.
 
-mod support;
-
 use std::{
     fs,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
@@ -9,14 +7,11 @@ use std::{
     time::Instant,
 };
 
-use nix::sys::resource::{Resource, setrlimit};
-use support::{
-    Report, assert_one_line, ioprof,
-    program::Program,
-    report::number,
-    requirements::{can_profile, tool},
+use crate::support::{
+    self, Report, assert_one_line, ioprof, program::Program, report::number, requirements::tool,
     text,
 };
+use nix::sys::resource::{Resource, setrlimit};
 
 /// Has a command begin with a limit.
 fn limited(command: &mut Command, resource: Resource, soft: u64, hard: u64) {
@@ -26,9 +21,7 @@ fn limited(command: &mut Command, resource: Resource, soft: u64, hard: u64) {
 
 #[test]
 fn the_soft_limit_of_descriptors_is_no_limit_and_the_hard_one_is_named() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let mut run = ioprof();
     limited(&mut run, Resource::RLIMIT_NOFILE, 40, 4096);
     run.args([
@@ -59,9 +52,7 @@ fn the_soft_limit_of_descriptors_is_no_limit_and_the_hard_one_is_named() {
 
 #[test]
 fn without_memory_ioprof_ends_and_the_command_has_not_run() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let marker = folder.path().join("marker");
     let mut failed = 0;
@@ -128,9 +119,7 @@ impl Drop for Small {
 
 #[test]
 fn on_a_full_disk_the_report_is_printed_and_what_was_there_stays() {
-    if !can_profile(&["mount", "umount"]) {
-        return;
-    }
+    requires!("mount", "umount");
     let small = Small::new("size=16k");
     let file = small.0.path().join("run.json");
     fs::write(&file, "what was there before").expect("that much fits");
@@ -157,9 +146,7 @@ fn on_a_full_disk_the_report_is_printed_and_what_was_there_stays() {
 
 #[test]
 fn a_device_that_takes_nothing_is_named() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let ended = support::output(ioprof().args(["run", "-o", "/dev/full", "--", "true"]));
     assert_eq!(ended.status.code(), Some(125), "{ended:?}");
     assert!(text(&ended.stderr).contains("cannot write the report to /dev/full"));
@@ -167,9 +154,7 @@ fn a_device_that_takes_nothing_is_named() {
 
 #[test]
 fn where_nobody_reads_stderr_the_report_is_written_and_errors_have_their_status() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let gone = || {
         let (reader, writer) = std::io::pipe().expect("a pipe can be made");
         drop(reader);
@@ -211,9 +196,7 @@ fn where_nobody_reads_stderr_the_report_is_written_and_errors_have_their_status(
 
 #[test]
 fn a_time_of_day_that_steps_changes_nothing_but_when_the_run_began() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let mut run = ioprof();

@@ -1,33 +1,14 @@
 //! io_uring and io_submit are counted exactly, by opcode and by how a request was executed.
 
-mod support;
-
-use std::{
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-};
-
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     Report,
-    device::{Loop, written_file},
+    fio::{self, FILE, Fio, READS, fio, opcode},
     folder, ioprof, profile,
     program::Program,
     report::{items, number},
-    requirements::can_profile,
     succeed,
 };
-
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
-
-/// What a workload did of an opcode; null where it did none.
-fn opcode<'a>(report: &'a Report, section: &str, name: &str) -> &'a Value {
-    items(&report.workload(0)[section]["operations"])
-        .find(|operation| operation["name"] == name)
-        .unwrap_or(&Value::Null)
-}
+use serde_json::{Value, json};
 
 /// The numbers of an opcode of io_uring that are exact.
 fn counts(report: &Report, name: &str) -> Value {
@@ -46,9 +27,7 @@ fn counts(report: &Report, name: &str) -> Value {
 
 #[test]
 fn requests_are_told_apart_by_opcode_and_by_how_they_were_executed() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let program = Program::compile("uring");
     let report = profile(&[], &program.with(&["PLAIN"]));
     // Submissions, completions, inline, poll armed, worker, asynchronous, errors, bytes.
@@ -84,9 +63,7 @@ fn requests_are_told_apart_by_opcode_and_by_how_they_were_executed() {
 
 #[test]
 fn completions_for_which_the_ring_has_no_room_are_counted_as_unseen() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let program = Program::compile("uring");
     let report = profile(&[], &program.with(&["OVERFLOW"]));
     let nop = opcode(&report, "io_uring", "NOP");
@@ -98,100 +75,12 @@ fn completions_for_which_the_ring_has_no_room_are_counted_as_unseen() {
 
 #[test]
 fn without_a_probe_for_it_io_uring_is_unknown() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let program = Program::compile("uring");
     for probe in ["io_uring_complete", "io_uring_submit_req"] {
         let report = profile(&["--without-probe", probe], &program.with(&["PLAIN"]));
         assert!(report.workload(0)["io_uring"].is_null(), "{probe}");
     }
-}
-
-#[test]
-fn operations_of_io_submit_are_counted_with_their_results() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
-    let program = Program::compile("aio");
-    let folder = folder();
-    let file = folder.path().join("file");
-    let report = profile(&[], &program.with(&[file.to_str().expect("a plain path")]));
-    let aio = &report.workload(0)["aio"];
-    let exact = |name: &str| {
-        let one = opcode(&report, "aio", name);
-        json!([
-            one["submissions"],
-            one["completions"],
-            one["unseen_completions"],
-            one["errors"],
-            one["bytes"]
-        ])
-    };
-    let page = 4 * KIB;
-    assert_eq!(exact("PWRITE"), json!([16, 12, 4, {}, 12 * page]));
-    assert_eq!(exact("PREAD"), json!([4, 4, 0, {"EAGAIN": 1}, 3 * page]));
-    assert_eq!(exact("FSYNC"), json!([1, 1, 0, {}, null]));
-    assert_eq!(aio["submitted"], 21);
-    assert_eq!(aio["reaped"], 17);
-    assert_eq!(aio["depth"]["max"], 8);
-    for key in ["iocbs_unread", "events_unread", "unmatched_events"] {
-        assert_eq!(aio[key], 0, "{key}");
-    }
-    // The kernel adds none of it to rchar and wchar.
-    let name = report.workload(0)["name"].as_str().expect("a name");
-    assert_eq!(report.workload_check(name, "call_written_bytes"), (0, 0));
-}
-
-/// A run of fio, and what it says of itself.
-struct Fio {
-    report: Report,
-    operations: u64,
-    bytes: u64,
-}
-
-/// Profiles fio with random reads of 4 KiB of a whole file, each once.
-fn fio(file: &Path, options: &[&str]) -> Fio {
-    let folder = folder();
-    let output = folder.path().join("fio.json");
-    let words: Vec<OsString> = [
-        "fio",
-        "--name=reads",
-        "--rw=randread",
-        "--bs=4k",
-        "--thread=0",
-        "--output-format=json",
-    ]
-    .iter()
-    .chain(options)
-    .map(OsString::from)
-    .chain([with("--filename=", file), with("--output=", &output)])
-    .collect();
-    let report = profile(&[], &words);
-    let said: Value = serde_json::from_slice(&fs::read(&output).expect("fio has written"))
-        .expect("fio writes JSON");
-    let read = &said["jobs"][0]["read"];
-    Fio {
-        report,
-        operations: number(&read["total_ios"]),
-        bytes: number(&read["io_bytes"]),
-    }
-}
-
-fn with(option: &str, path: &Path) -> OsString {
-    let mut word = OsString::from(option);
-    word.push(path);
-    word
-}
-
-const FILE: u64 = 16 * MIB;
-const READS: u64 = FILE / (4 * KIB);
-
-/// A device with a file to read.
-fn device() -> (Loop, PathBuf) {
-    let device = Loop::new(64 * MIB);
-    let file = written_file(&device.mounted(), FILE as usize);
-    (device, file)
 }
 
 /// What fio read by io_uring is what was counted, and what the device was asked for belongs to the
@@ -215,10 +104,8 @@ fn assert_reads(fio: &Fio, device: &str, name: &str) -> Value {
 
 #[test]
 fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
-    if !can_profile(&["fio", "losetup", "mkfs.ext4"]) {
-        return;
-    }
-    let (device, file) = device();
+    requires!("fio", "losetup", "mkfs.ext4");
+    let (device, file) = fio::device();
     let direct = ["--ioengine=io_uring", "--direct=1", "--iodepth=32"];
     for (options, name) in [
         (&[][..], "READ"),
@@ -240,10 +127,8 @@ fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
 
 #[test]
 fn buffered_reads_by_io_uring_are_counted_cold_and_warm() {
-    if !can_profile(&["fio", "losetup", "mkfs.ext4"]) {
-        return;
-    }
-    let (device, file) = device();
+    requires!("fio", "losetup", "mkfs.ext4");
+    let (device, file) = fio::device();
     let buffered = ["--ioengine=io_uring", "--direct=0", "--iodepth=8"];
     // fio drops the file from the page cache before, unless it is told not to.
     assert_reads(&fio(&file, &buffered), device.name(), "READ");
@@ -256,35 +141,8 @@ fn buffered_reads_by_io_uring_are_counted_cold_and_warm() {
 }
 
 #[test]
-fn what_fio_reads_by_libaio_is_counted_to_the_byte() {
-    if !can_profile(&["fio", "losetup", "mkfs.ext4"]) {
-        return;
-    }
-    let (device, file) = device();
-    let direct = ["--ioengine=libaio", "--direct=1", "--iodepth=32"];
-    let batches = ["--iodepth_batch=16", "--iodepth_batch_complete_min=16"];
-    for options in [&[][..], &batches] {
-        let ran = fio(&file, &[&direct[..], options].concat());
-        assert_eq!((ran.operations, ran.bytes), (READS, FILE));
-        let one = opcode(&ran.report, "aio", "PREAD");
-        assert_eq!(one["submissions"], READS, "{one}");
-        assert_eq!(one["completions"], READS, "{one}");
-        assert_eq!(one["bytes"], FILE);
-        assert_eq!(one["latency"]["count"], READS);
-        let aio = &ran.report.workload(0)["aio"];
-        assert_eq!(aio["submitted"], READS);
-        assert_eq!(aio["reaped"], READS);
-        let depth = number(&aio["depth"]["max"]);
-        assert!((1..=32).contains(&depth), "{depth}");
-        assert_eq!(ran.report.block(0, device.name(), "read").1, FILE);
-    }
-}
-
-#[test]
 fn a_builtin_workload_on_io_uring_did_what_was_counted() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = folder();
     let file = folder.path().join("run.json");
     let mut run = ioprof();

@@ -1,6 +1,5 @@
 //! Much of one thing under ioprof: what it counts is set against what was done, and its memory is watched.
-//! `kernel_load.rs` does a little of it, `cargo xtask soak` as much as is promised.
-#![allow(dead_code, reason = "every program that uses this uses a part of it")]
+//! `kernel/load.rs` does a little of it, `cargo xtask soak` as much as is promised.
 
 pub mod cycles;
 pub mod scenarios;

@@ -1,8 +1,6 @@
 //! Attaching to processes that do not stay as they are: they end, execute, daemonise, change their namespaces, or
 //! are stopped by others. What they do afterwards is counted as it is of any other.
 
-mod support;
-
 use std::{
     fs,
     io::Write as _,
@@ -17,17 +15,17 @@ use std::{
     time::Instant,
 };
 
-use nix::sys::signal::Signal;
-use support::{
-    Report,
+use crate::support::{
+    self, Report,
     attached::Attached,
     ioprof, line,
     program::Program,
     reader,
     report::number,
-    requirements::{can_profile, tool, turns},
+    requirements::{tool, turns},
     signal, text,
 };
+use nix::sys::signal::Signal;
 
 /// What `targets.c` reads at each step.
 const READS: u64 = 10;
@@ -152,9 +150,7 @@ fn follow(mut target: Target, steps: u64, processes: u64) -> Report {
 
 #[test]
 fn a_process_that_stays_is_counted() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let target = place.start("stays");
     follow(target, 1, 1);
@@ -162,9 +158,7 @@ fn a_process_that_stays_is_counted() {
 
 #[test]
 fn a_process_goes_on_to_be_counted_when_it_executes_another_program() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let target = place.start("executes");
     follow(target, 2, 1);
@@ -173,9 +167,7 @@ fn a_process_goes_on_to_be_counted_when_it_executes_another_program() {
 #[test]
 fn a_process_whose_threads_one_executes_a_program_goes_on_to_be_counted() {
     // The thread that executes takes over the number of the first, which ends.
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let target = place.start("thread");
     let report = follow(target, 2, 1);
@@ -185,9 +177,7 @@ fn a_process_whose_threads_one_executes_a_program_goes_on_to_be_counted() {
 
 #[test]
 fn a_process_goes_on_to_be_counted_when_it_changes_its_namespaces() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let target = place.start("namespaces");
     follow(target, 4, 4);
@@ -195,9 +185,7 @@ fn a_process_goes_on_to_be_counted_when_it_changes_its_namespaces() {
 
 #[test]
 fn a_process_in_uninterruptible_sleep_is_counted_when_it_wakes() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let target = place.start("suspends");
     target.wait_for('D');
@@ -206,9 +194,7 @@ fn a_process_in_uninterruptible_sleep_is_counted_when_it_wakes() {
 
 #[test]
 fn a_process_is_counted_after_its_first_thread_has_ended() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let target = place.start("leaderless");
     target.wait_for('Z');
@@ -217,9 +203,7 @@ fn a_process_is_counted_after_its_first_thread_has_ended() {
 
 #[test]
 fn a_program_that_takes_another_users_rights_is_counted() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     const NOBODY: u32 = 65_534;
     let place = Place::new();
     let raised = place.folder.path().join("raised");
@@ -237,9 +221,7 @@ fn a_program_that_takes_another_users_rights_is_counted() {
 
 #[test]
 fn a_process_that_daemonises_is_followed_to_the_end_of_its_descendants() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let mut target = place.start("daemonises");
     let attached = target.attach();
@@ -255,9 +237,7 @@ fn a_process_that_daemonises_is_followed_to_the_end_of_its_descendants() {
 
 #[test]
 fn a_stopped_process_is_attached_to_and_counted_when_it_goes_on() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let mut target = place.start("stays");
     signal(&target.child, Signal::SIGSTOP);
@@ -271,9 +251,7 @@ fn a_stopped_process_is_attached_to_and_counted_when_it_goes_on() {
 
 #[test]
 fn a_process_that_a_debugger_stops_is_attached_to_and_counted_when_it_goes_on() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let mut target = place.start("stays");
     let number = target.child.id().to_string();
@@ -291,9 +269,7 @@ fn a_process_that_a_debugger_stops_is_attached_to_and_counted_when_it_goes_on() 
 
 #[test]
 fn a_process_that_strace_follows_is_counted() {
-    if !can_profile(&["cc", "strace"]) {
-        return;
-    }
+    requires!("cc", "strace");
     let place = Place::new();
     let mut target = place.start("stays");
     let attached = target.attach();
@@ -327,9 +303,7 @@ fn attach(pid: &str) -> (Option<i32>, String) {
 
 #[test]
 fn a_process_that_has_ended_is_refused_in_one_line() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let place = Place::new();
     let mut target = Target::begin(&mut place.command("zombie", &place.program.path()));
     let zombie = target.line();
@@ -344,9 +318,7 @@ fn a_process_that_has_ended_is_refused_in_one_line() {
 
 #[test]
 fn a_process_may_end_at_any_moment_of_the_attaching() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let moments = turns(5);
     let place = Place::new();
     let mut target = place.start("stays");

@@ -1,27 +1,23 @@
 //! Page faults are counted exactly, as the kernel itself counts them.
 
-#![expect(clippy::panic, reason = "a test may end so")]
-
-mod support;
-
 use std::{ffi::OsStr, path::Path, process::Stdio};
 
-use serde_json::Value;
-use support::{
-    Report,
+use crate::support::{
+    self, Report,
     device::{Loop, device_below, written_file},
     folder, ioprof, output,
     program::Program,
     report::{items, number},
-    requirements::{can_profile, skip, tool},
+    requirements::{skip, tool},
     text,
 };
+use serde_json::Value;
 
 const COUNT: u64 = 512;
 const PAGE: u64 = 4096;
 /// Room for as many pages, each so far from the next that no fault maps two.
 const FILE_BYTES: usize = 40 * 1024 * 1024;
-const TOOLS: [&str; 4] = ["cc", "losetup", "mkfs.ext4", "setarch"];
+const TOOLS: &str = "cc losetup mkfs.ext4 setarch";
 
 /// What one run of the program said and what the report says of it.
 struct Run {
@@ -122,9 +118,7 @@ fn both(
 
 #[test]
 fn cold_pages_are_major_faults_and_a_request_each_on_a_loop_device() {
-    if !can_profile(&TOOLS) {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("page_faults");
     let device = Loop::new(96 * 1024 * 1024);
     let file = written_file(&device.mounted(), FILE_BYTES);
@@ -133,9 +127,7 @@ fn cold_pages_are_major_faults_and_a_request_each_on_a_loop_device() {
 
 #[test]
 fn cold_pages_are_major_faults_and_a_request_each_on_the_machines_disk() {
-    if !can_profile(&["cc", "setarch"]) {
-        return;
-    }
+    requires!("cc", "setarch");
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
     let device = match device_below(folder.path()) {
         Ok(device) => device,
@@ -174,9 +166,7 @@ fn assert_cold(program: &Program, file: &Path, device: &str) {
 
 #[test]
 fn minor_faults_are_told_apart_by_what_they_are_on() {
-    if !can_profile(&TOOLS) {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("page_faults");
     let device = Loop::new(96 * 1024 * 1024);
     let file = written_file(&device.mounted(), FILE_BYTES);
@@ -207,9 +197,7 @@ fn minor_faults_are_told_apart_by_what_they_are_on() {
 
 #[test]
 fn a_page_that_was_read_before_it_is_written_to_is_one_dirtying_fault() {
-    if !can_profile(&TOOLS) {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("page_faults");
     let device = Loop::new(96 * 1024 * 1024);
     let file = written_file(&device.mounted(), FILE_BYTES);
@@ -222,9 +210,7 @@ fn a_page_that_was_read_before_it_is_written_to_is_one_dirtying_fault() {
 
 #[test]
 fn faults_that_end_in_a_signal_are_none_and_leave_nothing_behind() {
-    if !can_profile(&TOOLS) {
-        return;
-    }
+    requires!(TOOLS);
     let program = Program::compile("page_faults");
     let device = Loop::new(96 * 1024 * 1024);
     let file = written_file(&device.mounted(), FILE_BYTES);
@@ -242,9 +228,7 @@ fn faults_that_end_in_a_signal_are_none_and_leave_nothing_behind() {
 
 #[test]
 fn without_a_probe_what_it_tells_is_unknown_and_not_zero() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     for (probe, pointer) in [
         ("page_fault_user", ""),
         ("page_fault_kernel", ""),

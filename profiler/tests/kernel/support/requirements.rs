@@ -5,10 +5,40 @@ use std::{
     fs::OpenOptions,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-/// Whether a test that profiles, and calls these programs, can run here. Says that it is skipped where not.
-pub fn can_profile(tools: &[&str]) -> bool {
+/// What a test that profiles needs, in its first line: `requires!("cc", "losetup mkfs.ext4")` names the programs that it
+/// calls, `requires!(alone, ...)` has no other test run meanwhile. The test is skipped where something is missing.
+macro_rules! requires {
+    (alone $(, $tools:expr)*) => {
+        requires!(@ alone $(, $tools)*)
+    };
+    (@ $share:ident $(, $tools:expr)*) => {
+        let Some(_running) = $crate::support::requirements::$share(&[$($tools),*]) else {
+            return;
+        };
+    };
+    ($($tools:expr),*) => {
+        requires!(@ beside_others $(, $tools)*)
+    };
+}
+
+/// Held by every test that runs: to write by one that no other may run beside, as it measures the whole machine or this
+/// process. Whoever waits to write goes before new readers, so that it waits for no more than those that run.
+static RUNNING: RwLock<()> = RwLock::new(());
+
+/// Lets a test that calls these programs run beside others; where it cannot run here, says that it is skipped.
+pub fn beside_others(tools: &[&str]) -> Option<RwLockReadGuard<'static, ()>> {
+    can_profile(tools).then(|| RUNNING.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The same for a test that no other may run beside.
+pub fn alone(tools: &[&str]) -> Option<RwLockWriteGuard<'static, ()>> {
+    can_profile(tools).then(|| RUNNING.write().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn can_profile(tools: &[&str]) -> bool {
     match missing_for_profiling(tools) {
         Some(reason) => {
             skip(&reason);
@@ -27,7 +57,8 @@ fn missing_for_profiling(tools: &[&str]) -> Option<String> {
     }
     tools
         .iter()
-        .filter(|tool| **tool != "cc" || super::program::compiled().is_none())
+        .flat_map(|tools| tools.split_whitespace())
+        .filter(|tool| *tool != "cc" || super::program::compiled().is_none())
         .find(|tool| find_tool(tool).is_none())
         .map(|tool| format!("{tool} is not installed"))
 }
@@ -66,7 +97,7 @@ pub fn find_tool(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// A program that [`can_profile`] was asked for.
+/// A program that a test requires.
 pub fn tool(name: &str) -> std::process::Command {
     let file = find_tool(name).unwrap_or_else(|| panic!("{name} is not installed"));
     std::process::Command::new(file)

@@ -1,7 +1,5 @@
 //! Root writes the report where it was told to, and nowhere else, though others can write there, too.
 
-mod support;
-
 use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
@@ -9,8 +7,8 @@ use std::{
     process::Output,
 };
 
+use crate::support::{self, Report, ioprof, output, succeed, text};
 use nix::sys::stat::{Mode, SFlag, mknod};
-use support::{Report, ioprof, output, requirements::can_profile, succeed, text};
 
 /// Somebody on the machine, and who calls sudo. Neither need have a name.
 const OTHER: u32 = 61_001;
@@ -56,9 +54,7 @@ fn shared() -> tempfile::TempDir {
 
 #[test]
 fn what_another_user_has_put_into_a_shared_folder_is_not_followed() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let (folder, own) = (shared(), support::folder());
     let place = folder.path().join("run.json");
     let victim = own.path().join("victim");
@@ -113,9 +109,7 @@ fn what_another_user_has_put_into_a_shared_folder_is_not_followed() {
 
 #[test]
 fn under_sudo_the_report_is_the_callers_where_they_may_write() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = shared();
     assert_written(&folder.path().join("shared.json"), Some(CALLER), CALLER);
     let home = folder.path().join("home");
@@ -134,9 +128,7 @@ fn under_sudo_the_report_is_the_callers_where_they_may_write() {
 
 #[test]
 fn links_of_root_are_followed_and_a_disk_is_not_written_over() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = shared();
     let (file, link) = (folder.path().join("run.json"), folder.path().join("link"));
     symlink("run.json", &link).expect("linked");

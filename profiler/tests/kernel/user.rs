@@ -1,7 +1,5 @@
 //! Whose rights what is profiled has.
 
-mod support;
-
 use std::{
     fs,
     os::unix::{
@@ -12,9 +10,9 @@ use std::{
     process::{Command, Output},
 };
 
-use support::{
-    ioprof,
-    requirements::{can_profile, tool},
+use crate::support::{
+    self, ioprof,
+    requirements::tool,
     rights::{NOBODY, by_sudo, folder_of, open_folder},
     text,
 };
@@ -27,9 +25,7 @@ fn as_nobody(run: &mut Command, command: &[&str]) -> Output {
 
 #[test]
 fn a_command_runs_as_the_user_that_is_named_with_all_else_as_it_is() {
-    if !can_profile(&["setpriv"]) {
-        return;
-    }
+    requires!("setpriv");
     // The groups are those of setpriv(1), which asks the same data bases.
     let mut setpriv = tool("setpriv");
     setpriv.args([
@@ -75,9 +71,7 @@ fn a_command_runs_as_the_user_that_is_named_with_all_else_as_it_is() {
 
 #[test]
 fn a_setuid_program_is_still_one() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = open_folder();
     let id = folder.path().join("id");
     support::succeed(Command::new("cp").arg("/usr/bin/id").arg(&id));
@@ -88,9 +82,7 @@ fn a_setuid_program_is_still_one() {
 
 #[test]
 fn a_command_is_looked_for_with_the_rights_of_its_user() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let (first, second) = (folder_of(0), open_folder());
     let program = |folder: &Path, words: &str, mode: u32| {
         let file = folder.join("command-of-the-test");
@@ -137,9 +129,7 @@ fn owner_of_data(mut run: Command, options: &[&str]) -> u32 {
 
 #[test]
 fn a_built_in_workload_runs_as_who_called_sudo_unless_another_is_named() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     assert_eq!(owner_of_data(ioprof(), &[]), 0);
     assert_eq!(owner_of_data(ioprof(), &["--user", "nobody"]), NOBODY);
     assert_eq!(owner_of_data(by_sudo(ioprof()), &["--user", "root"]), 0);

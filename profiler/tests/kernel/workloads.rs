@@ -1,11 +1,8 @@
 //! A built-in workload under the probes: what it says it did is what the probes counted.
 
-mod support;
-
-use support::{
-    Report, ioprof,
+use crate::support::{
+    self, Report, ioprof,
     report::{items, number},
-    requirements::can_profile,
 };
 
 /// The report of a run of async with these options.
@@ -27,9 +24,7 @@ fn run_async(options: &[&str]) -> Report {
 
 #[test]
 fn what_a_builtin_workload_says_it_did_by_system_calls_was_counted() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let report = run_async(&["--engine", "tokio", "--files", "1000", "--file-size", "16K"]);
     let workload = report.workload(0);
     assert_eq!(workload["name"], "async");
@@ -67,9 +62,7 @@ fn what_a_builtin_workload_says_it_did_by_system_calls_was_counted() {
 
 #[test]
 fn several_builtin_workloads_have_each_their_own_section() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
     support::succeed(

@@ -1,7 +1,5 @@
 //! From start to end: what is passed on, what is left untouched, and what remains when ioprof is killed.
 
-mod support;
-
 use std::{
     ffi::OsStr,
     fs,
@@ -17,15 +15,15 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::signal::Signal;
-use support::{
-    Report, ioprof,
+use crate::support::{
+    self, Report, ioprof,
     leftovers::Names,
     line, reader,
     report::number,
-    requirements::{self, can_profile, skip, tool},
+    requirements::{self, skip, tool},
     signal, text,
 };
+use nix::sys::signal::Signal;
 
 fn run<W: AsRef<OsStr>>(options: &[&str], command: &[W]) -> Output {
     support::output(ioprof().arg("run").args(options).arg("--").args(command))
@@ -33,9 +31,7 @@ fn run<W: AsRef<OsStr>>(options: &[&str], command: &[W]) -> Output {
 
 #[test]
 fn the_exit_status_is_that_of_the_command() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     for status in [0, 7, 125, 255] {
         let exit = format!("exit {status}");
         let ended = run(&[], &["sh", "-c", &exit]);
@@ -52,9 +48,7 @@ fn the_exit_status_is_that_of_the_command() {
 
 #[test]
 fn a_file_that_is_no_program_is_126_in_one_line() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let file = folder.path().join("program");
     fs::write(&file, "#!/nonexistent/interpreter\n").expect("a file can be written");
@@ -66,9 +60,7 @@ fn a_file_that_is_no_program_is_126_in_one_line() {
 
 #[test]
 fn the_output_of_the_command_is_its_own() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let ended = run(&[], &["sh", "-c", "echo to stdout; echo to stderr >&2"]);
     assert_eq!(text(&ended.stdout), "to stdout\n");
     let said = text(&ended.stderr);
@@ -78,9 +70,7 @@ fn the_output_of_the_command_is_its_own() {
 
 #[test]
 fn the_report_on_stdout_is_json_and_nothing_else() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let ended = run(&["-o", "-"], &["true"]);
     let report = Report::parse(&ended.stdout);
     report.assert_nothing_lost();
@@ -90,9 +80,7 @@ fn the_report_on_stdout_is_json_and_nothing_else() {
 
 #[test]
 fn the_report_in_a_file_is_whole_and_its_owners_and_renders_as_it_did() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let name = file.to_str().expect("a plain path");
@@ -136,9 +124,7 @@ const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 #[test]
 fn a_signal_ends_the_command_and_the_report_is_printed() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     for sent in SIGNALS {
         let mut child = started(&[], &["sh", "-c", "echo ready; read line"]);
         assert_eq!(line(&mut reader(&mut child.stdout)), "ready\n");
@@ -154,9 +140,7 @@ fn a_signal_ends_the_command_and_the_report_is_printed() {
 
 #[test]
 fn a_command_that_ignores_the_signal_is_waited_for() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let command = [
         "sh",
         "-c",
@@ -178,9 +162,7 @@ fn a_command_that_ignores_the_signal_is_waited_for() {
 
 #[test]
 fn a_second_signal_kills_a_command_that_ignores_the_first() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let command = ["sh", "-c", r#"trap "" INT TERM HUP; echo ready; read line"#];
     let mut child = started(&[], &command);
     assert_eq!(line(&mut reader(&mut child.stdout)), "ready\n");
@@ -232,18 +214,14 @@ fn profiling() -> (Child, Names) {
 
 #[test]
 fn killed_while_it_profiles_it_leaves_nothing_behind() {
-    if !can_profile(&["bpftool"]) {
-        return;
-    }
+    requires!("bpftool");
     let (child, names) = profiling();
     kill_and_look(child, &names);
 }
 
 #[test]
 fn killed_while_the_child_waits_to_be_let_go_it_leaves_nothing_behind() {
-    if !can_profile(&["bpftool"]) {
-        return;
-    }
+    requires!("bpftool");
     let (first, names) = profiling();
     for _ in 0..3 {
         let child = started(&[], &UNTIL_THE_INPUT_ENDS);
@@ -273,9 +251,7 @@ fn wait_for_child(process: u32) -> u32 {
 
 #[test]
 fn killed_at_any_moment_it_leaves_nothing_behind() {
-    if !can_profile(&["bpftool"]) {
-        return;
-    }
+    requires!("bpftool");
     let begin = std::time::Instant::now();
     let (first, names) = profiling();
     let to_the_command = begin.elapsed();
@@ -294,9 +270,7 @@ fn killed_at_any_moment_it_leaves_nothing_behind() {
 
 #[test]
 fn the_doctor_finds_every_probe_and_succeeds() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let examined = support::output(ioprof().arg("doctor"));
     assert!(examined.status.success(), "{examined:?}");
     let said = text(&examined.stdout);
@@ -317,9 +291,7 @@ fn the_doctor_finds_every_probe_and_succeeds() {
 
 #[test]
 fn an_ordinary_user_with_the_two_capabilities_can_run() {
-    if !can_profile(&["setcap"]) {
-        return;
-    }
+    requires!("setcap");
     let folder = support::folder();
     let for_all = fs::Permissions::from_mode(0o777);
     fs::set_permissions(folder.path(), for_all).expect("permissions can be set");

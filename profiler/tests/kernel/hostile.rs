@@ -1,12 +1,5 @@
 //! Names that do something to a terminal, or are no text at all, are shown harmlessly and can be had back.
 
-#![expect(
-    clippy::panic,
-    reason = "what a test does not find ends it, with what there is"
-)]
-
-mod support;
-
 use std::{
     ffi::OsStr,
     fs,
@@ -16,18 +9,17 @@ use std::{
     process::{Command, Stdio},
 };
 
-use ioprof::model::text;
-use serde_json::Value;
-use support::{
-    Report,
+use crate::support::{
+    self, Report,
     attached::Attached,
     ioprof, line, output,
     program::Program,
     reader,
     report::{items, number},
-    requirements::can_profile,
     succeed,
 };
+use ioprof::model::text;
+use serde_json::Value;
 
 /// What `hostile.c` calls itself.
 const OWN_NAME: &[u8] = b"\x1b[31m\n\xff\xc2\x9b2J";
@@ -99,9 +91,7 @@ fn assert_identified(report: &Report, folder: &Path, reads: u64) {
 
 #[test]
 fn a_command_of_hostile_names_is_shown_harmlessly_and_its_files_can_be_told() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let scene = Scene::new();
     let file = scene.outer.path().join("run.json");
     let mut run = ioprof();
@@ -129,9 +119,7 @@ fn a_command_of_hostile_names_is_shown_harmlessly_and_its_files_can_be_told() {
 
 #[test]
 fn a_process_that_hides_behind_escapes_is_attached_to_and_named() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let scene = Scene::new();
     let mut process = Command::new(&scene.program)
         .arg(&scene.inner)
@@ -163,9 +151,7 @@ fn a_process_that_hides_behind_escapes_is_attached_to_and_named() {
 
 #[test]
 fn an_error_about_hostile_names_is_one_harmless_line() {
-    if !can_profile(&["cc"]) {
-        return;
-    }
+    requires!("cc");
     let scene = Scene::new();
     let refused = output(ioprof().args(["run", "--"]).arg(&scene.inner));
     assert_eq!(refused.status.code(), Some(127), "{refused:?}");

@@ -1,9 +1,5 @@
 //! Several ioprof at once, and beside other tracers: each counts as if it were alone.
 
-#![expect(clippy::panic, reason = "a test may end so")]
-
-mod support;
-
 use std::{
     collections::BTreeMap,
     io::{BufReader, Write as _},
@@ -11,8 +7,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use nix::sys::signal::Signal;
-use support::{
+use crate::support::{
     Report,
     attached::Attached,
     device::{Loop, written_file},
@@ -20,10 +15,11 @@ use support::{
     program::Program,
     reader,
     report::{items, number},
-    requirements::{can_profile, tool},
+    requirements::tool,
     succeed, text,
     tracers::{self, Beside},
 };
+use nix::sys::signal::Signal;
 
 /// What `together.c` does at the word.
 const PREADS: u64 = 1000;
@@ -116,17 +112,11 @@ fn major_faults(report: &Report) -> u64 {
     number(&report.workload(0)["faults"]["major"])
 }
 
-const TOOLS: [&str; 3] = ["cc", "losetup", "mkfs.ext4"];
-
-fn can_profile_beside(tools: &[&str]) -> bool {
-    can_profile(&[&TOOLS, tools].concat())
-}
+const TOOLS: &str = "cc losetup mkfs.ext4";
 
 #[test]
 fn two_and_four_that_run_at_once_count_each_its_own() {
-    if !can_profile_beside(&[]) {
-        return;
-    }
+    requires!(TOOLS);
     let prepared = Prepared::new();
     let folder = folder();
     for together in [2, 4] {
@@ -148,9 +138,7 @@ fn two_and_four_that_run_at_once_count_each_its_own() {
 
 #[test]
 fn four_attached_two_to_a_process_count_each_everything() {
-    if !can_profile_beside(&[]) {
-        return;
-    }
+    requires!(TOOLS);
     let prepared = Prepared::new();
     let mut processes = [prepared.alone(FAULTS), prepared.alone(0)];
     let attach = |process: &Running| Attached::to(&[process.pid], &[]);
@@ -167,9 +155,7 @@ fn four_attached_two_to_a_process_count_each_everything() {
 
 #[test]
 fn one_below_another_is_profiled_as_any_command() {
-    if !can_profile_beside(&[]) {
-        return;
-    }
+    requires!(TOOLS);
     let prepared = Prepared::new();
     let folder = folder();
     let [outer, inner] = ["outer", "inner"].map(|name| folder.path().join(name));
@@ -202,9 +188,7 @@ fn assert_counted(counts: &BTreeMap<String, u64>) {
 
 #[test]
 fn strace_and_ioprof_count_the_same_whoever_was_first() {
-    if !can_profile_beside(&["strace"]) {
-        return;
-    }
+    requires!(TOOLS, "strace");
     let prepared = Prepared::new();
     let folder = folder();
     let table = folder.path().join("table");
@@ -250,9 +234,7 @@ fn strace_and_ioprof_count_the_same_whoever_was_first() {
 
 #[test]
 fn bpftrace_and_ioprof_count_the_same() {
-    if !can_profile_beside(&["bpftrace", "unshare"]) {
-        return;
-    }
+    requires!(TOOLS, "bpftrace", "unshare");
     let prepared = Prepared::new();
     let mut process = prepared.alone(0);
     let bpftrace = Beside::bpftrace(process.pid);
@@ -267,9 +249,7 @@ fn bpftrace_and_ioprof_count_the_same() {
 
 #[test]
 fn perf_and_ioprof_count_the_same() {
-    if !can_profile_beside(&["perf", "unshare"]) {
-        return;
-    }
+    requires!(TOOLS, "perf", "unshare");
     let prepared = Prepared::new();
     let folder = folder();
     let out = folder.path().join("out");
@@ -303,9 +283,7 @@ fn perf_and_ioprof_count_the_same() {
 
 #[test]
 fn all_of_them_at_once_count_the_same() {
-    if !can_profile_beside(&["perf", "strace", "bpftrace", "unshare"]) {
-        return;
-    }
+    requires!(TOOLS, "perf", "strace", "bpftrace", "unshare");
     let prepared = Prepared::new();
     let folder = folder();
     let [stat, table] = ["stat", "table"].map(|name| folder.path().join(name));
@@ -332,9 +310,7 @@ fn all_of_them_at_once_count_the_same() {
 
 #[test]
 fn statistics_that_others_have_on_are_not_taken_for_the_probes_cost() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let others = aya::sys::enable_stats(aya::sys::Stats::RunTime).expect("root may");
     let calls = 2_000_000;
     let count = format!("count={}", calls / 2);

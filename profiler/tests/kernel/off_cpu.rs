@@ -1,24 +1,22 @@
 //! The time of a workload is split by what it was spent on, and each wait shows in its own row.
 
-mod support;
-
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Stdio},
 };
 
-use serde_json::Value;
-use support::{
-    Report,
+use crate::support::{
+    self, Report,
     attached::Attached,
     device::{Loop, written_file},
     ioprof, profile,
     program::Program,
     report::{items, number},
-    requirements::{can_profile, skip, tool},
+    requirements::{skip, tool},
     succeed, text,
 };
+use serde_json::Value;
 
 const MIB: usize = 1 << 20;
 
@@ -70,9 +68,7 @@ fn call<'a>(report: &'a Report, name: &str) -> &'a Value {
 
 #[test]
 fn an_empty_pipe_and_a_sleep_are_told_apart() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let report = profile(&[], &["sh", "-c", "sleep 1 | cat"]);
     let time = split(&report);
     // The cat waits for the sleep in read(2); the sleep, and the shell for both, in no I/O call.
@@ -85,9 +81,7 @@ fn an_empty_pipe_and_a_sleep_are_told_apart() {
 
 #[test]
 fn direct_reads_wait_for_the_device() {
-    if !can_profile(&["cc", "mkfs.ext4", "losetup"]) {
-        return;
-    }
+    requires!("cc", "mkfs.ext4", "losetup");
     let program = Program::compile("direct_io");
     let disk = Loop::new(64 * MIB as u64);
     let file = written_file(&disk.mounted(), 8 * MIB);
@@ -105,9 +99,7 @@ fn reads(program: &Program, file: &Path, count: u32) -> Vec<std::ffi::OsString> 
 
 #[test]
 fn durable_writes_of_a_database_wait_for_the_device() {
-    if !can_profile(&["sqlite3", "mkfs.ext4", "losetup"]) {
-        return;
-    }
+    requires!("sqlite3", "mkfs.ext4", "losetup");
     let disk = Loop::new(128 * MIB as u64);
     for mode in ["delete", "wal"] {
         let database = disk.mounted().join(mode);
@@ -148,9 +140,7 @@ fn limit_dirty_pages(disk: &Loop, bytes: usize) {
 
 #[test]
 fn a_writer_is_throttled_by_the_limit_of_dirty_pages() {
-    if !can_profile(&["mkfs.ext4", "losetup"]) {
-        return;
-    }
+    requires!("mkfs.ext4", "losetup");
     let disk = Loop::new(512 * MIB as u64);
     limit_dirty_pages(&disk, 4 * MIB);
     let to = format!("of={}", disk.mounted().join("data").display());
@@ -196,9 +186,7 @@ impl Drop for Throttled {
 
 #[test]
 fn a_reader_is_throttled_by_its_cgroup() {
-    if !can_profile(&["cc", "mkfs.ext4", "losetup"]) {
-        return;
-    }
+    requires!("cc", "mkfs.ext4", "losetup");
     let program = Program::compile("direct_io");
     let disk = Loop::new(64 * MIB as u64);
     let file = written_file(&disk.mounted(), 8 * MIB);
@@ -256,9 +244,7 @@ impl Drop for Companions {
 
 #[test]
 fn a_reader_without_a_cpu_waits_for_one() {
-    if !can_profile(&["taskset"]) {
-        return;
-    }
+    requires!("taskset");
     let folder = support::folder();
     let file = folder.path().join("data");
     fs::write(&file, vec![1; 16 * MIB]).expect("a file can be written");
@@ -286,9 +272,7 @@ fn a_reader_without_a_cpu_waits_for_one() {
 
 #[test]
 fn a_process_that_sleeps_when_it_is_attached_to_is_idle() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     let sleeper = Companions::sleeper();
     // It sleeps when its call can be seen; before that it runs.
     let state =
@@ -304,9 +288,7 @@ fn a_process_that_sleeps_when_it_is_attached_to_is_idle() {
 
 #[test]
 fn without_its_probes_the_split_is_unknown() {
-    if !can_profile(&[]) {
-        return;
-    }
+    requires!();
     for tracepoint in ["sched_switch", "sched_waking", "balance_dirty_pages"] {
         let report = support::profile_lossy(&["--without-probe", tracepoint], &["true"]);
         assert!(report.workload(0)["time"].is_null(), "{tracepoint}");

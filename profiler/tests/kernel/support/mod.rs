@@ -1,19 +1,15 @@
 //! What the tests share: they drive the real binary on the real kernel, and read the JSON it writes.
-#![allow(
-    dead_code,
-    reason = "every test file is a program of its own, and none uses all of this"
-)]
-#![allow(
-    clippy::panic,
-    reason = "what a test needs and does not find ends it, with the reason"
-)]
+
+#[macro_use]
+pub mod requirements;
 
 pub mod attached;
 pub mod device;
+pub mod fio;
 pub mod leftovers;
+pub mod load;
 pub mod program;
 pub mod report;
-pub mod requirements;
 pub mod rights;
 pub mod strace;
 pub mod tracers;
@@ -57,6 +53,11 @@ pub fn copy_of_ioprof(folder: &Path) -> PathBuf {
 /// What a program wrote, for assertions about text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("what is written is UTF-8")
+}
+
+/// A path as a word of a command line.
+pub fn plain(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
 }
 
 /// A new folder that goes when the test ends.

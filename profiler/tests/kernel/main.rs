@@ -1,0 +1,35 @@
+//! Known events on the real kernel, counted exactly: a module for each subject.
+
+#![allow(
+    clippy::panic,
+    reason = "what a test needs and does not find ends it, with the reason"
+)]
+
+#[macro_use]
+mod support;
+
+mod aio;
+mod attach;
+mod block;
+mod containers;
+mod failure;
+mod fault;
+mod file;
+mod hostile;
+mod io_uring;
+mod lifecycle;
+mod load;
+mod missing;
+mod off_cpu;
+mod output;
+mod page_cache;
+mod privilege;
+mod sessions;
+mod signals;
+mod syscall;
+mod targets;
+mod task;
+mod together;
+mod user;
+mod workloads;
+mod writeback;

@@ -1,0 +1,77 @@
+//! fio(1) as the reader whose own figures those of a report are set against.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::{
+    Report,
+    device::{Loop, written_file},
+    folder, profile,
+    report::{items, number},
+};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+pub const FILE: u64 = 16 * MIB;
+pub const READS: u64 = FILE / (4 * KIB);
+
+/// A run of fio, and what it says of itself.
+pub struct Fio {
+    pub report: Report,
+    pub operations: u64,
+    pub bytes: u64,
+}
+
+/// Profiles fio with random reads of 4 KiB of a whole file, each once.
+pub fn fio(file: &Path, options: &[&str]) -> Fio {
+    let folder = folder();
+    let output = folder.path().join("fio.json");
+    let words: Vec<OsString> = [
+        "fio",
+        "--name=reads",
+        "--rw=randread",
+        "--bs=4k",
+        "--thread=0",
+        "--output-format=json",
+    ]
+    .iter()
+    .chain(options)
+    .map(OsString::from)
+    .chain([with("--filename=", file), with("--output=", &output)])
+    .collect();
+    let report = profile(&[], &words);
+    let said: Value = serde_json::from_slice(&fs::read(&output).expect("fio has written"))
+        .expect("fio writes JSON");
+    let read = &said["jobs"][0]["read"];
+    Fio {
+        report,
+        operations: number(&read["total_ios"]),
+        bytes: number(&read["io_bytes"]),
+    }
+}
+
+fn with(option: &str, path: &Path) -> OsString {
+    let mut word = OsString::from(option);
+    word.push(path);
+    word
+}
+
+/// A device with a file to read.
+pub fn device() -> (Loop, PathBuf) {
+    let device = Loop::new(64 * MIB);
+    let file = written_file(&device.mounted(), FILE as usize);
+    (device, file)
+}
+
+/// What a workload did of an opcode; null where it did none.
+pub fn opcode<'a>(report: &'a Report, section: &str, name: &str) -> &'a Value {
+    items(&report.workload(0)[section]["operations"])
+        .find(|operation| operation["name"] == name)
+        .unwrap_or(&Value::Null)
+}

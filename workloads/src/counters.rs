@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-use crate::error::{errno_number_name, remedy};
+use crate::error::{Failure, errno_number_name};
 pub use crate::operation::{Event, Operation};
 use crate::summary::{FileError, LatencyBucket, LatencySummary, OperationSummary, Summary, Via};
 
@@ -188,21 +188,8 @@ impl Counters {
     }
 
     /// A file failed.
-    pub fn fail(&mut self, path: &std::path::Path, operation: &str, error: &io::Error) {
-        let text = match error.raw_os_error() {
-            Some(_) => format!("{error}; {}", remedy(error)),
-            None => error.to_string(),
-        };
-        self.fail_with(path, operation, text);
-    }
-
-    /// A file failed, for a reason that has its own words.
-    pub fn fail_with(&mut self, path: &std::path::Path, operation: &str, error: String) {
-        self.failures.push(FileError {
-            path: path.display().to_string(),
-            operation: operation.to_owned(),
-            error,
-        });
+    pub fn fail(&mut self, path: &std::path::Path, failure: Failure) {
+        self.failures.push(FileError::new(path, failure));
         self.bound_failures();
     }
 
@@ -318,8 +305,7 @@ mod tests {
         for _ in 0..Summary::LISTED_ERRORS + 7 {
             counters.fail(
                 Path::new("/x"),
-                "read",
-                &io::Error::from_raw_os_error(libc::EIO),
+                Failure::io("read")(io::Error::from_raw_os_error(libc::EIO)),
             );
         }
         assert_eq!(counters.failures.len(), Summary::LISTED_ERRORS);

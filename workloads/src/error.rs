@@ -109,8 +109,38 @@ impl Error {
     }
 }
 
+/// Why a file failed: an entry of [`Summary::errors`](crate::Summary::errors), without the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed: "open", "read", "verify"...
+    pub operation: &'static str,
+    /// What went wrong, and what to do about it.
+    pub reason: String,
+}
+
+impl Failure {
+    /// A failure that the kernel did not report.
+    pub fn new(operation: &'static str, reason: impl Into<String>) -> Self {
+        Self {
+            operation,
+            reason: reason.into(),
+        }
+    }
+
+    /// What the kernel reported, for `map_err`.
+    pub fn io(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| {
+            let reason = match error.raw_os_error() {
+                Some(_) => format!("{error}; {}", remedy(&error)),
+                None => error.to_string(),
+            };
+            Self { operation, reason }
+        }
+    }
+}
+
 /// What a user can do about what the kernel said.
-pub(crate) fn remedy(error: &io::Error) -> &'static str {
+fn remedy(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::ENOSPC) => "free some space or choose another --dir",
         Some(libc::EDQUOT) => "the quota is used up: free some space or choose another --dir",

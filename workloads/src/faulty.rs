@@ -15,30 +15,32 @@ use crate::files::{Files, Kernel};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultOutcome {
     /// As the kernel does it.
-    Well,
+    Complete,
     /// Half of what was asked for.
     Short,
     /// This error, and nothing moved.
     Error(i32),
 }
 
-/// The kernel, in changing moods.
+/// The kernel with injected faults.
 #[derive(Debug, Default)]
 pub struct Faulty {
-    /// The moods of successive transfers, over and over. Empty means well.
-    moods: Vec<FaultOutcome>,
+    /// The outcomes of successive transfers, over and over. Empty means that all are complete.
+    outcomes: Vec<FaultOutcome>,
     /// Opening this file hangs until `release`.
     hangs: Option<PathBuf>,
-    turn: AtomicUsize,
+    /// What files have grown (or shrunk) by since stat reported their size.
+    growth: i64,
+    transfers: AtomicUsize,
     released: Mutex<bool>,
     changed: Condvar,
 }
 
 impl Faulty {
-    /// A kernel with these moods.
-    pub fn new(moods: Vec<FaultOutcome>) -> Self {
+    /// A kernel whose transfers have these outcomes.
+    pub fn new(outcomes: Vec<FaultOutcome>) -> Self {
         Self {
-            moods,
+            outcomes,
             ..Self::default()
         }
     }
@@ -51,7 +53,15 @@ impl Faulty {
         }
     }
 
-    /// Lets go of whoever hangs.
+    /// A kernel whose files grow by that many bytes after each stat.
+    pub fn growing(growth: i64) -> Self {
+        Self {
+            growth,
+            ..Self::default()
+        }
+    }
+
+    /// Lets calls that hang return.
     pub fn release(&self) {
         *self.released.lock().expect("lock") = true;
         self.changed.notify_all();
@@ -59,9 +69,9 @@ impl Faulty {
 
     /// How much of `length` to transfer.
     fn length(&self, length: usize) -> io::Result<usize> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        match self.moods.get(turn % self.moods.len().max(1)) {
-            None | Some(FaultOutcome::Well) => Ok(length),
+        let number = self.transfers.fetch_add(1, Ordering::Relaxed);
+        match self.outcomes.get(number % self.outcomes.len().max(1)) {
+            None | Some(FaultOutcome::Complete) => Ok(length),
             Some(FaultOutcome::Short) => Ok(length.div_ceil(2)),
             Some(FaultOutcome::Error(number)) => Err(io::Error::from_raw_os_error(*number)),
         }
@@ -82,7 +92,9 @@ impl Files for Faulty {
     }
 
     fn stat(&self, file: BorrowedFd<'_>) -> io::Result<FileStat> {
-        Kernel.stat(file)
+        let mut stat = Kernel.stat(file)?;
+        stat.st_size -= self.growth;
+        Ok(stat)
     }
 
     fn read(&self, file: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {

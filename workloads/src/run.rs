@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::cache;
 use crate::counters::{Counters, nanoseconds};
 use crate::data_set::{DataFile, DataSet, Place, Specification};
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::files::Kernel;
 use crate::interrupt::Interrupt;
 use crate::options::{CommonOptions, value_name};
@@ -201,13 +201,9 @@ impl<'a> Run<'a> {
         self.summary.engine_reason = reason;
     }
 
-    /// A file turned out bad after the measured phase.
-    pub fn fail(&mut self, path: &std::path::Path, operation: &str, error: String) {
-        self.summary.errors.push(FileError {
-            path: path.display().to_string(),
-            operation: operation.to_owned(),
-            error,
-        });
+    /// A file failed after the measured phase.
+    pub fn fail(&mut self, path: &std::path::Path, failure: Failure) {
+        self.summary.errors.push(FileError::new(path, failure));
     }
 
     /// Ends the run.

@@ -1,8 +1,11 @@
 //! What a workload did, counted by itself: the ground truth that the kernel's probes are compared with.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::Failure;
 
 /// What one run of a workload did.
 ///
@@ -172,4 +175,14 @@ pub struct FileError {
     pub operation: String,
     /// What went wrong, in words.
     pub error: String,
+}
+
+impl FileError {
+    pub(crate) fn new(path: &Path, failure: Failure) -> Self {
+        Self {
+            path: path.display().to_string(),
+            operation: failure.operation.to_owned(),
+            error: failure.reason,
+        }
+    }
 }

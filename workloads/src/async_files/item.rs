@@ -1,27 +1,14 @@
 //! One item done with system calls, from open to close.
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::plan::{Item, Plan};
 use crate::buffers::{Buffer, PAGE};
 use crate::counters::Event;
+use crate::error::Failure;
 use crate::files::Files;
 use crate::options::SyncWhen;
 use crate::transfer::Transfer;
-
-/// What failed, and why.
-pub type Failed = (&'static str, String);
-
-/// Names the operation that failed.
-fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> Failed {
-    move |error| {
-        (
-            operation,
-            format!("{error}; {}", crate::error::remedy(&error)),
-        )
-    }
-}
 
 /// Does a whole file: open, transfer, sync where wanted, close.
 pub fn whole_file<F: Files>(
@@ -29,14 +16,14 @@ pub fn whole_file<F: Files>(
     item: Item,
     buffer: &mut Buffer,
     transfer: &mut Transfer<'_, F>,
-) -> Result<(), Failed> {
+) -> Result<(), Failure> {
     let file = transfer
         .open(plan.path(item), plan.open_flags(item.read))
-        .map_err(failed("open"))?;
+        .map_err(Failure::io("open"))?;
     let done = block(plan, item, file.as_fd(), buffer, transfer);
     let done = done.and_then(|()| sync(plan, item, &file, transfer));
-    // Closed in any case; the first error is the one to tell.
-    let closed = transfer.close(file).map_err(failed("close"));
+    // Closed in any case; the first error is the one to report.
+    let closed = transfer.close(file).map_err(Failure::io("close"));
     done.and(closed)
 }
 
@@ -45,11 +32,11 @@ fn sync<F: Files>(
     item: Item,
     file: &OwnedFd,
     transfer: &mut Transfer<'_, F>,
-) -> Result<(), Failed> {
+) -> Result<(), Failure> {
     if item.read || plan.fsync == SyncWhen::Never {
         return Ok(());
     }
-    transfer.sync(file.as_fd()).map_err(failed("fsync"))
+    transfer.sync(file.as_fd()).map_err(Failure::io("fsync"))
 }
 
 /// Does the transfer of an item in an open file.
@@ -59,7 +46,7 @@ pub fn block<F: Files>(
     file: BorrowedFd<'_>,
     buffer: &mut Buffer,
     transfer: &mut Transfer<'_, F>,
-) -> Result<(), Failed> {
+) -> Result<(), Failure> {
     if !item.read {
         let mut done = 0;
         while done < item.length {
@@ -69,7 +56,7 @@ pub fn block<F: Files>(
                 .fill(item.file as u64, item.offset + done, piece);
             transfer
                 .write_all(file, piece, item.offset + done)
-                .map_err(failed("write"))?;
+                .map_err(Failure::io("write"))?;
             done += length;
         }
         return Ok(());
@@ -80,34 +67,34 @@ pub fn block<F: Files>(
         let piece = &mut buffer[..wanted];
         let count = transfer
             .read_some(file, piece, Some(progress.offset()))
-            .map_err(failed("read"))?;
+            .map_err(Failure::io("read"))?;
         let offset = progress.offset();
-        let step = progress.advance(plan, wanted, count);
-        if let Some(event) = step.event {
+        let outcome = progress.advance(plan, wanted, count);
+        if let Some(event) = outcome.event {
             transfer.counters.event(event);
         }
         if plan.verify {
             verify(plan, item, offset, &buffer[..count])?;
-            if step.event == Some(Event::Shrank) {
-                return Err((
+            if outcome.event == Some(Event::Shrank) {
+                return Err(Failure::new(
                     "verify",
                     format!("the file ends at offset {}", progress.offset()),
                 ));
             }
         }
-        if step.finished {
+        if outcome.finished {
             return Ok(());
         }
     }
 }
 
 /// Compares what was read with what the seed says, as far as the item goes.
-pub fn verify(plan: &Plan, item: Item, offset: u64, read: &[u8]) -> Result<(), Failed> {
+pub fn verify(plan: &Plan, item: Item, offset: u64, read: &[u8]) -> Result<(), Failure> {
     let expected = (item.offset + item.length).saturating_sub(offset);
     let read = &read[..read.len().min(expected as usize)];
     match plan.content.difference(item.file as u64, offset, read) {
         None => Ok(()),
-        Some(at) => Err((
+        Some(at) => Err(Failure::new(
             "verify",
             format!("the byte at offset {at} is not what was written there"),
         )),
@@ -125,7 +112,7 @@ pub struct Progress {
 
 /// What one read meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct ReadOutcome {
     /// Nothing more is to be read.
     pub finished: bool,
     /// What is to be counted.
@@ -153,9 +140,9 @@ impl Progress {
     }
 
     /// Takes note of a read that asked for `wanted` bytes and got `count`.
-    pub fn advance(&mut self, plan: &Plan, wanted: usize, count: usize) -> Step {
+    pub fn advance(&mut self, plan: &Plan, wanted: usize, count: usize) -> ReadOutcome {
         self.done += count as u64;
-        let end = |event| Step {
+        let end = |event| ReadOutcome {
             finished: true,
             event,
         };
@@ -178,7 +165,7 @@ impl Progress {
             self.stuck_at = Some(end_offset);
             self.done -= end_offset % PAGE;
         }
-        Step {
+        ReadOutcome {
             finished: false,
             event: (count < wanted).then_some(Event::ShortRead),
         }

@@ -219,7 +219,7 @@ fn a_kernel_in_bad_moods_changes_nothing_for_the_pool() {
         FaultOutcome::Error(libc::EINTR),
         FaultOutcome::Error(libc::EAGAIN),
         FaultOutcome::Short,
-        FaultOutcome::Well,
+        FaultOutcome::Complete,
     ];
     let gauge = Arc::new(OpenGauge::default());
     let plan = Arc::new(plan(dir.path(), &[50_000; 20]));

@@ -11,7 +11,7 @@ use super::item;
 use super::plan::{Item, Plan, path_of};
 use crate::buffers::Buffer;
 use crate::counters::{Counters, Event, nanoseconds};
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::files::Files;
 use crate::transfer::{OpenGauge, Transfer};
 
@@ -176,10 +176,12 @@ fn give_up<F>(pool: &Pool<F>, file: usize) {
     let mut total = pool.total.lock().unwrap_or_else(PoisonError::into_inner);
     total.event(Event::TimedOut);
     let seconds = pool.plan.timeout.as_secs_f64();
-    total.fail_with(
+    total.fail(
         &path_of(&pool.plan.files, file),
-        "timeout",
-        format!("given up after {seconds} s; raise --timeout if the file is slow"),
+        Failure::new(
+            "timeout",
+            format!("given up after {seconds} s; raise --timeout if the file is slow"),
+        ),
     );
     pool.done.fetch_add(1, Ordering::Relaxed);
 }
@@ -213,10 +215,8 @@ fn work<F: Files>(pool: &Pool<F>, desk: &WorkerSlot) -> Result<(), Error> {
         if !desk.end() {
             break;
         }
-        if let Err((operation, error)) = done {
-            transfer
-                .counters
-                .fail_with(plan.path(item), operation, error);
+        if let Err(failure) = done {
+            transfer.counters.fail(plan.path(item), failure);
         }
         if plan.blocks.is_none() {
             pool.done.fetch_add(1, Ordering::Relaxed);

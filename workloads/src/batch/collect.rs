@@ -1,79 +1,24 @@
-//! The end of the pipeline: results in order, failures, progress.
+//! The end of the pipeline: puts results in order, counts failures, writes the file of results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io::IsTerminal;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
-use indicatif::{ProgressBar, ProgressStyle};
 use nix::fcntl::OFlag;
 
-use super::pipeline::{FileResult, Settings, Total};
+use super::gate::Gate;
+use super::message::{FileResult, PipelineOptions};
+use super::progress::{FilesFound, Progress};
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::files::Files;
-use crate::report::bytes;
 use crate::transfer::{OpenGauge, Transfer};
 
-/// How many files may be ahead of the first that is not done, where results are ordered: bounds what waits.
-const AHEAD: u64 = 4096;
-
-/// Results are written once this many bytes of lines have come together.
+/// Result lines are written in pieces of about this many bytes.
 const LINES: usize = 64 << 10;
-
-/// How often the progress bar is drawn.
-const REDRAW: Duration = Duration::from_millis(100);
-
-/// Lets readers begin only files that are not far ahead of the results.
-#[derive(Debug)]
-pub struct Gate {
-    state: Mutex<(u64, bool)>,
-    changed: Condvar,
-    ordered: bool,
-}
-
-impl Gate {
-    fn new(ordered: bool) -> Self {
-        Self {
-            state: Mutex::new((0, true)),
-            changed: Condvar::new(),
-            ordered,
-        }
-    }
-
-    /// Waits until file number `number` may be begun; returns whether anybody still wants it. Files are begun in order, so
-    /// the one that all wait for is never kept waiting itself.
-    pub fn wait(&self, number: u64) -> bool {
-        if !self.ordered {
-            return true;
-        }
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = self
-            .changed
-            .wait_while(state, |(done, open)| *open && number >= *done + AHEAD)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.1
-    }
-
-    /// Everything before number `done` has come out.
-    fn advance(&self, done: u64) {
-        if self.ordered {
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = done;
-            self.changed.notify_all();
-        }
-    }
-
-    /// Nothing is to be begun any more. Whoever leaves a number out must say so, for others may wait for it.
-    pub fn close(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = false;
-        self.changed.notify_all();
-    }
-}
 
 /// Takes results from all workers.
 pub struct Collector<'a, F> {
@@ -95,9 +40,13 @@ impl<'a, F: Files> Collector<'a, F> {
     /// # Errors
     ///
     /// [`Error::Io`] where it cannot be created.
-    pub fn new(settings: &Settings, files: &'a F, gauge: &'a OpenGauge) -> Result<Self, Error> {
+    pub fn new(
+        options: &PipelineOptions,
+        files: &'a F,
+        gauge: &'a OpenGauge,
+    ) -> Result<Self, Error> {
         let mut transfer = Transfer::new(files, gauge, None);
-        let results = match &settings.results {
+        let results = match &options.results {
             None => None,
             Some(path) => {
                 let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
@@ -109,8 +58,8 @@ impl<'a, F: Files> Collector<'a, F> {
         };
         Ok(Self {
             transfer,
-            gate: Arc::new(Gate::new(settings.ordered)),
-            ordered: settings.ordered,
+            gate: Arc::new(Gate::new(options.ordered)),
+            ordered: options.ordered,
             early: BTreeMap::new(),
             next: 0,
             results,
@@ -125,9 +74,9 @@ impl<'a, F: Files> Collector<'a, F> {
         Arc::clone(&self.gate)
     }
 
-    /// Where discovery tells how many files there are.
-    pub fn total(&self) -> Total {
-        Arc::clone(&self.progress.total)
+    /// Where discovery says how many files there are.
+    pub fn files_found(&self) -> FilesFound {
+        Arc::clone(&self.progress.found)
     }
 
     /// What was counted.
@@ -155,7 +104,7 @@ impl<'a, F: Files> Collector<'a, F> {
 
     fn take(&mut self, results: &Receiver<FileResult>) -> Result<(), Error> {
         for result in results {
-            self.progress.step(result.bytes);
+            self.progress.file_done(result.bytes);
             if !self.ordered {
                 self.emit(&result)?;
                 continue;
@@ -179,10 +128,8 @@ impl<'a, F: Files> Collector<'a, F> {
             return Ok(());
         }
         self.transfer.counters.finish_file();
-        if let Some((operation, error)) = &result.failure {
-            self.transfer
-                .counters
-                .fail_with(&result.path, operation, error.clone());
+        if let Some(failure) = &result.failure {
+            self.transfer.counters.fail(&result.path, failure.clone());
         }
         if self.results.is_some() {
             let checksum = result
@@ -194,7 +141,7 @@ impl<'a, F: Files> Collector<'a, F> {
             let state = result
                 .failure
                 .as_ref()
-                .map_or("ok", |(operation, _)| operation);
+                .map_or("ok", |failure| failure.operation);
             let path = result.path.display();
             // Writing to a String cannot fail.
             let _ = writeln!(
@@ -219,56 +166,5 @@ impl<'a, F: Files> Collector<'a, F> {
             self.lines.clear();
         }
         Ok(())
-    }
-}
-
-/// A bar on stderr, if that is a terminal.
-struct Progress {
-    bar: Option<ProgressBar>,
-    total: Total,
-    started: Instant,
-    drawn: Instant,
-    files: u64,
-    bytes: u64,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let now = Instant::now();
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(0);
-            let style = ProgressStyle::with_template(
-                "{wide_bar} {pos}/{len} files, {per_sec}, {msg}, {eta} left",
-            );
-            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Self {
-            bar,
-            total: Arc::new(AtomicU64::new(0)),
-            started: now,
-            drawn: now,
-            files: 0,
-            bytes: 0,
-        }
-    }
-
-    fn step(&mut self, read: u64) {
-        let Some(bar) = &self.bar else { return };
-        self.files += 1;
-        self.bytes += read;
-        if self.drawn.elapsed() < REDRAW {
-            return;
-        }
-        self.drawn = Instant::now();
-        let rate = self.bytes as f64 / self.started.elapsed().as_secs_f64();
-        bar.set_length(self.total.load(Ordering::Relaxed).max(self.files));
-        bar.set_position(self.files);
-        bar.set_message(format!("{}/s", bytes(rate as u64)));
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 }

@@ -2,48 +2,80 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use crossbeam_channel::Sender;
 use nix::fcntl::OFlag;
 use rustix::fs::{FileType, RawDir};
 
+use super::message::{Job, PipelineOptions};
+use super::progress::FilesFound;
 use crate::counters::{Counters, Event, Operation, nanoseconds};
 use crate::data_set::MARKER;
+use crate::error::Failure;
 use crate::files::Kernel;
+use crate::interrupt::Interrupt;
 use crate::summary::Via;
 use crate::transfer::{OpenGauge, Transfer};
 
 /// Room for one getdents64(2): about a thousand names.
 const LISTING: usize = 32 << 10;
 
-/// A file that may be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Whether it is known to be a regular file. A symbolic link is not: it is followed, and looked at once it is open.
-    pub regular: bool,
+/// Files handed to a reader at once: waking a thread for each would cost more than opening it.
+const JOBS_AT_ONCE: usize = 32;
+
+/// Finds the files and hands them to the readers.
+pub fn run(
+    options: &PipelineOptions,
+    gauge: &OpenGauge,
+    interrupt: &Interrupt,
+    jobs: &Sender<Vec<Arc<Job>>>,
+    files_found: &FilesFound,
+) -> Counters {
+    let mut walk = Walk::new(&options.root, options.own_marker, gauge);
+    let mut failed = Counters::new();
+    let mut batch = Vec::with_capacity(JOBS_AT_ONCE);
+    let mut number = 0;
+    while let Some(found) = walk.next() {
+        if interrupt.is_set() {
+            break;
+        }
+        match found {
+            Ok(path) => {
+                batch.push(Arc::new(Job { number, path }));
+                number += 1;
+            }
+            Err(unlisted) => failed.fail(&unlisted.path, unlisted.failure),
+        }
+        if batch.len() == JOBS_AT_ONCE && jobs.send(std::mem::take(&mut batch)).is_err() {
+            break;
+        }
+        files_found.store(number, Ordering::Relaxed);
+    }
+    // Fails only if the readers have ended.
+    let _ = jobs.send(batch);
+    failed.merge(walk.counters());
+    failed
 }
 
 /// A folder that could not be listed.
 #[derive(Debug)]
-pub struct Unlisted {
-    /// Where it is.
+pub struct ListError {
+    /// Its path.
     pub path: PathBuf,
-    /// What was tried.
-    pub operation: &'static str,
-    /// What the kernel said.
-    pub error: io::Error,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// Walks a folder and those below. Links to folders are not followed, so the walk ends; FIFOs, sockets and devices are
 /// skipped, and counted.
 pub struct Walk<'a> {
     folders: Vec<PathBuf>,
-    found: VecDeque<Result<Found, Unlisted>>,
+    found: VecDeque<Result<PathBuf, ListError>>,
     skip_marker: bool,
     transfer: Transfer<'a, Kernel>,
     listing: Vec<MaybeUninit<u8>>,
@@ -62,17 +94,16 @@ impl<'a> Walk<'a> {
     }
 
     /// The next file, or a folder that could not be listed.
-    pub fn next(&mut self) -> Option<Result<Found, Unlisted>> {
+    pub fn next(&mut self) -> Option<Result<PathBuf, ListError>> {
         loop {
             if let Some(found) = self.found.pop_front() {
                 return Some(found);
             }
             let folder = self.folders.pop()?;
-            if let Err((operation, error)) = self.list(&folder) {
-                return Some(Err(Unlisted {
+            if let Err(failure) = self.list(&folder) {
+                return Some(Err(ListError {
                     path: folder,
-                    operation,
-                    error,
+                    failure,
                 }));
             }
         }
@@ -83,12 +114,12 @@ impl<'a> Walk<'a> {
         std::mem::take(&mut self.transfer.counters)
     }
 
-    fn list(&mut self, folder: &Path) -> Result<(), (&'static str, io::Error)> {
+    fn list(&mut self, folder: &Path) -> Result<(), Failure> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NONBLOCK;
         let open = self
             .transfer
             .open(folder, flags)
-            .map_err(|error| ("open", error))?;
+            .map_err(Failure::io("open"))?;
         let mut entries: Vec<(u64, FileType, PathBuf)> = Vec::new();
         let mut result = Ok(());
         let mut directory = RawDir::new(&open, &mut self.listing);
@@ -112,10 +143,7 @@ impl<'a> Walk<'a> {
             match entry {
                 None => break,
                 Some(Err(errno)) => {
-                    result = Err((
-                        "read_directory",
-                        io::Error::from_raw_os_error(errno.raw_os_error()),
-                    ));
+                    result = Err(Failure::io("read_directory")(errno.into()));
                     break;
                 }
                 Some(Ok(entry)) => {
@@ -133,23 +161,15 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        self.transfer
-            .close(open)
-            .map_err(|error| ("close", error))?;
+        self.transfer.close(open).map_err(Failure::io("close"))?;
         // File systems place inodes, and mostly contents, in the order of their numbers; names come in that of a hash.
         entries.sort_unstable_by_key(|(inode, ..)| *inode);
         let mut folders = Vec::new();
         for (_, kind, path) in entries {
             match self.kind(kind, &path) {
                 FileType::Directory => folders.push(path),
-                FileType::RegularFile => self.found.push_back(Ok(Found {
-                    path,
-                    regular: true,
-                })),
-                FileType::Symlink => self.found.push_back(Ok(Found {
-                    path,
-                    regular: false,
-                })),
+                // A link is followed, and looked at once it is open.
+                FileType::RegularFile | FileType::Symlink => self.found.push_back(Ok(path)),
                 _ => self.transfer.counters.event(Event::Skipped),
             }
         }

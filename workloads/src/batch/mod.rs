@@ -2,14 +2,17 @@
 
 mod collect;
 mod discover;
+mod gate;
+mod message;
 mod pipeline;
+mod progress;
 mod read;
 mod transform;
 mod write;
 
 use std::path::{Path, PathBuf};
 
-use pipeline::Settings;
+use message::PipelineOptions;
 
 use crate::data_set::{DataFile, DataSet, Folder, Kind, Layout, Specification};
 use crate::error::Error;
@@ -20,7 +23,7 @@ use crate::resources::{descriptor_budget, processors};
 use crate::run::{Control, Run};
 use crate::summary::Summary;
 
-/// Descriptors that each worker may need: a reader's file, a writer's share of the files in flight.
+/// Descriptors that each worker may need: a reader's file, a writer's part of the files in flight.
 const DESCRIPTORS_PER_WORKER: u64 = 8;
 
 /// Runs the workload.
@@ -39,7 +42,7 @@ pub fn run(options: &BatchOptions, control: &Control<'_>) -> Result<Summary, Err
     run.parameter("ordered", options.ordered);
     run.parameter("write", options.write);
     run.engine("pipeline", None);
-    let settings = Settings {
+    let pipeline_options = PipelineOptions {
         root: input.root().to_path_buf(),
         own_marker: matches!(input, Input::Made(_)),
         transforms: options.transform.clone(),
@@ -48,7 +51,7 @@ pub fn run(options: &BatchOptions, control: &Control<'_>) -> Result<Summary, Err
         ordered: options.ordered,
         results: options.results.clone(),
     };
-    run.measure(|gauge| pipeline::run(&settings, &Kernel, gauge, interrupt))?;
+    run.measure(|gauge| pipeline::run(&pipeline_options, &Kernel, gauge, interrupt))?;
     Ok(run.finish())
 }
 
@@ -162,13 +165,13 @@ fn listed(root: &Path, interrupt: &Interrupt) -> Vec<DataFile> {
         if interrupt.is_set() {
             break;
         }
-        if let Ok(found) = found
-            && let Ok(metadata) = std::fs::metadata(&found.path)
+        if let Ok(path) = found
+            && let Ok(metadata) = std::fs::metadata(&path)
             && metadata.is_file()
-            && std::fs::File::open(&found.path).is_ok()
+            && std::fs::File::open(&path).is_ok()
         {
             files.push(DataFile {
-                path: found.path,
+                path,
                 size: metadata.len(),
             });
         }

@@ -1,5 +1,7 @@
-use super::pipeline::{CHUNK, Settings};
+use super::message::{CHUNK, PipelineOptions};
 use super::*;
+use crate::faulty::{FaultOutcome, Faulty};
+use crate::files::Files;
 use crate::options::Transform;
 use crate::transfer::OpenGauge;
 use proptest::prelude::*;
@@ -7,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-fn settings(root: &Path, ordered: bool, workers: usize) -> Settings {
-    Settings {
+fn options(root: &Path, ordered: bool, workers: usize) -> PipelineOptions {
+    PipelineOptions {
         root: root.to_path_buf(),
         own_marker: false,
         transforms: vec![Transform::Checksum, Transform::Lines],
@@ -20,15 +22,19 @@ fn settings(root: &Path, ordered: bool, workers: usize) -> Settings {
 }
 
 /// Runs the pipeline; returns the summary and the lines of its results.
-fn pipe(settings: &Settings) -> (Summary, Vec<String>) {
+fn pipe(options: &PipelineOptions) -> (Summary, Vec<String>) {
+    pipe_through(&Kernel, options)
+}
+
+fn pipe_through<F: Files>(files: &F, options: &PipelineOptions) -> (Summary, Vec<String>) {
     let gauge = OpenGauge::default();
-    let counters = pipeline::run(settings, &Kernel, &gauge, &Interrupt::new()).expect("pipeline");
+    let counters = pipeline::run(options, files, &gauge, &Interrupt::new()).expect("pipeline");
     let mut summary = Summary {
         peak_open_files: gauge.peak(),
         ..Summary::default()
     };
     counters.report(&mut summary);
-    let lines = settings
+    let lines = options
         .results
         .as_ref()
         .map(|path| fs::read_to_string(path).expect("results"))
@@ -56,7 +62,7 @@ proptest! {
 
     #[test]
     fn results_are_right_and_ordered_as_found(
-        sizes in prop::collection::vec(prop_oneof![0_usize..100, 0_usize..100, Just(CHUNK - 1), Just(CHUNK), CHUNK..2 * CHUNK], 1..40),
+        sizes in prop::collection::vec(prop_oneof![0_usize..100, 0_usize..100, Just(CHUNK - 1), Just(CHUNK), CHUNK..2 * CHUNK, Just(2 * CHUNK)], 1..40),
         workers in 1_usize..5,
     ) {
         let dir = tempfile::tempdir().expect("temporary folder");
@@ -72,14 +78,17 @@ proptest! {
         let mut walk = discover::Walk::new(&root, false, &gauge);
         let mut order = Vec::new();
         while let Some(found) = walk.next() {
-            order.push(expected[&found.expect("listed").path].clone());
+            order.push(expected[&found.expect("listed")].clone());
         }
-        let (summary, lines) = pipe(&settings(&root, true, workers));
+        let (summary, lines) = pipe(&options(&root, true, workers));
         prop_assert_eq!(&lines, &order);
         prop_assert_eq!(summary.files, sizes.len() as u64);
         prop_assert_eq!(summary.bytes("read"), sizes.iter().sum::<usize>() as u64);
+        // The read that gets the last byte meets the end as well; an empty file takes one to find that out.
+        let reads: usize = sizes.iter().map(|size| size.div_ceil(CHUNK).max(1)).sum();
+        prop_assert_eq!(summary.calls("read"), reads as u64);
 
-        let (_, mut lines) = pipe(&settings(&root, false, workers));
+        let (_, mut lines) = pipe(&options(&root, false, workers));
         lines.sort();
         order.sort();
         prop_assert_eq!(lines, order);
@@ -94,9 +103,9 @@ fn an_interrupt_lets_go_of_readers_that_wait_for_their_turn() {
     for index in 0..200 {
         fs::write(root.join(format!("f{index}")), "x").expect("file");
     }
-    let settings = settings(&root, true, 4);
+    let options = options(&root, true, 4);
     let gauge = OpenGauge::default();
-    let collector = collect::Collector::new(&settings, &Kernel, &gauge).expect("collector");
+    let collector = collect::Collector::new(&options, &Kernel, &gauge).expect("collector");
     let gate = collector.gate();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| gate.wait(1_000_000));
@@ -107,7 +116,7 @@ fn an_interrupt_lets_go_of_readers_that_wait_for_their_turn() {
         let interrupt = Interrupt::new();
         std::thread::scope(|scope| {
             scope.spawn(|| interrupt.raise(libc::SIGINT));
-            pipeline::run(&settings, &Kernel, &gauge, &interrupt).expect("pipeline");
+            pipeline::run(&options, &Kernel, &gauge, &interrupt).expect("pipeline");
         });
     }
 }
@@ -130,7 +139,7 @@ fn a_users_folder_with_all_it_may_hold() {
     nix::unistd::mkfifo(&root.join("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("FIFO");
     symlink(root.join("fifo"), root.join("link-to-fifo")).expect("link");
 
-    let (summary, _) = pipe(&settings(&root, false, 2));
+    let (summary, _) = pipe(&options(&root, false, 2));
     // Four files and two of the links; the FIFO, its link and the loop are skipped.
     assert_eq!(summary.files, 5);
     assert_eq!(summary.events["skipped"], 3);
@@ -153,7 +162,7 @@ fn an_unreadable_file_fails_alone() {
         fs::create_dir(&root).expect("folder");
         symlink("/proc/self/mem", root.join("mem")).expect("link");
         fs::write(root.join("good"), "x").expect("file");
-        let (summary, lines) = pipe(&settings(&root, true, 1));
+        let (summary, lines) = pipe(&options(&root, true, 1));
         assert_eq!((summary.files, summary.failed()), (2, 1));
         assert!(
             lines.iter().any(|line| line.starts_with("read\t"))
@@ -168,20 +177,46 @@ fn an_unreadable_file_fails_alone() {
     fs::write(root.join("secret"), "x").expect("file");
     fs::set_permissions(root.join("secret"), fs::Permissions::from_mode(0o000)).expect("mode");
     fs::write(root.join("good"), "x").expect("file");
-    let (summary, _) = pipe(&settings(&root, true, 1));
+    let (summary, _) = pipe(&options(&root, true, 1));
     assert_eq!((summary.files, summary.failed()), (2, 1));
 }
 
 #[test]
-fn files_of_proc_are_read_though_their_size_is_0() {
+fn files_whose_size_says_nothing_are_read_to_the_end() {
+    // 0 for a file of /proc, 4096 for one of /sys.
+    for path in [
+        "/proc/version",
+        "/sys/kernel/mm/transparent_hugepage/enabled",
+    ] {
+        let Ok(bytes) = fs::read(path) else { continue };
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let root = dir.path().join("input");
+        fs::create_dir(&root).expect("folder");
+        symlink(path, root.join("link")).expect("link");
+        let (summary, lines) = pipe(&options(&root, true, 1));
+        assert_eq!(summary.bytes("read"), bytes.len() as u64);
+        assert_eq!(summary.calls("read"), 2, "{path}");
+        assert_eq!(lines, [expected_line(&root.join("link"), &bytes)]);
+    }
+}
+
+#[test]
+fn files_that_change_after_stat_are_read_to_the_end() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let root = dir.path().join("input");
     fs::create_dir(&root).expect("folder");
-    symlink("/proc/version", root.join("version")).expect("link");
-    let (summary, lines) = pipe(&settings(&root, true, 1));
-    let version = fs::read("/proc/version").expect("version");
-    assert_eq!(summary.bytes("read"), version.len() as u64);
-    assert_eq!(lines, [expected_line(&root.join("version"), &version)]);
+    let bytes = contents(1, CHUNK + 9);
+    fs::write(root.join("f"), &bytes).expect("file");
+    let expected = [expected_line(&root.join("f"), &bytes)];
+    for growth in [-(2 * CHUNK as i64), -1, 1, 9, 10, CHUNK as i64] {
+        let kernel = Faulty::growing(growth);
+        let (summary, lines) = pipe_through(&kernel, &options(&root, true, 1));
+        assert_eq!(lines, expected, "{growth}");
+        assert_eq!(summary.calls("stat"), 1);
+    }
+    let kernel = Faulty::new(vec![FaultOutcome::Short, FaultOutcome::Error(libc::EINTR)]);
+    let (_, lines) = pipe_through(&kernel, &options(&root.clone(), true, 1));
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -203,13 +238,13 @@ fn what_is_compressed_and_written_comes_back() {
         } else {
             vec![Transform::None]
         };
-        let settings = Settings {
+        let options = PipelineOptions {
             output: Some(folder),
             transforms,
             results: None,
-            ..settings(&root, false, 2)
+            ..options(&root, false, 2)
         };
-        let (summary, _) = pipe(&settings);
+        let (summary, _) = pipe(&options);
         assert_eq!(summary.errors, []);
         let mut came_back: Vec<Vec<u8>> = (0..sizes.len())
             .map(|index| fs::read(out.join(format!("o{index:07}"))).expect("output"))
@@ -226,7 +261,7 @@ fn what_is_compressed_and_written_comes_back() {
         wanted.sort();
         assert_eq!(came_back, wanted);
         assert_eq!(summary.calls("fsync"), sizes.len() as u64);
-        drop(settings);
+        drop(options);
         assert!(!out.exists());
     }
 }

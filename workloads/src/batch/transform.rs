@@ -7,8 +7,9 @@ use crossbeam_channel::{Receiver, Sender};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use zstd::bulk::Compressor;
 
-use super::pipeline::{Chunk, FileResult, Next, Output, drain};
+use super::message::{Chunk, Downstream, FileResult, Output, Part};
 use crate::counters::Counters;
+use crate::error::Failure;
 use crate::options::Transform;
 
 /// zstd's fastest standard level.
@@ -21,14 +22,14 @@ pub struct Transformer {
     pool: Option<Sender<Vec<u8>>>,
     /// A reader's buffer, to be used for its next file while it is in the CPU's cache.
     pub spare: Option<Vec<u8>>,
-    next: Next,
+    downstream: Downstream,
     /// Files whose last chunk is yet to come. Files of one chunk, the most, never get here.
-    unfinished: HashMap<u64, (FileResult, Vec<Step>)>,
+    unfinished: HashMap<u64, (FileResult, Vec<State>)>,
     compressor: Option<Compressor<'static>>,
 }
 
-/// A transform in the middle of a file.
-enum Step {
+/// The state of a transform in the middle of a file.
+enum State {
     Checksum(Box<Xxh3>),
     Lines(u64),
     Compress(zstd::stream::write::Encoder<'static, Vec<u8>>),
@@ -36,8 +37,12 @@ enum Step {
 
 impl Transformer {
     /// A worker that applies `transforms` in turn; without a pool it is a reader's own.
-    pub fn new(transforms: Vec<Transform>, pool: Option<Sender<Vec<u8>>>, next: Next) -> Self {
-        // Fails for lack of memory alone; then each file fails with these words.
+    pub fn new(
+        transforms: Vec<Transform>,
+        pool: Option<Sender<Vec<u8>>>,
+        downstream: Downstream,
+    ) -> Self {
+        // Fails for lack of memory alone; then each file fails, and says so.
         let compressor = transforms
             .contains(&Transform::Compress)
             .then(|| Compressor::new(LEVEL).ok())
@@ -46,74 +51,77 @@ impl Transformer {
             transforms,
             pool,
             spare: None,
-            next,
+            downstream,
             unfinished: HashMap::new(),
             compressor,
         }
     }
 
-    /// Transforms until there is nothing more. System calls are none of its business, so nothing is counted.
+    /// Transforms until there is nothing more. It makes no system calls, so nothing is counted.
     pub fn run(mut self, chunks: &Receiver<Chunk>) -> Counters {
-        for chunk in drain(chunks) {
-            if !self.chunk(chunk) {
+        for chunk in chunks {
+            if !self.transform(chunk) {
                 break;
             }
         }
         Counters::new()
     }
 
-    /// Transforms one chunk. Returns whether anybody is interested in more.
-    pub fn chunk(&mut self, mut chunk: Chunk) -> bool {
-        let number = chunk.job.number;
-        let (mut result, mut steps) = self.unfinished.remove(&number).unwrap_or_else(|| {
-            let path = chunk.job.found.path.clone();
-            (
-                FileResult {
-                    number,
-                    path,
-                    ..FileResult::default()
-                },
-                Vec::new(),
-            )
-        });
-        result.bytes += chunk.length as u64;
-        result.skipped = chunk.skipped;
+    /// Transforms one chunk. Returns false once the next stage has ended.
+    pub fn transform(&mut self, chunk: Chunk) -> bool {
+        let Chunk {
+            job,
+            buffer,
+            length,
+            part,
+        } = chunk;
+        let bytes = &buffer[..length];
+        let (mut result, mut states) = self
+            .unfinished
+            .remove(&job.number)
+            .unwrap_or_else(|| (FileResult::new(&job), Vec::new()));
+        result.bytes += length as u64;
         let mut output = Vec::new();
-        let outcome = match chunk.failure.take() {
-            Some(failure) => Err(failure),
-            None if chunk.skipped => Ok(()),
-            None if chunk.first && chunk.last => {
-                self.whole(&chunk.buffer[..chunk.length], &mut result, &mut output)
+        let is_last = part.is_last();
+        let outcome = match part {
+            Part::Whole => self.whole(bytes, &mut result, &mut output),
+            Part::First => self.start(&mut states).and_then(|()| {
+                apply(&mut states, bytes, is_last, &mut result).map(|bytes| output = bytes)
+            }),
+            Part::Middle | Part::Last => {
+                apply(&mut states, bytes, is_last, &mut result).map(|bytes| output = bytes)
             }
-            None => self.part(&chunk, &mut steps, &mut result, &mut output),
+            Part::Failed(failure) => Err(failure),
+            Part::Skipped => {
+                result.skipped = true;
+                Ok(())
+            }
         };
         if let Err(failure) = outcome {
             result.failure.get_or_insert(failure);
         }
-        result.output_bytes += output.len() as u64;
-        let wanted = self.next.outputs.is_some();
-        if wanted && output.is_empty() && !self.transforms.contains(&Transform::Compress) {
-            output = chunk.buffer[..chunk.length].to_vec();
-        }
-        if !self.transforms.contains(&Transform::Compress) {
+        if self.transforms.contains(&Transform::Compress) {
+            result.output_bytes += output.len() as u64;
+        } else {
             result.output_bytes = result.bytes;
+            if self.downstream.outputs.is_some() {
+                output = bytes.to_vec();
+            }
         }
-        let last = chunk.last;
-        let job = chunk.job;
         match &self.pool {
             // The pool has room for every buffer there is; it is gone once the readers are.
-            Some(pool) => drop(pool.send(chunk.buffer)),
-            None => self.spare = Some(chunk.buffer),
+            Some(pool) => drop(pool.send(buffer)),
+            None => self.spare = Some(buffer),
         }
-        let finished = if last {
+        let finished = if is_last {
             Some(result)
         } else {
-            self.unfinished.insert(number, (result, steps));
+            self.unfinished.insert(job.number, (result, states));
             None
         };
-        match (&self.next.outputs, finished) {
+        match (&self.downstream.outputs, finished) {
             (Some(writers), result) => {
-                let writer = &writers[(number % writers.len() as u64) as usize];
+                let writer = &writers[(job.number % writers.len() as u64) as usize];
                 writer
                     .send(Output {
                         job,
@@ -122,7 +130,7 @@ impl Transformer {
                     })
                     .is_ok()
             }
-            (None, Some(result)) => self.next.results.send(result).is_ok(),
+            (None, Some(result)) => self.downstream.results.send(result).is_ok(),
             (None, None) => true,
         }
     }
@@ -133,7 +141,7 @@ impl Transformer {
         bytes: &[u8],
         result: &mut FileResult,
         output: &mut Vec<u8>,
-    ) -> Result<(), (&'static str, String)> {
+    ) -> Result<(), Failure> {
         for transform in &self.transforms {
             let current: &[u8] = if output.is_empty() { bytes } else { output };
             match transform {
@@ -143,10 +151,10 @@ impl Transformer {
                     let compressor = self
                         .compressor
                         .as_mut()
-                        .ok_or(("compress", "no memory for zstd".to_owned()))?;
+                        .ok_or_else(|| Failure::new("compress", "no memory for zstd"))?;
                     *output = compressor
                         .compress(current)
-                        .map_err(|error| ("compress", error.to_string()))?;
+                        .map_err(Failure::io("compress"))?;
                 }
                 Transform::None => {}
             }
@@ -154,52 +162,50 @@ impl Transformer {
         Ok(())
     }
 
-    /// One of several pieces.
-    fn part(
-        &self,
-        chunk: &Chunk,
-        steps: &mut Vec<Step>,
-        result: &mut FileResult,
-        output: &mut Vec<u8>,
-    ) -> Result<(), (&'static str, String)> {
-        if chunk.first {
-            for transform in &self.transforms {
-                match transform {
-                    Transform::Checksum => steps.push(Step::Checksum(Box::new(Xxh3::new()))),
-                    Transform::Lines => steps.push(Step::Lines(0)),
-                    Transform::Compress => steps.push(Step::Compress(encoder()?)),
-                    Transform::None => {}
-                }
+    /// The states of a file in several pieces.
+    fn start(&self, states: &mut Vec<State>) -> Result<(), Failure> {
+        for transform in &self.transforms {
+            match transform {
+                Transform::Checksum => states.push(State::Checksum(Box::new(Xxh3::new()))),
+                Transform::Lines => states.push(State::Lines(0)),
+                Transform::Compress => states.push(State::Compress(encoder()?)),
+                Transform::None => {}
             }
         }
-        let mut compressed = None;
-        for step in steps {
-            let current = compressed
-                .as_deref()
-                .unwrap_or(&chunk.buffer[..chunk.length]);
-            match step {
-                Step::Checksum(state) => {
-                    state.update(current);
-                    result.checksum = Some(state.digest());
-                }
-                Step::Lines(lines) => {
-                    *lines += count_lines(current);
-                    result.lines = Some(*lines);
-                }
-                Step::Compress(encoder) => {
-                    let packed = compress_part(encoder, current, chunk.last);
-                    compressed = Some(packed.map_err(|error| ("compress", error.to_string()))?);
-                }
-            }
-        }
-        *output = compressed.unwrap_or_default();
         Ok(())
     }
 }
 
-fn encoder() -> Result<zstd::stream::write::Encoder<'static, Vec<u8>>, (&'static str, String)> {
-    zstd::stream::write::Encoder::new(Vec::new(), LEVEL)
-        .map_err(|error| ("compress", error.to_string()))
+/// Transforms one of several pieces; returns what came out of compression.
+fn apply(
+    states: &mut [State],
+    bytes: &[u8],
+    is_last: bool,
+    result: &mut FileResult,
+) -> Result<Vec<u8>, Failure> {
+    let mut compressed = None;
+    for state in states {
+        let current = compressed.as_deref().unwrap_or(bytes);
+        match state {
+            State::Checksum(state) => {
+                state.update(current);
+                result.checksum = Some(state.digest());
+            }
+            State::Lines(lines) => {
+                *lines += count_lines(current);
+                result.lines = Some(*lines);
+            }
+            State::Compress(encoder) => {
+                let packed = compress_part(encoder, current, is_last);
+                compressed = Some(packed.map_err(Failure::io("compress"))?);
+            }
+        }
+    }
+    Ok(compressed.unwrap_or_default())
+}
+
+fn encoder() -> Result<zstd::stream::write::Encoder<'static, Vec<u8>>, Failure> {
+    zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map_err(Failure::io("compress"))
 }
 
 /// Compresses one more piece; returns what zstd has ready.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::{Receiver, Sender};
 use nix::fcntl::OFlag;
 
-use super::pipeline::{Failure, FileResult, Output, drain};
-use super::read::failure;
+use super::message::{FileResult, Output};
 use crate::counters::Counters;
+use crate::error::Failure;
 use crate::files::Files;
 use crate::transfer::Transfer;
 
@@ -41,7 +41,7 @@ impl<'a, F: Files> Writer<'a, F> {
 
     /// Writes until there is nothing more.
     pub fn run(mut self, outputs: &Receiver<Output>) -> Counters {
-        for output in drain(outputs) {
+        for output in outputs {
             let number = output.job.number;
             let mut state = self
                 .unfinished
@@ -53,23 +53,28 @@ impl<'a, F: Files> Writer<'a, F> {
                         .write_all(open.file.as_fd(), &output.bytes, open.written);
                 match written {
                     Ok(()) => open.written += output.bytes.len() as u64,
-                    Err(error) => state = Err(self.abandon(state, failure("write", &error))),
+                    Err(error) => {
+                        self.remove(state);
+                        state = Err(Failure::io("write")(error));
+                    }
                 }
             }
             let Some(mut result) = output.result else {
                 self.unfinished.insert(number, state);
                 continue;
             };
-            if let Err(failure) = self.finish(state, result.failure.is_some() || result.skipped) {
-                result.failure.get_or_insert(failure);
+            if result.failure.is_some() || result.skipped {
+                self.remove(state);
+            } else {
+                result.failure = self.finish(state).err();
             }
             if self.results.send(result).is_err() {
                 break;
             }
         }
         for (_, state) in std::mem::take(&mut self.unfinished) {
-            // Its reader ended early: the file is removed with the folder.
-            let _ = self.finish(state, true);
+            // Its reader ended early.
+            self.remove(state);
         }
         self.transfer.counters
     }
@@ -80,7 +85,7 @@ impl<'a, F: Files> Writer<'a, F> {
         let file = self
             .transfer
             .open(&path, flags)
-            .map_err(|error| failure("create", &error))?;
+            .map_err(Failure::io("create"))?;
         Ok(Open {
             path,
             file,
@@ -88,30 +93,22 @@ impl<'a, F: Files> Writer<'a, F> {
         })
     }
 
-    /// Closes and removes what cannot be completed.
-    fn abandon(&mut self, state: Result<Open, Failure>, failure: Failure) -> Failure {
+    /// Closes and removes a file that cannot be completed.
+    fn remove(&mut self, state: Result<Open, Failure>) {
         if let Ok(open) = state {
             let _ = self.transfer.close(open.file);
             let _ = std::fs::remove_file(open.path);
         }
-        failure
     }
 
-    fn finish(&mut self, state: Result<Open, Failure>, useless: bool) -> Result<(), Failure> {
+    /// Makes a complete file durable.
+    fn finish(&mut self, state: Result<Open, Failure>) -> Result<(), Failure> {
         let open = state?;
-        if useless {
-            let nothing = ("write", String::new());
-            self.abandon(Ok(open), nothing);
-            return Ok(());
-        }
         let synced = self
             .transfer
             .sync(open.file.as_fd())
-            .map_err(|error| failure("fsync", &error));
-        let closed = self
-            .transfer
-            .close(open.file)
-            .map_err(|error| failure("close", &error));
+            .map_err(Failure::io("fsync"));
+        let closed = self.transfer.close(open.file).map_err(Failure::io("close"));
         synced.and(closed)
     }
 }

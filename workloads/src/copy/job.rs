@@ -11,7 +11,7 @@ use nix::unistd::Whence;
 
 use super::methods::{Method, Tools};
 use crate::counters::{Event, Operation};
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::files::{Kernel, signed};
 use crate::interrupt::Interrupt;
 use crate::options::{CopyMethod, CopyOptions, value_name};
@@ -19,13 +19,11 @@ use crate::transfer::{OpenGauge, Transfer};
 
 /// Why a copy failed.
 #[derive(Debug)]
-pub struct Failed {
+pub struct CopyError {
     /// Which of the two files.
     pub path: PathBuf,
-    /// What was tried.
-    pub operation: &'static str,
-    /// What the kernel said.
-    pub error: io::Error,
+    /// What failed there.
+    pub failure: Failure,
 }
 
 /// Copies files the wanted way.
@@ -93,7 +91,7 @@ impl<'a> Job<'a> {
     /// # Errors
     ///
     /// What failed; half a copy is left for the caller to remove.
-    pub fn copy(&mut self, from: &Path, to: &Path) -> Result<(), Failed> {
+    pub fn copy(&mut self, from: &Path, to: &Path) -> Result<(), CopyError> {
         let source = self
             .transfer
             .open(from, OFlag::O_RDONLY | OFlag::O_NONBLOCK)
@@ -117,7 +115,7 @@ impl<'a> Job<'a> {
         to: &Path,
         source: BorrowedFd<'_>,
         target: BorrowedFd<'_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), CopyError> {
         let stat = self.transfer.stat(source).map_err(failed(from, "stat"))?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let mut copied_to = 0;
@@ -218,7 +216,7 @@ impl<'a> Job<'a> {
         source: BorrowedFd<'_>,
         target: BorrowedFd<'_>,
         stretch: Range<u64>,
-    ) -> Result<u64, Failed> {
+    ) -> Result<u64, CopyError> {
         let mut at = stretch.start;
         loop {
             let result = self.tools.copy(
@@ -268,11 +266,10 @@ fn is_refusal(error: &io::Error) -> bool {
     )
 }
 
-fn failed(path: &Path, operation: &'static str) -> impl FnOnce(io::Error) -> Failed {
+fn failed(path: &Path, operation: &'static str) -> impl FnOnce(io::Error) -> CopyError {
     let path = path.to_path_buf();
-    move |error| Failed {
+    move |error| CopyError {
         path,
-        operation,
-        error,
+        failure: Failure::io(operation)(error),
     }
 }

@@ -11,7 +11,7 @@ use job::Job;
 use crate::buffers::{PAGE, round_up};
 use crate::counters::Counters;
 use crate::data_set::{DataFile, DataSet, Folder, Kind, Layout, Specification};
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::options::{CopyMethod, CopyOptions, SizeRange, value_name};
 use crate::run::{Control, Run};
 use crate::summary::Summary;
@@ -46,9 +46,7 @@ pub fn run(options: &CopyOptions, control: &Control<'_>) -> Result<Summary, Erro
         let mut job = Job::new(options, interrupt, gauge)?;
         for file in original.files() {
             if let Err(failed) = job.copy(&file.path, &target) {
-                job.transfer
-                    .counters
-                    .fail(&failed.path, failed.operation, &failed.error);
+                job.transfer.counters.fail(&failed.path, failed.failure);
                 // Half a copy is worse than none. What cannot be removed goes with the folder.
                 let _ = std::fs::remove_file(&target);
             }
@@ -72,7 +70,7 @@ pub fn run(options: &CopyOptions, control: &Control<'_>) -> Result<Summary, Erro
                 Ok(()) => {
                     run.note("verified: contents, size and mode of the copy are the original's")
                 }
-                Err(difference) => run.fail(&target, "verify", difference),
+                Err(difference) => run.fail(&target, Failure::new("verify", difference)),
             }
         }
     }

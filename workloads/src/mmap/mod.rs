@@ -13,7 +13,7 @@ use window::{Mapping, Window, spans};
 use crate::buffers::PAGE;
 use crate::counters::{Counters, Operation};
 use crate::data_set::{DataFile, Kind, Layout, Specification};
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::interrupt::Interrupt;
 use crate::options::{MmapOptions, Pattern, SizeRange, value_name};
 use crate::run::{Control, Run};
@@ -76,7 +76,7 @@ pub fn run(options: &MmapOptions, control: &Control<'_>) -> Result<Summary, Erro
             match result {
                 Ok(()) => {}
                 Err(error @ (Error::Truncated { .. } | Error::Io { .. })) => {
-                    counters.fail_with(&file.path, "access", error.to_string())
+                    counters.fail(&file.path, Failure::new("access", error.to_string()))
                 }
                 Err(error) => return Err(error),
             }

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 /// Moods that a transfer must get over: at least one lets it move.
 fn moods() -> impl Strategy<Value = Vec<FaultOutcome>> {
     let passing = prop_oneof![
-        Just(FaultOutcome::Well),
+        Just(FaultOutcome::Complete),
         Just(FaultOutcome::Short),
         Just(FaultOutcome::Error(libc::EINTR)),
         Just(FaultOutcome::Error(libc::EAGAIN)),
     ];
     prop::collection::vec(passing, 0..8).prop_map(|mut moods| {
-        moods.push(FaultOutcome::Well);
+        moods.push(FaultOutcome::Complete);
         moods
     })
 }

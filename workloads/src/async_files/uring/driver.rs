@@ -302,9 +302,8 @@ impl<'a> Driver<'a> {
         if step != Step::Done {
             return self.submit(number, step, now);
         }
-        if let Some((operation, error)) = task.failure() {
-            self.counters
-                .fail_with(self.plan.path(task.item), operation, error);
+        if let Some(failure) = task.failure() {
+            self.counters.fail(self.plan.path(task.item), failure);
         }
         if self.plan.blocks.is_none() {
             self.counters.finish_file();

@@ -4,9 +4,10 @@
 use std::io;
 use std::time::Instant;
 
-use crate::async_files::item::{Failed, Progress, verify};
+use crate::async_files::item::{Progress, verify};
 use crate::async_files::plan::{Item, Plan};
 use crate::counters::{Counters, Event, Operation};
+use crate::error::Failure;
 use crate::options::SyncWhen;
 use crate::summary::Via;
 
@@ -68,7 +69,7 @@ pub struct Task {
     pub cancelled: bool,
     progress: Progress,
     written: u64,
-    failure: Option<Failed>,
+    failure: Option<Failure>,
 }
 
 impl Task {
@@ -91,7 +92,7 @@ impl Task {
     }
 
     /// What went wrong, once the item is done.
-    pub fn failure(&mut self) -> Option<Failed> {
+    pub fn failure(&mut self) -> Option<Failure> {
         self.failure.take()
     }
 
@@ -134,14 +135,14 @@ impl Task {
             Step::Open | Step::Poll if self.cancelled => self.give_up(plan, counters),
             Step::Open | Step::Poll => self.transfer(plan),
             Step::Read(offset, wanted) => {
-                let read = self.progress.advance(plan, wanted, count);
-                if let Some(event) = read.event {
+                let outcome = self.progress.advance(plan, wanted, count);
+                if let Some(event) = outcome.event {
                     counters.event(event);
                 }
                 if plan.verify {
                     let mut checked = verify(plan, self.item, offset, &bytes[..count]);
-                    if checked.is_ok() && read.event == Some(Event::Shrank) {
-                        checked = Err((
+                    if checked.is_ok() && outcome.event == Some(Event::Shrank) {
+                        checked = Err(Failure::new(
                             "verify",
                             format!("the file ends at offset {}", self.progress.offset()),
                         ));
@@ -150,7 +151,7 @@ impl Task {
                         return self.fail(plan, failure);
                     }
                 }
-                if read.finished {
+                if outcome.finished {
                     self.end_of_transfer(plan)
                 } else {
                     self.next_transfer(plan, counters)
@@ -204,12 +205,8 @@ impl Task {
         }
     }
 
-    fn describe(&self, number: i32) -> Failed {
-        let error = io::Error::from_raw_os_error(number);
-        (
-            self.step.name(),
-            format!("{error}; {}", crate::error::remedy(&error)),
-        )
+    fn describe(&self, number: i32) -> Failure {
+        Failure::io(self.step.name())(io::Error::from_raw_os_error(number))
     }
 
     fn give_up(&mut self, plan: &Plan, counters: &mut Counters) -> Step {
@@ -218,11 +215,11 @@ impl Task {
         let text = format!("given up after {seconds} s; raise --timeout if the file is slow");
         // An open that was given up but succeeded has a file to close, one that was cancelled has none.
         let opened = self.step != Step::Open;
-        self.failure.get_or_insert(("timeout", text));
+        self.failure.get_or_insert(Failure::new("timeout", text));
         if opened { self.close(plan) } else { Step::Done }
     }
 
-    fn fail(&mut self, plan: &Plan, failure: Failed) -> Step {
+    fn fail(&mut self, plan: &Plan, failure: Failure) -> Step {
         let opened = self.step != Step::Open;
         self.failure.get_or_insert(failure);
         if opened { self.close(plan) } else { Step::Done }

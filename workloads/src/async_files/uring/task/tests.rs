@@ -60,7 +60,7 @@ impl FakeKernel {
     }
 }
 
-fn run(plan: &Plan, item: Item, kernel: &mut FakeKernel) -> (Option<Failed>, Summary) {
+fn run(plan: &Plan, item: Item, kernel: &mut FakeKernel) -> (Option<Failure>, Summary) {
     let now = Instant::now();
     let mut counters = Counters::new();
     let mut task = Task::new(plan, item, now);
@@ -147,7 +147,10 @@ fn an_error_closes_the_file_and_names_the_operation() {
         Step::Close
     );
     assert_eq!(task.complete(&plan, 0, &[], now, &mut counters), Step::Done);
-    assert_eq!(task.failure().map(|(operation, _)| operation), Some("read"));
+    assert_eq!(
+        task.failure().map(|failure| failure.operation),
+        Some("read")
+    );
 }
 
 #[test]
@@ -181,7 +184,7 @@ fn a_cancelled_wait_is_a_timeout_of_the_file() {
     );
     assert_eq!(task.complete(&plan, 0, &[], now, &mut counters), Step::Done);
     assert_eq!(
-        task.failure().map(|(operation, _)| operation),
+        task.failure().map(|failure| failure.operation),
         Some("timeout")
     );
     assert_eq!(counters.events(Event::TimedOut), 1);

@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use ioprof::kernel::Baseline;
+use ioprof::kernel::bpf::Baseline;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::model::text;
+use crate::text;
 
 /// An error that ends ioprof itself; what ends the profiled command is not one.
 #[derive(Debug, thiserror::Error)]

@@ -11,4 +11,5 @@ pub mod error;
 pub mod kernel;
 pub mod model;
 pub mod output;
+pub mod text;
 pub mod version;

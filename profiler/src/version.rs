@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use crate::kernel::OBJECT_RECORD;
+use crate::kernel::bpf::OBJECT_RECORD;
 
 /// The version's number.
 pub const NUMBER: &str = env!("CARGO_PKG_VERSION");

@@ -6,9 +6,9 @@ use ioprof::{
     model::{
         read::{Refusal, read},
         report::Report,
-        text,
     },
     output::{json, terminal, text::is_visible},
+    text,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -8,15 +8,17 @@ use std::{borrow::Cow, ffi::OsStr, os::unix::ffi::OsStrExt as _};
 use clap::Parser as _;
 use ioprof::{
     cli::Cli,
-    kernel::{
+    kernel::system::{
         Mounts,
-        proc::{DeviceStat, Status, stolen_ticks, words},
+        device::DeviceStat,
+        machine::stolen_ticks,
+        process::{Status, words},
     },
-    model::text,
     output::{
         format::{command_line, wrapped},
         text::{is_visible, shortened, shortened_before, visible, width},
     },
+    text,
 };
 
 /// Takes any bytes, and returns.

@@ -5,8 +5,8 @@ use ioprof_ebpf::abi::{aio, block::Depth, io_uring as uring};
 use super::{Snapshot, Unit, histogram, syscalls::errors};
 use crate::{
     kernel::{
-        asynchronous::{aio_name, uring_name},
-        probes::Feature,
+        bpf::probes::Feature,
+        opcode::{aio_name, uring_name},
     },
     model::{
         asynchronous::{Aio, AioOperation, Direction, IoUring, UringOperation, moves_bytes},
@@ -19,7 +19,7 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
     if !snapshot.has(Feature::IoUring) {
         return None;
     }
-    let counted = &snapshot.asynchronous;
+    let counted = &snapshot.async_io;
     let totals = counted.uring_totals.get(workload as usize - 1)?;
     let mut operations: Vec<_> = counted
         .uring
@@ -78,7 +78,7 @@ pub fn moved_via_async(
 
 /// What a workload did by io_submit in `wall_ns`. It is seen by the calls, whose probes are always there.
 pub fn aio(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Aio {
-    let counted = &snapshot.asynchronous;
+    let counted = &snapshot.async_io;
     let totals = counted
         .aio_totals
         .get(workload as usize - 1)

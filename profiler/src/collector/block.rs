@@ -6,7 +6,7 @@ use ioprof_ebpf::abi::block::{self, BlockStats, Depth, DepthKey, Operation, devi
 
 use super::{Context, Snapshot, Unit, histogram};
 use crate::{
-    kernel::{Requests, probes::Feature},
+    kernel::{bpf::probes::Feature, snapshot::Requests},
     model::report::{Block, BlockOperation, Device, Origin, QueueDepth, Share},
 };
 
@@ -36,7 +36,7 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
             service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
             size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
             passed_on: context
-                .stack(device_number(requests.key.device))
+                .topology(device_number(requests.key.device))
                 .slaves
                 .iter()
                 .any(|below| used.contains(below)),
@@ -104,7 +104,7 @@ pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Option<Vec<Device>
 )]
 fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
     let (major, minor) = device_number(packed);
-    let stack = context.stack((major, minor));
+    let topology = context.topology((major, minor));
     let of_device = || {
         snapshot
             .requests
@@ -144,9 +144,9 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
             max: depth.max,
         },
         shares: shares(snapshot, context, packed, busy_ns),
-        holders: stack.holders,
-        slaves: stack.slaves,
-        backing_file: stack.backing_file,
+        holders: topology.holders,
+        slaves: topology.slaves,
+        backing_file: topology.backing_file,
     }
 }
 

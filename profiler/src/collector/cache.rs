@@ -10,7 +10,7 @@ use ioprof_ebpf::abi::{
 
 use super::{Snapshot, Unit, histogram};
 use crate::{
-    kernel::{self, probes::Feature, syscalls::kinds},
+    kernel::{bpf::probes::Feature, snapshot::Buckets, syscall::kinds},
     model::{
         file::{self, Cache},
         histogram::Histogram,
@@ -32,7 +32,7 @@ pub fn cache(
     }
     let of = |served: Served| {
         let index = cache::index(workload, served as u32);
-        snapshot.cache.get(index as usize)
+        snapshot.page_cache.get(index as usize)
     };
     let told = |served: Served| {
         let (stats, buckets) = of(served)?;
@@ -75,7 +75,7 @@ fn amplification(block: Option<&[Block]>, asked: Option<u64>) -> Option<f64> {
 fn hits(
     snapshot: &Snapshot,
     workload: u32,
-    not_hits: &[Option<&(cache::CacheStats, kernel::Buckets)>],
+    not_hits: &[Option<&(cache::CacheStats, Buckets)>],
 ) -> Option<file::Served> {
     let mut buckets = BTreeMap::<(u32, u32), u64>::new();
     let (mut totals, mut bytes) = (Aggregate::default(), 0_u64);

@@ -2,11 +2,8 @@
 
 use super::{Snapshot, Unit, histogram};
 use crate::{
-    kernel::probes::{Feature, PROBES},
-    model::{
-        ledger::Verdict,
-        report::{FaultTime, Faults, FileFaults},
-    },
+    kernel::bpf::probes::Feature,
+    model::report::{FaultTime, Faults, FileFaults},
 };
 
 /// The page faults of a workload; none where the probes for them are missing.
@@ -20,12 +17,16 @@ pub fn faults(snapshot: &Snapshot, workload: u32) -> Option<Faults> {
     let stats = &counted.stats;
     Some(Faults {
         minor: accounts.minor_faults,
-        minor_time: is_timed(snapshot).then_some(FaultTime {
-            faults: stats.minor,
-            time_ns: stats.minor_ns,
-            in_calls: stats.minor_in_calls,
-            in_calls_ns: stats.minor_in_calls_ns,
-        }),
+        // Their probe is attached on demand only.
+        minor_time: snapshot
+            .probes
+            .is_attached(Feature::MinorFaultTime)
+            .then_some(FaultTime {
+                faults: stats.minor,
+                time_ns: stats.minor_ns,
+                in_calls: stats.minor_in_calls,
+                in_calls_ns: stats.minor_in_calls_ns,
+            }),
         major: stats.major_faults(),
         major_in_calls: stats.major_in_calls,
         major_in_calls_ns: stats.major_in_calls_ns,
@@ -39,12 +40,5 @@ pub fn faults(snapshot: &Snapshot, workload: u32) -> Option<Faults> {
         dirtying: snapshot
             .has(Feature::DirtyingFaults)
             .then_some(stats.dirtying),
-    })
-}
-
-/// Whether minor faults were timed: their probe is attached on demand only.
-fn is_timed(snapshot: &Snapshot) -> bool {
-    PROBES.iter().zip(&snapshot.probes).any(|(probe, found)| {
-        probe.feature == Feature::MinorFaultTime && found.verdict == Verdict::Attached
     })
 }

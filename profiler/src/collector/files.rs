@@ -6,11 +6,9 @@ use ioprof_ebpf::abi::file::{FileStats, SIZES};
 
 use super::Snapshot;
 use crate::{
-    kernel::{self, probes::Feature},
-    model::{
-        file::{File, FileCounts, FileKind, Files},
-        text,
-    },
+    kernel::{bpf::probes::Feature, snapshot},
+    model::file::{File, FileCounts, FileKind, Files},
+    text,
 };
 
 /// How many files are told of for each thing they may be at the top of.
@@ -36,7 +34,7 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
         .partition(|file| file.key.inode == 0 && !file.key.is_class());
     own.sort_by_key(|file| identity(file));
     // There may be tens of thousands, of which few are told: none is copied before that is known.
-    let mut rows: Vec<(bool, &[&kernel::File])> = own
+    let mut rows: Vec<(bool, &[&snapshot::File])> = own
         .chunk_by(|one, next| is_same(one, next))
         .map(|same| (is_class(kind(same[0])), same))
         .filter(|(_, same)| !known.sum(same).is_nothing())
@@ -66,12 +64,12 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
 }
 
 /// What tells files apart for the user, by which those that are the same come to stand together.
-fn identity(file: &kernel::File) -> (FileKind, Option<&Path>) {
+fn identity(file: &snapshot::File) -> (FileKind, Option<&Path>) {
     (kind(file), file.path.as_deref())
 }
 
 /// Whether two inodes are one file to the user: one that is deleted and made again has the path of the one before.
-fn is_same(one: &kernel::File, other: &kernel::File) -> bool {
+fn is_same(one: &snapshot::File, other: &snapshot::File) -> bool {
     identity(one) == identity(other) && (one.path.is_some() || one.key.is_class())
 }
 
@@ -81,7 +79,7 @@ const fn is_class(kind: FileKind) -> bool {
 }
 
 /// The type in `i_mode`, see inode(7).
-const fn kind(file: &kernel::File) -> FileKind {
+const fn kind(file: &snapshot::File) -> FileKind {
     match (file.stats.mode >> 12) & 0xf {
         0o1 => FileKind::Pipes,
         0o2 => FileKind::CharacterDevices,
@@ -113,7 +111,7 @@ impl Known {
     }
 
     /// One file, of however many inodes, of which there is at least one.
-    fn file(&self, same: &[&kernel::File]) -> File {
+    fn file(&self, same: &[&snapshot::File]) -> File {
         let mut sizes = [0_u64; SIZES];
         for file in same {
             for (sum, one) in sizes.iter_mut().zip(file.stats.calls.sizes) {
@@ -131,7 +129,7 @@ impl Known {
         }
     }
 
-    fn sum(&self, files: &[&kernel::File]) -> FileCounts {
+    fn sum(&self, files: &[&snapshot::File]) -> FileCounts {
         let mut sum = self.counts(&FileStats::default());
         for file in files {
             sum.add(&self.counts(&file.stats));

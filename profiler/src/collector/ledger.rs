@@ -4,9 +4,12 @@ use ioprof_ebpf::abi::loss::Loss;
 
 use super::{Context, Snapshot};
 use crate::{
-    kernel::proc::DeviceStat,
+    kernel::{
+        bpf::{self, AttachedProbe},
+        system::device::DeviceStat,
+    },
     model::{
-        ledger::{Check, CheckKind, Ledger},
+        ledger::{Check, CheckKind, Ledger, Probe, Verdict},
         report::{Block, BlockOperation, Device, Origin, Workload},
     },
 };
@@ -69,13 +72,30 @@ pub fn ledger(
         calls_in_flight_at_attach: total(|totals| totals.calls_in_flight_at_attach),
         compat_calls: total(|totals| totals.compat_calls),
         vectors_unread: total(|totals| totals.vectors_unread),
-        probes: snapshot.probes.clone(),
+        probes: snapshot.probes.iter().map(probe).collect(),
         probe_cpu_ns: snapshot.cost.map(|cost| cost.cpu_ns),
         probe_cpu_measured_share: snapshot.cost.map(|cost| cost.measured_share),
         checks: workload_checks(snapshot, workloads)
             .chain(device_checks(context, devices))
             .collect(),
         messages: snapshot.messages.clone(),
+    }
+}
+
+fn probe(attached: &AttachedProbe) -> Probe {
+    let runs = attached.runs;
+    Probe {
+        name: attached.probe.program.into(),
+        tracepoint: attached.probe.tracepoint.into(),
+        verdict: match attached.verdict.clone() {
+            bpf::Verdict::Attached => Verdict::Attached,
+            bpf::Verdict::NotNeeded { reason } => Verdict::NotNeeded { reason },
+            bpf::Verdict::Absent { reason } => Verdict::Absent { reason },
+            bpf::Verdict::Refused { reason } => Verdict::Refused { reason },
+        },
+        missed: runs.map(|runs| runs.missed),
+        measured_runs: runs.map(|runs| runs.count),
+        measured_ns: runs.map(|runs| runs.time_ns),
     }
 }
 

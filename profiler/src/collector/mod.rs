@@ -26,8 +26,11 @@ use ioprof_ebpf::{abi::Aggregate, histogram::bounds};
 
 use crate::{
     kernel::{
-        Snapshot, Stack,
-        proc::{Device, Devices},
+        snapshot::Snapshot,
+        system::{
+            DeviceTopology,
+            device::{Device, Devices},
+        },
     },
     model::histogram::{Bucket, Histogram, Unit},
 };
@@ -61,9 +64,9 @@ impl Context<'_> {
     }
 
     /// What is above a device and below.
-    fn stack(&self, number: (u32, u32)) -> Stack {
+    fn topology(&self, number: (u32, u32)) -> DeviceTopology {
         let found = self.found(number);
-        found.map_or_else(Stack::default, |device| device.stack.clone())
+        found.map_or_else(DeviceTopology::default, |device| device.topology.clone())
     }
 
     fn found(&self, number: (u32, u32)) -> Option<&Device> {

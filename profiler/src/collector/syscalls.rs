@@ -6,7 +6,7 @@ use ioprof_ebpf::abi::syscall::{CallKind, MAX_OPERATIONS};
 
 use super::{Snapshot, Unit, histogram, time};
 use crate::{
-    kernel::syscalls::{error_name, kinds, operation_name},
+    kernel::syscall::{error_name, kinds, operation_name},
     model::report::Syscall,
 };
 

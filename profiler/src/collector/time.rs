@@ -7,7 +7,7 @@ use ioprof_ebpf::{
 
 use super::Snapshot;
 use crate::{
-    kernel::{Call, probes::Feature},
+    kernel::{bpf::probes::Feature, snapshot::Call},
     model::{
         histogram::Histogram,
         time::{CallTime, OffCpu, Time},

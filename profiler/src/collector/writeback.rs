@@ -4,7 +4,7 @@ use ioprof_ebpf::abi::writeback::DirtyInode;
 
 use super::{Snapshot, ledger::WRITING};
 use crate::{
-    kernel::probes::Feature,
+    kernel::bpf::probes::Feature,
     model::report::{Block, BlockOperation, Origin, Syscall, Writeback},
 };
 

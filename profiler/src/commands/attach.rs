@@ -16,7 +16,10 @@ use super::{
 use crate::{
     cli::Attach,
     error::Error,
-    kernel::{self, Origin, proc},
+    kernel::{
+        bpf::scope::EntryState,
+        system::process::{max_rss_bytes, pidfd_open, process},
+    },
     model::report::Kind,
 };
 
@@ -34,7 +37,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     pids.dedup();
     let processes = pids
         .iter()
-        .map(|pid| proc::process(*pid))
+        .map(|pid| process(*pid))
         .collect::<Result<Vec<_>, _>>()?;
     let destination = Destination::open(attach.common.output.as_deref())?;
     let runtime = report::runtime()?;
@@ -42,15 +45,15 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         let mut measurement = Measurement::start(pids.len(), &[], &attach.common, &destination)?;
         let mut ends = Vec::new();
         for (number, pid) in (1..).zip(&pids) {
-            let descriptor = kernel::pidfd_open(*pid)?;
+            let descriptor = pidfd_open(*pid)?;
             let session = measurement.session();
-            session.add_process(*pid, number, Origin::Running)?;
+            session.add_process(*pid, number, EntryState::Running)?;
             ends.push(descriptor);
         }
         let began = Instant::now();
         let max_rss = || {
             pids.iter()
-                .map(|pid| proc::max_rss_bytes(*pid))
+                .map(|pid| max_rss_bytes(*pid))
                 .collect::<Vec<_>>()
         };
         let before_end = max_rss();

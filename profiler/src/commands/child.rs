@@ -24,11 +24,9 @@ use tokio::sync::oneshot;
 use super::{targets::Target, user::User};
 use crate::{
     error::Error,
-    kernel::pidfd_open,
-    model::{
-        report::{Exit, Kind},
-        text,
-    },
+    kernel::system::process::pidfd_open,
+    model::report::{Exit, Kind},
+    text,
 };
 
 /// More than what a built-in workload says it did: whoever runs as its user can write there, too.

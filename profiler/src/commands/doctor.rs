@@ -4,8 +4,11 @@ use std::{io::Write as _, path::Path, process::ExitCode};
 
 use crate::{
     error::Error,
-    kernel::{Session, Settings, btf, privileges::Capabilities},
-    model::ledger::Verdict,
+    kernel::{
+        Session, Settings,
+        bpf::{Verdict, btf},
+        system::capabilities,
+    },
     output::text,
 };
 
@@ -31,7 +34,7 @@ pub fn doctor() -> Result<ExitCode, Error> {
     }
     let has_btf = Path::new(btf::PATH).exists();
     line("BTF", if has_btf { btf::PATH } else { "missing" });
-    let missing = Capabilities::effective().missing();
+    let missing = capabilities::missing();
     line(
         "capabilities",
         &if missing.is_empty() {
@@ -47,14 +50,14 @@ pub fn doctor() -> Result<ExitCode, Error> {
     .and_then(Session::finish);
     match snapshot {
         Ok(snapshot) => {
-            for probe in &snapshot.probes {
-                let verdict = match &probe.verdict {
+            for one in snapshot.probes.iter() {
+                let verdict = match &one.verdict {
                     Verdict::Attached => "attached".to_owned(),
                     Verdict::NotNeeded { reason } => format!("not needed: {reason}"),
                     Verdict::Absent { reason } => format!("absent: {reason}"),
                     Verdict::Refused { reason } => format!("refused: {reason}"),
                 };
-                line("probe", &format!("{:<25} {verdict}", probe.tracepoint));
+                line("probe", &format!("{:<25} {verdict}", one.probe.tracepoint));
             }
             line(
                 "own cost",

@@ -13,12 +13,16 @@ use crate::{
     cli::Common,
     collector::{self, Context, CpuTime},
     error::Error,
-    kernel::{Helper, Overhead, Session, Settings, probes::DisabledProbes, sync_file_system},
+    kernel::{
+        Helper, Session, Settings,
+        bpf::{Overhead, probes::ProbeSelection},
+        sync_file_system,
+    },
     model::{
         asynchronous::Direction,
         report::{Exit, Host, Kind, Report, SCHEMA, Workload},
-        text,
     },
+    text,
 };
 
 /// What is known of a workload beside what the probes count.
@@ -93,8 +97,10 @@ impl Measurement {
         let signals = [catch(interrupt)?, catch(terminate)?, catch(hangup)?];
         let mut session = Session::start(&Settings {
             workloads: u32::try_from(workloads).unwrap_or(u32::MAX),
-            without: DisabledProbes(common.without_probe.clone()),
-            minor_fault_time: common.minor_fault_time,
+            probes: ProbeSelection {
+                without: common.without_probe.clone(),
+                minor_fault_time: common.minor_fault_time,
+            },
             helper: helper.clone(),
         })?;
         privilege::give_up(&mut session, report)?;

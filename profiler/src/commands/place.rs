@@ -151,6 +151,6 @@ pub fn may_be_trusted(found: &FileStat, folder: &FileStat) -> bool {
 
 /// The error where it may not.
 pub fn not_trusted(name: &OsStr, what: &str) -> io::Error {
-    let name = crate::model::text::of(name);
+    let name = crate::text::of(name);
     io::Error::other(format!("{name} is {what} of another user"))
 }

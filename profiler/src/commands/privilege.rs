@@ -12,7 +12,7 @@ use nix::{
 use super::{destination::Destination, place::is_sticky, user::User};
 use crate::{
     error::Error,
-    kernel::{Session, privileges},
+    kernel::{Session, system::capabilities},
 };
 
 /// Keeps only what reading the maps and putting the report into its place takes, mostly nothing: under sudo
@@ -34,7 +34,7 @@ pub fn give_up(session: &mut Session, report: &Destination) -> Result<(), Error>
         nix::sys::prctl::set_keepcaps(true).map_err(|error| refused()(error.into()))?;
         caller.become_for_good().map_err(refused())?;
     }
-    privileges::use_none().map_err(refused())?;
+    capabilities::use_none().map_err(refused())?;
     let mut kept = HashSet::new();
     if !session.can_be_read() {
         kept.insert(Capability::CAP_BPF);
@@ -42,7 +42,7 @@ pub fn give_up(session: &mut Session, report: &Destination) -> Result<(), Error>
     if !fits() {
         kept.extend([Capability::CAP_DAC_OVERRIDE, Capability::CAP_FOWNER]);
     }
-    privileges::keep(&kept).map_err(refused())
+    capabilities::keep(&kept).map_err(refused())
 }
 
 /// Whether a file may be moved to a place, both by their paths.

@@ -23,11 +23,9 @@ use tokio::{net::UnixStream, sync::mpsc};
 use crate::{
     cli::Run,
     error::Error,
-    kernel::Origin,
-    model::{
-        report::{Exit, Kind},
-        text,
-    },
+    kernel::bpf::scope::EntryState,
+    model::report::{Exit, Kind},
+    text,
 };
 
 /// Profiles workloads or a command from their first instruction on.
@@ -59,7 +57,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         for (number, (target, waiting)) in (1..).zip(targets.iter().zip(waiting)) {
             if target.kind == Kind::Command {
                 let session = measurement.session();
-                let added = session.add_process(waiting.pid, number, Origin::Waiting);
+                let added = session.add_process(waiting.pid, number, EntryState::Waiting);
                 added.map_err(|error| match error {
                     Error::NoProcess { .. } => Error::EndedEarly,
                     other => other,
@@ -152,7 +150,7 @@ impl Runs {
         for (at, _) in &ready {
             let child = &self.children[*at];
             let session = measurement.session();
-            session.add_process(child.running.pid, child.number, Origin::Paused)?;
+            session.add_process(child.running.pid, child.number, EntryState::Paused)?;
         }
         let (tell, over) = mpsc::unbounded_channel();
         for (at, start) in ready {

@@ -17,7 +17,8 @@ use super::user::User;
 use crate::{
     cli::{Run, RunOptions},
     error::Error,
-    model::{report::Kind, text},
+    model::report::Kind,
+    text,
 };
 
 /// Something to run.

@@ -28,7 +28,10 @@ use nix::{
     unistd::{ForkResult, Pid, fork},
 };
 
-use super::mounts::Mounts;
+use super::{
+    bpf::enable_statistics,
+    system::{Mounts, capabilities},
+};
 
 /// What it keeps: for BPF statistics, for the paths of other users, and for signals to them.
 pub const KEPT: [Capability; 3] = [
@@ -107,8 +110,8 @@ impl Helper {
         // SAFETY: this process has one thread so far, so that its copy may do what it may.
         let forked = unsafe { fork() };
         if let Ok(ForkResult::Child) = forked {
-            let attend = || attend(&theirs, children, &before);
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attend));
+            let serve = || serve(&theirs, children, &before);
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(serve));
             // SAFETY: the call ends the process, which holds nothing that needs an ending.
             unsafe { libc::_exit(0) }
         }
@@ -194,18 +197,17 @@ pub enum Statistics {
     /// Held by this process.
     Own(OwnedFd),
     /// Held by the helper.
-    Attendants(Arc<Helper>),
+    Helpers(Arc<Helper>),
 }
 
 impl Statistics {
     /// Switches them on; none where that is refused.
     pub fn on(helper: Option<&Arc<Helper>>) -> Option<Self> {
         let Some(helper) = helper else {
-            let held = aya::sys::enable_stats(aya::sys::Stats::RunTime);
-            return held.ok().map(Self::Own);
+            return enable_statistics().ok().map(Self::Own);
         };
         helper.ask(Request::StatisticsOn, [0, 0], b"").ok()?;
-        Some(Self::Attendants(helper.clone()))
+        Some(Self::Helpers(helper.clone()))
     }
 
     /// Lets them go, and says whether they have been on until now: an helper may have been killed.
@@ -215,7 +217,7 @@ impl Statistics {
                 drop(held);
                 true
             }
-            Self::Attendants(helper) => helper.ask(Request::StatisticsOff, [0, 0], b"").is_ok(),
+            Self::Helpers(helper) => helper.ask(Request::StatisticsOff, [0, 0], b"").is_ok(),
         }
     }
 }
@@ -232,7 +234,7 @@ pub fn sync_file_system(device: (u32, u32)) -> io::Result<()> {
 }
 
 /// The life of the process: answers until the other end is closed.
-fn attend(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Result<()> {
+fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Result<()> {
     for ignored in [
         Signal::SIGINT,
         Signal::SIGTERM,
@@ -248,7 +250,7 @@ fn attend(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Resu
     let mut held: Vec<RawFd> = children.iter().map(|child| child.as_raw_fd()).collect();
     held.push(socket.as_raw_fd());
     close_all_but(held)?;
-    super::privileges::keep(&KEPT.into_iter().collect())?;
+    capabilities::keep(&KEPT.into_iter().collect())?;
     let mut statistics = None;
     loop {
         let mut request = [0; MESSAGE];
@@ -283,8 +285,7 @@ fn answer(
     match request.filter(|_| length <= PATH_MAX).ok_or_else(wrong)? {
         Request::Nothing => Ok(0),
         Request::StatisticsOn => {
-            let on = aya::sys::enable_stats(aya::sys::Stats::RunTime);
-            *statistics = Some(on.map_err(|error| error.io_error)?);
+            *statistics = Some(enable_statistics()?);
             Ok(0)
         }
         Request::StatisticsOff => {

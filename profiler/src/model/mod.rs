@@ -15,5 +15,4 @@ pub mod ledger;
 pub mod read;
 pub mod report;
 pub mod sum;
-pub mod text;
 pub mod time;

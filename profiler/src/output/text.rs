@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar as _;
 
-use crate::model::text::push_escaped;
+use crate::text::push_escaped;
 
 /// A text in which every character shows as itself: others stand there as the bytes of their UTF-8, each `\xNN`.
 ///
@@ -101,7 +101,7 @@ fn fitting(characters: impl Iterator<Item = char>, most: usize) -> Vec<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::text;
+    use crate::text;
 
     #[test]
     fn a_terminal_is_given_nothing_to_act_on() {

@@ -18,7 +18,7 @@ use crate::support::{
     report::{items, number},
     succeed,
 };
-use ioprof::model::text;
+use ioprof::text;
 use serde_json::Value;
 
 /// What `hostile.c` calls itself.

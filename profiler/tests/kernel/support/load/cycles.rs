@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use ioprof::kernel::{Origin, Session, Settings};
+use ioprof::kernel::{Session, Settings, bpf::scope::EntryState};
 use nix::sys::signal::Signal;
 
 use super::{anonymous, grouped};
@@ -48,7 +48,7 @@ pub fn in_one_process(times: u32) -> String {
         };
         let mut session = Session::start(&settings).expect("the probes can be attached");
         session
-            .add_process(pid, 1, Origin::Running)
+            .add_process(pid, 1, EntryState::Running)
             .expect("the process is there");
         names.get_or_insert_with(|| Names::of(itself));
         let snapshot = session.finish().expect("the maps can be read");

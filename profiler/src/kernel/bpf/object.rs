@@ -12,4 +12,4 @@ pub fn bytes() -> &'static [u8] {
 }
 
 /// How it was built: its hash, the hash of its sources, and the toolchain, as JSON.
-pub const RECORD: &str = include_str!("../../ebpf/record.json");
+pub const RECORD: &str = include_str!("../../../ebpf/record.json");

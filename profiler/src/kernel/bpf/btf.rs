@@ -10,8 +10,8 @@ use btf_rs::{Backend, Btf, Type};
 use ioprof_ebpf::abi::fields::{ABSENT, FIELDS, REGISTERS};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::{one_line, proc};
-use crate::error::Error;
+use super::error::one_line;
+use crate::{error::Error, kernel::system::machine};
 
 /// Where the kernel describes its types.
 pub const PATH: &str = "/sys/kernel/btf/vmlinux";
@@ -156,7 +156,7 @@ impl KernelTypes {
             .filter(|(symbol, _)| symbol.starts_with("OFF_BTRFS"))
             .all(|(_, offset)| *offset != ABSENT);
         if is_known {
-            proc::kernel_symbol("btrfs_simple_end_io").map_or(0, |address| address as u32)
+            machine::kernel_symbol("btrfs_simple_end_io").map_or(0, |address| address as u32)
         } else {
             0
         }

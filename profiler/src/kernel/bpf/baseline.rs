@@ -3,11 +3,13 @@
 use aya::Ebpf;
 
 use super::{
+    attach::attach_one,
     btf::KernelTypes,
-    probes::{Feature, Probe, attach_one, probe},
-    session::load,
+    loader::load,
+    probes::{Feature, Probe, ProbeSelection, probe},
+    verdict::Verdict,
 };
-use crate::{error::Error, kernel::Settings, model::ledger::Verdict};
+use crate::error::Error;
 
 /// The empty probes, attached until this is dropped.
 pub struct Baseline {
@@ -27,7 +29,7 @@ impl Baseline {
     /// As for a session.
     pub fn attach() -> Result<Self, Error> {
         let types = KernelTypes::of_this_kernel()?;
-        let mut ebpf = load(&Settings::default(), &types)?;
+        let mut ebpf = load(1, &ProbeSelection::default(), &types)?;
         let btf = KernelTypes::as_aya_reads_them()?;
         for probe in &EMPTY {
             if let Verdict::Refused { reason } = attach_one(&mut ebpf, &btf, probe) {

@@ -1,18 +1,36 @@
 //! Reading the requests and their depths.
 
-use aya::Ebpf;
 use ioprof_ebpf::abi::block::{
     self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState,
 };
 use nix::time::{ClockId, clock_gettime};
 
-use super::{
-    histograms::Histograms,
-    maps::{Requests, array, entries, per_cpu_array, refused},
-    proc,
-    series::FirstSeries,
+use super::histograms::{Buckets, Histograms};
+use crate::{
+    error::Error,
+    kernel::{
+        bpf::{
+            Ebpf, FirstSeries,
+            map::{Array, PerCpuArray, entries},
+        },
+        system::device,
+    },
 };
-use crate::error::Error;
+
+/// One operation on one device by one workload, of one origin.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    /// Whose, where and what.
+    pub key: BlockKey,
+    /// All CPUs together.
+    pub stats: BlockStats,
+    /// Nanoseconds from made to issued.
+    pub queue: Buckets,
+    /// Nanoseconds from issued to completed.
+    pub service: Buckets,
+    /// Bytes.
+    pub size: Buckets,
+}
 
 /// What is compared with the kernel's own counts, which go on: read at the same moment as these.
 pub struct BlockReading {
@@ -25,7 +43,7 @@ pub struct BlockReading {
 }
 
 /// Reads the requests and their depths.
-pub fn read_block(ebpf: &Ebpf) -> Result<BlockReading, Error> {
+pub fn read(ebpf: &Ebpf) -> Result<BlockReading, Error> {
     let slots = slots(ebpf)?;
     let depths = depths(ebpf)?;
     Ok(BlockReading {
@@ -42,7 +60,7 @@ fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)
     let asked_at = now_ns()?;
     let idle: Vec<u32> = slots
         .iter()
-        .filter(|(key, _)| proc::is_idle(block::device_number(key.device)))
+        .filter(|(key, _)| device::is_idle(block::device_number(key.device)))
         .map(|(_, slot)| slot.stats)
         .collect();
     let recorded = entries::<u64, RequestState>(ebpf, "REQUESTS")?;
@@ -67,8 +85,7 @@ fn now_ns() -> Result<u64, Error> {
 }
 
 fn slots(ebpf: &Ebpf) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
-    const MAP: &str = "BLOCK_STATS";
-    let map = per_cpu_array::<BlockStats>(ebpf, MAP)?;
+    let map = PerCpuArray::<BlockStats>::of(ebpf, "BLOCK_STATS")?;
     let slots = entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")?;
     let unseen = unseen(ebpf, &slots)?;
     let with_stats = |(key, slot): (BlockKey, BlockSlot)| {
@@ -77,7 +94,7 @@ fn slots(ebpf: &Ebpf) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
             stats.unseen += 1;
             stats.unseen_bytes += bytes;
         }
-        for cpu in map.get(&slot.stats, 0).map_err(refused(MAP))?.iter() {
+        for cpu in map.get(slot.stats)?.iter() {
             stats.size.merge(&cpu.size);
             stats.queue.merge(&cpu.queue);
             stats.service.merge(&cpu.service);
@@ -92,7 +109,7 @@ fn slots(ebpf: &Ebpf) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
     slots.into_iter().map(with_stats).collect()
 }
 
-/// With the histograms.
+/// The requests of each slot, with their histograms.
 pub fn requests(
     slots: Vec<(BlockKey, BlockSlot, BlockStats)>,
     workloads: u32,
@@ -113,13 +130,9 @@ pub fn requests(
 }
 
 fn depths(ebpf: &Ebpf) -> Result<Vec<(DepthKey, Depth)>, Error> {
-    const MAP: &str = "DEPTHS";
-    let map = array::<Depth>(ebpf, MAP)?;
+    let map = Array::<Depth>::of(ebpf, "DEPTHS")?;
     entries::<DepthKey, u64>(ebpf, "DEPTH_NUMBERS")?
         .into_iter()
-        .map(|(key, number)| {
-            let depth = map.get(&(number as u32), 0).map_err(refused(MAP))?;
-            Ok((key, depth))
-        })
+        .map(|(key, number)| Ok((key, map.get(number as u32)?)))
         .collect()
 }

@@ -1,35 +1,33 @@
 //! Reading histograms: the directory of octaves, and the blocks of buckets.
 
-use aya::{
-    Ebpf,
-    maps::{Array, MapData, PerCpuArray},
-};
 use ioprof_ebpf::{
     abi::off_cpu::WAIT_KINDS,
     histogram::{Block, OCTAVES},
 };
 
-use super::maps::{array, per_cpu_array, refused};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    kernel::bpf::{
+        Ebpf,
+        map::{Array, PerCpuArray},
+    },
+};
 
 /// Buckets that are not empty: octave, bucket, count.
 pub type Buckets = Vec<(u32, u32, u64)>;
 
 /// The directory and its blocks of buckets.
 pub struct Histograms<'a> {
-    directory: Array<&'a MapData, u64>,
-    blocks: PerCpuArray<&'a MapData, Block>,
+    directory: Array<'a, u64>,
+    blocks: PerCpuArray<'a, Block>,
 }
 
 impl<'a> Histograms<'a> {
-    const DIRECTORY: &'static str = "DIRECTORY";
-    const BLOCKS: &'static str = "BLOCKS";
-
     /// Those of the object.
     pub fn new(ebpf: &'a Ebpf) -> Result<Self, Error> {
         Ok(Self {
-            directory: array(ebpf, Self::DIRECTORY)?,
-            blocks: per_cpu_array(ebpf, Self::BLOCKS)?,
+            directory: Array::of(ebpf, "DIRECTORY")?,
+            blocks: PerCpuArray::of(ebpf, "BLOCKS")?,
         })
     }
 
@@ -54,23 +52,20 @@ impl<'a> Histograms<'a> {
 
     /// How many series there are.
     pub fn count(&self) -> u32 {
-        self.directory.len() / OCTAVES
+        self.directory.count() / OCTAVES
     }
 
     /// The cells of a series by octave, all CPUs together; those octaves that have any.
     fn octaves(&self, series: u32) -> Result<Vec<(u32, Block)>, Error> {
         let mut octaves = Vec::new();
         for octave in 0..OCTAVES {
-            let number = self
-                .directory
-                .get(&(series * OCTAVES + octave), 0)
-                .map_err(refused(Self::DIRECTORY))? as u32;
+            let number = self.directory.get(series * OCTAVES + octave)? as u32;
             // Numbers past the end were handed out when none was left, and that was counted as lost.
-            if number == 0 || number >= self.blocks.len() {
+            if number == 0 || number >= self.blocks.count() {
                 continue;
             }
             let mut sum = Block::default();
-            let cpus = self.blocks.get(&number, 0).map_err(refused(Self::BLOCKS))?;
+            let cpus = self.blocks.get(number)?;
             for cpu in cpus.iter() {
                 for (sum, count) in sum.iter_mut().zip(cpu) {
                     *sum += count;

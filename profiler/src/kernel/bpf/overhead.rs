@@ -19,7 +19,7 @@ use std::{
 
 use aya::{Ebpf, programs::Program};
 
-use super::helper::{Helper, Statistics};
+use crate::kernel::helper::{Helper, Statistics};
 
 /// The beginning that is always measured, and the span measured in each period after it, at its end.
 const FIRST: Duration = Duration::from_millis(250);

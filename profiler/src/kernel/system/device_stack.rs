@@ -2,11 +2,11 @@
 
 use std::{fs, path::Path};
 
-use crate::model::text;
+use crate::text;
 
 /// What a device is part of, and what it is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stack {
+pub struct DeviceTopology {
     /// The devices that are made of it or of its partitions.
     pub holders: Vec<String>,
     /// The devices it is made of.
@@ -15,7 +15,7 @@ pub struct Stack {
     pub backing_file: Option<String>,
 }
 
-impl Stack {
+impl DeviceTopology {
     /// That of a device by its folder in /sys/block, where `holders` and `slaves` are folders of links
     /// (Documentation/ABI/testing/sysfs-block).
     pub fn of(device: &Path) -> Self {
@@ -69,7 +69,7 @@ mod tests {
         for partition in ["sda1", "sda2"] {
             fs::write(disk.join(partition).join("partition"), "1").expect("written");
         }
-        let found = Stack::of(disk);
+        let found = DeviceTopology::of(disk);
         assert_eq!(found.holders, ["md0", "dm-0"]);
         assert!(found.slaves.is_empty());
         assert_eq!(found.backing_file, None);
@@ -80,7 +80,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("loop")).expect("made");
         fs::write(folder.path().join("loop/backing_file"), "/srv/image\n").expect("written");
-        let found = Stack::of(folder.path());
+        let found = DeviceTopology::of(folder.path());
         assert_eq!(found.backing_file.as_deref(), Some("/srv/image"));
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Read as _},
-    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     ptr,
 };
 
@@ -13,10 +13,12 @@ use aya::{
     programs::{Iter, ProgramError},
 };
 use ioprof_ebpf::abi::task::TaskState;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{one_line, probes::program, proc};
-use crate::error::Error;
+use super::{error::one_line, program::program};
+use crate::{
+    error::Error,
+    kernel::system::process::{has_ended, pidfd_open},
+};
 
 const TASKS: &str = "TASKS";
 const SEED: &str = "seed_threads";
@@ -24,15 +26,14 @@ const ACCOUNT: &str = "account_threads";
 const SETTLE: &str = "settle_files";
 const EXAMINE: &str = "examine_dirty";
 
-/// How a process comes into scope.
+/// The state in which a process comes into scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It is a child of ioprof that waits to be let go: what it does before it executes its program is not
-    /// its own.
+pub enum EntryState {
+    /// A child of ioprof that waits to be released: what it does before it executes its program is not counted.
     Waiting,
-    /// It runs, and may be inside a call.
+    /// Running, maybe inside a call.
     Running,
-    /// It runs, and its first thread waits for the word to begin: that call is not its own.
+    /// Running, and its first thread waits for ioprof's signal to begin: that call is not counted.
     Paused,
 }
 
@@ -66,14 +67,19 @@ fn missing(probe: &'static str, error: &dyn std::error::Error) -> Error {
 ///
 /// A process is named by a descriptor of it: its number may mean another process in the kernel's eyes,
 /// where ioprof runs in a PID namespace.
-pub fn add_process(ebpf: &mut Ebpf, pid: i32, workload: u32, origin: Origin) -> Result<(), Error> {
+pub fn add_process(
+    ebpf: &mut Ebpf,
+    pid: i32,
+    workload: u32,
+    entry: EntryState,
+) -> Result<(), Error> {
     let process = pidfd_open(pid)?;
     let state = TaskState {
         workload,
-        flags: match origin {
-            Origin::Waiting => TaskState::WAITING,
-            Origin::Running => TaskState::MAY_BE_IN_CALL,
-            Origin::Paused => TaskState::CHILD_RETURN,
+        flags: match entry {
+            EntryState::Waiting => TaskState::WAITING,
+            EntryState::Running => TaskState::MAY_BE_IN_CALL,
+            EntryState::Paused => TaskState::CHILD_RETURN,
         },
         is_new: 1,
         ..TaskState::default()
@@ -139,28 +145,6 @@ fn walk(ebpf: &mut Ebpf, name: &'static str) -> Result<(), Error> {
     run.map_err(|error| missing(name, &*error))
 }
 
-/// A descriptor of a process, by pidfd_open(2).
-///
-/// # Errors
-///
-/// [`Error::NoProcess`] and [`Error::NotAProcess`] where the number is that of none or of a thread.
-pub fn pidfd_open(pid: i32) -> Result<OwnedFd, Error> {
-    // SAFETY: the call takes two integers.
-    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    match i32::try_from(descriptor) {
-        // SAFETY: the kernel has just made the descriptor for us.
-        Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
-        _ => {
-            let source = io::Error::last_os_error();
-            Err(match source.raw_os_error() {
-                // The number of a thread is refused with ENOENT, and before Linux 6.9 with EINVAL.
-                Some(libc::ESRCH | libc::EINVAL | libc::ENOENT) => proc::why_not_a_process(pid),
-                _ => Error::system("opening the process")(source),
-            })
-        }
-    }
-}
-
 /// Whether a process in scope still runs, by asking for the record of each that /proc shows. The counts of threads
 /// alone do not tell: one that was about to end when it came into scope is not seen to end.
 pub fn any_process_lives(ebpf: &Ebpf) -> Result<bool, Error> {
@@ -182,12 +166,6 @@ pub fn any_process_lives(ebpf: &Ebpf) -> Result<bool, Error> {
         }
     }
     Ok(false)
-}
-
-/// Whether all threads of a process have ended, by pidfd_open(2).
-fn has_ended(process: &OwnedFd) -> bool {
-    let mut watched = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    poll(&mut watched, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// The part of `union bpf_attr` that BPF_MAP_LOOKUP_ELEM and BPF_MAP_UPDATE_ELEM read; see bpf(2).

@@ -8,18 +8,22 @@ use std::{
     path::{Path as FilePath, PathBuf},
 };
 
-use aya::Ebpf;
 use ioprof_ebpf::abi::{
     block::device_number,
     file::{FileKey, FileStats, OpenFile, PATH_BYTES, Path},
 };
 
-use super::{
-    helper::Helper,
-    maps::{FILES, array, hash, per_cpu_array, refused},
-    mounts::Mounts,
+use crate::{
+    error::Error,
+    kernel::{
+        bpf::{
+            Ebpf,
+            map::{Array, Hash, PerCpuArray},
+        },
+        helper::Helper,
+        system::Mounts,
+    },
 };
-use crate::error::Error;
 
 /// A row of the table of files.
 #[derive(Clone, Debug)]
@@ -36,13 +40,12 @@ pub struct File {
 
 /// Reads the rows.
 pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
-    const PATHS: &str = "PATHS";
-    let paths = array::<Path>(ebpf, PATHS)?;
+    let paths = Array::<Path>::of(ebpf, "PATHS")?;
     let mounts = Mounts::now();
     let mut files = Vec::new();
     // One by one: there may be tens of thousands.
-    for row in hash::<FileKey, FileStats>(ebpf, FILES)?.iter() {
-        let (key, stats) = row.map_err(refused(FILES))?;
+    for row in Hash::<FileKey, FileStats>::of(ebpf, "FILES")?.iter() {
+        let (key, stats) = row?;
         let mut file = File {
             key,
             stats,
@@ -50,8 +53,8 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
             is_current: false,
         };
         // A number past the end was handed out when no room was left.
-        if (1..u64::from(paths.len())).contains(&stats.path) {
-            let kept = paths.get(&(stats.path as u32), 0).map_err(refused(PATHS))?;
+        if (1..u64::from(paths.count())).contains(&stats.path) {
+            let kept = paths.get(stats.path as u32)?;
             file.path = path(&kept, key.device, &mounts);
             file.is_current = kept.flags & Path::DELETED == 0
                 && file
@@ -67,9 +70,8 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
 
 /// Adds what io_uring's requests did to the file that each CPU still keeps.
 fn add_kept(ebpf: &Ebpf, files: &mut [File]) -> Result<(), Error> {
-    const MAP: &str = "URING_FILE";
-    let kept = per_cpu_array::<OpenFile>(ebpf, MAP)?;
-    for open in kept.get(&0, 0).map_err(refused(MAP))?.iter() {
+    let kept = PerCpuArray::<OpenFile>::of(ebpf, "URING_FILE")?;
+    for open in kept.get(0)?.iter() {
         let others = FileKey::others(open.key.workload);
         let row = [open.key, others]
             .into_iter()

@@ -1,0 +1,32 @@
+//! The only part that knows aya: loads the object, attaches its probes, brings processes into scope, and gives typed
+//! access to the maps.
+
+mod attach;
+mod baseline;
+pub mod btf;
+mod error;
+mod layout;
+pub mod limits;
+mod loader;
+pub mod map;
+mod messages;
+#[cfg(feature = "mute")]
+mod mute;
+mod object;
+mod overhead;
+pub mod probes;
+mod program;
+pub mod scope;
+mod statistics;
+mod verdict;
+
+pub use attach::{attach, detach_file_users};
+pub use aya::Ebpf;
+pub use baseline::Baseline;
+pub use layout::FirstSeries;
+pub use loader::{load, make_rows_of_other_files, set_call_kinds};
+pub use messages::Messages;
+pub use object::RECORD as OBJECT_RECORD;
+pub use overhead::{Cost, Overhead, Runs};
+pub use statistics::enable_statistics;
+pub use verdict::{AttachedProbe, AttachedProbes, Verdict};

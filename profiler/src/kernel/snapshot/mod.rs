@@ -1,0 +1,135 @@
+//! Reads what the probes counted into plain values of the ABI.
+
+mod async_io;
+pub mod block;
+mod fault;
+mod file;
+mod histograms;
+pub mod loss;
+mod page_cache;
+mod syscall;
+pub mod writeback;
+
+use ioprof_ebpf::abi::{
+    block::{Depth, DepthKey},
+    loss::Loss,
+    page_cache::CacheStats,
+    syscall::ErrorKey,
+    task::WorkloadTotals,
+    writeback::DirtyInode,
+};
+
+pub use async_io::{AsyncIo, Opcode};
+pub use block::Requests;
+pub use fault::Faults;
+pub use file::File;
+pub use histograms::Buckets;
+pub use syscall::Call;
+
+use self::{block::BlockReading, histograms::Histograms};
+use super::{
+    bpf::{
+        AttachedProbes, Cost, Ebpf,
+        map::{Array, entries},
+        probes::Feature,
+    },
+    helper::Helper,
+    system::device::Devices,
+};
+use crate::error::Error;
+
+/// Everything the probes have counted, as they counted it.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Calls, by workload and operation.
+    pub calls: Vec<Call>,
+    /// Errors by number.
+    pub errors: Vec<(ErrorKey, u64)>,
+    /// Requests.
+    pub requests: Vec<Requests>,
+    /// Depths.
+    pub depths: Vec<(DepthKey, Depth)>,
+    /// Page faults of each workload, the first of number 1.
+    pub faults: Vec<Faults>,
+    /// io_uring and io_submit.
+    pub async_io: AsyncIo,
+    /// Whether the probes could see which file a call is about.
+    pub knows_files: bool,
+    /// What was done to each file.
+    pub files: Vec<File>,
+    /// How the page cache served calls: by [`ioprof_ebpf::abi::page_cache::index`].
+    pub page_cache: Vec<(CacheStats, Buckets)>,
+    /// Inodes with pages that workloads made dirty.
+    pub dirty: Vec<DirtyInode>,
+    /// Bytes that each workload made dirty through mappings, the first of number 1.
+    pub mapped: Vec<u64>,
+    /// The totals of each workload, the first of number 1.
+    pub workloads: Vec<WorkloadTotals>,
+    /// What was lost.
+    pub losses: Vec<(Loss, u64)>,
+    /// What became of the probes.
+    pub probes: AttachedProbes,
+    /// The probes' CPU time; none where it may not be measured.
+    pub cost: Option<Cost>,
+    /// What the probes had to say.
+    pub messages: Vec<String>,
+    /// When the depths were read, in nanoseconds of the monotonic clock.
+    pub read_at_ns: u64,
+    /// The devices as the first request could be counted.
+    pub before: Devices,
+    /// The devices as the maps were read.
+    pub after: Devices,
+    /// The time between.
+    pub duration_ns: u64,
+    /// Nanoseconds that interrupts and the hypervisor took of all CPUs meanwhile.
+    pub stolen_ns: u64,
+}
+
+impl Snapshot {
+    /// Whether all probes of a feature are there.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.probes.has(feature)
+    }
+
+    /// Nanoseconds with anything in flight. A span that has not ended lasts until the reading.
+    pub fn busy_ns(&self, depth: &Depth) -> u64 {
+        let busy = match depth.in_flight {
+            0 => depth.busy_ns,
+            _ => depth.busy_ns.wrapping_add(self.read_at_ns),
+        };
+        busy.min(self.duration_ns)
+    }
+}
+
+/// Reads everything else.
+pub fn read(
+    ebpf: &Ebpf,
+    workloads: u32,
+    block: BlockReading,
+    helper: Option<&Helper>,
+) -> Result<Snapshot, Error> {
+    let histograms = Histograms::new(ebpf)?;
+    Ok(Snapshot {
+        calls: syscall::read(ebpf, workloads, &histograms)?,
+        errors: entries(ebpf, "ERRORS")?,
+        requests: block::requests(block.slots, workloads, &histograms)?,
+        files: file::read(ebpf, helper)?,
+        page_cache: page_cache::read(ebpf, workloads, &histograms)?,
+        faults: fault::read(ebpf, workloads, &histograms)?,
+        async_io: async_io::read(ebpf, workloads, &histograms)?,
+        dirty: writeback::dirty(ebpf)?,
+        mapped: writeback::mapped(ebpf, workloads)?,
+        depths: block.depths,
+        workloads: (1..=workloads)
+            .map(|number| workload(ebpf, number))
+            .collect::<Result<_, _>>()?,
+        losses: loss::read(ebpf)?,
+        read_at_ns: block.read_at_ns,
+        ..Snapshot::default()
+    })
+}
+
+/// The totals of one workload.
+pub fn workload(ebpf: &Ebpf, number: u32) -> Result<WorkloadTotals, Error> {
+    Array::of(ebpf, "WORKLOADS")?.get(number)
+}

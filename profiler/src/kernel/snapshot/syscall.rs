@@ -1,0 +1,64 @@
+//! Reading the system calls.
+
+use ioprof_ebpf::abi::{
+    off_cpu::WAIT_KINDS,
+    syscall::{self, CallStats, MAX_OPERATIONS},
+};
+
+use super::histograms::{Buckets, Histograms};
+use crate::{
+    error::Error,
+    kernel::{
+        bpf::{Ebpf, map::PerCpuArray},
+        syscall::OPERATIONS,
+    },
+};
+
+/// One operation of one workload.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The workload, from 1.
+    pub workload: u32,
+    /// The operation.
+    pub operation: u32,
+    /// All CPUs together.
+    pub stats: CallStats,
+    /// Nanoseconds from entry to exit.
+    pub latency: Buckets,
+    /// Requested bytes.
+    pub size: Buckets,
+    /// Time off the CPU by octave of latency: nanoseconds of each [`ioprof_ebpf::abi::off_cpu::WaitKind`].
+    pub off_cpu: Vec<(u32, [u64; WAIT_KINDS])>,
+}
+
+/// Reads the calls of each workload.
+pub fn read(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec<Call>, Error> {
+    let map = PerCpuArray::<CallStats>::of(ebpf, "CALLS")?;
+    let mut calls = Vec::new();
+    for workload in 1..=workloads {
+        for operation in 0..OPERATIONS {
+            let index = (workload - 1) * MAX_OPERATIONS + operation;
+            let mut stats = CallStats::default();
+            for cpu in map.get(index)?.iter() {
+                stats.latency.merge(&cpu.latency);
+                stats.size.merge(&cpu.size);
+                stats.bytes += cpu.bytes;
+                stats.errors += cpu.errors;
+                stats.refused += cpu.refused;
+            }
+            if stats.latency.count + stats.refused == 0 {
+                continue;
+            }
+            let series = syscall::series(workload, operation);
+            calls.push(Call {
+                workload,
+                operation,
+                stats,
+                latency: histograms.series(series)?,
+                size: histograms.series(series + 1)?,
+                off_cpu: histograms.sums(series + 2)?,
+            });
+        }
+    }
+    Ok(calls)
+}

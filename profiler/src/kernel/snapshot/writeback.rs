@@ -1,0 +1,23 @@
+//! Reading the pages that were made dirty.
+
+use ioprof_ebpf::abi::writeback::DirtyInode;
+
+use crate::{
+    error::Error,
+    kernel::bpf::{
+        Ebpf,
+        map::{Array, entries},
+    },
+};
+
+/// Bytes that each workload made dirty through mappings.
+pub fn mapped(ebpf: &Ebpf, workloads: u32) -> Result<Vec<u64>, Error> {
+    let map = Array::<u64>::of(ebpf, "MAPPED")?;
+    (1..=workloads).map(|number| map.get(number)).collect()
+}
+
+/// The inodes with dirty pages, as they were last examined.
+pub fn dirty(ebpf: &Ebpf) -> Result<Vec<DirtyInode>, Error> {
+    let inodes = entries::<u64, DirtyInode>(ebpf, "DIRTY")?.into_iter();
+    Ok(inodes.map(|(_, inode)| inode).collect())
+}

@@ -1,0 +1,159 @@
+//! What /sys says of block devices.
+
+use std::{fs, path::Path};
+
+use super::device_stack::DeviceTopology;
+use crate::text;
+
+/// What the kernel has counted for a device since boot, from /sys/block/DEV/stat
+/// (Documentation/block/stat.rst); it counts in sectors of 512 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceStat {
+    /// Reads completed.
+    pub reads: u64,
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Writes completed.
+    pub writes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+}
+
+const SECTOR: u64 = 512;
+
+impl DeviceStat {
+    /// Reads the file; none where it has another form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let numbers: Vec<u64> = text
+            .split_whitespace()
+            .map_while(|word| word.parse().ok())
+            .collect();
+        let [reads, _, read_sectors, _, writes, _, written_sectors, ..] = numbers[..] else {
+            return None;
+        };
+        Some(Self {
+            reads,
+            read_bytes: read_sectors.saturating_mul(SECTOR),
+            writes,
+            written_bytes: written_sectors.saturating_mul(SECTOR),
+        })
+    }
+}
+
+/// Where the kernel shows its devices.
+const DEVICES: &str = "/sys/block";
+
+/// The devices of this machine at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Devices(Vec<Device>);
+
+/// A device, and what the kernel has counted for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its name in /sys/block.
+    pub name: String,
+    /// Its major and minor number.
+    pub number: (u32, u32),
+    /// What the kernel has counted.
+    pub stat: DeviceStat,
+    /// What is above it and below, once [`Devices::read_topology`] has looked.
+    pub topology: DeviceTopology,
+}
+
+impl Devices {
+    /// Those of `/sys/block`; none where it is not mounted.
+    pub fn now() -> Self {
+        let Ok(entries) = fs::read_dir(DEVICES) else {
+            return Self::default();
+        };
+        Self(
+            entries
+                .flatten()
+                .filter_map(|entry| device(&entry.path()))
+                .collect(),
+        )
+    }
+
+    /// Looks at what is above each and below: apart from what the kernel has counted, which is of one moment.
+    pub fn read_topology(&mut self) {
+        for device in &mut self.0 {
+            device.topology = DeviceTopology::of(&Path::new(DEVICES).join(&device.name));
+        }
+    }
+
+    /// The device of a number.
+    pub fn find(&self, number: (u32, u32)) -> Option<&Device> {
+        self.0.iter().find(|device| device.number == number)
+    }
+}
+
+fn device(path: &Path) -> Option<Device> {
+    let number = fs::read_to_string(path.join("dev")).ok()?;
+    let (major, minor) = number.trim().split_once(':')?;
+    Some(Device {
+        name: text::of(path.file_name()?),
+        number: (major.parse().ok()?, minor.parse().ok()?),
+        stat: DeviceStat::parse(&fs::read_to_string(path.join("stat")).ok()?)?,
+        topology: DeviceTopology::default(),
+    })
+}
+
+/// Whether a device has no request in flight, by /sys/dev/block/MAJOR:MINOR/inflight; false where that
+/// cannot be known.
+pub fn is_idle((major, minor): (u32, u32)) -> bool {
+    fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/inflight"))
+        .is_ok_and(|text| text.split_whitespace().all(|count| count == "0"))
+}
+
+/// How many disks there are.
+pub fn disks() -> u32 {
+    fs::read_dir(DEVICES).map_or(0, |entries| entries.count() as u32)
+}
+
+/// How many requests can exist at once: the tags of all hardware queues and of their schedulers.
+pub fn requests_at_most() -> u32 {
+    let number = |path: &Path| -> u32 {
+        fs::read_to_string(path)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
+    };
+    let Ok(entries) = fs::read_dir(DEVICES) else {
+        return MOST_REQUESTS;
+    };
+    let sum: u32 = entries
+        .flatten()
+        .map(|entry| {
+            let scheduled = number(&entry.path().join("queue/nr_requests"));
+            fs::read_dir(entry.path().join("mq")).map_or(0, |queues| {
+                queues
+                    .flatten()
+                    .map(|queue| scheduled.saturating_add(number(&queue.path().join("nr_tags"))))
+                    .fold(0, u32::saturating_add)
+            })
+        })
+        .fold(0, u32::saturating_add);
+    // Devices may yet come.
+    sum.saturating_mul(2).clamp(4096, MOST_REQUESTS)
+}
+
+const MOST_REQUESTS: u32 = 1 << 18;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stat_file_is_read_by_its_documented_order() {
+        let text = "    4539     2545   764042     2641      395     3379    68736      751        5     1220     3559     2987       61    37824      165        6        0\n";
+        let expected = DeviceStat {
+            reads: 4539,
+            read_bytes: 764_042 * 512,
+            writes: 395,
+            written_bytes: 68_736 * 512,
+        };
+        assert_eq!(DeviceStat::parse(text), Some(expected));
+        assert_eq!(DeviceStat::parse("1 2 3"), None);
+        assert_eq!(DeviceStat::parse("1 2 x 4 5 6 7"), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! What /proc and sysconf(3) say of the machine.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+};
+
+use nix::unistd::{SysconfVar, sysconf};
+
+/// What interrupts and the hypervisor have taken of all CPUs since boot, in nanoseconds: irq, softirq and steal of
+/// proc_stat(5), in ticks of `_SC_CLK_TCK`. None where it is not shown.
+pub fn stolen_ns() -> Option<u64> {
+    let ticks = stolen_ticks(&fs::read_to_string("/proc/stat").ok()?)?;
+    let rate = sysconf(SysconfVar::CLK_TCK).ok()??.cast_unsigned();
+    ticks.saturating_mul(1_000_000_000).checked_div(rate)
+}
+
+/// Those ticks in /proc/stat; none where it has another form.
+pub fn stolen_ticks(text: &str) -> Option<u64> {
+    let numbers = text.lines().next()?.strip_prefix("cpu ")?;
+    let taken = numbers.split_whitespace().skip(5).take(3);
+    Some(
+        taken
+            .map_while(|word| word.parse().ok())
+            .fold(0, u64::saturating_add),
+    )
+}
+
+/// The address of a function of the kernel, by /proc/kallsyms; none where it is not there, or not shown.
+pub fn kernel_symbol(name: &str) -> Option<u64> {
+    let symbols = BufReader::new(fs::File::open("/proc/kallsyms").ok()?);
+    symbols.lines().map_while(Result::ok).find_map(|line| {
+        let mut words = line.split_whitespace();
+        let (address, _, found) = (words.next()?, words.next()?, words.next()?);
+        let address = (found == name).then(|| u64::from_str_radix(address, 16).ok())??;
+        (address != 0).then_some(address)
+    })
+}
+
+/// The size of a page.
+pub fn page_bytes() -> u32 {
+    sysconf(SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| u32::try_from(bytes).ok())
+        .unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stolen_time_is_irq_softirq_and_steal() {
+        assert_eq!(stolen_ticks("cpu  1 2 3 4 5 6 7 8 9"), Some(6 + 7 + 8));
+        assert_eq!(stolen_ticks("cpu0 1 2 3"), None);
+    }
+}

@@ -1,0 +1,163 @@
+//! What /proc says of processes.
+
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, FromRawFd as _, OwnedFd},
+};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::{error::Error, text};
+
+/// What the report tells of a process that was attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its command line.
+    pub argv: Vec<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// Looks at a process that is to be attached to.
+///
+/// # Errors
+///
+/// Where there is none, where it is one of the kernel's, or a thread of another.
+pub fn process(pid: i32) -> Result<Process, Error> {
+    let file = |name: &str| fs::read(format!("/proc/{pid}/{name}"));
+    let status = file("status").map_err(|_| Error::NoProcess { pid })?;
+    let status = Status::parse(&status);
+    // Its name in the status is escaped.
+    let name = file("comm").unwrap_or_default();
+    let name = text::of_bytes(name.strip_suffix(b"\n").unwrap_or(&name));
+    if status.process.is_some_and(|process| process != pid) {
+        return Err(why_not_a_process(pid));
+    }
+    if status.has_ended {
+        return Err(Error::Ended { pid });
+    }
+    if status.is_of_kernel {
+        return Err(Error::KernelThread { pid, name });
+    }
+    let argv = words(&file("cmdline").unwrap_or_default());
+    Ok(Process { argv, name })
+}
+
+/// The words of a command line, each with a zero byte at its end; a process may have written anything there.
+pub fn words(command_line: &[u8]) -> Vec<String> {
+    command_line
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty())
+        .map(text::of_bytes)
+        .collect()
+}
+
+/// Why a number is not that of a process.
+pub fn why_not_a_process(pid: i32) -> Error {
+    let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
+    match Status::parse(&status).process {
+        Some(process) if process != pid => Error::NotAProcess { pid, process },
+        _ => Error::NoProcess { pid },
+    }
+}
+
+/// The most memory a process has had resident, in bytes.
+pub fn max_rss_bytes(pid: i32) -> Option<u64> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    Status::parse(&status).max_rss_bytes
+}
+
+/// A descriptor of a process, by pidfd_open(2).
+///
+/// # Errors
+///
+/// [`Error::NoProcess`] and [`Error::NotAProcess`] where the number is that of none or of a thread.
+pub fn pidfd_open(pid: i32) -> Result<OwnedFd, Error> {
+    // SAFETY: the call takes two integers.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match i32::try_from(descriptor) {
+        // SAFETY: the kernel has just made the descriptor for us.
+        Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => {
+            let source = io::Error::last_os_error();
+            Err(match source.raw_os_error() {
+                // The number of a thread is refused with ENOENT, and before Linux 6.9 with EINVAL.
+                Some(libc::ESRCH | libc::EINVAL | libc::ENOENT) => why_not_a_process(pid),
+                _ => Error::system("opening the process")(source),
+            })
+        }
+    }
+}
+
+/// Whether all threads of a process have ended, by pidfd_open(2).
+pub fn has_ended(process: &OwnedFd) -> bool {
+    let mut watched = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    poll(&mut watched, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// What is read in /proc/PID/status; proc_pid_status(5) has its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The process that the thread belongs to.
+    pub process: Option<i32>,
+    /// Whether it is a thread of the kernel.
+    pub is_of_kernel: bool,
+    /// Whether it has ended, with all its threads, and only waits to be looked after by its parent.
+    pub has_ended: bool,
+    /// The most memory that it has had resident.
+    pub max_rss_bytes: Option<u64>,
+}
+
+impl Status {
+    /// Reads the file. The name in it may be of any bytes, but not have a line end.
+    pub fn parse(status: &[u8]) -> Self {
+        let field = |key: &[u8]| {
+            let mut lines = status.split(|byte| *byte == b'\n');
+            let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(b":"))?;
+            Some(str::from_utf8(value).ok()?.trim())
+        };
+        let kib = field(b"VmHWM").and_then(|value| value.strip_suffix("kB")?.trim().parse().ok());
+        let is_zombie = field(b"State").is_some_and(|state| state.starts_with('Z'));
+        // Neither threads of the kernel nor a process that has ended have memory of their own.
+        let has_memory = is_zombie || field(b"VmSize").is_some();
+        Self {
+            process: field(b"Tgid").and_then(|number| number.parse().ok()),
+            is_of_kernel: !has_memory && field(b"Kthread") != Some("0"),
+            has_ended: is_zombie && field(b"Threads") == Some("1"),
+            max_rss_bytes: kib.map(|kib: u64| kib.saturating_mul(1024)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_read_whatever_the_name_is() {
+        let text =
+            b"Name:\t\xff\x1b[31m\nUmask:\t0022\nTgid:\t77\nVmHWM:\t    12 kB\nKthread:\t0\n";
+        let expected = Status {
+            process: Some(77),
+            is_of_kernel: false,
+            has_ended: false,
+            max_rss_bytes: Some(12 * 1024),
+        };
+        assert_eq!(Status::parse(text), expected);
+        let absurd = Status::parse(b"VmHWM: 18446744073709551615 kB");
+        assert_eq!(absurd.max_rss_bytes, Some(u64::MAX));
+        assert!(absurd.is_of_kernel && absurd.process.is_none());
+        assert_eq!(words(b"a\0\xff\0\0b"), ["a", r"\xff", "b"]);
+    }
+
+    #[test]
+    fn a_process_is_told_from_a_thread_of_the_kernel_and_from_none() {
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        assert!(!process(own).expect("this process").argv.is_empty());
+        assert!(matches!(process(i32::MAX), Err(Error::NoProcess { .. })));
+        // kthreadd is 2 wherever the machine is not a container.
+        if fs::read_to_string("/proc/2/comm").is_ok_and(|name| name.trim() == "kthreadd") {
+            assert!(matches!(process(2), Err(Error::KernelThread { .. })));
+        }
+    }
+}

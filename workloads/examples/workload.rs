@@ -15,10 +15,15 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    ioprof_workloads::main(&arguments.workload, arguments.summary_fd, None).unwrap_or_else(
-        |error| {
-            eprintln!("workload: {error}");
-            ExitCode::from(125)
-        },
-    )
+    run(&arguments).unwrap_or_else(|error| {
+        eprintln!("workload: {error}");
+        ExitCode::from(125)
+    })
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, ioprof_workloads::Error> {
+    // SAFETY: this process has opened nothing so far, so nothing in it owns an inherited descriptor.
+    let inherited = |number| unsafe { ioprof_workloads::inherited(number) };
+    let summary_fd = arguments.summary_fd.map(inherited).transpose()?;
+    ioprof_workloads::main(&arguments.workload, summary_fd, None)
 }

@@ -1,7 +1,7 @@
 //! The workloads that ioprof brings: `async`, `mmap`, `batch` and `copy`.
 //!
-//! Each does file I/O the way a careful program does, and counts what it asked of the kernel: its [`Summary`] is the ground
-//! truth that ioprof's probes are compared with. Nothing here knows of probes.
+//! Each does file I/O the way a careful program does, and counts the calls it makes: its [`Summary`] is the ground truth that
+//! ioprof's probes are compared with. Nothing here depends on the probes.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), ioprof_workloads::Error> {
@@ -46,8 +46,10 @@ mod transfer;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::process::ExitCode;
+
+use nix::fcntl::{FcntlArg, FdFlag};
 
 pub use error::Error;
 pub use interrupt::Interrupt;
@@ -107,36 +109,39 @@ pub fn run(workload: &Workload, control: &Control<'_>) -> Result<Summary, Error>
     Ok(summary)
 }
 
-/// Runs a workload as a program: handles signals, prints the summary to stdout and, with `summary_fd`, writes it as one
-/// JSON document to that inherited descriptor, which is closed then. With `start_fd`, an inherited socket, it writes a
-/// byte there when its data are made and the cache is in its state, and another when the measured phase is over; after
-/// each it goes on when it reads one, or when the other end is closed.
+/// Runs a workload as a program: handles signals, prints the summary to stdout and, with `summary_fd`, writes it there as
+/// one JSON document.
+///
+/// `start_fd` is a socket to the process that measures. A byte is written to it when the data set is made and the cache is
+/// prepared, and another when the measured phase is over. After each the workload waits for a byte, or for the other end
+/// to be closed.
 ///
 /// The exit status is 0 if all went well, 1 if any file failed, and 128 plus the signal's number if one ended the run early.
 ///
 /// # Errors
 ///
-/// As [`run()`]; and where the handlers cannot be installed or the descriptor cannot be written to.
+/// As [`run()`]; and where the handlers cannot be installed or the summary cannot be written.
 pub fn main(
     workload: &Workload,
-    summary_fd: Option<i32>,
-    start_fd: Option<i32>,
+    summary_fd: Option<OwnedFd>,
+    start_fd: Option<OwnedFd>,
 ) -> Result<ExitCode, Error> {
     let interrupt = Interrupt::install()?;
-    let start = start_fd.map(inherited).transpose()?;
+    let start = start_fd.map(File::from);
     let summary = run(
         workload,
         &Control {
             interrupt: &interrupt,
-            before_measuring: &|| wait_for_word(start.as_ref()),
-            after_measuring: &|| wait_for_word(start.as_ref()),
+            before_measuring: &|| wait_for_go_ahead(start.as_ref()),
+            after_measuring: &|| wait_for_go_ahead(start.as_ref()),
         },
     )?;
     drop(start);
     // A reader that went away (`| head`) is no failure of the workload.
     let _ = io::stdout().write_all(report::text(&summary).as_bytes());
-    if let Some(descriptor) = summary_fd {
-        write_summary(&summary, inherited(descriptor)?)
+    if let Some(file) = summary_fd {
+        let descriptor = file.as_raw_fd();
+        write_summary(&summary, file.into())
             .map_err(|source| Error::Descriptor { descriptor, source })?;
     }
     Ok(exit_code(&summary))
@@ -150,20 +155,38 @@ fn exit_code(summary: &Summary) -> ExitCode {
     }
 }
 
-/// A descriptor that this process was started with for a purpose.
-fn inherited(descriptor: RawFd) -> Result<File, Error> {
-    // SAFETY: F_GETFD only asks; for a number that is no descriptor it fails.
-    if descriptor < 0 || unsafe { libc::fcntl(descriptor, libc::F_GETFD) } == -1 {
-        let source = io::Error::from_raw_os_error(libc::EBADF);
-        return Err(Error::Descriptor { descriptor, source });
+/// Takes over a descriptor that this process was started with, and marks it close-on-exec. One that is marked so already
+/// was not inherited, or was taken before, and is refused.
+///
+/// # Errors
+///
+/// [`Error::Descriptor`] where `number` is no inherited descriptor.
+///
+/// # Safety
+///
+/// Nothing else in the process may own the descriptor.
+pub unsafe fn inherited(number: RawFd) -> Result<OwnedFd, Error> {
+    let failed = |source| Error::Descriptor {
+        descriptor: number,
+        source,
+    };
+    // SAFETY: F_GETFD reads a flag; a number that is no descriptor is an error.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags == -1 {
+        return Err(failed(io::Error::last_os_error()));
     }
-    // SAFETY: the descriptor is open, and by the contract of `main` it was inherited for this purpose: nothing else in the
-    // process owns it.
-    Ok(unsafe { File::from_raw_fd(descriptor) })
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Err(failed(io::Error::from_raw_os_error(libc::EBADF)));
+    }
+    // SAFETY: the descriptor is open, and nothing else owns it: the caller promises that.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    nix::fcntl::fcntl(&descriptor, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
+        .map_err(|errno| failed(errno.into()))?;
+    Ok(descriptor)
 }
 
-/// Says that a phase is over, and waits for the word to begin the next. Where nobody is there any more, it begins.
-fn wait_for_word(mut start: Option<&File>) {
+/// Reports the end of a phase, and waits for the go-ahead to begin the next. Without a peer it begins at once.
+fn wait_for_go_ahead(mut start: Option<&File>) {
     if let Some(start) = &mut start {
         let _ = start
             .write_all(&[1])

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use common::{SmallDisk, names, run, start};
@@ -226,6 +227,15 @@ fn a_closed_summary_descriptor_is_named() {
         .expect("run");
     assert!(String::from_utf8_lossy(&output.stderr).contains("descriptor 77"));
     assert!(!output.status.success());
+}
+
+#[test]
+fn a_summary_descriptor_that_the_program_opened_itself_is_refused() {
+    let file = tempfile::tempfile().expect("temporary file");
+    // SAFETY: it is refused, for its owner here marked it close-on-exec.
+    let refused = unsafe { ioprof_workloads::inherited(file.as_raw_fd()) };
+    assert!(refused.is_err());
+    file.metadata().expect("it is still open");
 }
 
 #[test]

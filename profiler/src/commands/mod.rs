@@ -46,6 +46,10 @@ pub fn workload(
     summary_fd: Option<i32>,
     start_fd: Option<i32>,
 ) -> Result<ExitCode, Error> {
+    // SAFETY: this process has opened nothing so far, so nothing in it owns an inherited descriptor.
+    let inherited = |number| unsafe { ioprof_workloads::inherited(number) };
+    let summary_fd = summary_fd.map(inherited).transpose()?;
+    let start_fd = start_fd.map(inherited).transpose()?;
     Ok(ioprof_workloads::main(workload, summary_fd, start_fd)?)
 }
 

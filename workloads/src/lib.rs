@@ -29,6 +29,7 @@ mod cache;
 mod copy;
 mod counters;
 mod data_set;
+pub mod display;
 mod error;
 #[cfg(test)]
 mod faulty;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::display::{bytes, time, visible};
 use crate::summary::{Summary, Via};
 
 /// The whole summary, ending in a line end.
@@ -32,7 +33,7 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(
         out,
         "  set-up: {made} in {}; cache {}",
-        duration(summary.setup.setup_ns),
+        time(summary.setup.setup_ns),
         summary.setup.cache
     )?;
 
@@ -46,15 +47,15 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
         out,
         "\n  {} files in {} ({per_second:.0}/s)\n",
         summary.files,
-        duration(summary.elapsed_ns)
+        time(summary.elapsed_ns)
     )?;
     write_operations(out, summary, seconds)?;
 
     writeln!(
         out,
         "\n  CPU {} user, {} system; peak memory {}; at most {} files open; {} descriptors leaked",
-        duration(summary.cpu_user_ns),
-        duration(summary.cpu_system_ns),
+        time(summary.cpu_user_ns),
+        time(summary.cpu_system_ns),
         bytes(summary.peak_rss_bytes),
         summary.peak_open_files,
         summary.leaked_descriptors,
@@ -74,20 +75,6 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
         writeln!(out, "  ended early by signal {signal}")?;
     }
     write_failures(out, summary)
-}
-
-/// Text that a terminal shows as it is: what it would act on (a folder may have any name) is escaped.
-fn visible(text: &str) -> String {
-    let mut shown = String::new();
-    for character in text.chars() {
-        // What is not printable is escaped by the standard library, which escapes quotes and backslashes, too.
-        if character.is_ascii_graphic() || character == ' ' {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_debug());
-        }
-    }
-    shown
 }
 
 fn write_operations(out: &mut String, summary: &Summary, seconds: f64) -> std::fmt::Result {
@@ -121,10 +108,10 @@ fn write_operations(out: &mut String, summary: &Summary, seconds: f64) -> std::f
             out,
             "  {name:<16} {:>10} {moved:>10} {rate:>12} {:>9} {:>9} {:>9} {:>9} {:>9}",
             operation.calls,
-            duration(latency.mean_ns),
-            duration(latency.p50_ns),
-            duration(latency.p99_ns),
-            duration(latency.max_ns),
+            time(latency.mean_ns),
+            time(latency.p50_ns),
+            time(latency.p99_ns),
+            time(latency.max_ns),
             if errors.is_empty() {
                 "-".to_owned()
             } else {
@@ -155,46 +142,10 @@ fn write_failures(out: &mut String, summary: &Summary) -> std::fmt::Result {
     Ok(())
 }
 
-/// A number of bytes with a unit; KiB means 1024.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{count} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
-/// A length of time with a unit.
-pub fn duration(nanoseconds: u64) -> String {
-    let value = nanoseconds as f64;
-    match nanoseconds {
-        0..1_000 => format!("{nanoseconds} ns"),
-        1_000..1_000_000 => format!("{:.1} us", value / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} ms", value / 1e6),
-        _ => format!("{:.2} s", value / 1e9),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::summary::{FileError, OperationSummary};
-
-    #[test]
-    fn numbers_have_units() {
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1536), "1.5 KiB");
-        assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
-        assert_eq!(duration(999), "999 ns");
-        assert_eq!(duration(1_500_000), "1.5 ms");
-    }
 
     #[test]
     fn everything_a_reader_must_know_is_there() {
@@ -220,7 +171,7 @@ mod tests {
         let text = text(&summary);
         for part in [
             "no io_uring here",
-            r"/a\u{1b}[2J: read: gone",
+            r"/a\x1b[2J: read: gone",
             "5 failed",
             "and 4 more",
             "signal 2",

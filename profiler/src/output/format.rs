@@ -2,6 +2,8 @@
 
 use super::text::width;
 
+pub use ioprof_workloads::display::{bytes, digits, time};
+
 /// 1,234,567.
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -13,45 +15,6 @@ pub fn count(value: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// A byte count in the largest binary unit that leaves at least 1, to three digits.
-pub fn bytes(value: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    scaled(value, 1024.0, &UNITS)
-}
-
-/// A time span in the largest unit up to seconds that leaves at least 1, to three digits.
-pub fn time(nanoseconds: u64) -> String {
-    const UNITS: [&str; 4] = ["ns", "us", "ms", "s"];
-    scaled(nanoseconds, 1000.0, &UNITS)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn scaled(value: u64, step: f64, units: &[&str]) -> String {
-    let mut scaled = value as f64;
-    let mut text = format!("{value} {}", units[0]);
-    for unit in &units[1..] {
-        // Not 1000 of one unit where rounding makes it 1.00 of the next.
-        if scaled < step - 0.5 {
-            break;
-        }
-        scaled /= step;
-        text = format!("{} {unit}", digits(scaled));
-    }
-    text
-}
-
-/// A number to three digits, without a fraction from 100 on. One that is too large to be of a real report is told
-/// by its power of ten.
-pub fn digits(value: f64) -> String {
-    let decimals = match value {
-        _ if value >= 1e15 => return format!("{value:.2e}"),
-        _ if value >= 99.95 => 0,
-        _ if value >= 9.995 => 1,
-        _ => 2,
-    };
-    format!("{value:.decimals$}")
 }
 
 /// A part of 1 as a percentage.
@@ -97,17 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_three_digits_and_a_unit() {
+    fn numbers_can_be_read() {
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1024), "1.00 KiB");
-        assert_eq!(bytes(1_048_575), "1.00 MiB");
-        assert_eq!(bytes(u64::MAX), "16.0 EiB");
-        assert_eq!(time(999), "999 ns");
-        assert_eq!(time(999_999), "1.00 ms");
-        assert_eq!(time(12_340_000_000), "12.3 s");
-        assert_eq!(time(7_200_000_000_000), "7200 s");
         assert_eq!(percent(0.0123), "1.23 %");
     }
 

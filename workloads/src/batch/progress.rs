@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report::bytes;
+use crate::display::bytes;
 
 /// How often the bar is drawn.
 const REDRAW: Duration = Duration::from_millis(100);

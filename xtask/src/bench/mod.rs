@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode};
 
 use crate::error::{Error, Result};
 use crate::process;
+use crate::requirements::{self, Consent, Purpose};
 use crate::runner;
 use crate::workspace::{Workspace, cargo};
 
@@ -25,17 +26,26 @@ enum Bench {
         args: Vec<OsString>,
     },
     /// The built-in workloads side by side with what others do on the same files; as root for cold caches
-    Workloads,
+    Workloads {
+        #[command(flatten)]
+        consent: Consent,
+    },
 }
 
 /// `cargo xtask bench`.
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     match &args.bench {
         Bench::Overhead { args } => overhead(workspace, args),
-        Bench::Workloads => workloads::run()
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(|error| Error::Bench(error.to_string())),
+        Bench::Workloads { consent } => workloads(consent),
     }
+}
+
+fn workloads(consent: &Consent) -> Result<ExitCode> {
+    let missing = requirements::provide(Purpose::Benchmarks, consent)?;
+    let is_there = |program: &str| missing.iter().all(|tool| tool.program != program);
+    workloads::run(&is_there)
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| Error::Bench(error.to_string()))
 }
 
 /// Runs `profiler/benches/overhead.rs`, which loads probes and so needs root.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use table::{Row, Sample, Side, row, table};
+use table::{Other, Sample, Table};
 use tools::{Bench, cold, number, output, peak, succeed};
 
 /// The small files: as many, of this size.
@@ -24,29 +24,47 @@ const FILE_SIZE: &str = "64K";
 const MAP_SIZE: &str = "12G";
 const MAP_LOADS: &str = "50000000";
 
+/// Whether a program is installed.
+pub type IsThere<'a> = &'a dyn Fn(&str) -> bool;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Measures everything and prints the table. Needs fio, go, a C compiler, xxhsum, and root for cold caches.
+/// Measures what it can, and prints the table and what was left out.
 ///
 /// # Errors
 ///
-/// What is missing, or what failed.
-pub fn run() -> Result<()> {
-    let bench = Bench::prepare()?;
-    let mut rows = Vec::new();
-    for measure in [blocks, files, maps, batch, copy] {
-        rows.extend(measure(&bench)?);
+/// What failed, after the table. Tools that are missing are no failure.
+pub fn run(is_there: IsThere<'_>) -> Result<()> {
+    let bench = Bench::prepare(is_there)?;
+    let mut table = Table::default();
+    for (name, measure) in MEASUREMENTS {
+        if let Err(error) = measure(&bench, &mut table) {
+            table.failed(name, &*error);
+        }
+        bench.clear()?;
     }
-    print!("{}", table(&rows));
-    Ok(())
+    print!("{}", table.text());
+    match table.failures() {
+        0 => Ok(()),
+        count => Err(format!("{count} measurements failed; each is named below the table").into()),
+    }
 }
 
+type Measurement = fn(&Bench<'_>, &mut Table) -> Result<()>;
+
+const MEASUREMENTS: [(&str, Measurement); 5] = [
+    ("direct reads", blocks),
+    ("small files", files),
+    ("mapped files", maps),
+    ("batch", batch),
+    ("copy", copy),
+];
+
 /// Direct reads of one file, against fio.
-fn blocks(bench: &Bench) -> Result<Vec<Row>> {
+fn blocks(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
     let settings = "async --engine uring --direct --cache as-is --depth 32 --file-size 1G";
     bench.workload(&format!("{settings} --access sequential"))?;
     let file = bench.kept_file("async")?;
-    let mut rows = Vec::new();
     for (what, unit, access, rw, size) in [
         (
             "4 KiB random direct reads, depth 32",
@@ -103,19 +121,14 @@ fn blocks(bench: &Bench) -> Result<Vec<Row>> {
                 memory: None,
             })
         };
-        rows.push(row(
-            what,
-            unit,
-            vec![("ioprof", Box::new(ours)), ("fio", Box::new(fio))],
-            &[1.0],
-        )?);
+        let others = vec![Other::new("fio", 1.0, fio).with("fio")];
+        table.measure((what, unit), ours, others, bench.is_there);
     }
-    bench.clear()?;
-    Ok(rows)
+    Ok(())
 }
 
 /// Small files from open to close, against Go and C.
-fn files(bench: &Bench) -> Result<Vec<Row>> {
+fn files(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
     let settings =
         format!("async --read-percent 100 --depth 1000 --files {FILES} --file-size {FILE_SIZE}");
     bench.workload(&format!("{settings} --cache warm"))?;
@@ -131,46 +144,34 @@ fn files(bench: &Bench) -> Result<Vec<Row>> {
         let arguments = format!("{settings} --engine {engine} --cache as-is --duration 1");
         move || Ok(sample(&bench.workload(&arguments)?))
     };
-    let warm_row = row(
-        "10,000 files of 64 KiB, warm (uring)",
-        "files/s",
-        vec![
-            ("ioprof", Box::new(warm("uring"))),
-            ("Go", Box::new(|| bench.files_program("files.go", &["2"]))),
-            ("C", Box::new(|| bench.files_program("files.c", &["5"]))),
-            ("our tokio engine", Box::new(warm("tokio"))),
-        ],
-        &[3.0, 0.8, 1.0],
-    )?;
-    let cold_row = row(
-        "the same, cold (uring)",
-        "files/s",
-        vec![
-            (
-                "ioprof",
-                Box::new(|| {
-                    Ok(sample(
-                        &bench.workload(&format!("{settings} --cache cold"))?,
-                    ))
-                }),
-            ),
-            (
-                "Go",
-                Box::new(|| cold().and_then(|()| bench.files_program("files.go", &["1"]))),
-            ),
-            (
-                "C",
-                Box::new(|| cold().and_then(|()| bench.files_program("files.c", &["1"]))),
-            ),
-        ],
-        &[1.2, 1.0],
-    )?;
-    bench.clear()?;
-    Ok(vec![warm_row, cold_row])
+    let others = vec![
+        Other::new("Go", 3.0, || bench.files_program("files.go", &["2"])).with("go"),
+        Other::new("C", 0.8, || bench.files_program("files.c", &["5"])),
+        Other::new("our tokio engine", 1.0, warm("tokio")),
+    ];
+    let what = ("10,000 files of 64 KiB, warm (uring)", "files/s");
+    table.measure(what, warm("uring"), others, bench.is_there);
+
+    let ours = || {
+        let summary = bench.workload(&format!("{settings} --cache cold"))?;
+        Ok(sample(&summary))
+    };
+    let cold = |source| move || cold().and_then(|()| bench.files_program(source, &["1"]));
+    let others = vec![
+        Other::new("Go", 1.2, cold("files.go")).with("go"),
+        Other::new("C", 1.0, cold("files.c")),
+    ];
+    table.measure(
+        ("the same, cold (uring)", "files/s"),
+        ours,
+        others,
+        bench.is_there,
+    );
+    Ok(())
 }
 
 /// Mapped files: random loads against C, a scan against fio's mmap engine and read(2).
-fn maps(bench: &Bench) -> Result<Vec<Row>> {
+fn maps(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
     let large = format!("mmap --file-size {MAP_SIZE} --data-size 1G --cache as-is");
     let scan = bench.workload(&format!("{large} --pattern scan"))?;
     let resident = number(&scan, "peak_rss_bytes");
@@ -206,12 +207,13 @@ fn maps(bench: &Bench) -> Result<Vec<Row>> {
             _ => Err(format!("pointer.c printed {output}").into()),
         }
     };
-    let random = row(
-        "12 GiB map, random 8-byte loads",
-        "M/s",
-        vec![("ioprof", Box::new(ours)), ("C", Box::new(pointer))],
-        &[0.9],
-    )?;
+    let what = ("12 GiB map, random 8-byte loads", "M/s");
+    table.measure(
+        what,
+        ours,
+        vec![Other::new("C", 0.9, pointer)],
+        bench.is_there,
+    );
     bench.clear()?;
 
     let settings = "mmap --file-size 1G --pattern scan";
@@ -238,18 +240,21 @@ fn maps(bench: &Bench) -> Result<Vec<Row>> {
             ))
         }
     };
-    let sides: Vec<Side<'_>> = vec![
-        ("ioprof", Box::new(ours)),
-        ("fio mmap", Box::new(fio("mmap"))),
-        ("read(2) of 1 MiB", Box::new(fio("sync"))),
+    let others = vec![
+        Other::new("fio mmap", 1.0, fio("mmap")).with("fio"),
+        Other::new("read(2) of 1 MiB", 1.0, fio("sync")).with("fio"),
     ];
-    let sequential = row("map scanned in cache", "MiB/s", sides, &[1.0, 1.0])?;
-    bench.clear()?;
-    Ok(vec![random, sequential])
+    table.measure(
+        ("map scanned in cache", "MiB/s"),
+        ours,
+        others,
+        bench.is_there,
+    );
+    Ok(())
 }
 
 /// The pipeline, against Go and a shell pipeline.
-fn batch(bench: &Bench) -> Result<Vec<Row>> {
+fn batch(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
     let settings = format!("batch --files {FILES} --file-size {FILE_SIZE}");
     bench.workload(&format!("{settings} --cache warm"))?;
     let files = bench.kept("batch")?;
@@ -276,26 +281,18 @@ fn batch(bench: &Bench) -> Result<Vec<Row>> {
             files.len() as f64 / start.elapsed().as_secs_f64(),
         ))
     };
-    let sides: Vec<Side<'_>> = vec![
-        ("ioprof", Box::new(ours)),
-        (
-            "Go",
-            Box::new(|| bench.files_program("files.go", &["2", "checksum"])),
-        ),
-        ("find, xargs -P2 xxhsum", Box::new(shell)),
+    let go = || bench.files_program("files.go", &["2", "checksum"]);
+    let others = vec![
+        Other::new("Go", 4.0, go).with("go"),
+        Other::new("find, xargs -P2 xxhsum", 1.0, shell).with("xxhsum"),
     ];
-    let result = row(
-        "batch, 10,000 files of 64 KiB, checksum, warm",
-        "files/s",
-        sides,
-        &[4.0, 1.0],
-    )?;
-    bench.clear()?;
-    Ok(vec![result])
+    let what = ("batch, 10,000 files of 64 KiB, checksum, warm", "files/s");
+    table.measure(what, ours, others, bench.is_there);
+    Ok(())
 }
 
 /// A copy in cache, against cp.
-fn copy(bench: &Bench) -> Result<Vec<Row>> {
+fn copy(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
     let settings = "copy --file-size 1G --dense --no-fsync";
     bench.workload(&format!("{settings} --cache warm"))?;
     let file = bench.kept_file("copy")?;
@@ -321,11 +318,12 @@ fn copy(bench: &Bench) -> Result<Vec<Row>> {
         fs::remove_file(target)?;
         Ok(Sample::rate(1024.0 / seconds))
     };
-    let sides: Vec<Side<'_>> = vec![
-        ("ioprof", Box::new(ours)),
-        ("cp --reflink=never", Box::new(cp)),
-    ];
-    let result = row("copy auto, 1 GiB in cache", "MiB/s", sides, &[1.0])?;
-    bench.clear()?;
-    Ok(vec![result])
+    let others = vec![Other::new("cp --reflink=never", 1.0, cp)];
+    table.measure(
+        ("copy auto, 1 GiB in cache", "MiB/s"),
+        ours,
+        others,
+        bench.is_there,
+    );
+    Ok(())
 }

@@ -6,17 +6,18 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::Result;
 use super::table::Sample;
+use super::{IsThere, Result};
 
 /// The programs and the folder for data, which is removed at the end.
-pub struct Bench {
+pub struct Bench<'a> {
     ioprof: PathBuf,
+    pub is_there: IsThere<'a>,
     pub dir: PathBuf,
     pub data: PathBuf,
 }
 
-impl Drop for Bench {
+impl Drop for Bench<'_> {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.dir) {
             eprintln!("cannot remove {}: {error}", self.dir.display());
@@ -24,8 +25,8 @@ impl Drop for Bench {
     }
 }
 
-impl Bench {
-    pub fn prepare() -> Result<Self> {
+impl<'a> Bench<'a> {
+    pub fn prepare(is_there: IsThere<'a>) -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .ok_or("no workspace")?
@@ -44,6 +45,7 @@ impl Bench {
         fs::create_dir_all(&data)?;
         let bench = Self {
             ioprof: target.join("release/ioprof"),
+            is_there,
             dir,
             data,
         };
@@ -61,12 +63,14 @@ impl Bench {
                     .arg(sources.join(source)),
             )?;
         }
-        succeed(
-            Command::new("go")
-                .args(["build", "-o"])
-                .arg(bench.program("files.go"))
-                .arg(sources.join("files.go")),
-        )?;
+        if is_there("go") {
+            succeed(
+                Command::new("go")
+                    .args(["build", "-o"])
+                    .arg(bench.program("files.go"))
+                    .arg(sources.join("files.go")),
+            )?;
+        }
         Ok(bench)
     }
 

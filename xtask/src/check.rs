@@ -39,7 +39,9 @@ pub fn run(workspace: &Workspace) -> Result<()> {
                 "--locked",
             ])
             .env("RUSTDOCFLAGS", "--deny warnings"),
-    )
+    )?;
+    step("clippy on the probes");
+    ebpf::lint(workspace)
 }
 
 fn step(name: &str) {

@@ -29,9 +29,15 @@ pub enum Error {
 
     #[error(
         "no toolchain here can build the eBPF object ({found}); run `cargo xtask ebpf --setup`, or \
-         `rustup toolchain install nightly --component rust-src` and `cargo binstall bpf-linker`"
+         `rustup toolchain install nightly --component rust-src,clippy` and `cargo binstall bpf-linker`"
     )]
     NoToolchain { found: String },
+
+    #[error(
+        "the compiler of the eBPF object has no clippy; run `cargo xtask ebpf --setup`, or \
+         `rustup component add clippy --toolchain nightly`"
+    )]
+    NoClippy,
 
     #[error("`ebpf --setup` knows Debian's packages alone, and {why}; {remedy}")]
     Setup { why: String, remedy: &'static str },

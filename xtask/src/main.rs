@@ -84,7 +84,10 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
     match task {
         Task::Run(args) => profile::run(workspace, args),
         Task::Test(args) => test::run(workspace, args),
-        Task::Ebpf(args) => ebpf::run(workspace, args),
+        Task::Ebpf(args) => match ebpf::run(workspace, args)? {
+            Some(object) => test::run_kernel_tests(workspace, &object),
+            None => Ok(ExitCode::SUCCESS),
+        },
         Task::Check => check::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Layers => layers::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => vm::run(workspace, args),

@@ -39,33 +39,51 @@ pub const PROFILE: &[(&str, &str)] = &[
 
 /// Builds the object and returns its bytes, stripped.
 pub fn object(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<u8>> {
-    object_in(workspace, toolchain, &workspace.join("target/ebpf"))
+    let target = folder(workspace);
+    process::run(&mut kernel_side(workspace, toolchain, "build", &target)?)?;
+    let path = target.join(TARGET).join("release").join(PACKAGE);
+    let object = fs::read(&path).map_err(Error::file("read", &path))?;
+    strip(&object)
 }
 
-/// As [`object()`], with what is in between in a folder of choice.
-pub fn object_in(workspace: &Workspace, toolchain: &Toolchain, target: &Path) -> Result<Vec<u8>> {
+/// Runs clippy on what the object is built from, for the target it is built for.
+pub fn lint(workspace: &Workspace, toolchain: &Toolchain, clippy: &Path) -> Result<()> {
+    let mut check = kernel_side(workspace, toolchain, "check", &folder(workspace))?;
+    process::run(
+        check
+            .env("RUSTC_WORKSPACE_WRAPPER", clippy)
+            // What `cargo clippy` hands to its driver; each word ends so.
+            .env(
+                "CLIPPY_ARGS",
+                "--deny__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__",
+            ),
+    )
+}
+
+fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.join("target/ebpf")
+}
+
+/// A cargo command on the kernel side, with all that decides what it makes.
+fn kernel_side(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    subcommand: &str,
+    target: &Path,
+) -> Result<Command> {
     let flags = flags(workspace, toolchain, target)?;
-    let mut build = cargo(workspace, toolchain);
-    build
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            PACKAGE,
-            "--bin",
-            PACKAGE,
-        ])
+    let mut command = cargo(workspace, toolchain);
+    command
+        .arg(subcommand)
+        .args(["--release", "--locked"])
+        .args(["--package", PACKAGE, "--bin", PACKAGE])
         .args(["-Zbuild-std=core", "--target", TARGET, "--target-dir"])
         .arg(target)
         .env("CARGO_ENCODED_RUSTFLAGS", flags);
     for (name, value) in PROFILE {
-        build.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
+        command.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
     }
-    process::run(&mut build)?;
-    let path = target.join(TARGET).join("release").join(PACKAGE);
-    let object = fs::read(&path).map_err(Error::file("read", &path))?;
-    strip(&object)
+    Ok(command)
 }
 
 /// The toolchain's cargo, with nothing in its environment that would change what it makes.

@@ -11,20 +11,25 @@ use crate::error::{Error, Result};
 use crate::tools;
 use crate::workspace::Workspace;
 
-const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src"];
+const COMPILER_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", CLIPPY_PACKAGE];
+
+/// Clippy of the same version.
+const CLIPPY_PACKAGE: &str = "rust-web-clippy";
 
 /// What those of LLVM bring, below its folder.
 const LLVM_FILES: &[&str] = &["include/llvm-c/Core.h", "lib/libPolly.a"];
 
 /// What to do where there is no Debian.
-const ELSEWHERE: &str =
-    "use `rustup toolchain install nightly --component rust-src` and `cargo binstall bpf-linker`";
+const ELSEWHERE: &str = "use `rustup toolchain install nightly --component rust-src,clippy` and `cargo binstall bpf-linker`";
 
 /// Installs what is missing; at once done where nothing is.
 pub fn run(workspace: &Workspace) -> Result<()> {
     let recorded = Record::read(workspace).ok().map(|record| record.toolchain);
     let compiler = compiler(recorded.as_ref())?;
     println!("compiler: {}, LLVM {}", compiler.version, compiler.llvm);
+    if compiler.clippy().is_none() && compiler.is_packaged() {
+        apt_install(&[CLIPPY_PACKAGE])?;
+    }
     let linker = match linker(workspace, &compiler) {
         Some(linker) => linker,
         None => install_linker(workspace, &compiler)?,

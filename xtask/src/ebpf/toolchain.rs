@@ -21,6 +21,7 @@ const OLDEST: (u32, u32) = (1, 95);
 pub struct Toolchain {
     pub cargo: PathBuf,
     pub rustc: PathBuf,
+    pub clippy: Option<PathBuf>,
     /// The folder that holds `library/`.
     pub rust_src: PathBuf,
     pub linker: Linker,
@@ -45,6 +46,14 @@ pub struct Compiler {
     pub llvm: String,
 }
 
+impl Compiler {
+    /// Clippy of this compiler: no other knows its crates.
+    pub fn clippy(&self) -> Option<PathBuf> {
+        let driver = self.rustc.with_file_name("clippy-driver");
+        process::is_executable(&driver).then_some(driver)
+    }
+}
+
 impl Toolchain {
     /// The recorded toolchain where it is here, and else the first that is there.
     pub fn choose(workspace: &Workspace, recorded: Option<&Versions>) -> Result<Self> {
@@ -59,12 +68,14 @@ impl Toolchain {
     }
 
     fn of(compiler: Compiler, linker: Linker) -> Self {
+        let clippy = compiler.clippy();
         let versions = Versions {
             rustc: compiler.version,
             llvm: compiler.llvm,
             bpf_linker: linker.version.clone(),
         };
         Self {
+            clippy,
             cargo: compiler.cargo,
             rustc: compiler.rustc,
             rust_src: compiler.rust_src,

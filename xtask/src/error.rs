@@ -76,6 +76,9 @@ pub enum Error {
     #[error("{0}")]
     Fuzz(String),
 
+    #[error("{0}")]
+    Mute(String),
+
     #[error("{0} places break a rule of the layout; each is named above")]
     Layers(usize),
 }

@@ -9,6 +9,7 @@ mod error;
 mod fuzz;
 mod hash;
 mod layers;
+mod mute;
 mod package;
 mod privileges;
 mod process;
@@ -58,6 +59,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Put a load on ioprof, and fail where it loses something or grows
     Soak(soak::Args),
+    /// Leave one probe after the other unattached, and fail where no test notices
+    Mute(mute::Args),
     /// Run every check and every test, and fail where one is skipped
     Ci(ci::Args),
     /// Start a program that cargo built, through sudo if it needs root
@@ -95,6 +98,7 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         Task::Package(args) => package::run(workspace, args).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(args) => fuzz::run(workspace, args),
         Task::Soak(args) => soak::run(workspace, args),
+        Task::Mute(args) => mute::run(workspace, args),
         Task::Ci(args) => ci::run(workspace, args),
         Task::Runner(args) => runner::run(args),
     }

@@ -75,6 +75,18 @@ pub fn output(command: &mut Command) -> Result<String> {
         .map_err(|error| Error::malformed(describe(command) + "'s output", error))
 }
 
+/// Runs to the end; whether it succeeded, and what it wrote.
+pub fn verdict(command: &mut Command) -> Result<(bool, String)> {
+    let output = command
+        .output()
+        .map_err(|source| not_started(command, source))?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    ))
+}
+
 /// As [`output`], for questions whose answer may well be no.
 pub fn try_output(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;

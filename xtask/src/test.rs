@@ -66,12 +66,17 @@ pub fn run_kernel_tests(workspace: &Workspace, object: &Path) -> Result<ExitCode
     run_counting(workspace, &mut tests)
 }
 
+/// What makes cargo start the kernel tests as root.
+pub fn as_root() -> Result<Vec<String>> {
+    runner::cargo_options(NEEDS_ROOT)
+}
+
 fn tests(workspace: &Workspace, forbid_skip: bool) -> Result<Command> {
     let mut tests = Command::new(cargo());
     tests
         .current_dir(workspace.root())
         .arg("test")
-        .args(runner::cargo_options(NEEDS_ROOT)?)
+        .args(as_root()?)
         .env("IOPROF_SKIP_LOG", skip_log(workspace))
         .env_remove("IOPROF_FORBID_SKIP");
     if forbid_skip {

@@ -2,6 +2,7 @@
 
 mod build;
 mod linker;
+mod programs;
 mod record;
 mod setup;
 mod sources;
@@ -87,6 +88,13 @@ pub fn check_sources(workspace: &Workspace) -> Result<Record> {
         return Err(Error::SourcesChanged);
     }
     Ok(record)
+}
+
+/// The names of the programs in the committed object that are attached to events.
+pub fn probes(workspace: &Workspace) -> Result<Vec<String>> {
+    let path = record::object_path(workspace);
+    let object = fs::read(&path).map_err(Error::file("read", &path))?;
+    programs::names(&object)
 }
 
 /// Runs clippy on the probes for the target they are built for, where there is a toolchain that can.

@@ -132,6 +132,11 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     })
 }
 
+/// Whether there is a configuration of this name.
+pub fn is_configuration(name: &str) -> bool {
+    configurations::named(name).is_ok()
+}
+
 /// What became of a guest, and after how many seconds.
 type Row = (String, Outcome, u64);
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::process;
 use crate::requirements::{self, Consent, Purpose};
 use crate::test;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cargo};
 
 use self::table::Table;
 
@@ -144,18 +144,25 @@ fn chosen<'a>(table: &'a Table, args: &'a Args) -> Result<Vec<&'a str>> {
     Ok(part.choose(table.probes.keys().map(String::as_str)))
 }
 
-/// The kernel tests in a build where a probe can be muted.
-fn cargo_test(workspace: &Workspace) -> Result<Command> {
-    let mut tests = Command::new("timeout");
-    tests
-        .args(["--kill-after=5", SECONDS])
-        .arg(crate::workspace::cargo())
+/// Has cargo take the kernel tests in a build where a probe can be muted.
+fn of_kernel_tests(mut cargo: Command, workspace: &Workspace) -> Result<Command> {
+    cargo
         .args(["test", "--package", "ioprof"])
         .args(["--features", "mute", "--test", "kernel"])
         .args(test::as_root()?)
         .current_dir(workspace.root())
         .env("IOPROF_FORBID_SKIP", "1");
-    Ok(tests)
+    Ok(cargo)
+}
+
+fn cargo_test(workspace: &Workspace) -> Result<Command> {
+    of_kernel_tests(Command::new(cargo()), workspace)
+}
+
+fn cargo_test_in_time(workspace: &Workspace) -> Result<Command> {
+    let mut timeout = Command::new("timeout");
+    timeout.args(["--kill-after=5", SECONDS]).arg(cargo());
+    of_kernel_tests(timeout, workspace)
 }
 
 /// Builds the tests, and fails where one of these is not among them: the test harness would pass it over.
@@ -188,13 +195,17 @@ struct Outcome {
 
 impl Outcome {
     fn of(workspace: &Workspace, tests: &BTreeSet<&str>, muted: Option<&str>) -> Result<Self> {
-        let mut command = cargo_test(workspace)?;
+        let mut command = match muted {
+            None => cargo_test(workspace)?,
+            Some(probe) => {
+                let mut command = cargo_test_in_time(workspace)?;
+                command.env("IOPROF_MUTE", probe);
+                command
+            }
+        };
         command
             .args(["--", "--exact", "--format=pretty"])
             .args(tests);
-        if let Some(probe) = muted {
-            command.env("IOPROF_MUTE", probe);
-        }
         let (passed, said) = process::verdict(&mut command)?;
         Ok(Self {
             passed,

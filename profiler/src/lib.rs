@@ -12,4 +12,5 @@ pub mod kernel;
 pub mod model;
 pub mod output;
 pub mod text;
+pub mod transfer;
 pub mod version;

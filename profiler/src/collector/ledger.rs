@@ -1,4 +1,4 @@
-//! The books.
+//! The ledger: what was lost or missing, and the sums beside the kernel's.
 
 use ioprof_ebpf::abi::loss::Loss;
 
@@ -9,41 +9,13 @@ use crate::{
         system::device::DeviceStat,
     },
     model::{
+        block::{Block, BlockOperation, Origin},
+        device::Device,
         ledger::{Check, CheckKind, Ledger, Probe, Verdict},
-        report::{Block, BlockOperation, Device, Origin, Workload},
+        report::Workload,
     },
+    transfer::{Direction, is_in_proc_io},
 };
-
-/// What the kernel counted for a workload's tasks, beside what the probes did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CpuTime {
-    /// CPU time in user mode.
-    pub cpu_user_ns: u64,
-    /// CPU time in the kernel.
-    pub cpu_system_ns: u64,
-}
-
-impl CpuTime {
-    /// The CPU time of a workload: the scheduler's clock, divided between user and kernel as the ticks
-    /// fell, which is how the kernel itself does it (`cputime_adjust` in kernel/sched/cputime.c).
-    pub fn of(snapshot: &Snapshot, workload: u32) -> Self {
-        let accounts = snapshot
-            .workloads
-            .get(workload as usize - 1)
-            .map(|totals| totals.accounts)
-            .unwrap_or_default();
-        let ticks = u128::from(accounts.user_ns) + u128::from(accounts.system_ns);
-        let runtime = u128::from(accounts.runtime_ns);
-        // Where no tick fell into it, it is taken for time in the kernel, as the kernel does.
-        let user = (runtime * u128::from(accounts.user_ns))
-            .checked_div(ticks)
-            .unwrap_or(0) as u64;
-        Self {
-            cpu_user_ns: user,
-            cpu_system_ns: accounts.runtime_ns.saturating_sub(user),
-        }
-    }
-}
 
 /// The ledger of a run whose workloads and devices are done.
 pub fn ledger(
@@ -99,27 +71,6 @@ fn probe(attached: &AttachedProbe) -> Probe {
     }
 }
 
-/// The calls whose bytes the kernel adds to `rchar`: fs/read_write.c, `add_rchar`.
-const READING: [&str; 7] = [
-    "read",
-    "pread64",
-    "readv",
-    "preadv",
-    "preadv2",
-    "sendfile",
-    "copy_file_range",
-];
-/// Those whose bytes it adds to `wchar`.
-pub const WRITING: [&str; 7] = [
-    "write",
-    "pwrite64",
-    "writev",
-    "pwritev",
-    "pwritev2",
-    "sendfile",
-    "copy_file_range",
-];
-
 fn workload_checks<'a>(
     snapshot: &'a Snapshot,
     workloads: &'a [Workload],
@@ -129,11 +80,11 @@ fn workload_checks<'a>(
         .zip(&snapshot.workloads)
         .flat_map(|(workload, totals)| {
             let accounts = totals.accounts;
-            let called = |names: &[&str]| -> u64 {
+            let called = |way: Direction| -> u64 {
                 workload
                     .syscalls
                     .iter()
-                    .filter(|call| names.contains(&call.name.as_str()))
+                    .filter(|call| is_in_proc_io(&call.name, way))
                     .filter_map(|call| call.bytes)
                     .sum()
             };
@@ -153,12 +104,12 @@ fn workload_checks<'a>(
             [
                 check(
                     CheckKind::CallReadBytes,
-                    Some(called(&READING)),
+                    Some(called(Direction::Read)),
                     accounts.rchar,
                 ),
                 check(
                     CheckKind::CallWrittenBytes,
-                    Some(called(&WRITING)),
+                    Some(called(Direction::Written)),
                     accounts.wchar,
                 ),
                 check(

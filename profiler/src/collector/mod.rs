@@ -1,28 +1,25 @@
 //! From what the probes counted to what the report tells.
 
-mod asynchronous;
+mod aio;
 mod block;
-mod cache;
-mod faults;
-mod files;
+mod device;
+mod fault;
+mod file;
+mod io_uring;
 mod ledger;
+mod off_cpu;
+mod page_cache;
+mod report;
 mod self_report;
-mod syscalls;
-mod time;
+mod syscall;
 mod writeback;
 
-pub use asynchronous::{aio, io_uring, moved_via_async};
-pub use block::{block, devices};
-pub use cache::cache;
-pub use faults::faults;
-pub use files::files;
-pub use ledger::{CpuTime, ledger};
-pub use self_report::self_checks;
-pub use syscalls::syscalls;
-pub use time::time;
-pub use writeback::writeback;
+pub use report::{CpuTime, WorkloadInfo, report};
 
-use ioprof_ebpf::{abi::Aggregate, histogram::bounds};
+use ioprof_ebpf::{
+    abi::{Aggregate, block::Depth},
+    histogram::bounds,
+};
 
 use crate::{
     kernel::{
@@ -32,7 +29,10 @@ use crate::{
             device::{Device, Devices},
         },
     },
-    model::histogram::{Bucket, Histogram, Unit},
+    model::{
+        block::QueueDepth,
+        histogram::{Bucket, Histogram, Unit},
+    },
 };
 
 /// What a reading of the maps needs beside it to be understood.
@@ -97,6 +97,15 @@ fn histogram(unit: Unit, totals: &Aggregate, buckets: &[(u32, u32, u64)]) -> His
                 }
             })
             .collect(),
+    }
+}
+
+/// The mean over the time is the time of all requests over it: each adds one for as long as it lasts.
+#[expect(clippy::cast_precision_loss, reason = "a mean is for reading")]
+fn mean_depth(depth: &Depth, waited_ns: u64, wall_ns: u64) -> QueueDepth {
+    QueueDepth {
+        mean: waited_ns as f64 / wall_ns.max(1) as f64,
+        max: depth.max,
     }
 }
 

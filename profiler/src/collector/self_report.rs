@@ -1,38 +1,65 @@
-//! What a built-in workload says it did, beside what the probes counted.
+//! What a built-in workload reports of itself, beside what the probes counted.
 
 use ioprof_workloads::{OperationSummary, Summary, Via};
 
-use crate::model::{
-    asynchronous::IoUring,
-    report::{SelfCheck, Syscall},
+use crate::{
+    model::{io_uring::IoUring, self_report::SelfCheck, syscall::Syscall},
+    transfer::{Direction, of_call, of_opcode},
 };
 
-/// The calls and io_uring's opcodes behind the operations that a workload names; those of other names have
-/// nothing of their own here.
-const OPERATIONS: [(&str, &[&str], &[&str]); 6] = [
+/// An operation that a workload names.
+enum Operation {
+    /// All calls and opcodes that move bytes one way.
+    Transfer(Direction),
+    /// These calls and these opcodes.
+    Named(&'static [&'static str], &'static [&'static str]),
+}
+
+impl Operation {
+    fn has_call(&self, name: &str) -> bool {
+        match self {
+            Self::Transfer(direction) => of_call(name) == Some(*direction),
+            Self::Named(calls, _) => calls.contains(&name),
+        }
+    }
+
+    fn has_opcode(&self, name: &str) -> bool {
+        match self {
+            Self::Transfer(direction) => of_opcode(name) == Some(*direction),
+            Self::Named(_, opcodes) => opcodes.contains(&name),
+        }
+    }
+}
+
+/// The calls and opcodes behind the operations that a workload names; those of other names have none.
+const OPERATIONS: [(&str, Operation); 6] = [
     (
         "open",
-        &["open", "openat", "openat2", "creat"],
-        &["OPENAT", "OPENAT2"],
+        Operation::Named(
+            &["open", "openat", "openat2", "creat"],
+            &["OPENAT", "OPENAT2"],
+        ),
+    ),
+    ("read", Operation::Transfer(Direction::Read)),
+    ("write", Operation::Transfer(Direction::Written)),
+    (
+        "fsync",
+        Operation::Named(&["fsync", "fdatasync", "syncfs"], &["FSYNC"]),
     ),
     (
-        "read",
-        &["read", "pread64", "readv", "preadv", "preadv2"],
-        &["READ", "READV", "READ_FIXED"],
+        "copy_file_range",
+        Operation::Named(&["copy_file_range"], &[]),
     ),
-    (
-        "write",
-        &["write", "pwrite64", "writev", "pwritev", "pwritev2"],
-        &["WRITE", "WRITEV", "WRITE_FIXED"],
-    ),
-    ("fsync", &["fsync", "fdatasync", "syncfs"], &["FSYNC"]),
-    ("copy_file_range", &["copy_file_range"], &[]),
-    ("close", &["close"], &["CLOSE"]),
+    ("close", Operation::Named(&["close"], &["CLOSE"])),
 ];
 
 /// One comparison for each operation that was done by system calls or by io_uring in the measured phase.
 /// What was done by io_uring is left out on both sides where its probes are missing.
-pub fn self_checks(said: &Summary, counted: &[Syscall], uring: Option<&IoUring>) -> Vec<SelfCheck> {
+pub fn self_checks(
+    reported: &Summary,
+    counted: &[Syscall],
+    uring: Option<&IoUring>,
+) -> Vec<SelfCheck> {
     let compared = |one: &&OperationSummary| match one.via {
         Via::Syscall => true,
         Via::IoUring => uring.is_some(),
@@ -40,28 +67,28 @@ pub fn self_checks(said: &Summary, counted: &[Syscall], uring: Option<&IoUring>)
     };
     OPERATIONS
         .iter()
-        .filter_map(|(operation, calls, opcodes)| {
-            let own: Vec<_> = said
+        .filter_map(|(name, operation)| {
+            let own: Vec<_> = reported
                 .operations
                 .iter()
-                .filter(|one| one.name == *operation)
+                .filter(|one| one.name == *name)
                 .filter(compared)
                 .collect();
             let calls = counted
                 .iter()
-                .filter(|call| calls.contains(&call.name.as_str()))
+                .filter(|call| operation.has_call(&call.name))
                 .map(|call| (call.calls, call.bytes));
             let requests = uring
                 .into_iter()
                 .flat_map(|uring| &uring.operations)
-                .filter(|one| opcodes.contains(&one.name.as_str()))
+                .filter(|one| operation.has_opcode(&one.name))
                 .map(|one| (one.completions, one.bytes));
             let (counted_calls, counted_bytes) =
                 calls.chain(requests).fold((0, 0), |sum, (count, bytes)| {
                     (sum.0 + count, sum.1 + bytes.unwrap_or(0))
                 });
             (!own.is_empty()).then(|| SelfCheck {
-                operation: (*operation).to_owned(),
+                operation: (*name).to_owned(),
                 reported_calls: own.iter().map(|one| one.calls).sum(),
                 counted_calls,
                 reported_bytes: own.iter().map(|one| one.bytes).sum(),

@@ -2,19 +2,24 @@
 
 use ioprof_ebpf::abi::writeback::DirtyInode;
 
-use super::{Snapshot, ledger::WRITING};
+use super::Snapshot;
 use crate::{
     kernel::bpf::probes::Feature,
-    model::report::{Block, BlockOperation, Origin, Syscall, Writeback},
+    model::{
+        block::{Block, BlockOperation, Origin},
+        syscall::Syscall,
+        writeback::Writeback,
+    },
+    transfer::{Direction, is_in_proc_io},
 };
 
-/// What became of a workload's dirty pages; none where a probe for it is missing. `beside` is what it wrote by no
+/// What became of a workload's dirty pages; none where a probe for it is missing. `via_async` is what it wrote by no
 /// system call, where that is known.
 pub fn writeback(
     snapshot: &Snapshot,
     workload: u32,
     syscalls: &[Syscall],
-    beside: Option<u64>,
+    via_async: Option<u64>,
     block: Option<&[Block]>,
 ) -> Option<Writeback> {
     let block =
@@ -53,7 +58,7 @@ pub fn writeback(
         mapped_bytes,
         write_amplification: amplification(
             written(Origin::Thread) + written_bytes,
-            beside.map(|bytes| bytes + mapped_bytes + written_by_calls(syscalls)),
+            via_async.map(|bytes| bytes + mapped_bytes + written_by_calls(syscalls)),
         ),
     })
 }
@@ -78,7 +83,7 @@ fn left(inode: &DirtyInode, workload: u32) -> u64 {
 fn written_by_calls(syscalls: &[Syscall]) -> u64 {
     let writing = syscalls
         .iter()
-        .filter(|call| WRITING.contains(&call.name.as_str()));
+        .filter(|call| is_in_proc_io(&call.name, Direction::Written));
     writing.filter_map(|call| call.bytes).sum()
 }
 

@@ -10,11 +10,12 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     destination::Destination,
-    measure::{Measurement, WorkloadInfo, distinct},
+    measure::{Measurement, distinct},
     report,
 };
 use crate::{
     cli::Attach,
+    collector::WorkloadInfo,
     error::Error,
     kernel::{
         bpf::scope::EntryState,
@@ -83,7 +84,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
                 root_pid: *pid,
                 exit: None,
                 wall,
-                cpu_ns: None,
+                cpu: None,
                 max_rss_bytes,
                 self_reported: None,
                 retired_threads: 0,

@@ -1,53 +1,22 @@
 //! A measurement from the attaching of the probes to the report.
 
-use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, sync::Arc};
 
-use nix::{
-    sys::utsname::uname,
-    unistd::{Pid, SysconfVar, sysconf},
-};
+use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{destination::Destination, privilege};
 use crate::{
     cli::Common,
-    collector::{self, Context, CpuTime},
+    collector::{self, WorkloadInfo},
     error::Error,
     kernel::{
         Helper, Session, Settings,
         bpf::{Overhead, probes::ProbeSelection},
         sync_file_system,
     },
-    model::{
-        asynchronous::Direction,
-        report::{Exit, Host, Kind, Report, SCHEMA, Workload},
-    },
-    text,
+    model::report::Report,
 };
-
-/// What is known of a workload beside what the probes count.
-pub struct WorkloadInfo {
-    /// What the report calls it.
-    pub name: String,
-    /// What kind it is.
-    pub kind: Kind,
-    /// Its command line.
-    pub argv: Vec<String>,
-    /// Its first process.
-    pub root_pid: i32,
-    /// How that ended; none where it still runs.
-    pub exit: Option<Exit>,
-    /// From its coming into scope to its end.
-    pub wall: Duration,
-    /// Its CPU time, user and system, where the kernel has told at its end.
-    pub cpu_ns: Option<(u64, u64)>,
-    /// The largest resident set of any of its processes.
-    pub max_rss_bytes: Option<u64>,
-    /// What a built-in workload says it did.
-    pub self_reported: Option<ioprof_workloads::Summary>,
-    /// Threads that were taken out of scope before they ended.
-    pub retired_threads: u64,
-}
 
 /// A measurement under way.
 pub struct Measurement {
@@ -186,82 +155,9 @@ impl Measurement {
     /// # Errors
     ///
     /// Where a map cannot be read.
-    pub fn finish(self, infos: Vec<WorkloadInfo>) -> Result<Report, Error> {
+    pub fn finish(self, workloads: Vec<WorkloadInfo>) -> Result<Report, Error> {
         let snapshot = self.session.finish()?;
-        let names: Vec<String> = infos.iter().map(|infos| infos.name.clone()).collect();
-        let context = Context {
-            names: &names,
-            before: &snapshot.before,
-            after: &snapshot.after,
-            duration_ns: snapshot.duration_ns,
-        };
-        let workloads: Vec<Workload> = (1..)
-            .zip(infos)
-            .map(|(number, infos)| {
-                let totals = snapshot.workloads[number as usize - 1];
-                let accounted = CpuTime::of(&snapshot, number);
-                let (cpu_user_ns, cpu_system_ns) = infos
-                    .cpu_ns
-                    .unwrap_or((accounted.cpu_user_ns, accounted.cpu_system_ns));
-                let syscalls = collector::syscalls(&snapshot, number);
-                let wall_ns = nanoseconds(infos.wall);
-                let io_uring = collector::io_uring(&snapshot, number, wall_ns);
-                let aio = collector::aio(&snapshot, number, wall_ns);
-                let beside = |direction| {
-                    collector::moved_via_async(io_uring.as_ref(), &aio, &syscalls, direction)
-                };
-                let (read, written) = (beside(Direction::Read), beside(Direction::Written));
-                let block = collector::block(&snapshot, &context, number);
-                Workload {
-                    name: infos.name,
-                    kind: infos.kind,
-                    argv: infos.argv,
-                    root_pid: infos.root_pid,
-                    exit: infos.exit,
-                    wall_ns,
-                    cpu_user_ns,
-                    cpu_system_ns,
-                    max_rss_bytes: infos.max_rss_bytes,
-                    processes: totals.processes,
-                    threads: totals.threads,
-                    threads_running: totals
-                        .threads
-                        .saturating_sub(totals.threads_exited + infos.retired_threads),
-                    time: collector::time(&snapshot, number),
-                    cache: collector::cache(&snapshot, number, read, block.as_deref()),
-                    files: collector::files(&snapshot, number),
-                    self_checks: infos.self_reported.as_ref().map_or_else(Vec::new, |said| {
-                        collector::self_checks(said, &syscalls, io_uring.as_ref())
-                    }),
-                    writeback: collector::writeback(
-                        &snapshot,
-                        number,
-                        &syscalls,
-                        written,
-                        block.as_deref(),
-                    ),
-                    syscalls,
-                    block,
-                    io_uring,
-                    aio,
-                    faults: collector::faults(&snapshot, number),
-                    self_reported: infos.self_reported,
-                }
-            })
-            .collect();
-        let devices = collector::devices(&snapshot, &context);
-        let touched = devices.as_deref().unwrap_or_default();
-        let ledger = collector::ledger(&snapshot, &context, &workloads, touched);
-        Ok(Report {
-            schema: SCHEMA.into(),
-            ioprof_version: env!("CARGO_PKG_VERSION").into(),
-            host: host(),
-            started_at: self.started_at.to_string(),
-            duration_ns: snapshot.duration_ns,
-            workloads,
-            devices,
-            ledger,
-        })
+        Ok(collector::report(&snapshot, workloads, self.started_at))
     }
 }
 
@@ -269,29 +165,6 @@ fn why_not_synced(error: std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "it is not mounted here".into(),
         _ => error.to_string(),
-    }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn host() -> Host {
-    let uname = uname();
-    let part = |get: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
-        uname
-            .as_ref()
-            .map(|uname| text::of(get(uname)))
-            .unwrap_or_default()
-    };
-    Host {
-        name: part(|uname| uname.nodename()),
-        kernel: part(|uname| uname.release()),
-        architecture: part(|uname| uname.machine()),
-        cpus: sysconf(SysconfVar::_NPROCESSORS_ONLN)
-            .ok()
-            .flatten()
-            .map_or(1, i64::cast_unsigned),
     }
 }
 

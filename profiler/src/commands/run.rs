@@ -14,7 +14,7 @@ use nix::{
 use super::{
     child::{Ended, Running, Waiting},
     destination::Destination,
-    measure::{Measurement, StopSignal, WorkloadInfo, distinct},
+    measure::{Measurement, StopSignal, distinct},
     report,
     targets::{Target, targets},
 };
@@ -22,6 +22,7 @@ use tokio::{net::UnixStream, sync::mpsc};
 
 use crate::{
     cli::Run,
+    collector::{CpuTime, WorkloadInfo},
     error::Error,
     kernel::bpf::scope::EntryState,
     model::report::{Exit, Kind},
@@ -243,9 +244,12 @@ impl Runs {
                     exit: ended.map(|ended| ended.exit),
                     wall: child.as_ref().map_or_else(Default::default, Child::wall),
                     // What a built-in workload used before it began is not asked for.
-                    cpu_ns: ended
+                    cpu: ended
                         .filter(|_| target.kind == Kind::Command)
-                        .map(|ended| (ended.cpu_user_ns, ended.cpu_system_ns)),
+                        .map(|ended| CpuTime {
+                            user_ns: ended.cpu_user_ns,
+                            system_ns: ended.cpu_system_ns,
+                        }),
                     max_rss_bytes: ended.map(|ended| ended.max_rss_bytes),
                     retired_threads: u64::from(
                         child.as_ref().is_some_and(|child| child.over.is_some()),

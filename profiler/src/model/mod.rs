@@ -8,11 +8,20 @@
     reason = "a report may come from anywhere, and an overflow would end the program"
 )]
 
-pub mod asynchronous;
+pub mod aio;
+pub mod block;
+pub mod device;
+pub mod fault;
 pub mod file;
 pub mod histogram;
+pub mod io_uring;
 pub mod ledger;
+pub mod off_cpu;
+pub mod page_cache;
 pub mod read;
 pub mod report;
+pub mod self_report;
 pub mod sum;
-pub mod time;
+pub mod syscall;
+pub mod transferred;
+pub mod writeback;

@@ -6,8 +6,11 @@
 use serde::Deserialize;
 
 use super::{
-    asynchronous::{Aio, IoUring},
-    report::{Device, QueueDepth, Report, SCHEMA, Workload},
+    aio::Aio,
+    block::QueueDepth,
+    device::Device,
+    io_uring::IoUring,
+    report::{Report, SCHEMA, Workload},
 };
 
 /// A report is no larger: 64 workloads with every call, distribution and file take less. What it takes to read so

@@ -1,22 +1,31 @@
 //! The report for a person, in 80 columns.
 
-mod asynchronous;
-mod devices;
-mod faults;
-mod files;
+mod aio;
+mod block;
+mod depth;
+mod device;
+mod fault;
+mod file;
 mod histogram;
+mod io_uring;
 mod ledger;
+mod off_cpu;
+mod page_cache;
+mod self_report;
 mod shown;
 mod style;
+mod summary;
+mod syscall;
 mod table;
-mod time;
-mod workload;
 mod writeback;
 
 pub use style::Style;
 
 use crate::{
-    model::{histogram::Histogram, report::Report},
+    model::{
+        histogram::Histogram,
+        report::{Report, Workload},
+    },
     output::{
         format::{count, time, wrapped},
         text::shortened,
@@ -36,9 +45,9 @@ pub fn render(report: &Report, style: Style) -> String {
         text.push_str(&format!("{}\n\n", style.alarm(lost)));
     }
     for part in &report.workloads {
-        text.push_str(&workload::render(part, style));
+        text.push_str(&workload(part, style));
     }
-    text.push_str(&devices::render(report, style));
+    text.push_str(&device::render(report, style));
     text.push_str(&ledger::render(report, style));
     let parts = [
         format!("ioprof {}", report.ioprof_version),
@@ -51,6 +60,24 @@ pub fn render(report: &Report, style: Style) -> String {
     text.push_str(&style.faint(&wrapped(&parts, WIDTH, "")));
     text.push('\n');
     text
+}
+
+/// Everything about one workload.
+fn workload(workload: &Workload, style: Style) -> String {
+    let uring = workload.io_uring.as_ref();
+    [
+        summary::render(workload, style),
+        "\n".to_owned(),
+        off_cpu::render(workload, style),
+        syscall::render(workload, style),
+        page_cache::render(workload, style),
+        file::render(workload.files.as_ref(), style),
+        uring.map_or_else(String::new, |uring| io_uring::render(uring, style)),
+        aio::render(&workload.aio, style),
+        block::render(workload.block.as_deref(), style),
+        self_report::render(workload),
+    ]
+    .concat()
 }
 
 /// A quantile of times; a dash where there were none.

@@ -4,10 +4,15 @@ use std::{collections::BTreeMap, mem};
 
 use crate::{
     model::{
-        asynchronous::{Aio, AioOperation, IoUring, UringOperation},
+        aio::{Aio, AioOperation},
+        block::Block,
+        device::{Device, Share},
         file::{File, Files},
+        io_uring::{IoUring, UringOperation},
         ledger::{Check, Ledger, Probe, Verdict},
-        report::{Block, Device, Host, Report, SelfCheck, Share, Syscall, Workload},
+        report::{Host, Report, Workload},
+        self_report::SelfCheck,
+        syscall::Syscall,
     },
     output::text::visible,
 };

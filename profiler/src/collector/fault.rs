@@ -3,7 +3,7 @@
 use super::{Snapshot, Unit, histogram};
 use crate::{
     kernel::bpf::probes::Feature,
-    model::report::{FaultTime, Faults, FileFaults},
+    model::fault::{FaultTime, Faults, FileFaults},
 };
 
 /// The page faults of a workload; none where the probes for them are missing.

@@ -3,8 +3,8 @@
 use super::{Style, WIDTH, table::Table};
 use crate::{
     model::{
+        off_cpu::{CallTime, OffCpu, Time},
         report::Workload,
-        time::{CallTime, OffCpu, Time},
     },
     output::format::{percent, time, wrapped},
 };

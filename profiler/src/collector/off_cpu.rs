@@ -10,7 +10,7 @@ use crate::{
     kernel::{bpf::probes::Feature, snapshot::Call},
     model::{
         histogram::Histogram,
-        time::{CallTime, OffCpu, Time},
+        off_cpu::{CallTime, OffCpu, Time},
     },
 };
 

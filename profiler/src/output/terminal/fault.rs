@@ -2,7 +2,7 @@
 
 use super::WIDTH;
 use crate::{
-    model::report::Faults,
+    model::fault::Faults,
     output::format::{count, time, wrapped},
 };
 

@@ -2,7 +2,7 @@
 
 use super::{Style, table::Table};
 use crate::{
-    model::report::{Device, Origin, Report},
+    model::{block::Origin, device::Device, report::Report},
     output::{
         format::{bytes, count, digits, percent},
         text::shortened_before,

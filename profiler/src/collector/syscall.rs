@@ -2,27 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use ioprof_ebpf::abi::syscall::{CallKind, MAX_OPERATIONS};
-
-use super::{Snapshot, Unit, histogram, time};
+use super::{Snapshot, Unit, histogram, off_cpu};
 use crate::{
-    kernel::syscall::{error_name, kinds, operation_name},
-    model::report::Syscall,
+    kernel::syscall::{error_name, operation_name},
+    model::syscall::Syscall,
+    transfer::of_call,
 };
 
 /// The calls of a workload, the most expensive first.
 pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
-    let moves_bytes = moving_operations();
     let mut calls: Vec<_> = snapshot
         .calls
         .iter()
         .filter(|call| call.workload == workload)
         .map(|call| {
-            let moves = moves_bytes[call.operation as usize];
+            let name = operation_name(call.operation);
+            let moves = of_call(name).is_some();
             let latency = histogram(Unit::Ns, &call.stats.latency, &call.latency);
-            let (time, p99_time) = time::of_calls(snapshot, call, &latency).unzip();
+            let (time, p99_time) = off_cpu::of_calls(snapshot, call, &latency).unzip();
             Syscall {
-                name: operation_name(call.operation).into(),
+                name: name.into(),
                 calls: call.stats.latency.count + call.stats.refused,
                 errors: errors(snapshot, workload, call.operation),
                 bytes: moves.then_some(call.stats.bytes),
@@ -46,13 +45,4 @@ pub fn errors(snapshot: &Snapshot, workload: u32, operation: u32) -> BTreeMap<St
         .filter(|(key, _)| (key.workload, key.operation) == (workload, operation))
         .map(|(key, count)| (error_name(key.errno), *count))
         .collect()
-}
-
-/// Which operations move bytes.
-fn moving_operations() -> [bool; MAX_OPERATIONS as usize] {
-    let mut moving = [false; MAX_OPERATIONS as usize];
-    for kind in kinds().map(CallKind) {
-        moving[kind.operation() as usize] |= kind.has(CallKind::MOVES_BYTES);
-    }
-    moving
 }

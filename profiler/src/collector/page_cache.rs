@@ -1,60 +1,63 @@
 //! How the page cache served the calls that read from files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ioprof_ebpf::abi::{
     Aggregate,
-    page_cache::{self as cache, Served},
-    syscall::CallKind,
+    page_cache::{self, CacheStats},
 };
 
 use super::{Snapshot, Unit, histogram};
 use crate::{
-    kernel::{bpf::probes::Feature, snapshot::Buckets, syscall::kinds},
+    kernel::{bpf::probes::Feature, snapshot::Buckets, syscall::operation_name},
     model::{
-        file::{self, Cache},
+        block::{Block, BlockOperation},
         histogram::Histogram,
-        report::{Block, BlockOperation},
+        page_cache::{PageCache, Served},
     },
+    transfer::{Direction, of_call},
 };
 
 /// How the cache served a workload; none where waits or requests are not known.
 ///
-/// `beside` is what it read by no system call, where that is known.
-pub fn cache(
+/// `via_async` is what it read by no system call, where that is known.
+pub fn page_cache(
     snapshot: &Snapshot,
     workload: u32,
-    beside: Option<u64>,
+    via_async: Option<u64>,
     block: Option<&[Block]>,
-) -> Option<Cache> {
+) -> Option<PageCache> {
     if !snapshot.knows_files || !snapshot.has(Feature::Time) || !snapshot.has(Feature::Block) {
         return None;
     }
-    let of = |served: Served| {
-        let index = cache::index(workload, served as u32);
+    let of = |served: page_cache::Served| {
+        let index = page_cache::index(workload, served as u32);
         snapshot.page_cache.get(index as usize)
     };
-    let told = |served: Served| {
+    let told = |served: page_cache::Served| {
         let (stats, buckets) = of(served)?;
-        Some(file::Served {
+        Some(Served {
             bytes: stats.bytes,
             latency: histogram(Unit::Ns, &stats.latency, buckets),
         })
     };
     let not_hits = [
-        Served::Miss,
-        Served::Wait,
-        Served::Direct,
-        Served::NotApplicable,
+        page_cache::Served::Miss,
+        page_cache::Served::Wait,
+        page_cache::Served::Direct,
+        page_cache::Served::NotApplicable,
     ];
     let (hits, misses) = (
         hits(snapshot, workload, &not_hits.map(of))?,
-        told(Served::Miss)?,
+        told(page_cache::Served::Miss)?,
     );
-    let (read_ahead_waits, direct) = (told(Served::Wait)?, told(Served::Direct)?);
+    let (read_ahead_waits, direct) = (
+        told(page_cache::Served::Wait)?,
+        told(page_cache::Served::Direct)?,
+    );
     let asked = hits.bytes + misses.bytes + read_ahead_waits.bytes + direct.bytes;
-    Some(Cache {
-        read_amplification: amplification(block, beside.map(|bytes| bytes + asked)),
+    Some(PageCache {
+        read_amplification: amplification(block, via_async.map(|bytes| bytes + asked)),
         hits,
         misses,
         read_ahead_waits,
@@ -75,18 +78,16 @@ fn amplification(block: Option<&[Block]>, asked: Option<u64>) -> Option<f64> {
 fn hits(
     snapshot: &Snapshot,
     workload: u32,
-    not_hits: &[Option<&(cache::CacheStats, Buckets)>],
-) -> Option<file::Served> {
+    not_hits: &[Option<&(CacheStats, Buckets)>],
+) -> Option<Served> {
     let mut buckets = BTreeMap::<(u32, u32), u64>::new();
     let (mut totals, mut bytes) = (Aggregate::default(), 0_u64);
-    let reading = kinds()
-        .into_iter()
-        .map(CallKind)
-        .filter(|kind| kind.has(CallKind::READS | CallKind::COPIES | CallKind::SENDS));
-    let reading: BTreeSet<u32> = reading.map(CallKind::operation).collect();
+    let reads = |operation: u32| {
+        let direction = of_call(operation_name(operation));
+        matches!(direction, Some(Direction::Read | Direction::Copied))
+    };
     let calls = snapshot.calls.iter();
-    for call in calls.filter(|call| call.workload == workload && reading.contains(&call.operation))
-    {
+    for call in calls.filter(|call| call.workload == workload && reads(call.operation)) {
         totals.merge(&call.stats.latency);
         bytes += call.stats.bytes;
         for (octave, bucket, count) in &call.latency {
@@ -108,7 +109,7 @@ fn hits(
         .filter(|(_, count)| *count > 0)
         .map(|((octave, bucket), count)| (octave, bucket, count))
         .collect();
-    Some(file::Served {
+    Some(Served {
         bytes,
         latency: within_buckets(histogram(Unit::Ns, &totals, &buckets)),
     })

@@ -1,0 +1,49 @@
+//! Asynchronous I/O by io_submit(2).
+
+use ioprof_ebpf::abi::aio;
+
+use super::{Snapshot, Unit, histogram, mean_depth, syscall::errors};
+use crate::{
+    kernel::opcode::aio_name,
+    model::aio::{Aio, AioOperation},
+    transfer::opcode_moves_bytes,
+};
+
+/// What a workload did by io_submit in `wall_ns`. It is seen by the calls, whose probes are always there.
+pub fn aio(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Aio {
+    let counted = &snapshot.async_io;
+    let totals = counted
+        .aio_totals
+        .get(workload as usize - 1)
+        .copied()
+        .unwrap_or_default();
+    let mut operations: Vec<_> = counted
+        .aio
+        .iter()
+        .filter(|one| one.workload == workload)
+        .map(|one| {
+            let (name, stats) = (aio_name(one.opcode), &one.stats);
+            AioOperation {
+                submissions: stats.submissions,
+                completions: stats.latency.count,
+                unseen_completions: stats.unseen,
+                errors: errors(snapshot, workload, aio::FIRST_ERROR_OPERATION + one.opcode),
+                bytes: opcode_moves_bytes(&name).then_some(stats.results),
+                latency: histogram(Unit::Ns, &stats.latency, &one.latency),
+                name: name.into(),
+            }
+        })
+        .collect();
+    operations.sort_by(|a, b| (b.latency.sum, &a.name).cmp(&(a.latency.sum, &b.name)));
+    let waited = operations.iter().map(|one| one.latency.sum).sum();
+    Aio {
+        submitted: totals.submitted,
+        reaped: totals.reaped,
+        depth: mean_depth(&totals.depth, waited, wall_ns),
+        busy_ns: snapshot.busy_ns(&totals.depth),
+        iocbs_unread: totals.iocbs_unread,
+        events_unread: totals.events_unread,
+        unmatched_events: totals.unmatched,
+        operations,
+    }
+}

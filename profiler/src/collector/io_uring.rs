@@ -1,0 +1,56 @@
+//! io_uring.
+
+use ioprof_ebpf::abi::io_uring as uring;
+
+use super::{Snapshot, Unit, histogram, mean_depth, syscall::errors};
+use crate::{
+    kernel::{bpf::probes::Feature, opcode::uring_name},
+    model::io_uring::{IoUring, UringOperation},
+    transfer::opcode_moves_bytes,
+};
+
+/// What a workload did by io_uring in `wall_ns`; none where the probes for it are missing.
+pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUring> {
+    if !snapshot.has(Feature::IoUring) {
+        return None;
+    }
+    let counted = &snapshot.async_io;
+    let totals = counted.uring_totals.get(workload as usize - 1)?;
+    let mut operations: Vec<_> = counted
+        .uring
+        .iter()
+        .filter(|one| one.workload == workload)
+        .map(|one| {
+            let (name, stats) = (uring_name(one.opcode), &one.stats);
+            let completions = stats.latency.count;
+            UringOperation {
+                submissions: stats.submissions,
+                completions,
+                silent: stats.silent,
+                unseen_completions: stats.unseen,
+                errors: errors(
+                    snapshot,
+                    workload,
+                    uring::FIRST_ERROR_OPERATION + one.opcode,
+                ),
+                bytes: opcode_moves_bytes(&name).then_some(stats.results),
+                latency: histogram(Unit::Ns, &stats.latency, &one.latency),
+                inline: stats.inline,
+                poll_armed: stats.polled,
+                worker: stats.worker,
+                asynchronous: completions
+                    .saturating_sub(stats.inline + stats.polled + stats.worker),
+                name: name.into(),
+            }
+        })
+        .collect();
+    operations.sort_by(|a, b| (b.latency.sum, &a.name).cmp(&(a.latency.sum, &b.name)));
+    let waited = operations.iter().map(|one| one.latency.sum).sum();
+    Some(IoUring {
+        depth: mean_depth(&totals.depth, waited, wall_ns),
+        busy_ns: snapshot.busy_ns(&totals.depth),
+        extra_completions: totals.extra,
+        unmatched_completions: totals.unmatched,
+        operations,
+    })
+}

@@ -1,0 +1,195 @@
+//! Assembles the report from its parts.
+
+use std::{ffi::OsStr, time::Duration};
+
+use nix::{
+    sys::utsname::{UtsName, uname},
+    unistd::{SysconfVar, sysconf},
+};
+
+use super::{
+    Context, Snapshot, aio, block, device, fault, file, io_uring, ledger, off_cpu, page_cache,
+    self_report, syscall, writeback,
+};
+use crate::{
+    model::{
+        aio::Aio,
+        io_uring::IoUring,
+        report::{Exit, Host, Kind, Report, SCHEMA, Workload},
+        syscall::Syscall,
+    },
+    text,
+    transfer::Direction,
+};
+
+/// What is known of a workload beside what the probes count.
+pub struct WorkloadInfo {
+    /// What the report calls it.
+    pub name: String,
+    /// What kind it is.
+    pub kind: Kind,
+    /// Its command line.
+    pub argv: Vec<String>,
+    /// Its first process.
+    pub root_pid: i32,
+    /// How that ended; none where it still runs.
+    pub exit: Option<Exit>,
+    /// From its coming into scope to its end.
+    pub wall: Duration,
+    /// Its CPU time, where the kernel has told it at its end.
+    pub cpu: Option<CpuTime>,
+    /// The largest resident set of any of its processes.
+    pub max_rss_bytes: Option<u64>,
+    /// What a built-in workload says it did.
+    pub self_reported: Option<ioprof_workloads::Summary>,
+    /// Threads that were taken out of scope before they ended.
+    pub retired_threads: u64,
+}
+
+/// The report of a run: what the probes counted, and what else is known of its workloads, the first of number 1.
+pub fn report(
+    snapshot: &Snapshot,
+    infos: Vec<WorkloadInfo>,
+    started_at: jiff::Timestamp,
+) -> Report {
+    let names: Vec<String> = infos.iter().map(|info| info.name.clone()).collect();
+    let context = Context {
+        names: &names,
+        before: &snapshot.before,
+        after: &snapshot.after,
+        duration_ns: snapshot.duration_ns,
+    };
+    let workloads: Vec<_> = (1..)
+        .zip(infos)
+        .map(|(number, info)| workload(snapshot, &context, number, info))
+        .collect();
+    let devices = device::devices(snapshot, &context);
+    let touched = devices.as_deref().unwrap_or_default();
+    let ledger = ledger::ledger(snapshot, &context, &workloads, touched);
+    Report {
+        schema: SCHEMA.into(),
+        ioprof_version: env!("CARGO_PKG_VERSION").into(),
+        host: host(),
+        started_at: started_at.to_string(),
+        duration_ns: snapshot.duration_ns,
+        workloads,
+        devices,
+        ledger,
+    }
+}
+
+fn workload(
+    snapshot: &Snapshot,
+    context: &Context<'_>,
+    number: u32,
+    info: WorkloadInfo,
+) -> Workload {
+    let totals = snapshot.workloads[number as usize - 1];
+    let cpu = info.cpu.unwrap_or_else(|| CpuTime::of(snapshot, number));
+    let wall_ns = u64::try_from(info.wall.as_nanos()).unwrap_or(u64::MAX);
+    let syscalls = syscall::syscalls(snapshot, number);
+    let io_uring = io_uring::io_uring(snapshot, number, wall_ns);
+    let aio = aio::aio(snapshot, number, wall_ns);
+    let via_async = |direction| via_async(io_uring.as_ref(), &aio, &syscalls, direction);
+    let (read, written) = (via_async(Direction::Read), via_async(Direction::Written));
+    let block = block::block(snapshot, context, number);
+    let requests = block.as_deref();
+    Workload {
+        name: info.name,
+        kind: info.kind,
+        argv: info.argv,
+        root_pid: info.root_pid,
+        exit: info.exit,
+        wall_ns,
+        cpu_user_ns: cpu.user_ns,
+        cpu_system_ns: cpu.system_ns,
+        max_rss_bytes: info.max_rss_bytes,
+        processes: totals.processes,
+        threads: totals.threads,
+        threads_running: totals
+            .threads
+            .saturating_sub(totals.threads_exited + info.retired_threads),
+        time: off_cpu::time(snapshot, number),
+        cache: page_cache::page_cache(snapshot, number, read, requests),
+        files: file::files(snapshot, number),
+        self_checks: info
+            .self_reported
+            .as_ref()
+            .map_or_else(Vec::new, |reported| {
+                self_report::self_checks(reported, &syscalls, io_uring.as_ref())
+            }),
+        writeback: writeback::writeback(snapshot, number, &syscalls, written, requests),
+        syscalls,
+        block,
+        io_uring,
+        aio,
+        faults: fault::faults(snapshot, number),
+        self_reported: info.self_reported,
+    }
+}
+
+/// CPU time by the kernel's count of a workload's tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuTime {
+    /// In user mode.
+    pub user_ns: u64,
+    /// In the kernel.
+    pub system_ns: u64,
+}
+
+impl CpuTime {
+    /// The CPU time of a workload: the scheduler's clock, divided between user and kernel as the ticks
+    /// fell, which is how the kernel itself does it (`cputime_adjust` in kernel/sched/cputime.c).
+    fn of(snapshot: &Snapshot, workload: u32) -> Self {
+        let accounts = snapshot
+            .workloads
+            .get(workload as usize - 1)
+            .map(|totals| totals.accounts)
+            .unwrap_or_default();
+        let ticks = u128::from(accounts.user_ns) + u128::from(accounts.system_ns);
+        let runtime = u128::from(accounts.runtime_ns);
+        // Where no tick fell into it, it is taken for time in the kernel, as the kernel does.
+        let user = (runtime * u128::from(accounts.user_ns))
+            .checked_div(ticks)
+            .unwrap_or(0) as u64;
+        Self {
+            user_ns: user,
+            system_ns: accounts.runtime_ns.saturating_sub(user),
+        }
+    }
+}
+
+/// Bytes that a workload moved by no system call; none where it used io_uring, and the probes for that are
+/// missing.
+fn via_async(
+    io_uring: Option<&IoUring>,
+    aio: &Aio,
+    syscalls: &[Syscall],
+    wanted: Direction,
+) -> Option<u64> {
+    let by_uring = match io_uring {
+        Some(io_uring) => io_uring.transferred(wanted).bytes,
+        None if syscalls.iter().any(|call| call.name == "io_uring_enter") => return None,
+        None => 0,
+    };
+    Some(by_uring + aio.transferred(wanted).bytes)
+}
+
+fn host() -> Host {
+    let uname = uname();
+    let part = |get: fn(&UtsName) -> &OsStr| {
+        uname
+            .as_ref()
+            .map(|uname| text::of(get(uname)))
+            .unwrap_or_default()
+    };
+    Host {
+        name: part(|uname| uname.nodename()),
+        kernel: part(|uname| uname.release()),
+        architecture: part(|uname| uname.machine()),
+        cpus: sysconf(SysconfVar::_NPROCESSORS_ONLN)
+            .ok()
+            .flatten()
+            .map_or(1, i64::cast_unsigned),
+    }
+}

@@ -1,0 +1,20 @@
+//! What a built-in workload reports of itself, beside the probes' counts.
+
+use serde::{Deserialize, Serialize};
+
+/// An operation of a built-in workload, by its own word and by the probes' count.
+///
+/// The count is never less, and hardly more: by what the program's runtime does for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfCheck {
+    /// What the workload calls it.
+    pub operation: String,
+    /// System calls and requests to io_uring by its own word.
+    pub reported_calls: u64,
+    /// System calls and requests to io_uring that the probes counted.
+    pub counted_calls: u64,
+    /// Bytes by its own word.
+    pub reported_bytes: u64,
+    /// Bytes that the probes counted.
+    pub counted_bytes: u64,
+}

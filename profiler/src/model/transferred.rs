@@ -1,0 +1,38 @@
+//! Sums of bytes moved by opcodes.
+
+use super::sum::sum;
+use crate::transfer::{Direction, of_opcode};
+
+/// What was moved, and by how many operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transferred {
+    /// Bytes.
+    pub bytes: u64,
+    /// Operations.
+    pub operations: u64,
+}
+
+impl Transferred {
+    /// The sum of both.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            bytes: sum([self.bytes, other.bytes]),
+            operations: sum([self.operations, other.operations]),
+        }
+    }
+}
+
+/// The sum of the opcodes of one direction, each with its bytes and its completions.
+pub fn in_direction<'a>(
+    opcodes: impl Iterator<Item = (&'a str, Option<u64>, u64)>,
+    wanted: Direction,
+) -> Transferred {
+    opcodes
+        .filter(|(name, ..)| of_opcode(name) == Some(wanted))
+        .fold(Transferred::default(), |all, (_, bytes, operations)| {
+            all.and(Transferred {
+                bytes: bytes.unwrap_or(0),
+                operations,
+            })
+        })
+}

@@ -1,0 +1,78 @@
+//! The block requests of a workload.
+
+use super::{Style, quantile, table::Table};
+use crate::{
+    model::{
+        block::{Block, BlockOperation, Origin},
+        sum::sum,
+    },
+    output::format::{bytes, count, time},
+};
+
+/// The table; nothing where there were no requests.
+pub fn render(block: Option<&[Block]>, style: Style) -> String {
+    let Some(block) = block.filter(|block| !block.is_empty()) else {
+        return String::new();
+    };
+    let mut table = Table::new(
+        2,
+        &[
+            "device", "request", "count", "bytes", "q p50", "q p99", "s p50", "s p99", "max",
+        ],
+    );
+    for requests in block {
+        table.row([
+            requests.device.clone(),
+            request(requests.operation, requests.origin).to_owned(),
+            count(requests.requests),
+            bytes(requests.bytes),
+            quantile(&requests.queue, 0.5),
+            quantile(&requests.queue, 0.99),
+            quantile(&requests.service, 0.5),
+            quantile(&requests.service, 0.99),
+            time(requests.service.max),
+        ]);
+    }
+    let legend = style.faint("q: from made to issued; s: from issued to completed");
+    format!(
+        "{}{legend}\n{}{}\n",
+        table.render(style),
+        failed(block),
+        unseen(block)
+    )
+}
+
+fn failed(block: &[Block]) -> String {
+    match sum(block.iter().map(|block| block.errors)) {
+        0 => String::new(),
+        failed => format!("{} requests failed\n", count(failed)),
+    }
+}
+
+/// Requests that are counted, but whose end was not shown to the probes.
+fn unseen(block: &[Block]) -> String {
+    match sum(block.iter().map(|block| block.unseen_completions)) {
+        0 => String::new(),
+        unseen => format!(
+            "{} of them completed unseen: their service time is not known\n",
+            count(unseen)
+        ),
+    }
+}
+
+/// What requests do, and for what, where they are not just the workload's threads'.
+const fn request(operation: BlockOperation, origin: Origin) -> &'static str {
+    match (origin, operation) {
+        (Origin::Writeback, _) => "writeback",
+        (Origin::Journal, BlockOperation::Read) => "jrnl read",
+        (Origin::Journal, BlockOperation::Write) => "jrnl write",
+        (Origin::Journal, BlockOperation::Flush) => "jrnl flush",
+        (Origin::Metadata, BlockOperation::Read) => "meta read",
+        (Origin::Metadata, BlockOperation::Write) => "meta write",
+        (Origin::Metadata, BlockOperation::Flush) => "meta flush",
+        (_, BlockOperation::Read) => "read",
+        (_, BlockOperation::Write) => "write",
+        (_, BlockOperation::Flush) => "flush",
+        (_, BlockOperation::Discard) => "discard",
+    }
+}

@@ -1,0 +1,75 @@
+//! How the page cache served a workload.
+
+use super::{Style, quantile, table::Table};
+use crate::{
+    model::{page_cache::PageCache, report::Workload},
+    output::format::{bytes, count, digits, time},
+};
+
+/// The table; nothing where no file was read, or nothing is known of it.
+pub fn render(workload: &Workload, style: Style) -> String {
+    let cache = workload.cache.as_ref();
+    cache.map_or_else(String::new, |cache| served(workload, cache, style))
+}
+
+fn served(workload: &Workload, cache: &PageCache, style: Style) -> String {
+    let kinds = [
+        ("cache hit", &cache.hits),
+        ("cache miss", &cache.misses),
+        ("read-ahead wait", &cache.read_ahead_waits),
+        ("direct", &cache.direct),
+    ];
+    let header = [
+        "reads of files",
+        "calls",
+        "bytes",
+        "time",
+        "p50",
+        "p99",
+        "max",
+    ];
+    let mut table = Table::new(1, &header);
+    for (name, served) in kinds {
+        let latency = &served.latency;
+        if latency.count > 0 {
+            table.row([
+                name.to_owned(),
+                count(latency.count),
+                bytes(served.bytes),
+                time(latency.sum),
+                quantile(latency, 0.5),
+                quantile(latency, 0.99),
+                time(latency.max),
+            ]);
+        }
+    }
+    let amplification = amplification(workload, cache);
+    let is_used = kinds.iter().any(|(_, served)| served.latency.count > 0);
+    match (is_used, amplification.is_empty()) {
+        (false, true) => String::new(),
+        (false, false) => format!("{amplification}\n"),
+        (true, _) => format!("{}{amplification}\n", table.render(style)),
+    }
+}
+
+/// Bytes read from devices over bytes asked for.
+fn amplification(workload: &Workload, cache: &PageCache) -> String {
+    match cache.read_amplification {
+        Some(ratio) if ratio > 0.0 => {
+            format!(
+                "read amplification {}{}\n",
+                digits(ratio),
+                faulted(workload)
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+/// What page faults read is among it, and was asked for by no call.
+fn faulted(workload: &Workload) -> &'static str {
+    match &workload.faults {
+        Some(faults) if faults.major > 0 => ", by page faults too",
+        _ => "",
+    }
+}

@@ -1,0 +1,138 @@
+//! The first lines of a workload: what it is, and the sums of what it did.
+
+use super::{Style, WIDTH, fault, writeback};
+use crate::{
+    model::{
+        block::{Block, BlockOperation},
+        report::{Exit, Kind, Workload},
+        sum::sum,
+        syscall::Syscall,
+        transferred::Transferred,
+    },
+    output::{
+        format::{bytes, command_line, count, percent, time, wrapped},
+        text::shortened,
+    },
+    transfer::{Direction, of_call},
+};
+
+/// The summary.
+pub fn render(workload: &Workload, style: Style) -> String {
+    let kind = match workload.kind {
+        Kind::Builtin => "built-in workload",
+        Kind::Command => "command",
+        Kind::Attached => "attached",
+    };
+    let end = match workload.exit {
+        Some(Exit::Code(code)) => format!("exit {code}"),
+        Some(Exit::Signal(signal)) => format!("ended by signal {signal}"),
+        None if workload.root_pid == 0 => "not started".to_owned(),
+        None => "still running".to_owned(),
+    };
+    let heading = style.heading(&shortened(&workload.name, WIDTH));
+    let mut text = format!("{heading}  {kind}, pid {}, {end}\n", workload.root_pid);
+    if workload.kind == Kind::Builtin {
+        text.push_str("  (its measured phase: neither the making of its data nor clearing up)\n");
+    } else {
+        text.push_str(&format!(
+            "  $ {}\n",
+            shortened(&command_line(&workload.argv), WIDTH - 4)
+        ));
+    }
+    text.push_str(&format!("  {}\n", time_line(workload)));
+    text.push_str(&format!("  {}\n", calls_line(workload)));
+    text.push_str(&format!("  {}\n", device_line(workload)));
+    if let Some(lines) = fault::lines(workload.faults.as_ref()) {
+        text.push_str(&format!("  {lines}\n"));
+    }
+    text.push_str(&writeback::line(workload));
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
+fn time_line(workload: &Workload) -> String {
+    let cpu = workload.cpu_user_ns.saturating_add(workload.cpu_system_ns);
+    let mut line = format!(
+        "wall {}, CPU {} user + {} system",
+        time(workload.wall_ns),
+        time(workload.cpu_user_ns),
+        time(workload.cpu_system_ns)
+    );
+    if workload.wall_ns > 0 {
+        let share = percent(cpu as f64 / workload.wall_ns as f64);
+        line.push_str(&format!(" ({share} of a CPU)"));
+    }
+    let rss = workload
+        .max_rss_bytes
+        .map_or_else(String::new, |rss| format!(", max RSS {}", bytes(rss)));
+    let running = match workload.threads_running {
+        0 => String::new(),
+        running if workload.kind == Kind::Attached => format!(", {running} running"),
+        running => format!(", {running} still running"),
+    };
+    format!(
+        "{line}\n  processes {}, threads {}{running}{rss}",
+        count(workload.processes),
+        count(workload.threads)
+    )
+}
+
+fn calls_line(workload: &Workload) -> String {
+    let transferred = |direction| {
+        let calls = workload.syscalls.iter();
+        let calls = calls.filter(|call| of_call(&call.name) == Some(direction));
+        let by_calls = Transferred {
+            bytes: sum(calls.clone().filter_map(|call| call.bytes)),
+            operations: sum(calls.map(|call| call.calls)),
+        };
+        let uring = workload.io_uring.as_ref();
+        let uring = uring.map_or_else(Transferred::default, |uring| uring.transferred(direction));
+        by_calls.and(uring).and(workload.aio.transferred(direction))
+    };
+    let told = |all: Transferred| format!("{} in {}", bytes(all.bytes), count(all.operations));
+    let mut line = format!(
+        "calls   read {}, written {}",
+        told(transferred(Direction::Read)),
+        told(transferred(Direction::Written))
+    );
+    let copied = transferred(Direction::Copied);
+    if copied.operations > 0 {
+        line.push_str(&format!(", copied {}", told(copied)));
+    }
+    let is_io_uring = |call: &Syscall| call.name == "io_uring_enter";
+    if workload.io_uring.is_none() && workload.syscalls.iter().any(is_io_uring) {
+        // Or the difference to the device's line would be taken for amplification.
+        line.push_str("\n          (bytes moved by io_uring are unknown, see the ledger)");
+    }
+    line
+}
+
+fn device_line(workload: &Workload) -> String {
+    let Some(block) = &workload.block else {
+        return "device  unknown: the probes for requests are missing, see the ledger".into();
+    };
+    let of = |operation| {
+        let own = Block::once(block, operation);
+        (
+            sum(own.clone().map(|block| block.bytes)),
+            sum(own.map(|block| block.requests)),
+        )
+    };
+    let (read, reads) = of(BlockOperation::Read);
+    let (written, writes) = of(BlockOperation::Write);
+    let (_, flushes) = of(BlockOperation::Flush);
+    let (discarded, discards) = of(BlockOperation::Discard);
+    let mut parts = vec![
+        format!("device  read {} in {} requests", bytes(read), count(reads)),
+        format!("written {} in {}", bytes(written), count(writes)),
+        format!("flushes {}", count(flushes)),
+    ];
+    if discards > 0 {
+        parts.push(format!(
+            "discarded {} in {}",
+            bytes(discarded),
+            count(discards)
+        ));
+    }
+    wrapped(&parts, WIDTH - 2, "          ")
+}

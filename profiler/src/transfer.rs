@@ -1,0 +1,104 @@
+//! Which system calls and opcodes move bytes, and which way: the one place that says so.
+
+/// Which way an operation moves bytes of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the program.
+    Read,
+    /// From the program.
+    Written,
+    /// From descriptor to descriptor.
+    Copied,
+}
+
+use Direction::{Copied, Read, Written};
+
+/// The system calls that move bytes.
+const CALLS: [(&str, Direction); 13] = [
+    ("read", Read),
+    ("pread64", Read),
+    ("readv", Read),
+    ("preadv", Read),
+    ("preadv2", Read),
+    ("write", Written),
+    ("pwrite64", Written),
+    ("writev", Written),
+    ("pwritev", Written),
+    ("pwritev2", Written),
+    ("copy_file_range", Copied),
+    ("sendfile", Copied),
+    ("splice", Copied),
+];
+
+/// The opcodes of io_uring and of control blocks that move bytes of files.
+const OPCODES: [(&str, Direction); 14] = [
+    ("READ", Read),
+    ("READV", Read),
+    ("READ_FIXED", Read),
+    ("READV_FIXED", Read),
+    ("READ_MULTISHOT", Read),
+    ("PREAD", Read),
+    ("PREADV", Read),
+    ("WRITE", Written),
+    ("WRITEV", Written),
+    ("WRITE_FIXED", Written),
+    ("WRITEV_FIXED", Written),
+    ("PWRITE", Written),
+    ("PWRITEV", Written),
+    ("SPLICE", Copied),
+];
+
+/// The opcodes that move bytes of sockets alone.
+const SOCKET_OPCODES: [&str; 7] = [
+    "SEND",
+    "SENDMSG",
+    "SEND_ZC",
+    "SENDMSG_ZC",
+    "RECV",
+    "RECVMSG",
+    "RECV_ZC",
+];
+
+/// Which way a system call moves bytes; none where it moves none.
+pub fn of_call(name: &str) -> Option<Direction> {
+    find(&CALLS, name)
+}
+
+/// Which way an opcode moves bytes; none where it moves none, or those of a socket alone.
+pub fn of_opcode(name: &str) -> Option<Direction> {
+    find(&OPCODES, name)
+}
+
+/// Whether the result of an opcode is a number of bytes.
+pub fn opcode_moves_bytes(name: &str) -> bool {
+    of_opcode(name).is_some() || SOCKET_OPCODES.contains(&name)
+}
+
+/// Whether a call adds the bytes it moves to `rchar` or `wchar` of /proc/PID/io: splice(2) does not
+/// (`add_rchar` and `add_wchar` in fs/read_write.c).
+pub fn is_in_proc_io(name: &str, way: Direction) -> bool {
+    match of_call(name) {
+        Some(Copied) => name != "splice",
+        found => found == Some(way),
+    }
+}
+
+fn find(table: &[(&str, Direction)], wanted: &str) -> Option<Direction> {
+    let found = table.iter().find(|(name, _)| *name == wanted);
+    found.map(|(_, direction)| *direction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_count_both_ways_in_proc_io_and_splice_in_neither() {
+        assert!(is_in_proc_io("read", Read) && !is_in_proc_io("read", Written));
+        for way in [Read, Written] {
+            assert!(is_in_proc_io("sendfile", way));
+            assert!(!is_in_proc_io("splice", way));
+            assert!(!is_in_proc_io("fsync", way));
+        }
+    }
+}

@@ -36,10 +36,6 @@ pub struct Args {
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 
-    /// Afterwards add to the kept corpus what reaches code that nothing kept does
-    #[arg(long)]
-    keep: bool,
-
     #[command(flatten)]
     consent: Consent,
 }
@@ -63,9 +59,6 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         let target = Target::new(workspace, &program, name)?;
         println!("fuzzing {name} for {} s", args.seconds);
         target.fuzz(args.seconds, &words)?;
-        if args.keep {
-            target.keep()?;
-        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -120,9 +113,9 @@ fn words(workspace: &Workspace) -> Result<PathBuf> {
 struct Target<'a> {
     program: &'a Path,
     name: &'a str,
-    /// What is in the repository.
+    /// The examples and regressions in the repository.
     kept: PathBuf,
-    /// What was found here, which later runs begin with.
+    /// A cache of what reached more code, which later runs begin with.
     found: PathBuf,
     failures: PathBuf,
     log: PathBuf,
@@ -177,22 +170,10 @@ impl<'a> Target<'a> {
         let last: Vec<_> = log.lines().rev().take(40).collect();
         eprintln!("{}", last.into_iter().rev().collect::<Vec<_>>().join("\n"));
         Err(Error::Fuzz(format!(
-            "{} fails on the input in {failures}; move it to {} and mend what it finds",
+            "{} fails on the input in {failures}; move it to {}, named after what it shows, and mend that",
             self.name,
             self.kept.display()
         )))
-    }
-
-    /// Takes of what was found the fewest short inputs that reach what is kept does not.
-    fn keep(&self) -> Result<()> {
-        let failed = Error::file("write", &self.log);
-        let mut merge = self.command();
-        merge
-            // Code that is reached, however often.
-            .args(["-set_cover_merge=1", "-use_counters=0", "-max_len=2048"])
-            .args([&self.kept, &self.found])
-            .stderr(File::create(&self.log).map_err(failed)?);
-        process::run(&mut merge)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whatever was found once stays found: every input that is kept is given to its target.
+//! Whatever was found once stays found: every example and regression is given to its target.
 
 use std::{fs, path::Path};
 
@@ -10,6 +10,9 @@ fn the_kept_corpus_is_survived() {
         let mut count = 0;
         for input in inputs {
             let path = input.expect("a folder can be read").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_hash = name.len() >= 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(!is_hash, "{name}: an input is named after what it shows");
             // Shown where it is the one that fails.
             println!("{}", path.display());
             target(&fs::read(&path).expect("a file can be read"));

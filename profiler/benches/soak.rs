@@ -3,8 +3,7 @@
 
 #[path = "../tests/kernel/support/mod.rs"]
 #[allow(
-    dead_code,
-    unused_macros,
+    unused,
     clippy::panic,
     reason = "the kernel tests use all of it, and this a part"
 )]

@@ -2,8 +2,7 @@
 
 #[path = "kernel/support/mod.rs"]
 #[allow(
-    dead_code,
-    unused_macros,
+    unused,
     clippy::panic,
     reason = "the kernel tests use all of it, and this a part"
 )]

@@ -3,8 +3,7 @@
 
 #[path = "kernel/support/mod.rs"]
 #[allow(
-    dead_code,
-    unused_macros,
+    unused,
     clippy::panic,
     reason = "the kernel tests use all of it, and this a part"
 )]
@@ -15,11 +14,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
 use support::{
     Report, ioprof, profile,
     program::Program,
-    report::{items, number},
+    report::{Block, BlockOperation, known},
     succeed, text,
 };
 
@@ -39,15 +37,10 @@ fn reads(program: &Program, from: &Path, count: u64) -> Vec<std::ffi::OsString> 
     program.with(&[from, "read", "4096", &count.to_string()])
 }
 
-/// The requests that a workload made on a device; null where there are none.
-fn requests<'a>(report: &'a Report, device: &str) -> &'a Value {
-    items(&report.workload(0)["block"])
-        .find(|block| block["device"] == device)
-        .unwrap_or(&Value::Null)
-}
-
-fn mean_ns(histogram: &Value) -> f64 {
-    histogram["mean"].as_f64().expect("it is not empty")
+/// The read requests that a workload made on a device.
+fn requests<'a>(report: &'a Report, device: &'a str) -> &'a Block {
+    let found = support::report::requests(report.workload(0), device, BlockOperation::Read).next();
+    found.expect("it has read from it")
 }
 
 /// Fails where a figure is further from what it must be than by this part of it.
@@ -98,11 +91,13 @@ mod lockdown_integrity {
         let program = Program::compile("direct_io");
         let (_folder, file) = data();
         let report = profile(&[], &reads(&program, &file, 100));
-        assert_eq!(report.call("pread64").bytes, 100 * 4 * KIB);
+        assert_eq!(report.call("pread64").bytes, Some(100 * 4 * KIB));
         let workload = report.workload(0);
-        for known in ["files", "cache", "writeback", "time", "block"] {
-            assert!(!workload[known].is_null(), "{known}");
-        }
+        assert!(workload.files.is_some());
+        assert!(workload.cache.is_some());
+        assert!(workload.writeback.is_some());
+        assert!(workload.time.is_some());
+        assert!(workload.block.is_some());
     }
 }
 
@@ -117,17 +112,18 @@ mod lockdown_confidentiality {
         let (_folder, file) = data();
         let report = profile(&[], &reads(&program, &file, 100));
         let call = report.call("pread64");
-        assert_eq!((call.calls, call.bytes), (100, 100 * 4 * KIB));
+        assert_eq!((call.calls, call.bytes), (100, Some(100 * 4 * KIB)));
         let workload = report.workload(0);
-        let direct: u64 = items(&workload["block"])
-            .filter(|block| block["operation"] == "read")
-            .map(|block| number(&block["bytes"]))
+        let direct: u64 = known(&workload.block)
+            .iter()
+            .filter(|block| block.operation == BlockOperation::Read)
+            .map(|block| block.bytes)
             .sum();
-        assert!(direct >= 100 * 4 * KIB, "{:#}", workload["block"]);
-        assert!(!workload["time"].is_null());
-        for unknown in ["files", "cache", "writeback"] {
-            assert!(workload[unknown].is_null(), "{unknown}");
-        }
+        assert!(direct >= 100 * 4 * KIB, "{:#?}", workload.block);
+        assert!(workload.time.is_some());
+        assert!(workload.files.is_none());
+        assert!(workload.cache.is_none());
+        assert!(workload.writeback.is_none());
         let said = text(&succeed(ioprof().args(["run", "--", "true"])).stderr);
         assert!(
             said.contains("PROBE MISSING: writeback_dirty_folio"),
@@ -151,10 +147,10 @@ mod without_jit {
         let (_folder, file) = data();
         let report = profile(&[], &reads(&program, &file, 100));
         let call = report.call("pread64");
-        assert_eq!((call.calls, call.bytes), (100, 100 * 4 * KIB));
-        assert!(!report.workload(0)["block"].is_null());
+        assert_eq!((call.calls, call.bytes), (100, Some(100 * 4 * KIB)));
+        assert!(report.workload(0).block.is_some());
         // Looking at dirty pages takes the compiler: what is left of them is not known then.
-        assert!(report.workload(0)["writeback"].is_null());
+        assert!(report.workload(0).writeback.is_none());
     }
 }
 
@@ -191,9 +187,9 @@ mod throttled_device {
         let kernel = Stat::of(&device).since(&before);
         let whole = report.device(&device);
         let requests = requests(&report, &device);
-        assert_eq!(number(&requests["requests"]), REQUESTS);
-        assert_eq!(number(&whole["queue_depth"]["max"]), DEPTH);
-        let busy = number(&whole["busy_ns"]) as f64;
+        assert_eq!(requests.requests, REQUESTS);
+        assert_eq!(whole.queue_depth.max, DEPTH);
+        let busy = whole.busy_ns as f64;
         assert_near(
             "requests per second",
             REQUESTS as f64 / busy * 1e9,
@@ -201,9 +197,10 @@ mod throttled_device {
             0.03,
         );
         assert_near("busy time", busy, kernel.busy_ns, 0.03);
-        let latency = mean_ns(&requests["queue"]) + mean_ns(&requests["service"]);
+        let mean_ns = |mean: Option<u64>| *known(&mean) as f64;
+        let latency = mean_ns(requests.queue.mean()) + mean_ns(requests.service.mean());
         assert_near("latency", latency, kernel.read_ns / kernel.reads, 0.03);
-        let depth = number(&whole["read_ns"]) as f64 / busy;
+        let depth = whole.read_ns as f64 / busy;
         assert_near(
             "depth while busy",
             depth,
@@ -270,9 +267,9 @@ mod known_latency {
         let report = profile(&[], &reads(&program, device, COUNT));
         let name = device.file_name().expect("a name").to_string_lossy();
         let requests = requests(&report, &name);
-        assert_eq!(number(&requests["requests"]), COUNT);
+        assert_eq!(requests.requests, COUNT);
         // Half of them: now and then an emulated machine's timer is late.
-        let service = number(&requests["service"]["p50"]) as f64;
+        let service = *known(&requests.service.quantile(0.5)) as f64;
         assert_near(&name, service, KNOWN_NS, 0.05);
     }
 
@@ -336,18 +333,17 @@ mod stacked_devices {
             let program = Program::compile("direct_io");
             let report = profile(&[], &reads(&program, &mapped.path(), 100));
             // The disk is read from, too, where the program was not in memory.
-            let is_of_stack = |block: &&Value| {
-                let device = block["device"].as_str().unwrap_or_default();
-                device == below.name() || device.starts_with("dm-")
-            };
-            let of_stack: Vec<_> = items(&report.workload(0)["block"])
+            let is_of_stack =
+                |block: &&Block| block.device == below.name() || block.device.starts_with("dm-");
+            let of_stack: Vec<_> = known(&report.workload(0).block)
+                .iter()
                 .filter(is_of_stack)
                 .collect();
-            let last = of_stack.iter().filter(|block| block["passed_on"] == false);
+            let last = of_stack.iter().filter(|block| !block.passed_on);
             assert_eq!(last.count(), 1, "{kind}: counted twice");
             let rows: Vec<_> = of_stack
                 .iter()
-                .map(|block| (number(&block["requests"]), number(&block["bytes"])))
+                .map(|block| (block.requests, block.bytes))
                 .collect();
             // Above a linear device there are no requests of its own. Those of a multipath one are made anew
             // below, which kernels before 6.5 do by no bio that could be seen.
@@ -356,12 +352,13 @@ mod stacked_devices {
             for row in rows {
                 assert_eq!(row, (100, 100 * 4 * KIB), "{kind}");
             }
-            let whole = report.device(below.name());
+            let mut devices = known(&report.devices).iter();
+            let whole = devices.find(|device| device.name == below.name());
             if kind == "linear" {
-                assert_eq!(number(&whole["read_bytes"]), 100 * 4 * KIB);
+                assert_eq!(known(&whole).read_bytes, 100 * 4 * KIB);
             }
-            let above: Vec<_> = items(&whole["holders"]).collect();
-            assert!(above.len() == 1 || whole.is_null(), "{kind}: {whole:#}");
+            let is_below_one = whole.is_none_or(|whole| whole.holders.len() == 1);
+            assert!(is_below_one, "{kind}: {whole:#?}");
         }
     }
 }

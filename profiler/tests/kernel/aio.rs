@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::support::{
-    fio::{self, FILE, READS, fio, opcode},
+    fio::{self, FILE, READS, fio},
     folder, profile,
     program::Program,
-    report::number,
+    report::{BlockOperation, CheckKind},
 };
 
 #[test]
@@ -16,30 +16,29 @@ fn operations_of_io_submit_are_counted_with_their_results() {
     let folder = folder();
     let file = folder.path().join("file");
     let report = profile(&[], &program.with(&[file.to_str().expect("a plain path")]));
-    let aio = &report.workload(0)["aio"];
+    let aio = &report.workload(0).aio;
     let exact = |name: &str| {
-        let one = opcode(&report, "aio", name);
+        let one = report.aio(name);
         json!([
-            one["submissions"],
-            one["completions"],
-            one["unseen_completions"],
-            one["errors"],
-            one["bytes"]
+            one.submissions,
+            one.completions,
+            one.unseen_completions,
+            one.errors,
+            one.bytes
         ])
     };
     let page = 4096;
     assert_eq!(exact("PWRITE"), json!([16, 12, 4, {}, 12 * page]));
     assert_eq!(exact("PREAD"), json!([4, 4, 0, {"EAGAIN": 1}, 3 * page]));
     assert_eq!(exact("FSYNC"), json!([1, 1, 0, {}, null]));
-    assert_eq!(aio["submitted"], 21);
-    assert_eq!(aio["reaped"], 17);
-    assert_eq!(aio["depth"]["max"], 8);
-    for key in ["iocbs_unread", "events_unread", "unmatched_events"] {
-        assert_eq!(aio[key], 0, "{key}");
-    }
+    assert_eq!(aio.submitted, 21);
+    assert_eq!(aio.reaped, 17);
+    assert_eq!(aio.depth.max, 8);
+    let unread = [aio.iocbs_unread, aio.events_unread, aio.unmatched_events];
+    assert_eq!(unread, [0; 3]);
     // The kernel adds none of it to rchar and wchar.
-    let name = report.workload(0)["name"].as_str().expect("a name");
-    assert_eq!(report.workload_check(name, "call_written_bytes"), (0, 0));
+    let written = report.workload_check(CheckKind::CallWrittenBytes);
+    assert_eq!(written, (0, 0));
 }
 
 #[test]
@@ -51,16 +50,19 @@ fn what_fio_reads_by_libaio_is_counted_to_the_byte() {
     for options in [&[][..], &batches] {
         let ran = fio(&file, &[&direct[..], options].concat());
         assert_eq!((ran.operations, ran.bytes), (READS, FILE));
-        let one = opcode(&ran.report, "aio", "PREAD");
-        assert_eq!(one["submissions"], READS, "{one}");
-        assert_eq!(one["completions"], READS, "{one}");
-        assert_eq!(one["bytes"], FILE);
-        assert_eq!(one["latency"]["count"], READS);
-        let aio = &ran.report.workload(0)["aio"];
-        assert_eq!(aio["submitted"], READS);
-        assert_eq!(aio["reaped"], READS);
-        let depth = number(&aio["depth"]["max"]);
+        let one = ran.report.aio("PREAD");
+        assert_eq!(one.submissions, READS, "{one:?}");
+        assert_eq!(one.completions, READS, "{one:?}");
+        assert_eq!(one.bytes, Some(FILE));
+        assert_eq!(one.latency.count, READS);
+        let aio = &ran.report.workload(0).aio;
+        assert_eq!(aio.submitted, READS);
+        assert_eq!(aio.reaped, READS);
+        let depth = aio.depth.max;
         assert!((1..=32).contains(&depth), "{depth}");
-        assert_eq!(ran.report.block(0, device.name(), "read").1, FILE);
+        assert_eq!(
+            ran.report.block(0, device.name(), BlockOperation::Read).1,
+            FILE
+        );
     }
 }

@@ -6,7 +6,14 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::support::{self, attached::Attached, line, program::Program, reader, report::number};
+use crate::support::{
+    self,
+    attached::Attached,
+    line,
+    program::Program,
+    reader,
+    report::{CheckKind, Kind},
+};
 use nix::sys::signal::Signal;
 
 /// The threads of `many_threads.c` beside its main thread, and those of them that wait inside a call.
@@ -90,23 +97,22 @@ fn every_thread_that_already_runs_is_counted_from_then_on() {
 
     // Ten by each thread, and twenty by the child that was made afterwards.
     let preads = report.call("pread64");
-    assert_eq!((preads.calls, preads.bytes), (660, 660 * 512));
+    assert_eq!((preads.calls, preads.bytes), (660, Some(660 * 512)));
     assert!(preads.errors.is_empty());
     // The calls that were under way are in no other count: all calls of read(2) were, and the main thread's
     // next has not returned.
-    let ledger = &report.0["ledger"];
-    assert_eq!(number(&ledger["calls_in_flight_at_attach"]), BLOCKED + 1);
-    assert_eq!(report.call("read").calls, 0);
+    let ledger = &report.ledger;
+    assert_eq!(ledger.calls_in_flight_at_attach, BLOCKED + 1);
+    report.assert_never_called("read");
 
     let workload = report.workload(0);
-    assert_eq!(workload["kind"], "attached");
-    assert_eq!(workload["root_pid"], process.child.id());
-    assert!(workload["exit"].is_null());
-    assert_eq!(number(&workload["processes"]), 2);
-    assert_eq!(number(&workload["threads"]), THREADS + 2);
-    assert_eq!(number(&workload["threads_running"]), THREADS + 1);
-    let name = workload["name"].as_str().expect("a name");
-    assert_eq!(report.workload_check(name, "call_read_bytes").0, 660 * 512);
+    assert_eq!(workload.kind, Kind::Attached);
+    assert_eq!(workload.root_pid, process.child.id().cast_signed());
+    assert!(workload.exit.is_none());
+    assert_eq!(workload.processes, 2);
+    assert_eq!(workload.threads, THREADS + 2);
+    assert_eq!(workload.threads_running, THREADS + 1);
+    assert_eq!(report.workload_check(CheckKind::CallReadBytes).0, 660 * 512);
     process.assert_lives_on();
 }
 
@@ -116,11 +122,11 @@ fn calls_still_under_way_at_the_end_are_in_no_count() {
     let process = ManyThreads::start();
     let report = Attached::to(&[process.child.id()], &[]).end(Signal::SIGTERM);
     report.assert_nothing_lost();
-    assert_eq!(report.call("read").calls, 0);
-    let ledger = &report.0["ledger"];
+    report.assert_never_called("read");
+    let ledger = &report.ledger;
     // Nothing is known of them before they return.
-    assert_eq!(number(&ledger["calls_in_flight_at_attach"]), 0);
-    assert_eq!(number(&report.workload(0)["threads"]), THREADS + 1);
+    assert_eq!(ledger.calls_in_flight_at_attach, 0);
+    assert_eq!(report.workload(0).threads, THREADS + 1);
     process.assert_lives_on();
 }
 
@@ -130,7 +136,7 @@ fn attaching_ends_after_the_duration_and_leaves_the_process_running() {
     let process = ManyThreads::start();
     let report = Attached::to(&[process.child.id()], &["-d", "0.2"]).ended();
     report.assert_nothing_lost();
-    assert!(number(&report.0["duration_ns"]) >= 200_000_000);
+    assert!(report.duration_ns >= 200_000_000);
     process.assert_lives_on();
 }
 
@@ -145,5 +151,5 @@ fn attaching_ends_with_the_process_and_counts_what_it_did() {
     report.assert_nothing_lost();
     assert_eq!(report.call("pread64").calls, 660);
     assert_eq!(report.call("read").calls, 1, "the one that let it end");
-    assert_eq!(number(&report.workload(0)["threads_running"]), 0);
+    assert_eq!(report.workload(0).threads_running, 0);
 }

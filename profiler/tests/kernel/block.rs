@@ -13,7 +13,7 @@ use crate::support::{
     device::{Loop, device_below, written_file},
     ioprof, profile,
     program::Program,
-    report::{items, number},
+    report::{BlockOperation, Check, CheckKind, Verdict},
     requirements::skip,
     text,
 };
@@ -24,24 +24,24 @@ const MIB: u64 = 1024 * KIB;
 /// One run of the program that does direct I/O.
 #[derive(Clone, Copy)]
 struct Transfers {
-    operation: &'static str,
+    operation: BlockOperation,
     size: u64,
     count: u64,
 }
 
 const READS: Transfers = Transfers {
-    operation: "read",
+    operation: BlockOperation::Read,
     size: 4 * KIB,
     count: 1000,
 };
 const WRITES: Transfers = Transfers {
-    operation: "write",
+    operation: BlockOperation::Write,
     size: 64 * KIB,
     count: 100,
 };
 /// So large that each becomes several requests.
 const LARGE: Transfers = Transfers {
-    operation: "read",
+    operation: BlockOperation::Read,
     size: 4 * MIB,
     count: 3,
 };
@@ -51,10 +51,18 @@ impl Transfers {
         self.size * self.count
     }
 
+    /// What the program calls it.
+    const fn word(self) -> &'static str {
+        match self.operation {
+            BlockOperation::Read => "read",
+            _ => "write",
+        }
+    }
+
     fn command(self, program: &Program, file: &Path) -> Vec<OsString> {
         let (size, count) = (self.size.to_string(), self.count.to_string());
         let file = file.to_str().expect("a plain path");
-        program.with(&[file, self.operation, &size, &count])
+        program.with(&[file, self.word(), &size, &count])
     }
 }
 
@@ -81,31 +89,30 @@ fn on_a_loop_device(options: &[&str]) {
 
         // Nobody else uses the device: what it did is what the workload did, and what the kernel counted.
         let whole = report.device(device.name());
-        let counted = |key: &str| number(&whole[key]);
         let (reads, writes) = match transfers.operation {
-            "read" => (transfers.bytes(), 0),
+            BlockOperation::Read => (transfers.bytes(), 0),
             _ => (0, transfers.bytes()),
         };
-        assert_eq!(counted("read_bytes"), reads);
-        assert_eq!(counted("written_bytes"), writes);
+        assert_eq!(whole.read_bytes, reads);
+        assert_eq!(whole.written_bytes, writes);
         assert_eq!(after.read_bytes - before.read_bytes, reads);
         assert_eq!(after.written_bytes - before.written_bytes, writes);
-        assert_eq!(counted("reads"), after.reads - before.reads);
-        assert_eq!(counted("writes"), after.writes - before.writes);
+        assert_eq!(whole.reads, after.reads - before.reads);
+        assert_eq!(whole.writes, after.writes - before.writes);
         for check in [
-            "device_read_bytes",
-            "device_written_bytes",
-            "device_reads",
-            "device_writes",
+            CheckKind::DeviceReadBytes,
+            CheckKind::DeviceWrittenBytes,
+            CheckKind::DeviceReads,
+            CheckKind::DeviceWrites,
         ] {
             let (counted, kernel) = report.device_check(device.name(), check);
-            assert_eq!(counted, kernel, "{check} with {options:?}");
+            assert_eq!(counted, kernel, "{check:?} with {options:?}");
         }
-        assert!(number(&whole["busy_ns"]) > 0, "{whole}");
-        assert!(number(&whole["queue_depth"]["max"]) >= 1, "{whole}");
-        let shares: Vec<_> = items(&whole["shares"]).collect();
+        assert!(whole.busy_ns > 0, "{whole:?}");
+        assert!(whole.queue_depth.max >= 1, "{whole:?}");
+        let shares = &whole.shares;
         assert_eq!(shares.len(), 1, "nobody else has a share: {shares:?}");
-        assert_eq!(shares[0]["bytes"], transfers.bytes());
+        assert_eq!(shares[0].bytes, transfers.bytes());
     }
 }
 
@@ -130,38 +137,31 @@ fn direct_io_is_counted_to_the_byte_under_every_scheduler() {
 /// The workload's own bytes are those that it asked for, and its requests as large as can be.
 fn assert_transfers(report: &Report, device: &str, transfers: Transfers) {
     let (requests, bytes) = report.block(0, device, transfers.operation);
-    assert_eq!(
-        bytes,
-        transfers.bytes(),
-        "{:#}",
-        report.workload(0)["block"]
-    );
+    assert_eq!(bytes, transfers.bytes(), "{:#?}", report.workload(0).block);
     if transfers.size <= 64 * KIB {
         assert_eq!(requests, transfers.count);
     } else {
         assert!(requests > transfers.count, "{requests} large requests");
     }
     let other = match transfers.operation {
-        "read" => "write",
-        _ => "read",
+        BlockOperation::Read => BlockOperation::Write,
+        _ => BlockOperation::Read,
     };
     assert_eq!(report.block(0, device, other), (0, 0));
-    let block = items(&report.workload(0)["block"])
-        .find(|block| block["device"] == device && block["operation"] == transfers.operation)
-        .expect("there were requests");
+    let mut rows = support::report::requests(report.workload(0), device, transfers.operation);
+    let block = rows.next().expect("there were requests");
     // The kernel may keep a completion from the probes: the request is counted then, but not its times.
-    let unseen = number(&block["unseen_completions"]);
-    for histogram in ["queue", "service", "size"] {
-        let seen = number(&block[histogram]["count"]);
-        assert_eq!(seen + unseen, requests, "{histogram}");
+    let unseen = block.unseen_completions;
+    for histogram in [&block.queue, &block.service, &block.size] {
+        assert_eq!(histogram.count + unseen, requests, "{histogram:?}");
     }
-    assert!(unseen > 0 || number(&block["size"]["sum"]) == transfers.bytes());
-    assert_eq!(number(&block["errors"]), 0);
+    assert!(unseen > 0 || block.size.sum == transfers.bytes());
+    assert_eq!(block.errors, 0);
     let call = match transfers.operation {
-        "read" => "pread64",
+        BlockOperation::Read => "pread64",
         _ => "pwrite64",
     };
-    assert_eq!(report.call(call).bytes, transfers.bytes());
+    assert_eq!(report.call(call).bytes, Some(transfers.bytes()));
     assert_eq!(report.call(call).calls, transfers.count);
 }
 
@@ -215,25 +215,33 @@ fn workloads_on_one_device_get_each_its_own_bytes() {
     let report = attached.ended();
     report.assert_nothing_lost();
     // In the order of their numbers, whatever order they were named in.
-    let index = |pid: u32| usize::from(report.workload(0)["root_pid"] != pid);
+    let index = |pid: u32| usize::from(report.workload(0).root_pid != pid.cast_signed());
     let (reader, writer) = (index(pids[0]), index(pids[1]));
     assert_eq!(
-        report.block(reader, device.name(), "read"),
+        report.block(reader, device.name(), BlockOperation::Read),
         (reads.count, reads.bytes())
     );
-    assert_eq!(report.block(reader, device.name(), "write"), (0, 0));
     assert_eq!(
-        report.block(writer, device.name(), "write"),
+        report.block(reader, device.name(), BlockOperation::Write),
+        (0, 0)
+    );
+    assert_eq!(
+        report.block(writer, device.name(), BlockOperation::Write),
         (writes.count, writes.bytes())
     );
-    assert_eq!(report.block(writer, device.name(), "read"), (0, 0));
+    assert_eq!(
+        report.block(writer, device.name(), BlockOperation::Read),
+        (0, 0)
+    );
 
     let whole = report.device(device.name());
-    assert_eq!(number(&whole["read_bytes"]), reads.bytes());
-    assert_eq!(number(&whole["written_bytes"]), writes.bytes());
-    let mut shares: Vec<u64> = items(&whole["shares"])
-        .filter(|share| share["workload"].is_string())
-        .map(|share| number(&share["bytes"]))
+    assert_eq!(whole.read_bytes, reads.bytes());
+    assert_eq!(whole.written_bytes, writes.bytes());
+    let mut shares: Vec<u64> = whole
+        .shares
+        .iter()
+        .filter(|share| share.workload.is_some())
+        .map(|share| share.bytes)
         .collect();
     shares.sort_unstable();
     assert_eq!(shares, [reads.bytes(), writes.bytes()]);
@@ -265,12 +273,12 @@ fn requests_of_others_are_not_those_of_the_workload() {
     assert_eq!(idle.wait().expect("a child").code(), Some(99));
     let report = attached.ended();
     report.assert_nothing_lost();
-    assert_eq!(report.block(0, device.name(), "read"), (0, 0));
+    assert_eq!(report.block(0, device.name(), BlockOperation::Read), (0, 0));
     let whole = report.device(device.name());
-    assert_eq!(number(&whole["read_bytes"]), READS.bytes());
-    let shares: Vec<_> = items(&whole["shares"]).collect();
+    assert_eq!(whole.read_bytes, READS.bytes());
+    let shares = &whole.shares;
     assert_eq!(shares.len(), 1, "{shares:?}");
-    assert!(shares[0]["workload"].is_null(), "{shares:?}");
+    assert!(shares[0].workload.is_none(), "{shares:?}");
 }
 
 #[test]
@@ -281,19 +289,24 @@ fn without_a_probe_that_requests_need_they_are_unknown_and_not_zero() {
     let options = ["run", "--without-probe", "block_rq_complete", "-o"];
     let run = support::succeed(ioprof().args(options).arg(&file).args(["--", "true"]));
     let report = Report::read(&file);
-    assert!(report.workload(0)["block"].is_null());
-    let checks = items(&report.0["ledger"]["checks"]);
-    let of_blocks: Vec<_> = checks
-        .filter(|check| {
-            let what = check["what"].as_str().expect("a word");
-            what.starts_with("block_") || what.starts_with("device_")
-        })
-        .collect();
+    assert!(report.workload(0).block.is_none());
+    let is_of_blocks = |check: &&Check| match check.what {
+        CheckKind::CallReadBytes
+        | CheckKind::CallWrittenBytes
+        | CheckKind::MajorFaults
+        | CheckKind::MinorFaults => false,
+        CheckKind::BlockReadBytes
+        | CheckKind::BlockWrittenBytes
+        | CheckKind::DeviceReadBytes
+        | CheckKind::DeviceWrittenBytes
+        | CheckKind::DeviceOwnedBytes
+        | CheckKind::DeviceReads
+        | CheckKind::DeviceWrites => true,
+    };
+    let of_blocks: Vec<_> = report.ledger.checks.iter().filter(is_of_blocks).collect();
     assert!(of_blocks.is_empty(), "nothing is compared: {of_blocks:?}");
-    let probe = items(&report.0["ledger"]["probes"])
-        .find(|probe| probe["tracepoint"] == "block_rq_complete")
-        .expect("the ledger lists it");
-    assert_eq!(probe["verdict"], "absent");
+    let verdict = &report.probe("block_rq_complete").verdict;
+    assert!(matches!(verdict, Verdict::Absent { .. }), "{verdict:?}");
     let said = text(&run.stderr);
     assert!(said.contains("PROBE MISSING: block_rq_complete"), "{said}");
 }

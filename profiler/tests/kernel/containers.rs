@@ -7,8 +7,7 @@ use std::{
 };
 
 use crate::support::{
-    self, Report, attached::Attached, ioprof, program::Program, report::number, requirements::tool,
-    succeed,
+    self, Report, attached::Attached, ioprof, program::Program, requirements::tool, succeed,
 };
 
 /// Calls of each thread of the program, which makes eight and as many processes.
@@ -40,13 +39,13 @@ fn in_a_container_a_command_is_counted_exactly() {
     let report = Report::read(&report);
     report.assert_nothing_lost();
     let call = report.call("pread64");
-    assert_eq!((call.calls, call.bytes), (READS, READS * 4096));
-    assert_eq!(number(&report.workload(0)["processes"]), 5);
+    assert_eq!((call.calls, call.bytes), (READS, Some(READS * 4096)));
+    assert_eq!(report.workload(0).processes, 5);
     // Its number in the container, where it is among the first.
     assert!(
-        number(&report.workload(0)["root_pid"]) < 100,
-        "{:#}",
-        report.0
+        report.workload(0).root_pid < 100,
+        "{:?}",
+        report.workload(0)
     );
 }
 
@@ -61,8 +60,8 @@ fn in_a_container_a_process_is_attached_to_by_its_number_there() {
     succeed(attach.arg(env!("CARGO_BIN_EXE_ioprof")).arg(&report));
     let report = Report::read(&report);
     report.assert_nothing_lost();
-    assert!(number(&report.workload(0)["root_pid"]) < 100);
-    assert_eq!(number(&report.workload(0)["threads"]), 1);
+    assert!(report.workload(0).root_pid < 100);
+    assert_eq!(report.workload(0).threads, 1);
 }
 
 /// A shell in a container that reads files when it is told to.
@@ -109,11 +108,8 @@ fn a_process_of_a_container_is_attached_to_from_outside() {
     contained.go();
     let report = attached.ended();
     report.assert_nothing_lost();
-    assert_eq!(
-        number(&report.workload(0)["root_pid"]),
-        u64::from(contained.shell)
-    );
-    assert!(report.call("openat").calls >= 1, "{:#}", report.workload(0));
+    assert_eq!(report.workload(0).root_pid, contained.shell.cast_signed());
+    assert!(report.call("openat").calls >= 1, "{:?}", report.workload(0));
 }
 
 #[test]

@@ -7,11 +7,10 @@ use crate::support::{
     device::{Loop, device_below, written_file},
     folder, ioprof, output,
     program::Program,
-    report::{items, number},
+    report::{BlockOperation, CheckKind, FaultTime, Faults, Verdict, known},
     requirements::{skip, tool},
     text,
 };
-use serde_json::Value;
 
 const COUNT: u64 = 512;
 const PAGE: u64 = 4096;
@@ -27,24 +26,18 @@ struct Run {
 }
 
 impl Run {
-    fn faults(&self) -> &Value {
-        &self.report.workload(0)["faults"]
-    }
-
-    fn count(&self, pointer: &str) -> u64 {
-        let found = self.faults().pointer(pointer);
-        number(found.unwrap_or_else(|| panic!("no {pointer} in {}", self.faults())))
+    fn faults(&self) -> &Faults {
+        known(&self.report.workload(0).faults)
     }
 
     /// Those on pages of files; none where this kernel has no tracepoint for that, which the report must say.
     fn on_files(&self) -> Option<u64> {
-        if self.faults()["on_files"].is_null() {
-            let probes = &self.report.0["ledger"]["probes"];
-            let fault = items(probes).find(|probe| probe["tracepoint"] == "mm_filemap_fault");
-            assert_eq!(fault.expect("it is listed")["verdict"], "absent");
+        let Some(on_files) = self.faults().on_files else {
+            let verdict = &self.report.probe("mm_filemap_fault").verdict;
+            assert!(matches!(verdict, Verdict::Absent { .. }), "{verdict:?}");
             return None;
-        }
-        Some(self.count("/on_files/minor") + self.count("/on_files/major"))
+        };
+        Some(on_files.minor + on_files.major)
     }
 
     /// How many more those are than in a run of none; as expected where that is not known.
@@ -53,9 +46,14 @@ impl Run {
         both.map_or(expected, |(all, none)| all - none)
     }
 
-    /// What the probes counted and what the kernel did.
-    fn check(&self, what: &str) -> (u64, u64) {
-        self.report.workload_check("page_faults", what)
+    /// Those that made a page dirty.
+    fn dirtying(&self) -> u64 {
+        *known(&self.faults().dirtying)
+    }
+
+    /// What minor faults took.
+    fn minor_time(&self) -> FaultTime {
+        *known(&self.faults().minor_time)
     }
 }
 
@@ -85,10 +83,10 @@ fn run(program: &Program, file: &Path, kind: &str, count: u64, options: &[&str])
         minor: minor.parse().expect("a number"),
         major: major.parse().expect("a number"),
     };
-    let (counted, kernel) = run.check("major_faults");
+    let (counted, kernel) = run.report.workload_check(CheckKind::MajorFaults);
     assert_eq!(counted, kernel, "major faults");
-    assert_eq!(counted, run.count("/major"));
-    assert_eq!(run.count("/major_latency/count"), counted);
+    assert_eq!(counted, run.faults().major);
+    assert_eq!(counted, run.faults().major_latency.count);
     run
 }
 
@@ -109,7 +107,7 @@ fn both(
         let none = run(program, file, kind, 0, options);
         let all = run(program, file, kind, COUNT, options);
         found = (all.minor, all.major);
-        if found == expected && none.count("/major") == 0 {
+        if found == expected && none.faults().major == 0 {
             return (none, all);
         }
     }
@@ -140,27 +138,24 @@ fn cold_pages_are_major_faults_and_a_request_each_on_the_machines_disk() {
 
 fn assert_cold(program: &Program, file: &Path, device: &str) {
     let (none, cold) = both(program, file, "cold", &[], (0, COUNT));
-    assert_eq!(cold.count("/major"), COUNT);
-    assert_eq!(cold.count("/major_in_calls"), 0);
+    assert_eq!(cold.faults().major, COUNT);
+    assert_eq!(cold.faults().major_in_calls, 0);
     assert_eq!(cold.more_on_files(&none, COUNT), COUNT);
-    assert_eq!(cold.count("/dirtying"), 0);
-    let (before, bytes_before) = none.report.block(0, device, "read");
-    let (requests, bytes) = cold.report.block(0, device, "read");
+    assert_eq!(cold.dirtying(), 0);
+    let (before, bytes_before) = none.report.block(0, device, BlockOperation::Read);
+    let (requests, bytes) = cold.report.block(0, device, BlockOperation::Read);
     assert_eq!(
         (requests - before, bytes - bytes_before),
         (COUNT, COUNT * PAGE)
     );
-    let rows = items(&cold.report.workload(0)["files"]["top"]);
-    let path = file.to_str().expect("a plain path");
-    let rows: Vec<_> = rows.filter(|row| row["path"] == path).collect();
-    assert_eq!(rows.len(), 1, "{rows:#?}");
-    assert_eq!(number(&rows[0]["device_read_bytes"]), COUNT * PAGE);
-    if cold.on_files().is_some() {
-        assert_eq!(cold.count("/on_files/major"), COUNT);
-        assert_eq!(number(&rows[0]["major_faults"]), COUNT);
-        assert!(number(&rows[0]["major_fault_ns"]) > 0);
+    let row = &cold.report.file(file).counts;
+    assert_eq!(row.device_read_bytes, Some(COUNT * PAGE));
+    if let Some(on_files) = cold.faults().on_files {
+        assert_eq!(on_files.major, COUNT);
+        assert_eq!(row.major_faults, Some(COUNT));
+        assert!(row.major_fault_ns > Some(0));
     } else {
-        assert!(rows[0]["major_faults"].is_null(), "{rows:#?}");
+        assert!(row.major_faults.is_none(), "{row:#?}");
     }
 }
 
@@ -179,18 +174,23 @@ fn minor_faults_are_told_apart_by_what_they_are_on() {
         ("anonymous", false, false, false),
     ] {
         let (none, all) = both(&program, &file, kind, &["--minor-fault-time"], (COUNT, 0));
-        let more = |pointer| all.count(pointer) - none.count(pointer);
+        let more = |count: fn(&Run) -> u64| count(&all) - count(&none);
         let expected = |is: bool| if is { COUNT } else { 0 };
-        assert_eq!(more("/minor"), COUNT, "{kind}");
-        assert_eq!(more("/minor_time/faults"), COUNT, "{kind}");
-        assert_eq!(more("/minor_time/in_calls"), expected(in_calls), "{kind}");
+        assert_eq!(more(|run| run.faults().minor), COUNT, "{kind}");
+        assert_eq!(more(|run| run.minor_time().faults), COUNT, "{kind}");
+        assert_eq!(
+            more(|run| run.minor_time().in_calls),
+            expected(in_calls),
+            "{kind}"
+        );
         let on_files = expected(on_file);
         assert_eq!(all.more_on_files(&none, on_files), on_files, "{kind}");
-        assert_eq!(more("/dirtying"), expected(dirtying), "{kind}");
-        assert!(more("/minor_time/time_ns") > 0, "{kind}");
+        assert_eq!(more(Run::dirtying), expected(dirtying), "{kind}");
+        assert!(more(|run| run.minor_time().time_ns) > 0, "{kind}");
         // What the kernel does for itself, as execve does in the new program's stack, is in its count only.
-        let (counted, kernel) = all.check("minor_faults");
-        let (counted_at_start, kernel_at_start) = none.check("minor_faults");
+        let (counted, kernel) = all.report.workload_check(CheckKind::MinorFaults);
+        let (counted_at_start, kernel_at_start) =
+            none.report.workload_check(CheckKind::MinorFaults);
         assert_eq!(counted - counted_at_start, kernel - kernel_at_start);
     }
 }
@@ -202,10 +202,10 @@ fn a_page_that_was_read_before_it_is_written_to_is_one_dirtying_fault() {
     let device = Loop::new(96 * 1024 * 1024);
     let file = written_file(&device.mounted(), FILE_BYTES);
     let (none, all) = both(&program, &file, "upgrade", &[], (COUNT, 0));
-    assert_eq!(all.count("/dirtying"), COUNT);
+    assert_eq!(all.dirtying(), COUNT);
     // One to read it, one to write to it.
     assert_eq!(all.more_on_files(&none, 2 * COUNT), 2 * COUNT);
-    assert!(all.faults()["minor_time"].is_null(), "{}", all.faults());
+    assert!(all.faults().minor_time.is_none(), "{:?}", all.faults());
 }
 
 #[test]
@@ -217,12 +217,9 @@ fn faults_that_end_in_a_signal_are_none_and_leave_nothing_behind() {
     let (none, all) = both(&program, &file, "failing", &["--minor-fault-time"], (0, 0));
     // The pages that are written to after each are made dirty by a call, and in no fault.
     assert_eq!(all.report.call("pwrite64").calls, COUNT);
-    assert_eq!(all.count("/dirtying"), 0);
-    assert_eq!(all.count("/minor"), none.count("/minor"));
-    assert_eq!(
-        all.count("/minor_time/faults"),
-        none.count("/minor_time/faults")
-    );
+    assert_eq!(all.dirtying(), 0);
+    assert_eq!(all.faults().minor, none.faults().minor);
+    assert_eq!(all.minor_time().faults, none.minor_time().faults);
     assert_eq!(all.on_files(), none.on_files());
 }
 
@@ -244,11 +241,11 @@ fn without_a_probe_what_it_tells_is_unknown_and_not_zero() {
         let done = output(command.arg(&file).args(["--", "true"].map(OsStr::new)));
         assert!(done.status.success(), "{done:?}");
         let report = Report::read(&file);
-        let faults = &report.workload(0)["faults"];
+        let faults = &report.json["workloads"][0]["faults"];
         let unknown = faults.pointer(pointer).expect("it is there");
         assert!(unknown.is_null(), "{probe}: {faults}");
         if !pointer.is_empty() {
-            assert!(number(&faults["minor"]) > 0, "{faults}");
+            assert!(known(&report.workload(0).faults).minor > 0, "{faults}");
         }
         let said = text(&done.stderr);
         assert!(

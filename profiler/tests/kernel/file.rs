@@ -6,25 +6,19 @@ use std::{
     process::{Command, Stdio},
 };
 
+use ioprof_ebpf::abi::loss::Loss;
+
 use crate::support::{
     self, Report,
     attached::Attached,
     ioprof, plain, profile, profile_lossy,
     program::Program,
-    report::{items, number},
+    report::{File, FileCounts, FileKind, Files, known},
     requirements::tool,
     succeed,
 };
-use serde_json::Value;
 
 const KIB: usize = 1024;
-
-/// A column of the files, all rows together, those without one included.
-fn sum(report: &Report, column: &str) -> u64 {
-    let files = &report.workload(0)["files"];
-    let rows: u64 = items(&files["top"]).map(|row| number(&row[column])).sum();
-    rows + number(&files["other_counts"][column])
-}
 
 #[test]
 fn what_has_no_name_is_told_by_its_kind() {
@@ -37,25 +31,24 @@ fn what_has_no_name_is_told_by_its_kind() {
             "head -c 1000 /dev/zero | cat | wc -c; ls / | wc -l",
         ],
     );
-    let files = &report.workload(0)["files"];
-    let kind = |kind: &str| {
-        items(&files["top"])
-            .find(|row| row["kind"] == kind)
-            .cloned()
+    let files = known(&report.workload(0).files);
+    let kind = |kind: FileKind| {
+        let found = files.top.iter().find(|row| row.kind == kind);
+        found.expect("there is a row for all of them")
     };
-    let pipes = kind("pipes").expect("there were pipes");
-    assert!(pipes["path"].is_null(), "{pipes:#}");
-    assert!(number(&pipes["read_bytes"]) >= 2000, "{pipes:#}");
-    assert!(number(&kind("character_devices").expect("/dev/zero")["read_bytes"]) >= 1000);
-    assert!(number(&kind("directories").expect("/")["time_ns"]) > 0);
+    let pipes = kind(FileKind::Pipes);
+    assert!(pipes.path.is_none(), "{pipes:#?}");
+    assert!(pipes.counts.read_bytes >= 2000, "{pipes:#?}");
+    assert!(kind(FileKind::CharacterDevices).counts.read_bytes >= 1000);
+    assert!(kind(FileKind::Directories).counts.time_ns > 0);
     // Pipes are no files to the page cache.
-    let cache = &report.workload(0)["cache"];
-    assert!(number(&cache["misses"]["bytes"]) < 1_000_000, "{cache:#}");
+    let cache = known(&report.workload(0).cache);
+    assert!(cache.misses.bytes < 1_000_000, "{cache:#?}");
 }
 
 /// The rows of files that were opened, and not just executed.
-fn opened(files: &Value) -> impl Iterator<Item = &Value> {
-    items(&files["top"]).filter(|row| number(&row["opens"]) > 0)
+fn opened(files: &Files) -> impl Iterator<Item = &File> {
+    files.top.iter().filter(|row| row.counts.opens > 0)
 }
 
 #[test]
@@ -71,24 +64,27 @@ fn a_thousand_open_files_keep_their_rows_when_they_are_renamed_and_deleted() {
         &[],
         &program.with(&["keep", plain(folder.path()), &COUNT.to_string()]),
     );
-    assert_eq!(sum(&report, "opens"), COUNT);
-    assert_eq!(sum(&report, "reads"), 3 * COUNT);
-    assert_eq!(sum(&report, "read_bytes"), 3 * COUNT * 4096);
+    assert_eq!(report.sum_of_files(|row| row.opens), COUNT);
+    assert_eq!(report.sum_of_files(|row| row.reads), 3 * COUNT);
+    assert_eq!(report.sum_of_files(|row| row.read_bytes), 3 * COUNT * 4096);
     let call = report.call("pread64");
-    assert_eq!((call.calls, call.bytes), (3 * COUNT, 3 * COUNT * 4096));
-    let files = &report.workload(0)["files"];
+    assert_eq!(
+        (call.calls, call.bytes),
+        (3 * COUNT, Some(3 * COUNT * 4096))
+    );
+    let files = known(&report.workload(0).files);
     for row in opened(files) {
-        assert_eq!(number(&row["reads"]), 3, "{row:#}");
-        let path = row["path"].as_str().expect("a path");
+        assert_eq!(row.counts.reads, 3, "{row:#?}");
+        let path = row.path.as_deref().expect("a path");
         let name = path.rsplit('-').next().expect("a number");
         let at: u64 = name.parse().expect("a number");
         // The name is that of the first sight; whether it still leads to the file is told.
         assert_eq!(path, plain(&folder.path().join(format!("file-{at:06}"))));
-        assert_eq!(row["path_is_current"], at % 4 > 1, "{row:#}");
+        assert_eq!(row.path_is_current, at % 4 > 1, "{row:#?}");
     }
-    let told = items(&files["top"]).count() as u64;
+    let told = files.top.len() as u64;
     // And the program itself, whose pages were faulted in.
-    assert_eq!(told + number(&files["others"]), COUNT + 1);
+    assert_eq!(told + files.others, COUNT + 1);
 }
 
 #[test]
@@ -103,27 +99,23 @@ fn a_hundred_thousand_files_fill_the_table_and_none_is_lost() {
         &program.with(&["make", plain(folder.path()), &COUNT.to_string()]),
     );
     for lost in [
-        "task_refused",
-        "exit_missed",
-        "errors_full",
-        "histogram_full",
+        Loss::TaskRefused,
+        Loss::ExitMissed,
+        Loss::ErrorsFull,
+        Loss::HistogramFull,
     ] {
-        assert_eq!(report.lost(lost), 0, "{lost}");
+        assert_eq!(report.lost(lost), 0, "{lost:?}");
     }
-    assert_eq!(sum(&report, "opens"), COUNT);
-    assert_eq!(sum(&report, "writes"), COUNT);
-    assert_eq!(sum(&report, "written_bytes"), COUNT);
-    let files = &report.workload(0)["files"];
-    let rows = items(&files["top"]).count() as u64 + number(&files["others"]);
+    assert_eq!(report.sum_of_files(|row| row.opens), COUNT);
+    assert_eq!(report.sum_of_files(|row| row.writes), COUNT);
+    assert_eq!(report.sum_of_files(|row| row.written_bytes), COUNT);
+    let files = known(&report.workload(0).files);
+    let rows = files.top.len() as u64 + files.others;
     // All the room there is, but for the row of all others.
     assert_eq!(rows, 32 * KIB as u64 - 1);
     for row in opened(files) {
-        assert_eq!(
-            (number(&row["opens"]), number(&row["writes"])),
-            (1, 1),
-            "{row:#}"
-        );
-        assert_eq!(row["path_is_current"], true, "{row:#}");
+        assert_eq!((row.counts.opens, row.counts.writes), (1, 1), "{row:#?}");
+        assert!(row.path_is_current, "{row:#?}");
     }
 }
 
@@ -139,17 +131,10 @@ fn what_io_uring_does_to_files_counts_in_their_rows() {
     let report = Report::read(&out);
     report.assert_nothing_lost();
     let done = |wanted: &str| -> (u64, u64) {
-        let operations = items(&report.workload(0)["io_uring"]["operations"]);
-        let own = operations.filter(|one| {
-            one["name"]
-                .as_str()
-                .is_some_and(|name| name.starts_with(wanted))
-        });
+        let operations = &known(&report.workload(0).io_uring).operations;
+        let own = operations.iter().filter(|one| one.name.starts_with(wanted));
         own.fold((0, 0), |(count, bytes), one| {
-            (
-                count + number(&one["completions"]),
-                bytes + number(&one["bytes"]),
-            )
+            (count + one.completions, bytes + one.bytes.unwrap_or(0))
         })
     };
     let (reads, read) = done("READ");
@@ -159,20 +144,16 @@ fn what_io_uring_does_to_files_counts_in_their_rows() {
         (500, 500 * 16 * KIB as u64)
     );
     // Beside them the workload reads and writes a byte of the socket that lets it begin.
-    let files = &report.workload(0)["files"];
-    let sockets = items(&files["top"]).find(|row| row["kind"] == "sockets");
-    let by_socket = |column: &str| sockets.map_or(0, |row| number(&row[column]));
+    let files = known(&report.workload(0).files);
+    let sockets = files.top.iter().find(|row| row.kind == FileKind::Sockets);
     for (column, expected) in [
-        ("reads", reads),
-        ("read_bytes", read),
-        ("writes", writes),
-        ("written_bytes", written),
+        ((|row| row.reads) as fn(&FileCounts) -> u64, reads),
+        (|row| row.read_bytes, read),
+        (|row| row.writes, writes),
+        (|row| row.written_bytes, written),
     ] {
-        assert_eq!(
-            sum(&report, column) - by_socket(column),
-            expected,
-            "{column}"
-        );
+        let by_socket = sockets.map_or(0, |row| column(&row.counts));
+        assert_eq!(report.sum_of_files(column) - by_socket, expected);
     }
 }
 
@@ -196,8 +177,8 @@ fn a_file_that_was_open_before_has_its_name() {
     reader.wait().expect("it ends");
     let report = attached.ended();
     let row = report.file(&path);
-    assert_eq!(number(&row["read_bytes"]), 64 * KIB as u64, "{row:#}");
-    assert_eq!(number(&row["reads"]), 17, "{row:#}");
+    assert_eq!(row.counts.read_bytes, 64 * KIB as u64, "{row:#?}");
+    assert_eq!(row.counts.reads, 17, "{row:#?}");
 }
 
 #[test]
@@ -230,5 +211,5 @@ fn a_file_on_overlayfs_has_the_path_that_it_was_opened_by() {
         succeed(tool("umount").arg(mounted));
     }
     let row = report.file(&path);
-    assert_eq!(number(&row["read_bytes"]), 64 * KIB as u64, "{row:#}");
+    assert_eq!(row.counts.read_bytes, 64 * KIB as u64, "{row:#?}");
 }

@@ -15,11 +15,10 @@ use crate::support::{
     ioprof, line, output,
     program::Program,
     reader,
-    report::{items, number},
+    report::{File, known},
     succeed,
 };
 use ioprof::text;
-use serde_json::Value;
 
 /// What `hostile.c` calls itself.
 const OWN_NAME: &[u8] = b"\x1b[31m\n\xff\xc2\x9b2J";
@@ -72,20 +71,20 @@ fn assert_harmless(shown: &[u8]) {
 
 /// Fails where each file is not there with what was done to it, by the bytes of its name.
 fn assert_identified(report: &Report, folder: &Path, reads: u64) {
-    let rows: Vec<_> = items(&report.workload(0)["files"]["top"]).collect();
+    let rows = &known(&report.workload(0).files).top;
     for name in NAMES {
         let path = folder.join(OsStr::from_bytes(name));
-        let is_it = |row: &&&Value| {
-            let found = row["path"].as_str().map(text::bytes).unwrap_or_default();
+        let is_it = |row: &&File| {
+            let found = row.path.as_deref().map(text::bytes).unwrap_or_default();
             // The longest name leaves no room for the folder's.
             let rest = found.strip_prefix(b"...").unwrap_or(&found);
             rest == path.as_os_str().as_bytes() || rest == [b"/", name].concat()
         };
         let row = rows.iter().find(is_it);
         let row = row.unwrap_or_else(|| panic!("{path:?} is not in {rows:#?}"));
-        assert_eq!(number(&row["reads"]), reads, "{row:#}");
-        assert_eq!(number(&row["read_bytes"]), 4096 * reads, "{row:#}");
-        assert_eq!(row["path_is_current"], false, "it was deleted: {row:#}");
+        assert_eq!(row.counts.reads, reads, "{row:#?}");
+        assert_eq!(row.counts.read_bytes, 4096 * reads, "{row:#?}");
+        assert!(!row.path_is_current, "it was deleted: {row:#?}");
     }
 }
 
@@ -102,9 +101,8 @@ fn a_command_of_hostile_names_is_shown_harmlessly_and_its_files_can_be_told() {
     report.assert_nothing_lost();
     assert_identified(&report, &scene.inner, 2);
     let workload = report.workload(0);
-    let bytes = |value: &Value| text::bytes(value.as_str().expect("a text"));
-    assert_eq!(bytes(&workload["name"]), b"\x1b[31m\xfe\n");
-    let argv: Vec<_> = items(&workload["argv"]).map(bytes).collect();
+    assert_eq!(text::bytes(&workload.name), b"\x1b[31m\xfe\n");
+    let argv: Vec<_> = workload.argv.iter().map(|word| text::bytes(word)).collect();
     assert_eq!(argv[0], scene.program.as_os_str().as_bytes());
     assert_eq!(argv[1], scene.inner.as_os_str().as_bytes());
 
@@ -140,12 +138,11 @@ fn a_process_that_hides_behind_escapes_is_attached_to_and_named() {
     let report = attached.ended();
     report.assert_nothing_lost();
     let workload = report.workload(0);
-    let bytes = |value: &Value| text::bytes(value.as_str().expect("a text"));
-    assert_eq!(bytes(&workload["name"]), OWN_NAME);
-    assert_eq!(bytes(&workload["argv"][2]), b"\x1b]0;title\x07");
+    assert_eq!(text::bytes(&workload.name), OWN_NAME);
+    assert_eq!(text::bytes(&workload.argv[2]), b"\x1b]0;title\x07");
     assert_identified(&report, &scene.inner, 1);
     let file = scene.outer.path().join("run.json");
-    fs::write(&file, report.0.to_string()).expect("written");
+    fs::write(&file, report.json.to_string()).expect("written");
     assert_harmless(&output(ioprof().arg("report").arg(&file)).stdout);
 }
 

@@ -2,26 +2,26 @@
 
 use crate::support::{
     Report,
-    fio::{self, FILE, Fio, READS, fio, opcode},
+    fio::{self, FILE, Fio, READS, fio},
     folder, ioprof, profile,
     program::Program,
-    report::{items, number},
+    report::{BlockOperation, CheckKind, UringOperation, known},
     succeed,
 };
 use serde_json::{Value, json};
 
 /// The numbers of an opcode of io_uring that are exact.
 fn counts(report: &Report, name: &str) -> Value {
-    let one = opcode(report, "io_uring", name);
+    let one = report.uring(name);
     json!([
-        one["submissions"],
-        one["completions"],
-        one["inline"],
-        one["poll_armed"],
-        one["worker"],
-        one["asynchronous"],
-        one["errors"],
-        one["bytes"],
+        one.submissions,
+        one.completions,
+        one.inline,
+        one.poll_armed,
+        one.worker,
+        one.asynchronous,
+        one.errors,
+        one.bytes,
     ])
 }
 
@@ -47,18 +47,18 @@ fn requests_are_told_apart_by_opcode_and_by_how_they_were_executed() {
     ] {
         assert_eq!(counts(&report, name), expected, "{name}");
     }
-    assert_eq!(opcode(&report, "io_uring", "NOP")["silent"], 4);
-    assert_eq!(opcode(&report, "io_uring", "READ")["silent"], 1);
-    let uring = &report.workload(0)["io_uring"];
-    assert_eq!(items(&uring["operations"]).count(), 6);
-    assert_eq!(uring["extra_completions"], 3);
-    assert_eq!(uring["unmatched_completions"], 0);
-    assert_eq!(uring["depth"]["max"], 10);
+    assert_eq!(report.uring("NOP").silent, 4);
+    assert_eq!(report.uring("READ").silent, 1);
+    let uring = known(&report.workload(0).io_uring);
+    assert_eq!(uring.operations.len(), 6);
+    assert_eq!(uring.extra_completions, 3);
+    assert_eq!(uring.unmatched_completions, 0);
+    assert_eq!(uring.depth.max, 10);
     // The kernel adds nothing that io_uring moves to rchar and wchar: 8 bytes are written 8 times and read
     // 3 times by calls, and more by io_uring.
-    let name = report.workload(0)["name"].as_str().expect("a name");
-    assert_eq!(report.workload_check(name, "call_written_bytes"), (64, 64));
-    assert_eq!(report.workload_check(name, "call_read_bytes").0, 24);
+    let written = report.workload_check(CheckKind::CallWrittenBytes);
+    assert_eq!(written, (64, 64));
+    assert_eq!(report.workload_check(CheckKind::CallReadBytes).0, 24);
 }
 
 #[test]
@@ -66,11 +66,11 @@ fn completions_for_which_the_ring_has_no_room_are_counted_as_unseen() {
     requires!("cc");
     let program = Program::compile("uring");
     let report = profile(&[], &program.with(&["OVERFLOW"]));
-    let nop = opcode(&report, "io_uring", "NOP");
-    assert_eq!(nop["submissions"], 48);
-    assert_eq!(nop["completions"], 32);
-    assert_eq!(nop["unseen_completions"], 16);
-    assert_eq!(report.workload(0)["io_uring"]["depth"]["max"], 16);
+    let nop = report.uring("NOP");
+    assert_eq!(nop.submissions, 48);
+    assert_eq!(nop.completions, 32);
+    assert_eq!(nop.unseen_completions, 16);
+    assert_eq!(known(&report.workload(0).io_uring).depth.max, 16);
 }
 
 #[test]
@@ -79,27 +79,26 @@ fn without_a_probe_for_it_io_uring_is_unknown() {
     let program = Program::compile("uring");
     for probe in ["io_uring_complete", "io_uring_submit_req"] {
         let report = profile(&["--without-probe", probe], &program.with(&["PLAIN"]));
-        assert!(report.workload(0)["io_uring"].is_null(), "{probe}");
+        assert!(report.workload(0).io_uring.is_none(), "{probe}");
     }
 }
 
 /// What fio read by io_uring is what was counted, and what the device was asked for belongs to the
 /// workload, whoever submitted it.
-fn assert_reads(fio: &Fio, device: &str, name: &str) -> Value {
+fn assert_reads<'a>(fio: &'a Fio, device: &str, name: &str) -> &'a UringOperation {
     assert_eq!((fio.operations, fio.bytes), (READS, FILE));
-    let one = opcode(&fio.report, "io_uring", name);
-    assert_eq!(one["submissions"], READS, "{one}");
-    assert_eq!(one["completions"], READS, "{one}");
-    assert_eq!(one["bytes"], FILE, "{one}");
-    assert_eq!(one["latency"]["count"], READS);
-    assert_eq!(one["errors"], json!({}));
-    let ways = ["inline", "poll_armed", "worker", "asynchronous"];
-    let executed: u64 = ways.iter().map(|way| number(&one[*way])).sum();
-    assert_eq!(executed, READS, "{one}");
-    let (requests, bytes) = fio.report.block(0, device, "read");
+    let one = fio.report.uring(name);
+    assert_eq!(one.submissions, READS, "{one:?}");
+    assert_eq!(one.completions, READS, "{one:?}");
+    assert_eq!(one.bytes, Some(FILE), "{one:?}");
+    assert_eq!(one.latency.count, READS);
+    assert!(one.errors.is_empty(), "{one:?}");
+    let executed = one.inline + one.poll_armed + one.worker + one.asynchronous;
+    assert_eq!(executed, READS, "{one:?}");
+    let (requests, bytes) = fio.report.block(0, device, BlockOperation::Read);
     assert!(requests > 0, "the requests belong to the workload");
     assert_eq!(bytes, FILE);
-    one.clone()
+    one
 }
 
 #[test]
@@ -115,14 +114,14 @@ fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
     ] {
         let ran = fio(&file, &[&direct[..], options].concat());
         let one = assert_reads(&ran, device.name(), name);
-        assert_eq!(one["worker"], 0, "{options:?}");
-        let depth = number(&ran.report.workload(0)["io_uring"]["depth"]["max"]);
+        assert_eq!(one.worker, 0, "{options:?}");
+        let depth = known(&ran.report.workload(0).io_uring).depth.max;
         assert!((1..=32).contains(&depth), "{depth} with {options:?}");
     }
     // Every fourth is given to a worker, whose requests are the workload's, too.
     let forced = fio(&file, &[&direct[..], &["--force_async=4"]].concat());
     let one = assert_reads(&forced, device.name(), "READ");
-    assert_eq!(one["worker"], READS / 4);
+    assert_eq!(one.worker, READS / 4);
 }
 
 #[test]
@@ -133,11 +132,11 @@ fn buffered_reads_by_io_uring_are_counted_cold_and_warm() {
     // fio drops the file from the page cache before, unless it is told not to.
     assert_reads(&fio(&file, &buffered), device.name(), "READ");
     let warm = fio(&file, &[&buffered[..], &["--invalidate=0"]].concat());
-    let one = opcode(&warm.report, "io_uring", "READ");
-    assert_eq!(one["completions"], READS, "{one}");
-    assert_eq!(one["bytes"], FILE);
+    let one = warm.report.uring("READ");
+    assert_eq!(one.completions, READS, "{one:?}");
+    assert_eq!(one.bytes, Some(FILE));
     // Not all: somebody else may have the kernel drop its caches meanwhile.
-    assert!(number(&one["inline"]) > 0, "{one}");
+    assert!(one.inline > 0, "{one:?}");
 }
 
 #[test]
@@ -154,12 +153,14 @@ fn a_builtin_workload_on_io_uring_did_what_was_counted() {
     succeed(&mut run);
     let report = Report::read(&file);
     report.assert_nothing_lost();
-    let said: Vec<_> = items(&report.workload(0)["self_reported"]["operations"])
-        .filter(|operation| operation["via"] == "io_uring")
+    let said: Vec<_> = known(&report.workload(0).self_reported)
+        .operations
+        .iter()
+        .filter(|operation| operation.via == ioprof_workloads::Via::IoUring)
         .collect();
     assert!(said.len() >= 5, "{said:?}");
     for operation in said {
-        let name = operation["name"].as_str().expect("a name");
+        let name = operation.name.as_str();
         let opcodes: &[&str] = match name {
             "open" => &["OPENAT"],
             "read" => &["READ", "READ_FIXED"],
@@ -168,11 +169,10 @@ fn a_builtin_workload_on_io_uring_did_what_was_counted() {
             "close" => &["CLOSE"],
             _ => continue,
         };
-        let sum = |key: &str| -> u64 {
-            let counted = opcodes.iter().map(|name| opcode(&report, "io_uring", name));
-            counted.filter_map(|one| one[key].as_u64()).sum()
-        };
-        assert_eq!(sum("completions"), number(&operation["calls"]), "{name}");
-        assert_eq!(sum("bytes"), number(&operation["bytes"]), "{name}");
+        let uring = known(&report.workload(0).io_uring).operations.iter();
+        let counted = uring.filter(|one| opcodes.contains(&one.name.as_str()));
+        let sum = |value: fn(&UringOperation) -> u64| counted.clone().map(value).sum::<u64>();
+        assert_eq!(sum(|one| one.completions), operation.calls, "{name}");
+        assert_eq!(sum(|one| one.bytes.unwrap_or(0)), operation.bytes, "{name}");
     }
 }

@@ -19,7 +19,7 @@ use crate::support::{
     self, Report, ioprof,
     leftovers::Names,
     line, reader,
-    report::number,
+    report::Exit,
     requirements::{self, skip, tool},
     signal, text,
 };
@@ -74,7 +74,7 @@ fn the_report_on_stdout_is_json_and_nothing_else() {
     let ended = run(&["-o", "-"], &["true"]);
     let report = Report::parse(&ended.stdout);
     report.assert_nothing_lost();
-    assert_eq!(report.workload(0)["argv"][0], "true");
+    assert_eq!(report.workload(0).argv[0], "true");
     assert!(text(&ended.stderr).contains("Ledger"), "{ended:?}");
 }
 
@@ -311,12 +311,12 @@ fn an_ordinary_user_with_the_two_capabilities_can_run() {
     let done = support::succeed(command.uid(nobody).gid(nobody).current_dir("/"));
     let report = Report::read(&file);
     report.assert_nothing_lost();
-    assert_eq!(report.workload(0)["exit"]["code"], 0);
+    assert_eq!(report.workload(0).exit, Some(Exit::Code(0)));
     assert!(report.call("openat").calls > 0);
-    assert!(report.call("read").bytes > 0);
+    assert!(report.call("read").bytes > Some(0));
     // To measure what the probes cost takes more than the two.
-    assert!(report.0["ledger"]["probe_cpu_ns"].is_null());
-    assert!(report.0["ledger"]["probe_cpu_measured_share"].is_null());
+    assert!(report.ledger.probe_cpu_ns.is_none());
+    assert!(report.ledger.probe_cpu_measured_share.is_none());
     assert!(text(&done.stderr).contains("cost unknown"), "{done:?}");
-    assert!(number(&report.workload(0)["processes"]) == 1);
+    assert_eq!(report.workload(0).processes, 1);
 }

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use crate::support::{self, Report, ioprof, report::items, text};
+use crate::support::{
+    self, Report, ioprof,
+    report::{Probe, Verdict},
+    text,
+};
 use serde_json::Value;
 
 /// What is unknown without a probe, by the keys of a workload; `devices` is the report's.
@@ -75,10 +79,11 @@ const FILE_DIRTYING: &str = "files/other_counts/dirtying_faults";
 
 fn part<'a>(report: &'a Report, name: &str) -> &'a Value {
     if name == "devices" {
-        return &report.0["devices"];
+        return &report.json["devices"];
     }
     let pointer = format!("/{name}");
-    report.workload(0).pointer(&pointer).unwrap_or(&Value::Null)
+    let workload = &report.json["workloads"][0];
+    workload.pointer(&pointer).unwrap_or(&Value::Null)
 }
 
 /// The probes of this ioprof, by its own list.
@@ -135,9 +140,10 @@ fn assert_unknown(folder: &Path, tracepoint: &str, unknown: &[&str]) {
             "without {tracepoint}: {name}: {found:#}"
         );
     }
-    let probes = &report.0["ledger"]["probes"];
-    let mut own = items(probes).filter(|probe| probe["tracepoint"] == *tracepoint);
-    assert!(own.all(|probe| probe["verdict"] == "absent"), "{probes:#}");
+    let probes = &report.ledger.probes;
+    let mut own = probes.iter().filter(|probe| probe.tracepoint == tracepoint);
+    let is_absent = |probe: &Probe| matches!(probe.verdict, Verdict::Absent { .. });
+    assert!(own.all(is_absent), "{probes:#?}");
     let alarm = format!("PROBE MISSING: {tracepoint} (left out by --without-probe)");
     let first = said.lines().take_while(|line| !line.is_empty());
     assert!(first.clone().any(|line| line == alarm), "{said}");
@@ -145,16 +151,16 @@ fn assert_unknown(folder: &Path, tracepoint: &str, unknown: &[&str]) {
     assert_eq!(report.call("fsync").calls, 1, "without {tracepoint}");
     assert_eq!(
         report.call("write").bytes,
-        8 * 65536,
+        Some(8 * 65536),
         "without {tracepoint}"
     );
     // Where the time went is unknown of each call, too.
     let has_time = !unknown.contains(&"time");
-    for call in items(&report.workload(0)["syscalls"]) {
+    for call in &report.workload(0).syscalls {
         assert_eq!(
-            call["time"].is_object(),
+            call.time.is_some(),
             has_time,
-            "without {tracepoint}: {call:#}"
+            "without {tracepoint}: {call:#?}"
         );
     }
 }

@@ -12,58 +12,57 @@ use crate::support::{
     device::{Loop, written_file},
     ioprof, profile,
     program::Program,
-    report::{items, number},
+    report::{OffCpu, Time, known},
     requirements::{skip, tool},
     succeed, text,
 };
-use serde_json::Value;
 
 const MIB: usize = 1 << 20;
 
 /// The rows of time off the CPU.
-const WAITS: [&str; 9] = [
-    "queue_ns",
-    "service_ns",
-    "device_ns",
-    "throttled_ns",
-    "journal_ns",
-    "fault_ns",
-    "runnable_ns",
-    "sleep_ns",
-    "idle_ns",
-];
+fn waits(time: &OffCpu) -> [(&'static str, u64); 9] {
+    [
+        ("queue", time.queue_ns),
+        ("service", time.service_ns),
+        ("device", time.device_ns),
+        ("throttled", time.throttled_ns),
+        ("journal", time.journal_ns),
+        ("fault", time.fault_ns),
+        ("runnable", time.runnable_ns),
+        ("sleep", time.sleep_ns),
+        ("idle", time.idle_ns),
+    ]
+}
+
+fn total(time: &OffCpu) -> u64 {
+    waits(time).iter().map(|(_, nanoseconds)| nanoseconds).sum()
+}
 
 /// The split of the first workload's time, which must add up.
-fn split(report: &Report) -> &Value {
-    let time = &report.workload(0)["time"];
-    let parts = ["user_ns", "calls_ns", "stolen_ns", "unexplained_ns"];
-    let sum: u64 = WAITS
-        .iter()
-        .chain(&parts)
-        .map(|row| number(&time[*row]))
-        .sum();
-    assert_eq!(sum, number(&time["thread_ns"]), "{time:#}");
-    for call in items(&report.workload(0)["syscalls"]) {
-        let time = &call["time"];
-        let waits: u64 = WAITS.iter().map(|row| number(&time[*row])).sum();
-        let all = number(&call["time_ns"]);
+fn split(report: &Report) -> &Time {
+    let time = known(&report.workload(0).time);
+    let on_cpu = time.user_ns + time.calls_ns + time.stolen_ns + time.unexplained_ns;
+    assert_eq!(total(&time.off_cpu) + on_cpu, time.thread_ns, "{time:#?}");
+    for call in &report.workload(0).syscalls {
+        let time = known(&call.time);
         // A thread that is preempted at the end of a call comes back a moment after it was timed.
-        assert!(number(&time["cpu_ns"]) + waits >= all, "{call:#}");
+        let split = time.cpu_ns + total(&time.off_cpu);
+        assert!(split >= call.time_ns, "{call:#?}");
     }
     time
 }
 
 /// The row of the longest sleep; what the machine lets wait for a CPU is another matter.
-fn longest(time: &Value) -> &'static str {
-    let longest = WAITS.into_iter().filter(|row| *row != "runnable_ns");
-    let longest = longest.max_by_key(|row| number(&time[*row]));
-    longest.expect("there are rows")
+fn longest(time: &OffCpu) -> &'static str {
+    let sleeps = waits(time)
+        .into_iter()
+        .filter(|(row, _)| *row != "runnable");
+    let longest = sleeps.max_by_key(|(_, nanoseconds)| *nanoseconds);
+    longest.expect("there are rows").0
 }
 
-fn call<'a>(report: &'a Report, name: &str) -> &'a Value {
-    items(&report.workload(0)["syscalls"])
-        .find(|call| call["name"] == name)
-        .unwrap_or(&Value::Null)
+fn off_cpu<'a>(report: &'a Report, call: &str) -> &'a OffCpu {
+    &known(&report.call(call).time).off_cpu
 }
 
 #[test]
@@ -72,11 +71,11 @@ fn an_empty_pipe_and_a_sleep_are_told_apart() {
     let report = profile(&[], &["sh", "-c", "sleep 1 | cat"]);
     let time = split(&report);
     // The cat waits for the sleep in read(2); the sleep, and the shell for both, in no I/O call.
-    assert!(number(&time["sleep_ns"]) >= 900_000_000, "{time:#}");
-    assert!(number(&time["idle_ns"]) >= 1_900_000_000, "{time:#}");
-    let read = &call(&report, "read")["time"];
-    assert!(number(&read["sleep_ns"]) >= 900_000_000, "{read:#}");
-    assert_eq!(number(&read["idle_ns"]), 0, "{read:#}");
+    assert!(time.off_cpu.sleep_ns >= 900_000_000, "{time:#?}");
+    assert!(time.off_cpu.idle_ns >= 1_900_000_000, "{time:#?}");
+    let read = off_cpu(&report, "read");
+    assert!(read.sleep_ns >= 900_000_000, "{read:#?}");
+    assert_eq!(read.idle_ns, 0, "{read:#?}");
 }
 
 #[test]
@@ -87,8 +86,8 @@ fn direct_reads_wait_for_the_device() {
     let file = written_file(&disk.mounted(), 8 * MIB);
     let report = profile(&[], &reads(&program, &file, 500));
     let time = split(&report);
-    assert_eq!(longest(time), "service_ns", "{time:#}");
-    assert_eq!(longest(&call(&report, "pread64")["time"]), "service_ns");
+    assert_eq!(longest(&time.off_cpu), "service", "{time:#?}");
+    assert_eq!(longest(off_cpu(&report, "pread64")), "service");
 }
 
 /// Direct reads of 4 KiB each.
@@ -114,19 +113,13 @@ fn durable_writes_of_a_database_wait_for_the_device() {
             &["sqlite3", database.to_str().expect("plain"), &script],
         );
         let time = split(&report);
-        let sync = call(&report, "fdatasync");
         // Of all calls it takes the most time, and most of its waiting has a device behind it.
-        assert_eq!(
-            report.workload(0)["syscalls"][0]["name"],
-            "fdatasync",
-            "{mode}"
-        );
-        let waits = &sync["time"];
-        let device = number(&waits["service_ns"]) + number(&waits["queue_ns"]);
-        let other =
-            number(&waits["journal_ns"]) + number(&waits["device_ns"]) + number(&waits["sleep_ns"]);
-        assert!(device > other, "{mode}: {waits:#}");
-        assert_eq!(number(&time["throttled_ns"]), 0, "{mode}: {time:#}");
+        assert_eq!(report.workload(0).syscalls[0].name, "fdatasync", "{mode}");
+        let waits = off_cpu(&report, "fdatasync");
+        let device = waits.service_ns + waits.queue_ns;
+        let other = waits.journal_ns + waits.device_ns + waits.sleep_ns;
+        assert!(device > other, "{mode}: {waits:#?}");
+        assert_eq!(time.off_cpu.throttled_ns, 0, "{mode}: {time:#?}");
     }
 }
 
@@ -156,11 +149,7 @@ fn a_writer_is_throttled_by_the_limit_of_dirty_pages() {
         ],
     );
     let time = split(&report);
-    assert_eq!(
-        longest(&call(&report, "write")["time"]),
-        "throttled_ns",
-        "{time:#}"
-    );
+    assert_eq!(longest(off_cpu(&report, "write")), "throttled", "{time:#?}");
 }
 
 /// A cgroup of version 1 that limits reads from a device; gone with this value.
@@ -201,12 +190,8 @@ fn a_reader_is_throttled_by_its_cgroup() {
     let report = profile(&[], &command);
     let time = split(&report);
     // What is held back has not been issued.
-    assert_eq!(
-        longest(&call(&report, "pread64")["time"]),
-        "queue_ns",
-        "{time:#}"
-    );
-    assert_eq!(longest(time), "queue_ns", "{time:#}");
+    assert_eq!(longest(off_cpu(&report, "pread64")), "queue", "{time:#?}");
+    assert_eq!(longest(&time.off_cpu), "queue", "{time:#?}");
 }
 
 /// Programs that run until this value goes.
@@ -262,12 +247,11 @@ fn a_reader_without_a_cpu_waits_for_one() {
     ];
     let report = profile(&[], &command);
     let time = split(&report);
-    let rows = WAITS.iter().filter(|row| **row != "runnable_ns");
-    let asleep: u64 = rows.map(|row| number(&time[*row])).sum();
-    assert!(number(&time["runnable_ns"]) > asleep, "{time:#}");
+    let asleep = total(&time.off_cpu) - time.off_cpu.runnable_ns;
+    assert!(time.off_cpu.runnable_ns > asleep, "{time:#?}");
     // Of three on one CPU each has a third.
-    let cpu = number(&time["user_ns"]) + number(&time["calls_ns"]);
-    assert!(number(&time["runnable_ns"]) > cpu, "{time:#}");
+    let cpu = time.user_ns + time.calls_ns;
+    assert!(time.off_cpu.runnable_ns > cpu, "{time:#?}");
 }
 
 #[test]
@@ -282,8 +266,8 @@ fn a_process_that_sleeps_when_it_is_attached_to_is_idle() {
     }
     let report = Attached::to(&[sleeper.0[0].id()], &["-d", "0.3"]).ended();
     let time = split(&report);
-    assert!(number(&time["idle_ns"]) > 0, "{time:#}");
-    assert_eq!(number(&time["unexplained_ns"]), 0, "{time:#}");
+    assert!(time.off_cpu.idle_ns > 0, "{time:#?}");
+    assert_eq!(time.unexplained_ns, 0, "{time:#?}");
 }
 
 #[test]
@@ -291,12 +275,9 @@ fn without_its_probes_the_split_is_unknown() {
     requires!();
     for tracepoint in ["sched_switch", "sched_waking", "balance_dirty_pages"] {
         let report = support::profile_lossy(&["--without-probe", tracepoint], &["true"]);
-        assert!(report.workload(0)["time"].is_null(), "{tracepoint}");
-        for call in items(&report.workload(0)["syscalls"]) {
-            assert!(
-                call["time"].is_null() && call["p99_time"].is_null(),
-                "{call:#}"
-            );
+        assert!(report.workload(0).time.is_none(), "{tracepoint}");
+        for call in &report.workload(0).syscalls {
+            assert!(call.time.is_none() && call.p99_time.is_none(), "{call:#?}");
         }
         let mut run = ioprof();
         run.args(["run", "--without-probe", tracepoint, "--", "true"]);

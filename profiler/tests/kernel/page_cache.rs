@@ -3,22 +3,17 @@
 use std::{fs, path::Path};
 
 use crate::support::{
-    Report,
     device::{Loop, written_file},
     plain, profile,
     program::Program,
-    report::number,
+    report::{Served, known},
 };
 
 const MIB: usize = 1024 * 1024;
 
-/// Bytes and calls by how the cache served them.
-fn served(report: &Report, how: &str) -> (u64, u64) {
-    let served = &report.workload(0)["cache"][how];
-    (
-        number(&served["bytes"]),
-        number(&served["latency"]["count"]),
-    )
+/// Bytes and calls that the cache served in one way.
+fn counts(served: &Served) -> (u64, u64) {
+    (served.bytes, served.latency.count)
 }
 
 /// Takes a file out of the page cache.
@@ -39,26 +34,32 @@ fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
     evict(&path);
     let cold = profile(&[], &command);
     let all = 16 * MIB as u64;
-    let (missed, misses) = served(&cold, "misses");
-    let (waited, waits) = served(&cold, "read_ahead_waits");
-    assert_eq!(missed + waited, all, "{:#}", cold.workload(0)["cache"]);
+    let cold_cache = known(&cold.workload(0).cache);
+    let (missed, misses) = counts(&cold_cache.misses);
+    let (waited, waits) = counts(&cold_cache.read_ahead_waits);
+    assert_eq!(missed + waited, all, "{cold_cache:?}");
     assert_eq!(misses + waits, 1);
     // The end of the file.
-    assert_eq!(served(&cold, "hits"), (0, 1));
+    assert_eq!(counts(&cold_cache.hits), (0, 1));
     let warm = profile(&[], &command);
-    assert_eq!(served(&warm, "hits"), (all, 2));
-    for how in ["misses", "read_ahead_waits", "direct"] {
-        assert_eq!(served(&warm, how), (0, 0), "{how}");
+    let warm_cache = known(&warm.workload(0).cache);
+    assert_eq!(counts(&warm_cache.hits), (all, 2));
+    for other in [
+        &warm_cache.misses,
+        &warm_cache.read_ahead_waits,
+        &warm_cache.direct,
+    ] {
+        assert_eq!(counts(other), (0, 0), "{warm_cache:?}");
     }
     for report in [&cold, &warm] {
         let row = report.file(&path);
-        assert_eq!(number(&row["reads"]), 2);
-        assert_eq!(number(&row["read_bytes"]), all);
-        assert_eq!(number(&row["opens"]), 1);
-        assert_eq!(number(&row["sequential"]), 2);
-        assert_eq!(number(&row["unaligned"]), 0);
-        assert_eq!(number(&row["typical_size_bytes"]), 16 * MIB as u64);
-        assert_eq!(row["path_is_current"], true);
+        assert_eq!(row.counts.reads, 2);
+        assert_eq!(row.counts.read_bytes, all);
+        assert_eq!(row.counts.opens, 1);
+        assert_eq!(row.counts.sequential, 2);
+        assert_eq!(row.counts.unaligned, 0);
+        assert_eq!(row.typical_size_bytes, Some(all));
+        assert!(row.path_is_current);
     }
 }
 
@@ -69,8 +70,9 @@ fn direct_reads_do_not_ask_the_cache() {
     let disk = Loop::new(64 * MIB as u64);
     let path = written_file(&disk.mounted(), 4 * MIB);
     let report = profile(&[], &program.with(&[plain(&path), "read", "4096", "100"]));
-    assert_eq!(served(&report, "direct"), (100 * 4096, 100));
-    for how in ["hits", "misses", "read_ahead_waits"] {
-        assert_eq!(served(&report, how), (0, 0), "{how}");
+    let cache = known(&report.workload(0).cache);
+    assert_eq!(counts(&cache.direct), (100 * 4096, 100));
+    for other in [&cache.hits, &cache.misses, &cache.read_ahead_waits] {
+        assert_eq!(counts(other), (0, 0), "{cache:?}");
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use crate::support::{
     self, Report, ioprof, line, reader,
-    report::{items, number},
+    report::known,
     requirements::{skip, tool},
     rights::{
         CAP_DAC_OVERRIDE, CAP_FOWNER, NOBODY, Rights, SHOW, Shown, by_sudo, folder_of, open_folder,
@@ -26,7 +26,7 @@ fn shown(mut run: Command, report: &Path) -> Shown {
     let output = support::succeed(run.args(["--", "sh", "-c", SHOW]));
     let written = Report::read(report);
     written.assert_nothing_lost();
-    assert!(number(&written.0["ledger"]["probe_cpu_ns"]) > 0);
+    assert!(written.ledger.probe_cpu_ns > Some(0));
     Shown::by(&output)
 }
 
@@ -72,15 +72,6 @@ fn a_report_comes_into_folders_that_the_one_or_the_other_may_not_write_to() {
     shown(by_sudo(ioprof()), &report).assert_reduced(0, both);
 }
 
-/// Fails where the report's row of a file does not say that its path leads to it.
-fn assert_named(report: &Report, file: &Path) {
-    let files = &report.workload(0)["files"]["top"];
-    let name = file.to_str().expect("a plain path");
-    let row = items(files).find(|row| row["path"] == name);
-    let is_current = row.map(|row| &row["path_is_current"]);
-    assert!(is_current.is_some_and(|is| is == true), "{name}: {files:#}");
-}
-
 #[test]
 fn under_sudo_the_report_still_has_what_takes_more_than_the_callers_rights() {
     requires!();
@@ -94,10 +85,10 @@ fn under_sudo_the_report_still_has_what_takes_more_than_the_callers_rights() {
     let report = Report::read(&report);
     // Among which would be that a file system was not synced.
     report.assert_nothing_lost();
-    assert_named(&report, &file);
-    let writeback = &report.workload(0)["writeback"];
-    assert_eq!(number(&writeback["dirtied_bytes"]), 4 * 65536);
-    assert_eq!(number(&writeback["dirty_bytes_at_end"]), 0);
+    assert!(report.file(&file).path_is_current);
+    let writeback = known(&report.workload(0).writeback);
+    assert_eq!(writeback.dirtied_bytes, 4 * 65536);
+    assert_eq!(writeback.dirty_bytes_at_end, 0);
 }
 
 #[test]
@@ -152,8 +143,8 @@ fn attached_ioprof_has_no_capability() {
     assert!(attach.wait().expect("a child").success());
     let report = Report::read(&report);
     report.assert_nothing_lost();
-    assert!(number(&report.workload(0)["max_rss_bytes"]) > 0);
-    assert!(number(&report.0["ledger"]["probe_cpu_ns"]) > 0);
+    assert!(report.workload(0).max_rss_bytes > Some(0));
+    assert!(report.ledger.probe_cpu_ns > Some(0));
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::{
 };
 
 use crate::support::{
-    self, Report, assert_one_line, ioprof, line, reader, requirements::tool, signal, text,
+    self, Report, assert_one_line, ioprof, line, reader, report::Exit, requirements::tool, signal,
+    text,
 };
 use nix::{
     fcntl::OFlag,
@@ -136,7 +137,7 @@ fn without_the_process_that_keeps_privileges_only_the_cost_is_unknown() {
     assert!(text(&ended.stderr).contains("cost unknown"), "{ended:?}");
     let report = Report::read(&file);
     report.assert_nothing_lost();
-    assert!(report.0["ledger"]["probe_cpu_ns"].is_null());
+    assert!(report.ledger.probe_cpu_ns.is_none());
     assert!(report.call("read").calls > 0);
 }
 
@@ -160,7 +161,7 @@ fn a_command_that_crashes_or_is_killed_has_its_report() {
         assert_eq!(ended.status.signal(), Some(sent as i32), "{ended:?}");
         let report = Report::read(&file);
         report.assert_nothing_lost();
-        assert_eq!(report.workload(0)["exit"]["signal"], sent as i32);
+        assert_eq!(report.workload(0).exit, Some(Exit::Signal(sent as i32)));
         assert!(report.call("read").calls > 0);
     };
     expect(&ended, Signal::SIGSEGV);
@@ -220,6 +221,7 @@ fn when_the_terminal_goes_away_the_report_is_written() {
         assert_eq!(status.signal(), Some(Signal::SIGHUP as i32), "{status}");
         let report = Report::read(&file);
         report.assert_nothing_lost();
-        assert_eq!(report.workload(0)["exit"]["signal"], Signal::SIGHUP as i32);
+        let by_hangup = Some(Exit::Signal(Signal::SIGHUP as i32));
+        assert_eq!(report.workload(0).exit, by_hangup);
     }
 }

@@ -21,7 +21,6 @@ use crate::support::{
     ioprof, line,
     program::Program,
     reader,
-    report::number,
     requirements::{tool, turns},
     signal, text,
 };
@@ -134,8 +133,9 @@ impl Target {
 fn assert_counted(report: &Report, steps: u64, processes: u64) {
     report.assert_nothing_lost();
     let reads = report.call("pread64");
-    assert_eq!((reads.calls, reads.bytes), (READS * steps, READS * steps));
-    assert_eq!(number(&report.workload(0)["processes"]), processes);
+    let all = READS * steps;
+    assert_eq!((reads.calls, reads.bytes), (all, Some(all)));
+    assert_eq!(report.workload(0).processes, processes);
 }
 
 /// Attaches, has it do what it does and end, and fails where that is not all in the report.
@@ -171,8 +171,8 @@ fn a_process_whose_threads_one_executes_a_program_goes_on_to_be_counted() {
     let place = Place::new();
     let target = place.start("thread");
     let report = follow(target, 2, 1);
-    assert_eq!(number(&report.workload(0)["threads"]), 2);
-    assert_eq!(number(&report.workload(0)["threads_running"]), 0);
+    assert_eq!(report.workload(0).threads, 2);
+    assert_eq!(report.workload(0).threads_running, 0);
 }
 
 #[test]

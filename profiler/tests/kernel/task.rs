@@ -1,6 +1,6 @@
 //! Every process and thread of a workload is counted, however short it lives.
 
-use crate::support::{profile, report::number};
+use crate::support::profile;
 
 #[test]
 fn short_lived_processes_are_all_counted() {
@@ -9,7 +9,7 @@ fn short_lived_processes_are_all_counted() {
     let report = profile(&[], &command);
     let workload = report.workload(0);
     // The shell, seq in its own, and five hundred.
-    assert_eq!(number(&workload["processes"]), 502);
-    assert_eq!(number(&workload["threads"]), 502);
-    assert_eq!(number(&workload["threads_running"]), 0);
+    assert_eq!(workload.processes, 502);
+    assert_eq!(workload.threads, 502);
+    assert_eq!(workload.threads_running, 0);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{
     self, Report, ioprof,
-    report::{items, number},
+    report::{Exit, Kind, known},
 };
 
 /// The report of a run of async with these options.
@@ -27,12 +27,13 @@ fn what_a_builtin_workload_says_it_did_by_system_calls_was_counted() {
     requires!();
     let report = run_async(&["--engine", "tokio", "--files", "1000", "--file-size", "16K"]);
     let workload = report.workload(0);
-    assert_eq!(workload["name"], "async");
-    assert_eq!(workload["kind"], "builtin");
-    assert_eq!(workload["exit"]["code"], 0);
+    assert_eq!(workload.name, "async");
+    assert_eq!(workload.kind, Kind::Builtin);
+    assert_eq!(workload.exit, Some(Exit::Code(0)));
     let said = |name: &str| {
-        items(&workload["self_reported"]["operations"])
-            .find(|operation| operation["name"] == name)
+        let mut operations = known(&workload.self_reported).operations.iter();
+        operations
+            .find(|operation| operation.name == name)
             .unwrap_or_else(|| panic!("it did no {name}"))
     };
     // The measured phase alone is profiled: neither the making of its data nor clearing up.
@@ -42,21 +43,18 @@ fn what_a_builtin_workload_says_it_did_by_system_calls_was_counted() {
         ("fsync", "fsync"),
     ] {
         let counted = report.call(call);
-        assert_eq!(counted.calls, number(&said(name)["calls"]), "{name}");
-        assert_eq!(counted.bytes, number(&said(name)["bytes"]), "{name}");
+        assert_eq!(counted.calls, said(name).calls, "{name}");
+        assert_eq!(counted.bytes.unwrap_or(0), said(name).bytes, "{name}");
     }
-    assert_eq!(report.call("unlinkat").calls, 0);
-    assert_eq!(number(&workload["threads_running"]), 0);
+    report.assert_never_called("unlinkat");
+    assert_eq!(workload.threads_running, 0);
     // The runtime closes and writes a little for itself.
-    let checks: Vec<_> = items(&workload["self_checks"]).collect();
+    let checks = &workload.self_checks;
     assert!(checks.len() >= 5, "{checks:?}");
     for check in checks {
-        let beside = number(&check["counted_calls"]) - number(&check["reported_calls"]);
-        assert!(beside < 10, "{check}");
-        assert!(
-            number(&check["counted_bytes"]) >= number(&check["reported_bytes"]),
-            "{check}"
-        );
+        let beside = check.counted_calls - check.reported_calls;
+        assert!(beside < 10, "{check:?}");
+        assert!(check.counted_bytes >= check.reported_bytes, "{check:?}");
     }
 }
 
@@ -76,10 +74,13 @@ fn several_builtin_workloads_have_each_their_own_section() {
     );
     let report = Report::read(&file);
     report.assert_nothing_lost();
-    let names: Vec<_> = items(&report.0["workloads"])
-        .map(|workload| workload["name"].clone())
+    let names: Vec<_> = report
+        .workloads
+        .iter()
+        .map(|workload| workload.name.clone())
         .collect();
     assert_eq!(names, ["async", "mmap"]);
-    assert!(items(&report.workload(0)["syscalls"]).next().is_some());
-    assert!(items(&report.workload(1)["syscalls"]).next().is_some());
+    for workload in &report.workloads {
+        assert!(!workload.syscalls.is_empty());
+    }
 }

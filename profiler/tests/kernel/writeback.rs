@@ -13,11 +13,10 @@ use crate::support::{
     device::{FileSystem, Loop},
     ioprof,
     program::Program,
-    report::{items, number},
+    report::{BlockOperation, CheckKind, Origin, Workload, Writeback, known, requests},
     text,
 };
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -74,34 +73,25 @@ fn sync(device: &Loop) {
     nix::unistd::syncfs(folder).expect("the file system can be synced");
 }
 
-/// The workload of a process: they are in the order of their numbers.
-fn of<'a>(report: &'a Report, process: &Steps) -> &'a Value {
-    let pid = process.child.id();
-    items(&report.0["workloads"])
-        .find(|workload| workload["root_pid"] == pid)
-        .expect("it was attached to")
-}
-
 /// The bytes that a workload wrote to a device, of one origin.
-fn written(workload: &Value, device: &Loop, origin: &str) -> u64 {
-    items(&workload["block"])
-        .filter(|row| row["device"] == device.name() && row["operation"] == "write")
-        .filter(|row| row["origin"] == origin)
-        .map(|row| number(&row["bytes"]))
+fn written(workload: &Workload, device: &Loop, origin: Origin) -> u64 {
+    requests(workload, device.name(), BlockOperation::Write)
+        .filter(|row| row.origin == origin)
+        .map(|row| row.bytes)
         .sum()
 }
 
-fn writeback<'a>(workload: &'a Value, key: &str) -> &'a Value {
-    &workload["writeback"][key]
+fn writeback(workload: &Workload) -> &Writeback {
+    known(&workload.writeback)
 }
 
 /// At least 99 % of what the kernel counted for the device has an owner, and no more than all.
 fn assert_owned(report: &Report, device: &Loop) {
-    let (owned, kernel) = report.device_check(device.name(), "device_owned_bytes");
-    let shares = &report.device(device.name())["shares"];
+    let (owned, kernel) = report.device_check(device.name(), CheckKind::DeviceOwnedBytes);
+    let shares = &report.device(device.name()).shares;
     assert!(
         owned <= kernel && owned * 100 >= kernel * 99,
-        "{owned} of {kernel}: {shares:#}"
+        "{owned} of {kernel}: {shares:#?}"
     );
 }
 
@@ -125,23 +115,17 @@ fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
         waiting.end();
         let report = attached.ended();
         report.assert_nothing_lost();
-        let find = |pid: u32| {
-            let mut workloads = items(&report.0["workloads"]);
-            workloads
-                .find(|workload| workload["root_pid"] == pid)
-                .expect("it was attached to")
-        };
-        let (own, other) = (find(pid), find(idle));
+        let (own, other) = (report.workload_of(pid), report.workload_of(idle));
         assert_eq!(
-            written(own, &device, "writeback"),
+            written(own, &device, Origin::Writeback),
             4 * MIB,
             "{file_system:?}"
         );
-        assert_eq!(written(own, &device, "thread"), 0);
-        assert_eq!(written(other, &device, "writeback"), 0);
-        assert_eq!(writeback(own, "dirtied_bytes"), 4 * MIB);
-        assert_eq!(writeback(own, "written_bytes"), 4 * MIB);
-        assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
+        assert_eq!(written(own, &device, Origin::Thread), 0);
+        assert_eq!(written(other, &device, Origin::Writeback), 0);
+        assert_eq!(writeback(own).dirtied_bytes, 4 * MIB);
+        assert_eq!(writeback(own).written_bytes, 4 * MIB);
+        assert_eq!(writeback(own).dirty_bytes_at_end, 0);
         assert!(after.written_bytes - before.written_bytes >= 4 * MIB);
         assert_owned(&report, &device);
     }
@@ -163,11 +147,15 @@ fn writers_in_turns_get_each_its_own_bytes() {
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
         for (process, bytes) in [(&small, 512 * KIB), (&large, 1536 * KIB)] {
-            let own = of(&report, process);
-            assert_eq!(written(own, &device, "writeback"), bytes, "{file_system:?}");
-            assert_eq!(written(own, &device, "thread"), 0);
-            assert_eq!(writeback(own, "dirtied_bytes"), bytes);
-            assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
+            let own = report.workload_of(process.child.id());
+            assert_eq!(
+                written(own, &device, Origin::Writeback),
+                bytes,
+                "{file_system:?}"
+            );
+            assert_eq!(written(own, &device, Origin::Thread), 0);
+            assert_eq!(writeback(own).dirtied_bytes, bytes);
+            assert_eq!(writeback(own).dirty_bytes_at_end, 0);
         }
         assert_owned(&report, &device);
         small.end();
@@ -194,13 +182,20 @@ fn writers_of_one_file_share_it_by_what_each_made_dirty() {
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
         for (process, bytes) in [(&small, 512 * KIB), (&large, 1536 * KIB)] {
-            let own = of(&report, process);
-            assert_eq!(written(own, &device, "writeback"), bytes, "{file_system:?}");
-            assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
+            let own = report.workload_of(process.child.id());
+            assert_eq!(
+                written(own, &device, Origin::Writeback),
+                bytes,
+                "{file_system:?}"
+            );
+            assert_eq!(writeback(own).dirty_bytes_at_end, 0);
         }
-        let of_others: u64 = items(&report.device(device.name())["shares"])
-            .filter(|share| share["workload"].is_null() && share["origin"].is_null())
-            .map(|share| number(&share["bytes"]))
+        let of_others: u64 = report
+            .device(device.name())
+            .shares
+            .iter()
+            .filter(|share| share.workload.is_none() && share.origin.is_none())
+            .map(|share| share.bytes)
             .sum();
         assert_eq!(of_others, 1024 * KIB, "{file_system:?}");
         for process in [small, large, stranger] {
@@ -221,13 +216,13 @@ fn what_was_dirty_before_the_attaching_is_not_the_workloads() {
         writer.tell("ww");
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
-        let own = of(&report, &writer);
+        let own = report.workload_of(writer.child.id());
         assert_eq!(
-            written(own, &device, "writeback"),
+            written(own, &device, Origin::Writeback),
             128 * KIB,
             "{file_system:?}"
         );
-        assert_eq!(writeback(own, "dirtied_bytes"), 128 * KIB);
+        assert_eq!(writeback(own).dirtied_bytes, 128 * KIB);
         writer.end();
     }
 }
@@ -244,12 +239,12 @@ fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
         writer.tell(&"ws".repeat(64));
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
-        let own = of(&report, &writer);
+        let own = report.workload_of(writer.child.id());
         // A part may be submitted by a worker of the file system.
-        let data = written(own, &device, "thread") + written(own, &device, "writeback");
-        assert_eq!(data, MIB, "{file_system:?}: {:#}", own["block"]);
-        assert_eq!(writeback(own, "dirtied_bytes"), MIB, "{file_system:?}");
-        assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
+        let data = written(own, &device, Origin::Thread) + written(own, &device, Origin::Writeback);
+        assert_eq!(data, MIB, "{file_system:?}: {:#?}", own.block);
+        assert_eq!(writeback(own).dirtied_bytes, MIB, "{file_system:?}");
+        assert_eq!(writeback(own).dirty_bytes_at_end, 0);
         assert!(device.stat().written_bytes > MIB);
         assert_owned(&report, &device);
         writer.end();
@@ -270,18 +265,18 @@ fn what_is_neither_written_nor_dropped_is_left() {
         dropper.tell("t");
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
-        let own = of(&report, &writer);
-        let left = number(writeback(own, "dirty_bytes_at_end"));
+        let own = report.workload_of(writer.child.id());
+        let left = writeback(own).dirty_bytes_at_end;
         assert_eq!(
-            left + written(own, &device, "writeback"),
+            left + written(own, &device, Origin::Writeback),
             MIB,
             "{file_system:?}"
         );
         assert!(left > 0, "nobody writes so soon what is not synced");
-        let own = of(&report, &dropper);
-        assert_eq!(writeback(own, "dirtied_bytes"), MIB, "{file_system:?}");
-        assert_eq!(writeback(own, "dirty_bytes_at_end"), 0, "{file_system:?}");
-        assert!(number(writeback(own, "cancelled_bytes")) > 0, "{own:#}");
+        let own = report.workload_of(dropper.child.id());
+        assert_eq!(writeback(own).dirtied_bytes, MIB, "{file_system:?}");
+        assert_eq!(writeback(own).dirty_bytes_at_end, 0, "{file_system:?}");
+        assert!(writeback(own).cancelled_bytes > 0, "{own:#?}");
         writer.end();
         dropper.end();
     }
@@ -300,16 +295,16 @@ fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
         writer.tell("m");
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
-        let own = of(&report, &writer);
+        let own = report.workload_of(writer.child.id());
         assert_eq!(
-            written(own, &device, "writeback"),
+            written(own, &device, Origin::Writeback),
             256 * KIB,
             "{file_system:?}"
         );
-        assert_eq!(writeback(own, "dirtied_bytes"), 256 * KIB);
-        assert_eq!(writeback(own, "mapped_bytes"), 256 * KIB);
+        assert_eq!(writeback(own).dirtied_bytes, 256 * KIB);
+        assert_eq!(writeback(own).mapped_bytes, 256 * KIB);
         assert!(
-            writeback(own, "write_amplification").is_number(),
+            writeback(own).write_amplification.is_some(),
             "its answer was written"
         );
         writer.end();
@@ -329,11 +324,11 @@ fn pages_that_btrfs_compresses_are_the_workloads() {
     writer.tell("wwwwwwww");
     let report = attached.end(Signal::SIGINT);
     report.assert_nothing_lost();
-    let own = of(&report, &writer);
+    let own = report.workload_of(writer.child.id());
     // A block for each 128 KiB of the same letter.
-    assert_eq!(written(own, &device, "writeback"), 8 * 4 * KIB);
-    assert_eq!(writeback(own, "dirtied_bytes"), MIB);
-    assert_eq!(writeback(own, "dirty_bytes_at_end"), 0);
+    assert_eq!(written(own, &device, Origin::Writeback), 8 * 4 * KIB);
+    assert_eq!(writeback(own).dirtied_bytes, MIB);
+    assert_eq!(writeback(own).dirty_bytes_at_end, 0);
     assert_owned(&report, &device);
     writer.end();
 }
@@ -346,9 +341,9 @@ fn without_the_probe_for_dirty_pages_they_are_unknown_and_not_zero() {
     let options = ["run", "--without-probe", "writeback_dirty_folio", "-o"];
     let run = support::succeed(ioprof().args(options).arg(&file).args(["--", "true"]));
     let report = Report::read(&file);
-    assert!(report.workload(0)["writeback"].is_null());
+    assert!(report.workload(0).writeback.is_none());
     assert!(
-        report.workload(0)["block"].is_array(),
+        report.workload(0).block.is_some(),
         "that needs no such probe"
     );
     let said = text(&run.stderr);

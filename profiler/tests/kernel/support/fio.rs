@@ -12,7 +12,6 @@ use super::{
     Report,
     device::{Loop, written_file},
     folder, profile,
-    report::{items, number},
 };
 
 const KIB: u64 = 1024;
@@ -49,10 +48,11 @@ pub fn fio(file: &Path, options: &[&str]) -> Fio {
     let said: Value = serde_json::from_slice(&fs::read(&output).expect("fio has written"))
         .expect("fio writes JSON");
     let read = &said["jobs"][0]["read"];
+    let number = |key: &str| read[key].as_u64().expect("a count");
     Fio {
         report,
-        operations: number(&read["total_ios"]),
-        bytes: number(&read["io_bytes"]),
+        operations: number("total_ios"),
+        bytes: number("io_bytes"),
     }
 }
 
@@ -67,11 +67,4 @@ pub fn device() -> (Loop, PathBuf) {
     let device = Loop::new(64 * MIB);
     let file = written_file(&device.mounted(), FILE as usize);
     (device, file)
-}
-
-/// What a workload did of an opcode; null where it did none.
-pub fn opcode<'a>(report: &'a Report, section: &str, name: &str) -> &'a Value {
-    items(&report.workload(0)[section]["operations"])
-        .find(|operation| operation["name"] == name)
-        .unwrap_or(&Value::Null)
 }

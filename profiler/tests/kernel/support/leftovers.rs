@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{output, report::items, requirements::tool};
+use super::{output, requirements::tool};
 
 /// Programs, maps and links, each by its number, in the order of [`KINDS`].
 type Numbers = [BTreeSet<u64>; 3];
@@ -88,10 +88,15 @@ fn show(kind: &str) -> Vec<Value> {
     loop {
         let shown = output(tool("bpftool").args(["-j", kind, "show"]));
         let value: Value = serde_json::from_slice(&shown.stdout).expect("bpftool writes JSON");
-        let errors: Vec<_> = items(&value).map(|one| &one["error"]).collect();
+        let errors: Vec<_> = value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|one| &one["error"])
+            .collect();
         if errors.iter().all(|error| error.is_null()) {
             assert!(shown.status.success(), "bpftool {kind} show: {shown:?}");
-            return items(&value).cloned().collect();
+            return value.as_array().into_iter().flatten().cloned().collect();
         }
         let being_made = |error: &&Value| error.to_string().contains("temporarily unavailable");
         assert!(errors.iter().any(being_made), "{errors:?}");

@@ -1,19 +1,48 @@
-//! A report as a test reads it: from its JSON, by the names that docs/report.schema.json gives.
+//! A report as a test reads it: by the types that `ioprof report` reads it by. The types come from here, wherever the
+//! model has them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+    path::Path,
+};
 
+use ioprof::{kernel::syscall, model::read};
+use ioprof_ebpf::abi::loss::Loss;
 use serde_json::Value;
 
-/// A report that agrees with the schema.
-#[derive(Debug)]
-pub struct Report(pub Value);
+pub use ioprof::model::{
+    aio::AioOperation,
+    block::{Block, BlockOperation, Origin},
+    device::Device,
+    fault::{FaultTime, Faults},
+    file::{File, FileCounts, FileKind, Files},
+    io_uring::UringOperation,
+    ledger::{Check, CheckKind, Probe, Verdict},
+    off_cpu::{OffCpu, Time},
+    page_cache::Served,
+    report::{Exit, Kind, Workload},
+    syscall::Syscall,
+    writeback::Writeback,
+};
 
-/// What a report says of one system call; all zero where it does not name it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Call {
-    pub calls: u64,
-    pub errors: BTreeMap<String, u64>,
-    pub bytes: u64,
+/// Kinds of loss that the report tells elsewhere: as requests that were in flight at the beginning, and as a message.
+const NOT_IN_THE_LEDGER: [Loss; 2] = [Loss::RequestUnmatched, Loss::FilesFull];
+
+/// A report that agrees with docs/report.schema.json.
+#[derive(Debug)]
+pub struct Report {
+    report: ioprof::model::report::Report,
+    /// What was written, for tests about keys and nulls.
+    pub json: Value,
+}
+
+impl Deref for Report {
+    type Target = ioprof::model::report::Report;
+
+    fn deref(&self) -> &Self::Target {
+        &self.report
+    }
 }
 
 impl Report {
@@ -23,120 +52,174 @@ impl Report {
     }
 
     /// Reads a report that was written to stdout.
-    pub fn parse(json: &[u8]) -> Self {
-        let value = serde_json::from_slice(json).expect("the report is JSON and nothing else");
-        validate(&value);
-        Self(value)
+    pub fn parse(bytes: &[u8]) -> Self {
+        let json = serde_json::from_slice(bytes).expect("the report is JSON and nothing else");
+        validate(&json);
+        let report = read::read(bytes).expect("what agrees with the schema can be read");
+        Self { report, json }
     }
 
     /// A workload, from 0.
-    pub fn workload(&self, index: usize) -> &Value {
-        &self.0["workloads"][index]
+    pub fn workload(&self, index: usize) -> &Workload {
+        &self.workloads[index]
     }
 
-    /// What the first workload did of a system call.
-    pub fn call(&self, name: &str) -> Call {
-        let found = items(&self.workload(0)["syscalls"]).find(|call| call["name"] == name);
-        found.map_or_else(Call::default, |call| Call {
-            calls: number(&call["calls"]),
-            errors: call["errors"]
-                .as_object()
-                .expect("errors are an object")
-                .iter()
-                .map(|(name, count)| (name.clone(), number(count)))
-                .collect(),
-            bytes: call["bytes"].as_u64().unwrap_or(0),
-        })
+    /// The workload of a process: they are in the order of their numbers, and not in that in which they were named.
+    pub fn workload_of(&self, pid: u32) -> &Workload {
+        let mut workloads = self.workloads.iter();
+        let found = workloads.find(|workload| workload.root_pid == pid.cast_signed());
+        found.unwrap_or_else(|| panic!("process {pid} is in no workload"))
     }
 
-    /// The histogram of a system call of the first workload.
-    pub fn histogram(&self, call: &str, key: &str) -> &Value {
-        items(&self.workload(0)["syscalls"])
-            .find(|found| found["name"] == call)
-            .map_or(&Value::Null, |found| &found[key])
+    /// What the first workload did of a system call. It must have made one: see [`Report::assert_never_called`].
+    pub fn call(&self, name: &str) -> &Syscall {
+        self.find_call(name)
+            .unwrap_or_else(|| panic!("{name} was not called"))
+    }
+
+    /// Fails where the first workload has made this system call.
+    pub fn assert_never_called(&self, name: &str) {
+        let found = self.find_call(name);
+        assert!(found.is_none(), "{found:?}");
+    }
+
+    fn find_call(&self, name: &str) -> Option<&Syscall> {
+        let mut names = (0..syscall::OPERATIONS).map(syscall::operation_name);
+        assert!(names.any(|known| known == name), "{name} has no row");
+        let mut calls = self.workload(0).syscalls.iter();
+        calls.find(|call| call.name == name)
+    }
+
+    /// What the first workload did by an opcode of io_uring; it must have.
+    pub fn uring(&self, opcode: &str) -> &UringOperation {
+        let uring = known(&self.workload(0).io_uring);
+        let found = uring.operations.iter().find(|one| one.name == opcode);
+        found.unwrap_or_else(|| panic!("no {opcode} in {uring:?}"))
+    }
+
+    /// What the first workload did by an opcode of io_submit; it must have.
+    pub fn aio(&self, opcode: &str) -> &AioOperation {
+        let aio = &self.workload(0).aio;
+        let found = aio.operations.iter().find(|one| one.name == opcode);
+        found.unwrap_or_else(|| panic!("no {opcode} in {aio:?}"))
     }
 
     /// Requests and bytes of one operation of a workload on a device.
-    pub fn block(&self, workload: usize, device: &str, operation: &str) -> (u64, u64) {
-        items(&self.workload(workload)["block"])
-            .filter(|block| block["device"] == device && block["operation"] == operation)
-            .map(|block| (number(&block["requests"]), number(&block["bytes"])))
-            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    pub fn block(&self, workload: usize, device: &str, operation: BlockOperation) -> (u64, u64) {
+        requests(self.workload(workload), device, operation)
+            .fold((0, 0), |sum, one| (sum.0 + one.requests, sum.1 + one.bytes))
     }
 
-    /// The row of a file in the first workload.
-    pub fn file(&self, path: &Path) -> &Value {
-        items(&self.workload(0)["files"]["top"])
-            .find(|row| row["path"] == super::plain(path))
-            .unwrap_or(&Value::Null)
+    /// The row of a file in the first workload; it must have one.
+    pub fn file(&self, path: &Path) -> &File {
+        let rows = &known(&self.workload(0).files).top;
+        let path = Some(super::plain(path));
+        let found = rows.iter().find(|row| row.path.as_deref() == path);
+        found.unwrap_or_else(|| panic!("{path:?} is not in {rows:#?}"))
+    }
+
+    /// A column of the files of the first workload, all rows together, those without one included.
+    pub fn sum_of_files(&self, column: impl Fn(&FileCounts) -> u64) -> u64 {
+        let files = known(&self.workload(0).files);
+        let rows = files.top.iter().map(|row| column(&row.counts));
+        rows.sum::<u64>() + column(&files.other_counts)
     }
 
     /// A device, for everybody.
-    pub fn device(&self, name: &str) -> &Value {
-        items(&self.0["devices"])
-            .find(|device| device["name"] == name)
-            .unwrap_or(&Value::Null)
+    pub fn device(&self, name: &str) -> &Device {
+        let devices = known(&self.devices);
+        let found = devices.iter().find(|device| device.name == name);
+        found.unwrap_or_else(|| panic!("no {name} in {devices:#?}"))
+    }
+
+    /// A probe of the ledger.
+    pub fn probe(&self, tracepoint: &str) -> &Probe {
+        let mut probes = self.ledger.probes.iter();
+        let found = probes.find(|probe| probe.tracepoint == tracepoint);
+        found.unwrap_or_else(|| panic!("{tracepoint} is not in the ledger"))
     }
 
     /// What the probes and what the kernel counted, where the ledger compares them for a device.
-    pub fn device_check(&self, device: &str, what: &str) -> (u64, u64) {
-        self.check(|check| check["device"] == device && check["what"] == what)
+    pub fn device_check(&self, device: &str, what: CheckKind) -> (u64, u64) {
+        self.check(what, |check| check.device.as_deref() == Some(device))
     }
 
-    /// The same for a workload.
-    pub fn workload_check(&self, workload: &str, what: &str) -> (u64, u64) {
-        self.check(|check| check["workload"] == workload && check["what"] == what)
+    /// The same for the first workload.
+    pub fn workload_check(&self, what: CheckKind) -> (u64, u64) {
+        let name = Some(&self.workload(0).name);
+        self.check(what, |check| check.workload.as_ref() == name)
     }
 
-    fn check(&self, wanted: impl Fn(&Value) -> bool) -> (u64, u64) {
-        let check = items(&self.0["ledger"]["checks"])
-            .find(|check| wanted(check))
-            .unwrap_or_else(|| panic!("no such check in {:#}", self.0["ledger"]));
-        (number(&check["counted"]), number(&check["kernel"]))
+    fn check(&self, what: CheckKind, is_wanted: impl Fn(&Check) -> bool) -> (u64, u64) {
+        let checks = &self.ledger.checks;
+        let mut found = checks.iter().filter(|check| check.what == what);
+        let check = found
+            .find(|check| is_wanted(check))
+            .unwrap_or_else(|| panic!("no such {what:?} in {checks:#?}"));
+        (check.counted, check.kernel)
     }
 
-    /// Events lost, by kind.
-    pub fn lost(&self, kind: &str) -> u64 {
-        number(&self.0["ledger"]["lost"][kind])
+    /// Events lost, by kind; none that is not in the ledger.
+    pub fn lost(&self, kind: Loss) -> u64 {
+        self.ledger.lost[name_of(kind)]
     }
 
     /// Whether the kernel left out a program that was running already.
     pub fn has_skipped_runs(&self) -> bool {
-        items(&self.0["ledger"]["probes"]).any(|probe| probe["missed"].as_u64().unwrap_or(0) > 0)
+        self.ledger.missed() > 0
     }
 
     /// Fails where anything was lost, or the probes had something to complain about. That the kernel skipped one is none
     /// where the machine is emulated: what it would have counted is inferred, or is missing and is found to be.
     pub fn assert_nothing_lost(&self) {
-        let ledger = &self.0["ledger"];
-        let lost = ledger["lost"].as_object().expect("losses are an object");
-        assert!(lost.len() >= 7, "every kind of loss is there: {lost:?}");
+        let lost = self.losses();
         assert!(
-            lost.values().all(|count| count == 0),
+            lost.values().all(|count| *count == 0),
             "events were lost: {lost:?}"
         );
-        for probe in items(&ledger["probes"]) {
-            let missed = &probe["missed"];
+        for probe in &self.ledger.probes {
             assert!(
-                missed.is_null() || missed == 0 || super::requirements::is_emulated(),
-                "a probe missed events: {probe}"
+                probe.missed.unwrap_or(0) == 0 || super::requirements::is_emulated(),
+                "a probe missed events: {probe:?}"
             );
         }
-        let messages: Vec<_> = items(&ledger["messages"]).collect();
+        let messages = &self.ledger.messages;
         assert!(messages.is_empty(), "{messages:?}");
+    }
+
+    /// Every kind of loss with its count; fails where the ledger does not have them all.
+    pub fn losses(&self) -> &BTreeMap<String, u64> {
+        let lost = &self.ledger.lost;
+        let told: BTreeSet<_> = lost.keys().map(String::as_str).collect();
+        let kinds = Loss::ALL.iter().map(|(kind, _)| *kind);
+        let expected: BTreeSet<_> = kinds
+            .filter(|kind| !NOT_IN_THE_LEDGER.contains(kind))
+            .map(name_of)
+            .collect();
+        assert_eq!(told, expected, "kinds of loss");
+        lost
     }
 }
 
-/// The elements of an array; none where it is null.
-pub fn items(array: &Value) -> impl Iterator<Item = &Value> {
-    array.as_array().into_iter().flatten()
+fn name_of(kind: Loss) -> &'static str {
+    let found = Loss::ALL.iter().find(|(known, _)| *known == kind);
+    found.expect("every kind has a name").1
 }
 
-/// A count.
-pub fn number(value: &Value) -> u64 {
-    value
-        .as_u64()
-        .unwrap_or_else(|| panic!("{value} is not a count"))
+/// A part of the report that no probe may be missing for.
+pub fn known<T>(part: &Option<T>) -> &T {
+    part.as_ref().expect("the probes for it are attached")
+}
+
+/// The rows of a workload for one operation on a device.
+pub fn requests<'a>(
+    workload: &'a Workload,
+    device: &'a str,
+    operation: BlockOperation,
+) -> impl Iterator<Item = &'a Block> {
+    known(&workload.block)
+        .iter()
+        .filter(move |row| row.device == device && row.operation == operation)
 }
 
 /// Fails where the report is not what docs/report.schema.json says.

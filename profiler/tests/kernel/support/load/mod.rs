@@ -14,14 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{
-    Report, ioprof,
-    leftovers::Names,
-    line,
-    program::Program,
-    reader,
-    report::{items, number},
-};
+use ioprof_ebpf::abi::loss::Loss;
+
+use crate::support::{Report, ioprof, leftovers::Names, line, program::Program, reader};
 
 /// The aim: ioprof's largest resident set, in bytes. The program itself is 7 MB larger where it was not optimised.
 const MOST_RESIDENT: u64 = if cfg!(debug_assertions) {
@@ -300,23 +295,20 @@ fn maps(pid: u32) -> u64 {
 }
 
 /// What the ledger says is lost; fails where that is of another kind than these.
-pub fn losses(report: &Report, allowed: &[&str]) -> String {
-    let lost = report.0["ledger"]["lost"].as_object().expect("an object");
-    let mut lines = Vec::new();
-    for (kind, count) in lost.iter().filter(|(_, count)| number(count) > 0) {
-        assert!(allowed.contains(&kind.as_str()), "lost: {lost:?}");
-        lines.push(format!("{kind} {}", grouped(number(count))));
+pub fn losses(report: &Report, allowed: &[Loss]) -> String {
+    let mut lost = report.losses().clone();
+    lost.retain(|_, count| *count > 0);
+    let is_allowed = |kind: &String| {
+        let mut named = Loss::ALL.iter().filter(|(_, name)| name == kind);
+        named.any(|(kind, _)| allowed.contains(kind))
+    };
+    assert!(lost.keys().all(is_allowed), "lost: {lost:?}");
+    assert!(!report.has_skipped_runs(), "{:?}", report.ledger.probes);
+    if lost.is_empty() {
+        return "nothing".into();
     }
-    for probe in items(&report.0["ledger"]["probes"]) {
-        let missed = &probe["missed"];
-        assert!(
-            missed.is_null() || missed == 0,
-            "a probe missed events: {probe}"
-        );
-    }
-    if lines.is_empty() {
-        "nothing".into()
-    } else {
-        lines.join(", ")
-    }
+    let lines = lost
+        .iter()
+        .map(|(kind, count)| format!("{kind} {}", grouped(*count)));
+    lines.collect::<Vec<_>>().join(", ")
 }

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use serde_json::Value;
+use ioprof_ebpf::abi::loss::Loss;
 
 use super::{Figures, How, Load, Memory, grouped, losses};
 use crate::support::{
     Report,
-    report::{items, number},
+    report::{File, FileKind, known},
 };
 
 /// How many rows the kernel's table of files has, that of all others apart.
@@ -18,13 +18,13 @@ pub fn processes(count: u64) -> Figures {
     let before = kernel_memory();
     let (report, took, memory) = Load::start(How::Run, "processes", &[count]).work();
     let workload = report.workload(0);
-    assert_eq!(number(&workload["processes"]), count + 1);
-    assert_eq!(number(&workload["threads"]), count + 1);
-    assert_eq!(number(&workload["threads_running"]), 0);
+    assert_eq!(workload.processes, count + 1);
+    assert_eq!(workload.threads, count + 1);
+    assert_eq!(workload.threads_running, 0);
     let reads = report.call("pread64");
     assert_eq!(
         (reads.calls, reads.bytes),
-        (count + count / 2, count + count / 2)
+        (count + count / 2, Some(count + count / 2))
     );
     // A record takes a KiB; a smaller number of them cannot be told from what others do meanwhile.
     let grown = kernel_memory().saturating_sub(before);
@@ -48,12 +48,12 @@ pub fn processes(count: u64) -> Figures {
 pub fn threads(how: How, count: u64, calls: u64) -> Figures {
     let (report, took, memory) = Load::start(how, "threads", &[count, calls]).work();
     let workload = report.workload(0);
-    assert_eq!(number(&workload["processes"]), 1);
-    assert_eq!(number(&workload["threads"]), count + 1);
-    assert_eq!(number(&workload["threads_running"]), 0);
+    assert_eq!(workload.processes, 1);
+    assert_eq!(workload.threads, count + 1);
+    assert_eq!(workload.threads_running, 0);
     assert_eq!(report.call("pread64").calls, count * calls);
     // Each thread has waited once and the main one twice, some when they came into scope.
-    let under_way = number(&report.0["ledger"]["calls_in_flight_at_attach"]);
+    let under_way = report.ledger.calls_in_flight_at_attach;
     assert_eq!(report.call("read").calls + under_way, count + 2);
     Figures {
         done: format!("{} threads at once ({how:?})", grouped(count)),
@@ -69,16 +69,16 @@ pub fn files(count: u64) -> Figures {
     let (opens, writes) = (report.call("openat"), report.call("write"));
     assert_eq!((opens.calls, opens.errors.len()), (count, 0));
     // And the line that says that it is done.
-    assert_eq!((writes.calls, writes.bytes), (count + 1, count + 5));
-    assert_eq!(sum(&report, "opens"), count);
-    assert_eq!(sum(&report, "writes"), count + 1);
-    assert_eq!(sum(&report, "written_bytes"), count + 5);
+    assert_eq!((writes.calls, writes.bytes), (count + 1, Some(count + 5)));
+    assert_eq!(report.sum_of_files(|row| row.opens), count);
+    assert_eq!(report.sum_of_files(|row| row.writes), count + 1);
+    assert_eq!(report.sum_of_files(|row| row.written_bytes), count + 5);
     assert_table_of_files(&report, count);
     Figures {
         done: format!("{} files", grouped(count)),
         took,
         // So many inodes are never dirty at once in the table that knows whose they are.
-        lost: losses(&report, &["dirty_inodes_full"]),
+        lost: losses(&report, &[Loss::DirtyInodesFull]),
         memory,
     }
 }
@@ -89,11 +89,11 @@ pub fn reads(count: u64) -> (Figures, f64) {
     let (report, took, memory) = Load::start(How::Attach, "reads", &[count]).work();
     let all = cpus() * count;
     let reads = report.call("pread64");
-    assert_eq!((reads.calls, reads.bytes), (all, all));
+    assert_eq!((reads.calls, reads.bytes), (all, Some(all)));
     // And the end of its input, and what sysconf(3) reads to know how many CPUs there are.
-    assert_eq!(sum(&report, "reads"), all + 2);
-    let sizes = report.histogram("pread64", "size");
-    assert_eq!(number(&sizes["count"]), all);
+    assert_eq!(report.sum_of_files(|row| row.reads), all + 2);
+    let sizes = known(&reads.size);
+    assert_eq!(sizes.count, all);
     rate("reads", all, (report, took, memory))
 }
 
@@ -101,17 +101,17 @@ pub fn reads(count: u64) -> (Figures, f64) {
 pub fn nops(count: u64) -> (Figures, f64) {
     let (report, took, memory) = Load::start(How::Attach, "nops", &[count]).work();
     let all = cpus() * count;
-    let operations: Vec<_> = items(&report.workload(0)["io_uring"]["operations"]).collect();
+    let operations = &known(&report.workload(0).io_uring).operations;
     assert_eq!(operations.len(), 1, "{operations:?}");
-    assert_eq!(number(&operations[0]["submissions"]), all);
-    assert_eq!(number(&operations[0]["completions"]), all);
+    assert_eq!(operations[0].submissions, all);
+    assert_eq!(operations[0].completions, all);
     rate("io_uring nops", all, (report, took, memory))
 }
 
 fn rate(what: &str, all: u64, worked: (Report, std::time::Duration, Memory)) -> (Figures, f64) {
     let (report, took, memory) = worked;
     let workload = report.workload(0);
-    let cpu_ns = number(&workload["cpu_user_ns"]) + number(&workload["cpu_system_ns"]);
+    let cpu_ns = workload.cpu_user_ns + workload.cpu_system_ns;
     let each_second = all as f64 * 1e9 * cpus() as f64 / cpu_ns as f64;
     let done = format!(
         "{} {what}, {:.2} million a second, {:.2} by the CPU time that they took",
@@ -133,17 +133,20 @@ fn rate(what: &str, all: u64, worked: (Report, std::time::Duration, Memory)) -> 
 pub fn pulses(count: u64) -> Figures {
     let (report, took, memory) = Load::start(How::Attach, "pulses", &[count]).work();
     let workload = report.workload(0);
-    assert_eq!(number(&workload["processes"]), count + 1);
-    assert_eq!(number(&workload["threads"]), 2 * count + 1);
-    assert_eq!(number(&workload["threads_running"]), 0);
+    assert_eq!(workload.processes, count + 1);
+    assert_eq!(workload.threads, 2 * count + 1);
+    assert_eq!(workload.threads_running, 0);
     assert_eq!(report.call("pread64").calls, 3 * count);
     let opens = report.call("openat");
     assert_eq!((opens.calls, opens.errors["ENOENT"]), (2 * count, count));
     assert_eq!(report.call("unlink").calls, count);
-    assert_eq!(report.call("write").bytes, 1024 * count + 5);
-    assert_eq!(sum(&report, "opens"), count);
-    assert_eq!(sum(&report, "reads"), 3 * count + 1);
-    assert_eq!(sum(&report, "written_bytes"), 1024 * count + 5);
+    assert_eq!(report.call("write").bytes, Some(1024 * count + 5));
+    assert_eq!(report.sum_of_files(|row| row.opens), count);
+    assert_eq!(report.sum_of_files(|row| row.reads), 3 * count + 1);
+    assert_eq!(
+        report.sum_of_files(|row| row.written_bytes),
+        1024 * count + 5
+    );
     // The file that is read, and each that is made.
     assert_table_of_files(&report, count + 1);
     let (first, last) = memory.anonymous;
@@ -156,21 +159,12 @@ pub fn pulses(count: u64) -> Figures {
     }
 }
 
-/// A column of the files, all rows together, those without one included.
-fn sum(report: &Report, column: &str) -> u64 {
-    let files = &report.workload(0)["files"];
-    let rows: u64 = items(&files["top"]).map(|row| number(&row[column])).sum();
-    rows + number(&files["other_counts"][column])
-}
-
 /// Fails where the table has more rows than files or than room, or is full and does not say so.
 fn assert_table_of_files(report: &Report, files: u64) {
-    let told = &report.workload(0)["files"];
-    let of_files = |row: &&Value| row["kind"] == "file";
-    let rows = items(&told["top"]).filter(of_files).count() as u64 + number(&told["others"]);
-    let messages: Vec<_> = items(&report.0["ledger"]["messages"])
-        .filter_map(Value::as_str)
-        .collect();
+    let told = known(&report.workload(0).files);
+    let of_files = |row: &&File| row.kind == FileKind::File;
+    let rows = told.top.iter().filter(of_files).count() as u64 + told.others;
+    let messages = &report.ledger.messages;
     if files < ROWS_OF_FILES {
         // The program's own file has one where its pages were faulted in.
         assert!((files..=files + 1).contains(&rows), "{rows}");

@@ -7,6 +7,9 @@ use crate::text;
 /// An error that ends ioprof itself; what ends the profiled command is not one.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The command line is wrong, or asks for help.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
     /// The kernel refuses BPF to this user.
     #[error(
         "no permission to load BPF programs: run as root (sudo), or give CAP_BPF and CAP_PERFMON, \

@@ -1,14 +1,15 @@
 //! ioprof: where the I/O time and the device bytes of a workload went, from the system call to the device.
 //!
 //! Data flows one way: `kernel` loads the probes and reads their maps, `collector` turns what they counted
-//! into the plain data of `model`, `output` renders that. `commands` puts the parts together; nothing
-//! depends on them.
+//! into the plain data of `model`, `output` renders that. `launch` starts what is profiled; `commands` puts the
+//! parts together, and nothing depends on them. `error`, `text` and `transfer` are below all others.
 
 pub mod cli;
 pub mod collector;
 pub mod commands;
 pub mod error;
 pub mod kernel;
+mod launch;
 pub mod model;
 pub mod output;
 pub mod text;

@@ -5,7 +5,9 @@ use std::{io::Write as _, process::ExitCode};
 use clap::Parser as _;
 use ioprof::{
     cli::{Cli, Command},
-    commands, output,
+    commands,
+    error::Error,
+    output,
 };
 
 fn main() -> ExitCode {
@@ -27,7 +29,10 @@ fn main() -> ExitCode {
         Command::Man { folder } => commands::man(&folder),
     };
     done.unwrap_or_else(|error| {
-        // Not where nobody reads it, and not in the words of a panic.
+        if let Error::Usage(error) = &error {
+            commands::refuse(error);
+        }
+        // A closed stderr is no reason to panic.
         let _ = write!(std::io::stderr(), "ioprof: {}", output::text::line(&error));
         ExitCode::from(error.exit_status())
     })

@@ -9,9 +9,8 @@ use std::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
-    destination::Destination,
-    measure::{Measurement, distinct},
-    report,
+    deliver::{deliver, say_ready},
+    measurement::{Measurement, distinct, runtime},
 };
 use crate::{
     cli::Attach,
@@ -21,6 +20,7 @@ use crate::{
         bpf::scope::EntryState,
         system::process::{max_rss_bytes, pidfd_open, process},
     },
+    launch::destination::Destination,
     model::report::Kind,
 };
 
@@ -41,7 +41,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         .map(|pid| process(*pid))
         .collect::<Result<Vec<_>, _>>()?;
     let destination = Destination::open(attach.common.output.as_deref())?;
-    let runtime = report::runtime()?;
+    let runtime = runtime()?;
     let report = runtime.block_on(async {
         let mut measurement = Measurement::start(pids.len(), &[], &attach.common, &destination)?;
         let mut ends = Vec::new();
@@ -58,7 +58,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
                 .collect::<Vec<_>>()
         };
         let before_end = max_rss();
-        report::say_ready(&pids);
+        say_ready(&pids);
         tokio::select! {
             ended = ended(ends, &mut measurement) => ended?,
             () = time_over(attach.duration) => {}
@@ -94,7 +94,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     })?;
     // A file system that a signal did not let wait for may still be synced.
     runtime.shutdown_background();
-    report::deliver(&report, destination)?;
+    deliver(&report, destination)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,17 +1,12 @@
 //! What the user asks for, put together from the parts.
 
 mod attach;
-mod child;
-mod destination;
+mod deliver;
 mod doctor;
 mod generate;
-mod measure;
-mod place;
-mod privilege;
+mod measurement;
 mod report;
 mod run;
-mod targets;
-mod user;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `ioprof report`, and the delivery of every report.
+//! `ioprof report`.
 
 use std::{
     fs::File,
@@ -7,14 +7,14 @@ use std::{
     process::ExitCode,
 };
 
-use super::destination::Destination;
+use super::deliver::print;
 use crate::{
     error::Error,
     model::{
         read::{self, Refusal},
-        report::{Report, SCHEMA},
+        report::SCHEMA,
     },
-    output::{json, terminal, text::shortened},
+    output::{terminal, text::shortened},
 };
 
 /// Prints a saved report.
@@ -55,40 +55,4 @@ fn refused(path: &Path, refusal: Refusal) -> Error {
             supported: SCHEMA,
         },
     }
-}
-
-/// Writes the report where the user wants it, and prints it for reading to stderr, as perf stat does.
-///
-/// # Errors
-///
-/// Where it cannot be written.
-pub fn deliver(report: &Report, destination: Destination) -> Result<(), Error> {
-    let stderr = io::stderr();
-    let text = terminal::render(report, terminal::Style::of(stderr.is_terminal()));
-    print(&mut stderr.lock(), &text);
-    destination.write(&json::render(report))
-}
-
-/// Says that the probes are attached.
-pub fn say_ready(pids: &[i32]) {
-    let pids: Vec<_> = pids.iter().map(ToString::to_string).collect();
-    let line = format!("ioprof: profiling {}; Ctrl-C ends it\n", pids.join(", "));
-    print(&mut io::stderr(), &line);
-}
-
-/// Prints, without minding a reader that has gone, such as `head`.
-fn print(to: &mut impl io::Write, text: &str) {
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
-}
-
-/// The event loop, on this thread alone.
-///
-/// # Errors
-///
-/// Where the kernel refuses what it needs.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::system("starting the event loop"))
 }

@@ -11,20 +11,22 @@ use nix::{
     unistd,
 };
 
-use super::{
-    child::{Ended, Running, Waiting},
-    destination::Destination,
-    measure::{Measurement, StopSignal, distinct},
-    report,
-    targets::{Target, targets},
-};
 use tokio::{net::UnixStream, sync::mpsc};
 
+use super::{
+    deliver::deliver,
+    measurement::{Measurement, StopSignal, distinct, runtime},
+};
 use crate::{
     cli::Run,
     collector::{CpuTime, WorkloadInfo},
     error::Error,
     kernel::bpf::scope::EntryState,
+    launch::{
+        child::{Ended, Running, Waiting},
+        destination::Destination,
+        targets::{Target, targets},
+    },
     model::report::{Exit, Kind},
     text,
 };
@@ -38,7 +40,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
     let destination = Destination::open(options.common.output.as_deref())?;
     let sync = options.common.sync;
-    let runtime = report::runtime()?;
+    let runtime = runtime()?;
     let (report, exits) = runtime.block_on(async {
         // The children first: one is a copy of ioprof until it executes its program, and its largest
         // resident set is never less than that.
@@ -84,7 +86,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
     })?;
     // A thread may still wait for a child that the user no longer waits for.
     runtime.shutdown_background();
-    report::deliver(&report, destination)?;
+    deliver(&report, destination)?;
     Ok(end_as(&exits))
 }
 

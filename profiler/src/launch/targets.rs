@@ -48,7 +48,7 @@ struct OneWorkload {
 ///
 /// # Errors
 ///
-/// Where a workload or a command does not exist. Wrong options end the process, as clap does.
+/// Where a workload or a command does not exist, or an option is wrong.
 pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
     if let Some(name) = run.command.first() {
         let user = named_user(&run.options)?;
@@ -66,7 +66,7 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
         return Ok((vec![target], run.options));
     }
     let (words, trailing) = split_options(run.words);
-    let options = merge(run.options, &trailing);
+    let options = merge(run.options, &trailing)?;
     let user = named_user(&options)?.or_else(User::caller);
     let mut own =
         std::env::current_exe().map_err(Error::system("finding the program's own file"))?;
@@ -76,10 +76,10 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
         // It is in a folder that the user may not enter, which this way need not be entered.
         own = PathBuf::from("/proc/self/exe");
     }
-    let targets: Vec<_> = segments(words)?
+    let targets = segments(words)?
         .into_iter()
         .map(|segment| builtin(&own, user.as_ref(), segment))
-        .collect();
+        .collect::<Result<Vec<_>, _>>()?;
     if targets.is_empty() {
         return Err(Error::NothingToRun {
             names: Workload::NAMES.join(", "),
@@ -93,24 +93,20 @@ fn named_user(options: &RunOptions) -> Result<Option<User>, Error> {
     options.user.as_deref().map(User::named).transpose()
 }
 
-fn builtin(own: &Path, user: Option<&User>, segment: Vec<OsString>) -> Target {
+fn builtin(own: &Path, user: Option<&User>, segment: Vec<OsString>) -> Result<Target, Error> {
     let command = [OsString::from("ioprof workload")];
-    let parsed = OneWorkload::try_parse_from(command.iter().chain(&segment));
-    let name = match parsed {
-        Ok(one) => one.workload.name().to_owned(),
-        Err(error) => super::refuse(&error),
-    };
+    let parsed = OneWorkload::try_parse_from(command.iter().chain(&segment))?;
     let argv = [OsString::from("ioprof"), "workload".into()]
         .into_iter()
         .chain(segment)
         .collect();
-    Target {
-        name,
+    Ok(Target {
+        name: parsed.workload.name().to_owned(),
         kind: Kind::Builtin,
         program: own.to_owned(),
         argv,
         user: user.cloned(),
-    }
+    })
 }
 
 /// One list of words for each workload: its name, and its options up to the next name.
@@ -171,14 +167,11 @@ fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
     (rest, taken)
 }
 
-fn merge(first: RunOptions, trailing: &[OsString]) -> RunOptions {
+fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> {
     let parser = RunOptions::augment_args(clap::Command::new("ioprof run").no_binary_name(true));
-    let matches = parser.try_get_matches_from(trailing);
-    let matches = matches.unwrap_or_else(|error| super::refuse(&error));
-    let Ok(second) = RunOptions::from_arg_matches(&matches) else {
-        return first;
-    };
-    RunOptions {
+    let matches = parser.try_get_matches_from(trailing)?;
+    let second = RunOptions::from_arg_matches(&matches)?;
+    Ok(RunOptions {
         parallel: first.parallel || second.parallel,
         user: second.user.or(first.user),
         common: crate::cli::Common {
@@ -187,7 +180,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> RunOptions {
             without_probe: [first.common.without_probe, second.common.without_probe].concat(),
             minor_fault_time: first.common.minor_fault_time || second.common.minor_fault_time,
         },
-    }
+    })
 }
 
 /// The file that a command's name stands for, by the rule of execvp(3).

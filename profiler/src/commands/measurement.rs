@@ -5,7 +5,6 @@ use std::{os::fd::OwnedFd, sync::Arc};
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{destination::Destination, privilege};
 use crate::{
     cli::Common,
     collector::{self, WorkloadInfo},
@@ -15,6 +14,7 @@ use crate::{
         bpf::{Overhead, probes::ProbeSelection},
         sync_file_system,
     },
+    launch::{destination::Destination, privilege},
     model::report::Report,
 };
 
@@ -166,6 +166,18 @@ fn why_not_synced(error: std::io::Error) -> String {
         std::io::ErrorKind::NotFound => "it is not mounted here".into(),
         _ => error.to_string(),
     }
+}
+
+/// The event loop, on this thread alone.
+///
+/// # Errors
+///
+/// Where the kernel refuses what it needs.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::system("starting the event loop"))
 }
 
 /// Names that tell the workloads apart: the second of a name is NAME#2.

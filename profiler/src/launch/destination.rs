@@ -6,11 +6,11 @@
 //!   that they may not write. Where these do not suffice, root's are used, as whoever calls sudo expects; the report
 //!   is root's then.
 //! - The path is followed step by step, and a symbolic link only where root, the caller or this user has put it there:
-//!   see [`super::place`]. The same holds of pipes.
+//!   see [`super::path`]. The same holds of pipes.
 //! - From then on the folder is held by a descriptor. The report is made in a new file in it, that nobody else may
 //!   read, and takes its name by a rename in that folder, which follows no link. Whoever may rename things meanwhile
 //!   can have it lost, but cannot have it written elsewhere.
-//! - What is not a file is written to as it is. A block device is refused: nobody means that.
+//! - What is not a file is written to as it is. Block devices are rejected.
 
 use std::{
     fs::File,
@@ -28,12 +28,12 @@ use nix::{
 use tempfile::NamedTempFile;
 
 use super::{
-    place::{Place, is_sticky, kind, may_be_trusted, not_trusted},
+    path::{ResolvedPath, is_sticky, kind, may_be_trusted, not_trusted},
     user::User,
 };
 use crate::error::Error;
 
-/// A place that can be written to.
+/// Where a report can be written to.
 pub enum Destination {
     /// Nowhere: no report was asked for.
     None,
@@ -49,13 +49,13 @@ pub enum Destination {
 pub struct Pending {
     file: NamedTempFile,
     /// Where it goes, by way of the folder's descriptor.
-    place: PathBuf,
+    destination: PathBuf,
     /// Holds the folder.
     _folder: OwnedFd,
 }
 
 impl Destination {
-    /// Makes sure of the place. To be called while this process has a single thread.
+    /// Opens the destination. To be called while this process has a single thread.
     ///
     /// # Errors
     ///
@@ -81,9 +81,9 @@ impl Destination {
     }
 
     /// The file that is to take a name when the report is written, and that name.
-    pub fn place(&self) -> Option<(&Path, &Path)> {
+    pub fn pending(&self) -> Option<(&Path, &Path)> {
         match self {
-            Self::File(pending, _) => Some((pending.file.path(), &pending.place)),
+            Self::File(pending, _) => Some((pending.file.path(), &pending.destination)),
             _ => None,
         }
     }
@@ -105,15 +105,15 @@ impl Destination {
 }
 
 fn open(path: &Path) -> io::Result<Destination> {
-    let place = Place::find(path)?;
+    let resolved = ResolvedPath::find(path)?;
     let name = path.to_owned();
-    if let Some(number) = place.descriptor {
+    if let Some(number) = resolved.descriptor {
         return Ok(Destination::Special(copy_of(number)?, name));
     }
-    match place.found.as_ref().map(kind) {
-        None | Some(SFlag::S_IFREG) => Ok(Destination::File(Pending::new(place)?, name)),
+    match resolved.found.as_ref().map(kind) {
+        None | Some(SFlag::S_IFREG) => Ok(Destination::File(Pending::new(resolved)?, name)),
         Some(SFlag::S_IFBLK) => Err(io::Error::other("it is a block device")),
-        Some(_) => Ok(Destination::Special(special(&place)?, name)),
+        Some(_) => Ok(Destination::Special(special(&resolved)?, name)),
     }
 }
 
@@ -131,19 +131,24 @@ fn copy_of(number: i32) -> io::Result<File> {
 }
 
 /// Opens what is no file. It may wait for a reader, where that is a pipe.
-fn special(place: &Place) -> io::Result<File> {
+fn special(resolved: &ResolvedPath) -> io::Result<File> {
     let is_the_same = |one: &FileStat, other: &FileStat| {
         (one.st_dev, one.st_ino, one.st_mode) == (other.st_dev, other.st_ino, other.st_mode)
     };
-    let Some(found) = &place.found else {
+    let Some(found) = &resolved.found else {
         return Err(Errno::ENOENT.into());
     };
-    let folder = fstat(&place.folder)?;
+    let folder = fstat(&resolved.folder)?;
     if kind(found) == SFlag::S_IFIFO && !may_be_trusted(found, &folder) {
-        return Err(not_trusted(&place.name, "a pipe"));
+        return Err(not_trusted(&resolved.name, "a pipe"));
     }
     let flags = OFlag::O_WRONLY | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let file = openat(&place.folder, place.name.as_os_str(), flags, Mode::empty())?;
+    let file = openat(
+        &resolved.folder,
+        resolved.name.as_os_str(),
+        flags,
+        Mode::empty(),
+    )?;
     if !is_the_same(&fstat(&file)?, found) {
         return Err(io::Error::other("it was replaced while it was opened"));
     }
@@ -151,31 +156,31 @@ fn special(place: &Place) -> io::Result<File> {
 }
 
 impl Pending {
-    fn new(place: Place) -> io::Result<Self> {
+    fn new(resolved: ResolvedPath) -> io::Result<Self> {
         // The kernel would refuse this when all is done.
-        let folder = fstat(&place.folder)?;
+        let folder = fstat(&resolved.folder)?;
         let me = geteuid();
         let is_others = |status: &FileStat| status.st_uid != me.as_raw();
         if !me.is_root()
             && is_sticky(&folder)
             && is_others(&folder)
-            && place.found.as_ref().is_some_and(is_others)
+            && resolved.found.as_ref().is_some_and(is_others)
         {
             return Err(Errno::EPERM.into());
         }
-        let path = place.folder_path();
+        let path = resolved.folder_path();
         let mut made = tempfile::Builder::new();
         Ok(Self {
             file: made.prefix(".ioprof-").tempfile_in(&path)?,
-            place: path.join(&place.name),
-            _folder: place.folder,
+            destination: path.join(&resolved.name),
+            _folder: resolved.folder,
         })
     }
 
     fn write(mut self, json: &[u8]) -> io::Result<()> {
         self.file.write_all(json)?;
         self.file.as_file().sync_all()?;
-        self.file.persist(&self.place)?;
+        self.file.persist(&self.destination)?;
         Ok(())
     }
 }

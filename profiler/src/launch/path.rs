@@ -1,4 +1,4 @@
-//! What a path leads to, found step by step, so that nobody can have it lead elsewhere meanwhile.
+//! Resolves a path component by component, so that nobody can redirect it meanwhile.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -18,13 +18,14 @@ use nix::{
 };
 
 use super::user::User;
+use crate::text;
 
 /// As many links in one path as the kernel follows.
 const MOST_LINKS: usize = 40;
 
 /// A name in a folder.
 #[derive(Debug)]
-pub struct Place {
+pub struct ResolvedPath {
     /// The folder.
     pub folder: OwnedFd,
     /// The name in it.
@@ -35,7 +36,7 @@ pub struct Place {
     pub descriptor: Option<i32>,
 }
 
-impl Place {
+impl ResolvedPath {
     /// Finds what a path leads to. Links are followed, the last one, too, where [`may_be_trusted`] says so.
     ///
     /// # Errors
@@ -151,6 +152,6 @@ pub fn may_be_trusted(found: &FileStat, folder: &FileStat) -> bool {
 
 /// The error where it may not.
 pub fn not_trusted(name: &OsStr, what: &str) -> io::Error {
-    let name = crate::text::of(name);
+    let name = text::of(name);
     io::Error::other(format!("{name} is {what} of another user"))
 }

@@ -9,7 +9,7 @@ use nix::{
     unistd::{AccessFlags, faccessat, geteuid},
 };
 
-use super::{destination::Destination, place::is_sticky, user::User};
+use super::{destination::Destination, path::is_sticky, user::User};
 use crate::{
     error::Error,
     kernel::{Session, system::capabilities},
@@ -26,7 +26,7 @@ use crate::{
 pub fn give_up(session: &mut Session, report: &Destination) -> Result<(), Error> {
     let refused = Error::system::<std::io::Error>;
     let refused = || refused("giving up privileges");
-    let fits = || report.place().is_none_or(may_be_put);
+    let fits = || report.pending().is_none_or(may_be_put);
     if let Some(caller) = User::caller()
         && caller.act_as(fits)?
     {

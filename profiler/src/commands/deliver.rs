@@ -1,0 +1,34 @@
+//! Printing and writing the report of a run.
+
+use std::io::{self, IsTerminal as _};
+
+use crate::{
+    error::Error,
+    launch::destination::Destination,
+    model::report::Report,
+    output::{json, terminal},
+};
+
+/// Writes the report where the user wants it, and prints it for reading to stderr, as perf stat does.
+///
+/// # Errors
+///
+/// Where it cannot be written.
+pub fn deliver(report: &Report, destination: Destination) -> Result<(), Error> {
+    let stderr = io::stderr();
+    let text = terminal::render(report, terminal::Style::of(stderr.is_terminal()));
+    print(&mut stderr.lock(), &text);
+    destination.write(&json::render(report))
+}
+
+/// Tells the user that the probes are attached.
+pub fn say_ready(pids: &[i32]) {
+    let pids: Vec<_> = pids.iter().map(ToString::to_string).collect();
+    let line = format!("ioprof: profiling {}; Ctrl-C ends it\n", pids.join(", "));
+    print(&mut io::stderr(), &line);
+}
+
+/// Prints; a reader that has gone, such as `head`, is no error.
+pub fn print(to: &mut impl io::Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}

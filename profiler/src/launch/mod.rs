@@ -1,0 +1,9 @@
+//! What `run` launches and what ioprof hands over: the targets, their user, the child that becomes the command, the
+//! place of the report, and the privileges that are given up.
+
+pub mod child;
+pub mod destination;
+mod path;
+pub mod privilege;
+pub mod targets;
+mod user;

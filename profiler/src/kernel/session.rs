@@ -181,11 +181,14 @@ impl Session {
         after.read_topology();
         // The living once more, with what the kernel has counted for them by now.
         scope::account_living(&mut self.ebpf)?;
+        let losses = snapshot::loss::read(&self.ebpf)?;
         bpf::detach_file_users(&mut self.ebpf);
         scope::settle_files(&mut self.ebpf)?;
         self.examine_dirty()?;
         let cost = self.overhead.over_all();
-        let counted = snapshot::read(&self.ebpf, self.workloads, block, self.helper.as_deref())?;
+        let mut counted =
+            snapshot::read(&self.ebpf, self.workloads, block, self.helper.as_deref())?;
+        snapshot::loss::take_calls(&mut counted.losses, &losses);
         let is_full = |(loss, count): &(Loss, u64)| *loss == Loss::FilesFull && *count > 0;
         if counted.losses.iter().any(is_full) {
             self.warn(

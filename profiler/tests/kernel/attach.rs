@@ -153,3 +153,26 @@ fn attaching_ends_with_the_process_and_counts_what_it_did() {
     assert_eq!(report.call("read").calls, 1, "the one that let it end");
     assert_eq!(report.workload(0).threads_running, 0);
 }
+
+#[test]
+fn detaching_from_a_busy_process_loses_nothing() {
+    requires!("dd");
+    for _ in 0..support::requirements::turns(4) {
+        let mut busy: Vec<_> = (0..2)
+            .map(|_| {
+                Command::new("dd")
+                    .args(["if=/dev/zero", "of=/dev/null", "bs=1"])
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .expect("dd can be started")
+            })
+            .collect();
+        let pids: Vec<_> = busy.iter().map(Child::id).collect();
+        let report = Attached::to(&pids, &["-d", "0.1"]).ended();
+        for child in &mut busy {
+            child.kill().expect("it runs");
+            child.wait().expect("it is a child");
+        }
+        report.assert_nothing_lost();
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::text;
+use crate::text::Text;
 
 /// An error that ends ioprof itself; what ends the profiled command is not one.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +94,7 @@ pub enum Error {
         /// What the user asked for.
         pid: i32,
         /// Its name.
-        name: String,
+        name: Text,
     },
     /// More workloads than one run can tell apart.
     #[error(
@@ -112,7 +112,7 @@ pub enum Error {
     )]
     UnknownWorkload {
         /// What the user asked for.
-        name: String,
+        name: Text,
         /// What there is.
         names: String,
     },
@@ -128,13 +128,13 @@ pub enum Error {
     #[error("{command}: command not found; check the spelling and PATH")]
     CommandNotFound {
         /// The command.
-        command: String,
+        command: Text,
     },
     /// The command cannot be executed.
     #[error("{command}: cannot be executed ({source}); check its permissions and format")]
     CommandNotExecutable {
         /// The command.
-        command: String,
+        command: Text,
         /// The kernel's reason.
         source: io::Error,
     },
@@ -180,7 +180,7 @@ pub enum Error {
     /// The report cannot be written where the user wants it.
     #[error(
         "cannot write the report to {}: {source}; choose another place with -o",
-        text::of(path)
+        Text::of(path)
     )]
     Output {
         /// The place.
@@ -197,7 +197,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A report cannot be read.
-    #[error("cannot read {}: {source}", text::of(path))]
+    #[error("cannot read {}: {source}", Text::of(path))]
     Input {
         /// The place.
         path: PathBuf,
@@ -205,7 +205,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file that is not a report.
-    #[error("{} is not a report of ioprof: {reason}", text::of(path))]
+    #[error("{} is not a report of ioprof: {reason}", Text::of(path))]
     NotAReport {
         /// The file.
         path: PathBuf,
@@ -215,7 +215,7 @@ pub enum Error {
     /// A report of a later ioprof.
     #[error(
         "{} has the schema \"{schema}\", and this ioprof reads \"{supported}\": use a newer ioprof",
-        text::of(path)
+        Text::of(path)
     )]
     NewerSchema {
         /// The file.

@@ -8,7 +8,7 @@ use ioprof::{
         report::Report,
     },
     output::{json, terminal, text::is_visible},
-    text,
+    text::Text,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -264,11 +264,11 @@ proptest! {
     #[test]
     fn json_has_a_names_bytes(name in prop::collection::vec(any::<u8>(), 0..64)) {
         let mut report = sample();
-        report["workloads"][0]["files"]["top"][0]["path"] = json!(text::of_bytes(&name));
+        report["workloads"][0]["files"]["top"][0]["path"] = json!(Text::of_bytes(&name));
         let report = parse(&report).expect("it is a report");
         let written: Value = serde_json::from_slice(&json::render(&report)).expect("JSON");
         let path = written["workloads"][0]["files"]["top"][0]["path"].as_str().expect("a path").to_owned();
-        prop_assert_eq!(text::bytes(&path), name);
+        prop_assert_eq!(Text::from(path).bytes(), name);
     }
 }
 

@@ -333,8 +333,9 @@ mod stacked_devices {
             let program = Program::compile("direct_io");
             let report = profile(&[], &reads(&program, &mapped.path(), 100));
             // The disk is read from, too, where the program was not in memory.
-            let is_of_stack =
-                |block: &&Block| block.device == below.name() || block.device.starts_with("dm-");
+            let is_of_stack = |block: &&Block| {
+                block.device == below.name() || block.device.as_str().starts_with("dm-")
+            };
             let of_stack: Vec<_> = known(&report.workload(0).block)
                 .iter()
                 .filter(is_of_stack)

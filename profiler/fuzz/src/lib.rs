@@ -18,7 +18,7 @@ use ioprof::{
         format::{command_line, wrapped},
         text::{is_visible, shortened, shortened_before, visible, width},
     },
-    text,
+    text::Text,
 };
 
 /// Takes any bytes, and returns.
@@ -47,15 +47,15 @@ fn assert_visible(text: &str) {
 
 /// Any bytes as a name, and any text of a report.
 fn names(data: &[u8]) {
-    let name = text::of_bytes(data);
-    assert_eq!(text::bytes(&name), data);
-    let shown = visible(&name);
+    let name = Text::of_bytes(data);
+    assert_eq!(name.bytes(), data);
+    let shown = name.to_string();
     assert_eq!(
-        text::bytes(&shown),
+        Text::from(shown.as_str()).bytes(),
         data,
         "it can be had back from a terminal, too"
     );
-    for text in [shown, visible(&String::from_utf8_lossy(data))] {
+    for text in [shown, visible(&String::from_utf8_lossy(data)).into_owned()] {
         assert!(text.chars().all(is_visible));
         assert_eq!(visible(&text), text);
         for most in [3, 4, 10, 80] {
@@ -70,7 +70,8 @@ fn names(data: &[u8]) {
                 .lines()
                 .all(|line| width(line) <= 80 || !is_joined(line))
         );
-        assert!(!command_line(&parts).contains('\n'));
+        let words: Vec<_> = parts.into_iter().map(Text::from).collect();
+        assert!(!command_line(&words).contains('\n'));
     }
 }
 
@@ -80,7 +81,7 @@ fn files_of_the_kernel(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let status = Status::parse(data);
     assert!(status.max_rss_bytes.is_none() || text.contains("VmHWM:"));
-    assert!(words(data).iter().all(|word| !word.is_empty()));
+    assert!(words(data).iter().all(|word| *word != ""));
     let mounts = Mounts::parse(data);
     assert!(mounts.of_whole((0, 1)).is_none() || mounts.of((0, 1)).is_some());
     if let Some(stat) = DeviceStat::parse(&text) {

@@ -8,6 +8,7 @@ use super::{Context, Snapshot, Unit, histogram};
 use crate::{
     kernel::{bpf::probes::Feature, snapshot::Requests},
     model::block::{Block, BlockOperation, Origin},
+    text::Text,
 };
 
 /// The requests of a workload; none where the probes for them are missing.
@@ -21,7 +22,7 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
         .filter(|requests| requests.key.workload == workload && is_used(requests))
         .collect();
     let device = |requests: &Requests| context.device(device_number(requests.key.device));
-    let used: BTreeSet<String> = own.iter().map(|requests| device(requests)).collect();
+    let used: BTreeSet<Text> = own.iter().map(|requests| device(requests)).collect();
     let mut blocks: Vec<_> = own
         .into_iter()
         .map(|requests| Block {

@@ -8,7 +8,7 @@ use super::Snapshot;
 use crate::{
     kernel::{bpf::probes::Feature, snapshot},
     model::file::{File, FileCounts, FileKind, Files},
-    text,
+    text::Text,
 };
 
 /// How many files are told of for each thing they may be at the top of.
@@ -121,7 +121,7 @@ impl Known {
         let most = (0..SIZES).rev().max_by_key(|class| sizes[*class]);
         let most = most.filter(|class| sizes[*class] > 0);
         File {
-            path: same[0].path.as_ref().map(text::of),
+            path: same[0].path.as_ref().map(Text::of),
             path_is_current: same.iter().any(|file| file.is_current),
             kind: kind(same[0]),
             counts: self.sum(same),

@@ -38,7 +38,7 @@ pub fn ledger(
         lost: Loss::ALL
             .iter()
             .filter(|(loss, _)| !matches!(loss, Loss::RequestUnmatched | Loss::FilesFull))
-            .map(|(loss, name)| ((*name).to_owned(), lost(*loss)))
+            .map(|(loss, name)| ((*name).into(), lost(*loss)))
             .collect(),
         requests_in_flight_at_attach: lost(Loss::RequestUnmatched),
         calls_in_flight_at_attach: total(|totals| totals.calls_in_flight_at_attach),
@@ -50,7 +50,11 @@ pub fn ledger(
         checks: workload_checks(snapshot, workloads)
             .chain(device_checks(context, devices))
             .collect(),
-        messages: snapshot.messages.clone(),
+        messages: snapshot
+            .messages
+            .iter()
+            .map(|text| text.as_str().into())
+            .collect(),
     }
 }
 
@@ -61,9 +65,15 @@ fn probe(attached: &AttachedProbe) -> Probe {
         tracepoint: attached.probe.tracepoint.into(),
         verdict: match attached.verdict.clone() {
             bpf::Verdict::Attached => Verdict::Attached,
-            bpf::Verdict::NotNeeded { reason } => Verdict::NotNeeded { reason },
-            bpf::Verdict::Absent { reason } => Verdict::Absent { reason },
-            bpf::Verdict::Refused { reason } => Verdict::Refused { reason },
+            bpf::Verdict::NotNeeded { reason } => Verdict::NotNeeded {
+                reason: reason.into(),
+            },
+            bpf::Verdict::Absent { reason } => Verdict::Absent {
+                reason: reason.into(),
+            },
+            bpf::Verdict::Refused { reason } => Verdict::Refused {
+                reason: reason.into(),
+            },
         },
         missed: runs.map(|runs| runs.missed),
         measured_runs: runs.map(|runs| runs.count),
@@ -84,7 +94,7 @@ fn workload_checks<'a>(
                 workload
                     .syscalls
                     .iter()
-                    .filter(|call| is_in_proc_io(&call.name, way))
+                    .filter(|call| is_in_proc_io(call.name.as_str(), way))
                     .filter_map(|call| call.bytes)
                     .sum()
             };

@@ -33,13 +33,14 @@ use crate::{
         block::QueueDepth,
         histogram::{Bucket, Histogram, Unit},
     },
+    text::Text,
 };
 
 /// What a reading of the maps needs beside it to be understood.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The names of the workloads, the first of number 1.
-    pub names: &'a [String],
+    pub names: &'a [Text],
     /// The devices as the probes were attached.
     pub before: &'a Devices,
     /// The devices as the maps were read.
@@ -50,15 +51,15 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     /// The name of a workload; none for 0, which is everybody else.
-    fn workload(&self, number: u32) -> Option<String> {
+    fn workload(&self, number: u32) -> Option<Text> {
         let index = (number as usize).checked_sub(1)?;
         self.names.get(index).cloned()
     }
 
     /// The name of a device: that of the kernel, or its numbers where it is gone.
-    fn device(&self, number: (u32, u32)) -> String {
+    fn device(&self, number: (u32, u32)) -> Text {
         self.found(number).map_or_else(
-            || format!("{}:{}", number.0, number.1),
+            || format!("{}:{}", number.0, number.1).into(),
             |device| device.name.clone(),
         )
     }

@@ -18,18 +18,18 @@ use crate::{
         report::{Exit, Host, Kind, Report, SCHEMA, Workload},
         syscall::Syscall,
     },
-    text,
+    text::Text,
     transfer::Direction,
 };
 
 /// What is known of a workload beside what the probes count.
 pub struct WorkloadInfo {
     /// What the report calls it.
-    pub name: String,
+    pub name: Text,
     /// What kind it is.
     pub kind: Kind,
     /// Its command line.
-    pub argv: Vec<String>,
+    pub argv: Vec<Text>,
     /// Its first process.
     pub root_pid: i32,
     /// How that ended; none where it still runs.
@@ -52,7 +52,7 @@ pub fn report(
     infos: Vec<WorkloadInfo>,
     started_at: jiff::Timestamp,
 ) -> Report {
-    let names: Vec<String> = infos.iter().map(|info| info.name.clone()).collect();
+    let names: Vec<Text> = infos.iter().map(|info| info.name.clone()).collect();
     let context = Context {
         names: &names,
         before: &snapshot.before,
@@ -70,7 +70,7 @@ pub fn report(
         schema: SCHEMA.into(),
         ioprof_version: env!("CARGO_PKG_VERSION").into(),
         host: host(),
-        started_at: started_at.to_string(),
+        started_at: started_at.to_string().into(),
         duration_ns: snapshot.duration_ns,
         workloads,
         devices,
@@ -180,7 +180,7 @@ fn host() -> Host {
     let part = |get: fn(&UtsName) -> &OsStr| {
         uname
             .as_ref()
-            .map(|uname| text::of(get(uname)))
+            .map(|uname| Text::of(get(uname)))
             .unwrap_or_default()
     };
     Host {

@@ -76,19 +76,19 @@ pub fn self_checks(
                 .collect();
             let calls = counted
                 .iter()
-                .filter(|call| operation.has_call(&call.name))
+                .filter(|call| operation.has_call(call.name.as_str()))
                 .map(|call| (call.calls, call.bytes));
             let requests = uring
                 .into_iter()
                 .flat_map(|uring| &uring.operations)
-                .filter(|one| operation.has_opcode(&one.name))
+                .filter(|one| operation.has_opcode(one.name.as_str()))
                 .map(|one| (one.completions, one.bytes));
             let (counted_calls, counted_bytes) =
                 calls.chain(requests).fold((0, 0), |sum, (count, bytes)| {
                     (sum.0 + count, sum.1 + bytes.unwrap_or(0))
                 });
             (!own.is_empty()).then(|| SelfCheck {
-                operation: (*name).to_owned(),
+                operation: (*name).into(),
                 reported_calls: own.iter().map(|one| one.calls).sum(),
                 counted_calls,
                 reported_bytes: own.iter().map(|one| one.bytes).sum(),

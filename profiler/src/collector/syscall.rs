@@ -6,6 +6,7 @@ use super::{Snapshot, Unit, histogram, off_cpu};
 use crate::{
     kernel::syscall::{error_name, operation_name},
     model::syscall::Syscall,
+    text::Text,
     transfer::of_call,
 };
 
@@ -38,11 +39,11 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
 }
 
 /// The errors of an operation by their names.
-pub fn errors(snapshot: &Snapshot, workload: u32, operation: u32) -> BTreeMap<String, u64> {
+pub fn errors(snapshot: &Snapshot, workload: u32, operation: u32) -> BTreeMap<Text, u64> {
     snapshot
         .errors
         .iter()
         .filter(|(key, _)| (key.workload, key.operation) == (workload, operation))
-        .map(|(key, count)| (error_name(key.errno), *count))
+        .map(|(key, count)| (error_name(key.errno).into(), *count))
         .collect()
 }

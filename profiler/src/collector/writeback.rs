@@ -83,7 +83,7 @@ fn left(inode: &DirtyInode, workload: u32) -> u64 {
 fn written_by_calls(syscalls: &[Syscall]) -> u64 {
     let writing = syscalls
         .iter()
-        .filter(|call| is_in_proc_io(&call.name, Direction::Written));
+        .filter(|call| is_in_proc_io(call.name.as_str(), Direction::Written));
     writing.filter_map(|call| call.bytes).sum()
 }
 

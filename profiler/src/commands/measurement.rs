@@ -1,6 +1,6 @@
 //! A measurement from the attaching of the probes to the report.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
 
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,6 +16,7 @@ use crate::{
     },
     launch::{destination::Destination, privilege},
     model::report::Report,
+    text::Text,
 };
 
 /// A measurement under way.
@@ -181,8 +182,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 }
 
 /// Names that tell the workloads apart: the second of a name is NAME#2.
-pub fn distinct(names: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut seen = std::collections::BTreeMap::<String, u32>::new();
+pub fn distinct(names: impl IntoIterator<Item = Text>) -> Vec<Text> {
+    let mut seen = BTreeMap::<Text, u32>::new();
     names
         .into_iter()
         .map(|name| {
@@ -191,7 +192,7 @@ pub fn distinct(names: impl IntoIterator<Item = String>) -> Vec<String> {
             if *count == 1 {
                 name
             } else {
-                format!("{name}#{count}")
+                format!("{}#{count}", name.as_str()).into()
             }
         })
         .collect()
@@ -201,7 +202,7 @@ pub fn distinct(names: impl IntoIterator<Item = String>) -> Vec<String> {
 mod tests {
     #[test]
     fn workloads_of_the_same_name_are_told_apart() {
-        let names = super::distinct(["a", "b", "a", "a"].map(String::from));
+        let names = super::distinct(["a", "b", "a", "a"].map(super::Text::from));
         assert_eq!(names, ["a", "b", "a#2", "a#3"]);
     }
 }

@@ -28,7 +28,7 @@ use crate::{
         targets::{Target, targets},
     },
     model::report::{Exit, Kind},
-    text,
+    text::Text,
 };
 
 /// Profiles workloads or a command from their first instruction on.
@@ -241,7 +241,7 @@ impl Runs {
                 WorkloadInfo {
                     name,
                     kind: target.kind,
-                    argv: target.argv.iter().map(text::of).collect(),
+                    argv: target.argv.iter().map(Text::of).collect(),
                     root_pid: child.as_ref().map_or(0, |child| child.running.pid),
                     exit: ended.map(|ended| ended.exit),
                     wall: child.as_ref().map_or_else(Default::default, Child::wall),

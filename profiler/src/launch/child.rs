@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     kernel::system::process::pidfd_open,
     model::report::{Exit, Kind},
-    text,
+    text::Text,
 };
 
 /// More than what a built-in workload says it did: whoever runs as its user can write there, too.
@@ -45,7 +45,7 @@ pub struct Waiting {
     outcome: io::PipeReader,
     summary: Option<io::PipeReader>,
     start: Option<UnixStream>,
-    command: String,
+    command: Text,
     user: Option<User>,
 }
 
@@ -124,7 +124,7 @@ impl Waiting {
             outcome,
             summary: summary.map(|(reader, _writer)| reader),
             start: start.map(|(ours, _theirs)| ours),
-            command: target.argv.first().map_or_else(String::new, text::of),
+            command: target.argv.first().map_or_else(Text::default, Text::of),
             user: target.user.clone(),
         })
     }

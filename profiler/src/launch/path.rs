@@ -18,7 +18,7 @@ use nix::{
 };
 
 use super::user::User;
-use crate::text;
+use crate::text::Text;
 
 /// As many links in one path as the kernel follows.
 const MOST_LINKS: usize = 40;
@@ -152,6 +152,6 @@ pub fn may_be_trusted(found: &FileStat, folder: &FileStat) -> bool {
 
 /// The error where it may not.
 pub fn not_trusted(name: &OsStr, what: &str) -> io::Error {
-    let name = text::of(name);
+    let name = Text::of(name);
     io::Error::other(format!("{name} is {what} of another user"))
 }

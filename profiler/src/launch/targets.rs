@@ -18,14 +18,14 @@ use crate::{
     cli::{Run, RunOptions},
     error::Error,
     model::report::Kind,
-    text,
+    text::Text,
 };
 
 /// Something to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// What the report calls it.
-    pub name: String,
+    pub name: Text,
     /// Built-in, or the user's.
     pub kind: Kind,
     /// The file to execute.
@@ -57,7 +57,7 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
             None => find(name)?,
         };
         let target = Target {
-            name: text::of(Path::new(name).file_name().unwrap_or(name)),
+            name: Text::of(Path::new(name).file_name().unwrap_or(name)),
             kind: Kind::Command,
             program,
             argv: run.command,
@@ -101,7 +101,7 @@ fn builtin(own: &Path, user: Option<&User>, segment: Vec<OsString>) -> Result<Ta
         .chain(segment)
         .collect();
     Ok(Target {
-        name: parsed.workload.name().to_owned(),
+        name: parsed.workload.name().into(),
         kind: Kind::Builtin,
         program: own.to_owned(),
         argv,
@@ -137,7 +137,7 @@ fn is_option(word: &OsStr) -> bool {
 
 fn unknown(word: &OsStr) -> Error {
     Error::UnknownWorkload {
-        name: text::of(word),
+        name: Text::of(word),
         names: Workload::NAMES.join(", "),
     }
 }
@@ -185,7 +185,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
 
 /// The file that a command's name stands for, by the rule of execvp(3).
 fn find(command: &OsStr) -> Result<PathBuf, Error> {
-    let name = || text::of(command);
+    let name = || Text::of(command);
     let candidates: Vec<PathBuf> = if command.as_bytes().contains(&b'/') {
         vec![command.into()]
     } else {

@@ -9,7 +9,7 @@ use super::{
     histogram::Histogram,
     transferred::{Transferred, in_direction},
 };
-use crate::transfer::Direction;
+use crate::{text::Text, transfer::Direction};
 
 /// What a workload did by io_submit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub struct Aio {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AioOperation {
     /// The opcode, without `IOCB_CMD_`.
-    pub name: String,
+    pub name: Text,
     /// Operations submitted.
     pub submissions: u64,
     /// Operations that were seen to complete.
@@ -44,7 +44,7 @@ pub struct AioOperation {
     /// Operations that have completed unseen.
     pub unseen_completions: u64,
     /// Those that completed with an error, by its name.
-    pub errors: BTreeMap<String, u64>,
+    pub errors: BTreeMap<Text, u64>,
     /// Bytes moved; none for opcodes that move none.
     pub bytes: Option<u64>,
     /// From the beginning of the call that submitted to the end of the one that reaped.

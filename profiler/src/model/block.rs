@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
+use crate::text::Text;
 
 /// What a request does to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// The device's name, or its numbers where it has none any more.
-    pub device: String,
+    pub device: Text,
     /// What they do.
     pub operation: BlockOperation,
     /// How they came about.

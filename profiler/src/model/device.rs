@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::block::{Origin, QueueDepth};
+use crate::text::Text;
 
 /// A device over the run, for everybody.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {
     /// Its name, or its numbers where it has none any more.
-    pub name: String,
+    pub name: Text,
     /// Its major number.
     pub major: u32,
     /// Its minor number.
@@ -39,20 +40,20 @@ pub struct Device {
     pub shares: Vec<Share>,
     /// The devices that are made of it or of its partitions; their requests become requests of this one.
     #[serde(default)]
-    pub holders: Vec<String>,
+    pub holders: Vec<Text>,
     /// The devices it is made of.
     #[serde(default)]
-    pub slaves: Vec<String>,
+    pub slaves: Vec<Text>,
     /// The file that a loop device shows.
     #[serde(default)]
-    pub backing_file: Option<String>,
+    pub backing_file: Option<Text>,
 }
 
 /// The part of one workload in what a device did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The workload's name; none for everybody else, and for what is shared.
-    pub workload: Option<String>,
+    pub workload: Option<Text>,
     /// What is shared, [`Origin::Journal`] or [`Origin::Metadata`], or [`Origin::Unknown`]; none for a workload
     /// and for other processes, whose requests are counted together whatever their origin.
     pub origin: Option<Origin>,

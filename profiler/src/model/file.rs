@@ -1,5 +1,6 @@
 //! The files that a workload used.
 
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
 /// What a row of the files is about.
@@ -119,7 +120,7 @@ fn known_sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// Its path; none where it has none, or none was seen.
-    pub path: Option<String>,
+    pub path: Option<Text>,
     /// Whether that led to it when the run was over: false where it was renamed, deleted or is in another
     /// mount namespace.
     pub path_is_current: bool,

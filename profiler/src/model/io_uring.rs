@@ -9,7 +9,7 @@ use super::{
     histogram::Histogram,
     transferred::{Transferred, in_direction},
 };
-use crate::transfer::Direction;
+use crate::{text::Text, transfer::Direction};
 
 /// What a workload did by io_uring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct IoUring {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UringOperation {
     /// The opcode, without `IORING_OP_`.
-    pub name: String,
+    pub name: Text,
     /// Requests submitted.
     pub submissions: u64,
     /// Requests that were seen to complete.
@@ -40,7 +40,7 @@ pub struct UringOperation {
     /// Requests that have completed unseen.
     pub unseen_completions: u64,
     /// Those that completed with an error, by its name.
-    pub errors: BTreeMap<String, u64>,
+    pub errors: BTreeMap<Text, u64>,
     /// Bytes moved; none for opcodes that move none.
     pub bytes: Option<u64>,
     /// From submission to completion.

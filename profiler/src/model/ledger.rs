@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::sum::sum;
+use crate::text::Text;
 
 /// What became of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,23 +16,23 @@ pub enum Verdict {
     /// Another does its work on this kernel.
     NotNeeded {
         /// Which.
-        reason: String,
+        reason: Text,
     },
     /// It is not there to be attached to.
     Absent {
         /// Why.
-        reason: String,
+        reason: Text,
     },
     /// The kernel would not have it.
     Refused {
         /// Its words.
-        reason: String,
+        reason: Text,
     },
 }
 
 impl Verdict {
     /// Why what hangs on the probe is unknown; none where it is not.
-    pub fn reason_missing(&self) -> Option<&str> {
+    pub fn reason_missing(&self) -> Option<&Text> {
         match self {
             Self::Attached | Self::NotNeeded { .. } => None,
             Self::Absent { reason } | Self::Refused { reason } => Some(reason),
@@ -43,9 +44,9 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// The program.
-    pub name: String,
+    pub name: Text,
     /// What it is attached to.
-    pub tracepoint: String,
+    pub tracepoint: Text,
     /// What became of it.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -61,9 +62,9 @@ pub struct Probe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// The workload; none where it is about everybody.
-    pub workload: Option<String>,
+    pub workload: Option<Text>,
     /// The device; none where it is about all.
-    pub device: Option<String>,
+    pub device: Option<Text>,
     /// What is compared.
     pub what: CheckKind,
     /// What the probes counted.
@@ -137,7 +138,7 @@ impl CheckKind {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Events that were lost, by kind; all kinds are there.
-    pub lost: BTreeMap<String, u64>,
+    pub lost: BTreeMap<Text, u64>,
     /// Requests that were in flight when the probes were attached: in no other count.
     pub requests_in_flight_at_attach: u64,
     /// Calls that were under way when the probes were attached: in no other count.
@@ -155,7 +156,7 @@ pub struct Ledger {
     /// Our sums against the kernel's.
     pub checks: Vec<Check>,
     /// What the probes had to say.
-    pub messages: Vec<String>,
+    pub messages: Vec<Text>,
 }
 
 impl Ledger {
@@ -170,7 +171,7 @@ impl Ledger {
     }
 
     /// The probes that are missing, and why.
-    pub fn missing(&self) -> impl Iterator<Item = (&Probe, &str)> {
+    pub fn missing(&self) -> impl Iterator<Item = (&Probe, &Text)> {
         self.probes
             .iter()
             .filter_map(|probe| Some((probe, probe.verdict.reason_missing()?)))

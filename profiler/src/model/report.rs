@@ -8,6 +8,7 @@ use super::{
     ledger::Ledger, off_cpu::Time, page_cache::PageCache, self_report::SelfCheck, syscall::Syscall,
     writeback::Writeback,
 };
+use crate::text::Text;
 
 /// The identifier of the report's format.
 pub const SCHEMA: &str = "ioprof.report.v1";
@@ -16,13 +17,13 @@ pub const SCHEMA: &str = "ioprof.report.v1";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
-    pub schema: String,
+    pub schema: Text,
     /// The version that measured.
-    pub ioprof_version: String,
+    pub ioprof_version: Text,
     /// Where.
     pub host: Host,
     /// When, as RFC 3339 has it.
-    pub started_at: String,
+    pub started_at: Text,
     /// From the attaching of the probes to their last reading.
     pub duration_ns: u64,
     /// What was profiled.
@@ -37,11 +38,11 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
     /// Its name.
-    pub name: String,
+    pub name: Text,
     /// The release of its kernel.
-    pub kernel: String,
+    pub kernel: Text,
     /// Its architecture, as uname(2) has it.
-    pub architecture: String,
+    pub architecture: Text,
     /// How many CPUs are online.
     pub cpus: u64,
 }
@@ -72,11 +73,11 @@ pub enum Exit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workload {
     /// What it is called.
-    pub name: String,
+    pub name: Text,
     /// What kind it is.
     pub kind: Kind,
     /// Its command line.
-    pub argv: Vec<String>,
+    pub argv: Vec<Text>,
     /// Its first process.
     pub root_pid: i32,
     /// How the first process ended; none where it still runs.

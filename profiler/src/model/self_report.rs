@@ -1,5 +1,6 @@
 //! What a built-in workload reports of itself, beside the probes' counts.
 
+use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
 /// An operation of a built-in workload, by its own word and by the probes' count.
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfCheck {
     /// What the workload calls it.
-    pub operation: String,
+    pub operation: Text,
     /// System calls and requests to io_uring by its own word.
     pub reported_calls: u64,
     /// System calls and requests to io_uring that the probes counted.

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{histogram::Histogram, off_cpu::CallTime, sum::sum};
+use crate::text::Text;
 
 /// A system call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Syscall {
     /// Its name, or `other` for all without a name of their own.
-    pub name: String,
+    pub name: Text,
     /// Calls that returned.
     pub calls: u64,
     /// Those that returned an error, by its name.
-    pub errors: BTreeMap<String, u64>,
+    pub errors: BTreeMap<Text, u64>,
     /// Bytes moved; none for calls that move none.
     pub bytes: Option<u64>,
     /// Time in the call, of all threads together.

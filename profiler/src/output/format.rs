@@ -1,6 +1,7 @@
 //! Numbers and lists as a person reads them.
 
 use super::text::width;
+use crate::text::Text;
 
 pub use ioprof_workloads::display::{bytes, digits, time};
 
@@ -23,13 +24,14 @@ pub fn percent(part: f64) -> String {
 }
 
 /// Words as a shell would take them, so that they can be copied.
-pub fn command_line(words: &[String]) -> String {
+pub fn command_line(words: &[Text]) -> String {
     words
         .iter()
         .map(|word| {
+            let word = word.to_string();
             let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%^".contains(c);
             if !word.is_empty() && word.chars().all(plain) {
-                word.clone()
+                word
             } else {
                 format!("'{}'", word.replace('\'', "'\\''"))
             }
@@ -75,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_command_line_can_be_copied() {
-        let words = ["ls", "a b", "it's", ""].map(String::from);
+        let words = ["ls", "a b", "it's", ""].map(Text::from);
         assert_eq!(command_line(&words), "ls 'a b' 'it'\\''s' ''");
     }
 }

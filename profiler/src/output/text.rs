@@ -1,8 +1,6 @@
 //! Text from outside, as a terminal may show it.
 //!
-//! Names of files, processes and devices, command lines, messages of probes, reasons of errors and whatever else a
-//! report has may hold anything. What reaches a terminal has gone through [`visible`]: a report in
-//! [`super::terminal::render`], everything else in [`line()`].
+//! A report's texts are [`crate::text::Text`], which is displayed escaped; all other messages go through [`line()`].
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -57,21 +55,6 @@ fn fitting(characters: impl Iterator<Item = char>, most: usize) -> Vec<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text;
-
-    #[test]
-    fn a_name_can_be_had_back_from_what_is_shown() {
-        for name in [
-            &b"a\x1b\xff\\x41"[..],
-            b"\\\x1b",
-            "\u{202e}\\x".as_bytes(),
-            b"plain",
-        ] {
-            let shown = visible(&text::of_bytes(name)).into_owned();
-            assert!(shown.is_ascii(), "{shown:?}");
-            assert_eq!(text::bytes(&shown), name);
-        }
-    }
 
     #[test]
     fn columns_are_counted_and_not_characters() {

@@ -6,6 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use ioprof::text::Text;
 use ioprof_ebpf::abi::loss::Loss;
 
 use crate::support::{
@@ -75,7 +76,7 @@ fn a_thousand_open_files_keep_their_rows_when_they_are_renamed_and_deleted() {
     let files = known(&report.workload(0).files);
     for row in opened(files) {
         assert_eq!(row.counts.reads, 3, "{row:#?}");
-        let path = row.path.as_deref().expect("a path");
+        let path = row.path.as_ref().map(Text::as_str).expect("a path");
         let name = path.rsplit('-').next().expect("a number");
         let at: u64 = name.parse().expect("a number");
         // The name is that of the first sight; whether it still leads to the file is told.
@@ -132,7 +133,9 @@ fn what_io_uring_does_to_files_counts_in_their_rows() {
     report.assert_nothing_lost();
     let done = |wanted: &str| -> (u64, u64) {
         let operations = &known(&report.workload(0).io_uring).operations;
-        let own = operations.iter().filter(|one| one.name.starts_with(wanted));
+        let own = operations
+            .iter()
+            .filter(|one| one.name.as_str().starts_with(wanted));
         own.fold((0, 0), |(count, bytes), one| {
             (count + one.completions, bytes + one.bytes.unwrap_or(0))
         })

@@ -18,7 +18,7 @@ use crate::support::{
     report::{File, known},
     succeed,
 };
-use ioprof::text;
+use ioprof::text::Text;
 
 /// What `hostile.c` calls itself.
 const OWN_NAME: &[u8] = b"\x1b[31m\n\xff\xc2\x9b2J";
@@ -75,7 +75,7 @@ fn assert_identified(report: &Report, folder: &Path, reads: u64) {
     for name in NAMES {
         let path = folder.join(OsStr::from_bytes(name));
         let is_it = |row: &&File| {
-            let found = row.path.as_deref().map(text::bytes).unwrap_or_default();
+            let found = row.path.as_ref().map(Text::bytes).unwrap_or_default();
             // The longest name leaves no room for the folder's.
             let rest = found.strip_prefix(b"...").unwrap_or(&found);
             rest == path.as_os_str().as_bytes() || rest == [b"/", name].concat()
@@ -101,8 +101,8 @@ fn a_command_of_hostile_names_is_shown_harmlessly_and_its_files_can_be_told() {
     report.assert_nothing_lost();
     assert_identified(&report, &scene.inner, 2);
     let workload = report.workload(0);
-    assert_eq!(text::bytes(&workload.name), b"\x1b[31m\xfe\n");
-    let argv: Vec<_> = workload.argv.iter().map(|word| text::bytes(word)).collect();
+    assert_eq!(workload.name.bytes(), b"\x1b[31m\xfe\n");
+    let argv: Vec<_> = workload.argv.iter().map(Text::bytes).collect();
     assert_eq!(argv[0], scene.program.as_os_str().as_bytes());
     assert_eq!(argv[1], scene.inner.as_os_str().as_bytes());
 
@@ -138,8 +138,8 @@ fn a_process_that_hides_behind_escapes_is_attached_to_and_named() {
     let report = attached.ended();
     report.assert_nothing_lost();
     let workload = report.workload(0);
-    assert_eq!(text::bytes(&workload.name), OWN_NAME);
-    assert_eq!(text::bytes(&workload.argv[2]), b"\x1b]0;title\x07");
+    assert_eq!(workload.name.bytes(), OWN_NAME);
+    assert_eq!(workload.argv[2].bytes(), b"\x1b]0;title\x07");
     assert_identified(&report, &scene.inner, 1);
     let file = scene.outer.path().join("run.json");
     fs::write(&file, report.json.to_string()).expect("written");

@@ -1,9 +1,9 @@
 //! What /sys says of block devices.
 
-use std::{fs, path::Path};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
 use super::device_stack::DeviceTopology;
-use crate::text;
+use crate::text::Text;
 
 /// What the kernel has counted for a device since boot, from /sys/block/DEV/stat
 /// (Documentation/block/stat.rst); it counts in sectors of 512 bytes.
@@ -51,7 +51,7 @@ pub struct Devices(Vec<Device>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its name in /sys/block.
-    pub name: String,
+    pub name: Text,
     /// Its major and minor number.
     pub number: (u32, u32),
     /// What the kernel has counted.
@@ -77,7 +77,9 @@ impl Devices {
     /// Looks at what is above each and below: apart from what the kernel has counted, which is of one moment.
     pub fn read_topology(&mut self) {
         for device in &mut self.0 {
-            device.topology = DeviceTopology::of(&Path::new(DEVICES).join(&device.name));
+            device.topology = DeviceTopology::of(
+                &Path::new(DEVICES).join(OsStr::from_bytes(&device.name.bytes())),
+            );
         }
     }
 
@@ -91,7 +93,7 @@ fn device(path: &Path) -> Option<Device> {
     let number = fs::read_to_string(path.join("dev")).ok()?;
     let (major, minor) = number.trim().split_once(':')?;
     Some(Device {
-        name: text::of(path.file_name()?),
+        name: Text::of(path.file_name()?),
         number: (major.parse().ok()?, minor.parse().ok()?),
         stat: DeviceStat::parse(&fs::read_to_string(path.join("stat")).ok()?)?,
         topology: DeviceTopology::default(),

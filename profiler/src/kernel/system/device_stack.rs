@@ -1,18 +1,18 @@
 //! Which devices are made of which others.
 
-use std::{fs, path::Path};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
-use crate::text;
+use crate::text::Text;
 
 /// What a device is part of, and what it is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceTopology {
     /// The devices that are made of it or of its partitions.
-    pub holders: Vec<String>,
+    pub holders: Vec<Text>,
     /// The devices it is made of.
-    pub slaves: Vec<String>,
+    pub slaves: Vec<Text>,
     /// The file that a loop device shows.
-    pub backing_file: Option<String>,
+    pub backing_file: Option<Text>,
 }
 
 impl DeviceTopology {
@@ -22,7 +22,7 @@ impl DeviceTopology {
         let mut holders = names(&device.join("holders"));
         for inner in names(device) {
             // Partitions are folders in that of their disk.
-            let partition = device.join(inner);
+            let partition = device.join(OsStr::from_bytes(&inner.bytes()));
             if partition.join("partition").exists() {
                 holders.extend(names(&partition.join("holders")));
             }
@@ -32,18 +32,18 @@ impl DeviceTopology {
             slaves: names(&device.join("slaves")),
             backing_file: fs::read(device.join("loop/backing_file"))
                 .ok()
-                .map(|path| text::of_bytes(path.trim_ascii_end())),
+                .map(|path| Text::of_bytes(path.trim_ascii_end())),
         }
     }
 }
 
 /// The names in a folder in their order; none where there is no such folder.
-fn names(folder: &Path) -> Vec<String> {
+fn names(folder: &Path) -> Vec<Text> {
     let mut names: Vec<_> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
-        .map(|entry| text::of(entry.file_name()))
+        .map(|entry| Text::of(entry.file_name()))
         .collect();
     names.sort_unstable();
     names
@@ -81,6 +81,6 @@ mod tests {
         fs::create_dir(folder.path().join("loop")).expect("made");
         fs::write(folder.path().join("loop/backing_file"), "/srv/image\n").expect("written");
         let found = DeviceTopology::of(folder.path());
-        assert_eq!(found.backing_file.as_deref(), Some("/srv/image"));
+        assert_eq!(found.backing_file, Some("/srv/image".into()));
     }
 }

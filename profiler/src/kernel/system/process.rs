@@ -7,15 +7,15 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::{error::Error, text};
+use crate::{error::Error, text::Text};
 
 /// What the report tells of a process that was attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Its command line.
-    pub argv: Vec<String>,
+    pub argv: Vec<Text>,
     /// Its name.
-    pub name: String,
+    pub name: Text,
 }
 
 /// Looks at a process that is to be attached to.
@@ -29,7 +29,7 @@ pub fn process(pid: i32) -> Result<Process, Error> {
     let status = Status::parse(&status);
     // Its name in the status is escaped.
     let name = file("comm").unwrap_or_default();
-    let name = text::of_bytes(name.strip_suffix(b"\n").unwrap_or(&name));
+    let name = Text::of_bytes(name.strip_suffix(b"\n").unwrap_or(&name));
     if status.process.is_some_and(|process| process != pid) {
         return Err(why_not_a_process(pid));
     }
@@ -44,11 +44,11 @@ pub fn process(pid: i32) -> Result<Process, Error> {
 }
 
 /// The words of a command line, each with a zero byte at its end; a process may have written anything there.
-pub fn words(command_line: &[u8]) -> Vec<String> {
+pub fn words(command_line: &[u8]) -> Vec<Text> {
     command_line
         .split(|byte| *byte == 0)
         .filter(|word| !word.is_empty())
-        .map(text::of_bytes)
+        .map(Text::of_bytes)
         .collect()
 }
 

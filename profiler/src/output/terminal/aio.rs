@@ -30,7 +30,7 @@ pub fn render(aio: &Aio, style: Style) -> String {
     );
     for one in &aio.operations {
         table.row([
-            one.name.clone(),
+            one.name.to_string(),
             count(one.submissions),
             count(one.completions),
             one.bytes.map_or_else(String::new, bytes),
@@ -55,7 +55,7 @@ pub fn render(aio: &Aio, style: Style) -> String {
     text.push_str(&depth(&aio.depth, aio.busy_ns, notes));
     text.push_str(&errors(aio.operations.iter().flat_map(|one| {
         let of_opcode = one.errors.iter();
-        of_opcode.map(|(error, times)| (one.name.as_str(), error.as_str(), *times))
+        of_opcode.map(|(error, times)| (&one.name, error, *times))
     })));
     text.push('\n');
     text

@@ -22,7 +22,7 @@ pub fn render(block: Option<&[Block]>, style: Style) -> String {
     );
     for requests in block {
         table.row([
-            requests.device.clone(),
+            requests.device.to_string(),
             request(requests.operation, requests.origin).to_owned(),
             count(requests.requests),
             bytes(requests.bytes),

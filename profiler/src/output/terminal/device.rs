@@ -7,6 +7,7 @@ use crate::{
         format::{bytes, count, digits, percent},
         text::shortened_before,
     },
+    text::Text,
 };
 
 /// How wide the path of a loop device's file may be.
@@ -40,13 +41,19 @@ pub fn render(report: &Report, style: Style) -> String {
 
 /// What a device is made of, and what is made of it; none where it stands alone.
 fn stack(device: &Device) -> Option<String> {
-    let names = |names: &[String], what: &str| {
+    let names = |names: &[Text], what: &str| {
+        let names: Vec<_> = names.iter().map(Text::to_string).collect();
         (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
     };
     let file = device.backing_file.as_ref();
     let parts: Vec<_> = names(&device.slaves, "made of")
         .into_iter()
-        .chain(file.map(|file| format!("made of the file {}", shortened_before(file, FILE))))
+        .chain(file.map(|file| {
+            format!(
+                "made of the file {}",
+                shortened_before(&file.to_string(), FILE)
+            )
+        }))
         .chain(names(&device.holders, "part of"))
         .collect();
     (!parts.is_empty()).then(|| format!("{}: {}\n", device.name, parts.join("; ")))
@@ -66,7 +73,7 @@ fn row(device: &Device, duration_ns: u64) -> [String; 10] {
     };
     // iostat's unit of time is the millisecond.
     [
-        device.name.clone(),
+        device.name.to_string(),
         rate(device.reads),
         kib(device.read_bytes),
         mean(device.read_ns, device.reads, 1e6),
@@ -96,15 +103,15 @@ fn shares(devices: &[Device]) -> Table {
     for device in devices {
         for share in &device.shares {
             let part = |part: Option<f64>| part.map_or_else(|| "-".into(), percent);
-            let whose = match (share.workload.as_deref(), share.origin) {
-                (Some(workload), _) => workload,
+            let whose = match (&share.workload, share.origin) {
+                (Some(workload), _) => &workload.to_string(),
                 (None, Some(Origin::Journal)) => "(journal)",
                 (None, Some(Origin::Metadata)) => "(metadata)",
                 (None, Some(Origin::Unknown)) => "(unknown)",
                 (None, _) => "other",
             };
             table.row([
-                device.name.clone(),
+                device.name.to_string(),
                 whose.to_owned(),
                 count(share.requests),
                 bytes(share.bytes),

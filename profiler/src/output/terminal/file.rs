@@ -66,7 +66,7 @@ fn name(file: &File) -> String {
         (FileKind::CharacterDevices, _) => "(terminals, character devices)".into(),
         (FileKind::Anonymous, _) => "(other descriptors)".into(),
         (_, None) => "(name not seen)".into(),
-        (_, Some(path)) => path.clone(),
+        (_, Some(path)) => path.to_string(),
     };
     let mark = if file.path.is_some() && !file.path_is_current {
         "*"

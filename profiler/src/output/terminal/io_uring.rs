@@ -30,7 +30,7 @@ pub fn render(uring: &IoUring, style: Style) -> String {
     );
     for one in uring.operations.iter().take(OPCODES) {
         table.row([
-            one.name.clone(),
+            one.name.to_string(),
             count(one.completions),
             one.bytes.map_or_else(String::new, bytes),
             quantile(&one.latency, 0.5),
@@ -63,7 +63,7 @@ pub fn render(uring: &IoUring, style: Style) -> String {
     text.push_str(&depth(&uring.depth, uring.busy_ns, notes));
     text.push_str(&errors(uring.operations.iter().flat_map(|one| {
         let of_opcode = one.errors.iter();
-        of_opcode.map(|(error, times)| (one.name.as_str(), error.as_str(), *times))
+        of_opcode.map(|(error, times)| (&one.name, error, *times))
     })));
     text.push('\n');
     text

@@ -9,6 +9,7 @@ use crate::{
         report::Report,
     },
     output::format::{bytes, count, percent, time, wrapped},
+    text::Text,
 };
 
 /// What puts the figures in doubt; none where nothing does.
@@ -18,7 +19,7 @@ pub fn alarm(ledger: &Ledger) -> Option<String> {
         let kinds = ledger
             .lost
             .iter()
-            .map(|(kind, lost)| (kind.replace('_', " "), *lost))
+            .map(|(kind, lost)| (kind.to_string().replace('_', " "), *lost))
             .chain([("probe runs skipped".to_owned(), ledger.missed())])
             .filter(|(_, lost)| *lost > 0)
             .map(|(kind, lost)| format!("{} {kind}", count(lost)))
@@ -108,9 +109,9 @@ const fn is_shown(check: &Check) -> bool {
 fn line(check: &Check) -> String {
     let whose = check
         .workload
-        .as_deref()
-        .or(check.device.as_deref())
-        .unwrap_or_default();
+        .as_ref()
+        .or(check.device.as_ref())
+        .map_or_else(String::new, Text::to_string);
     let (what, source) = match check.what {
         CheckKind::CallReadBytes => ("read by calls", "/proc/PID/io"),
         CheckKind::CallWrittenBytes => ("written by calls", "/proc/PID/io"),

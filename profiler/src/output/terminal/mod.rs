@@ -12,7 +12,6 @@ mod ledger;
 mod off_cpu;
 mod page_cache;
 mod self_report;
-mod shown;
 mod style;
 mod summary;
 mod syscall;
@@ -30,6 +29,7 @@ use crate::{
         format::{count, time, wrapped},
         text::shortened,
     },
+    text::Text,
 };
 
 /// The width that everything but paths and command lines keeps to.
@@ -37,7 +37,6 @@ const WIDTH: usize = 80;
 
 /// The whole report, in which nothing is a terminal's to act on but line ends and `style`.
 pub fn render(report: &Report, style: Style) -> String {
-    let report = &shown::shown(report);
     let mut text = String::new();
     let lost = ledger::alarm(&report.ledger);
     // What puts the figures in doubt comes before them.
@@ -54,7 +53,7 @@ pub fn render(report: &Report, style: Style) -> String {
         format!("on {}", report.host.name),
         format!("Linux {}", report.host.kernel),
         format!("{} CPUs", report.host.cpus),
-        report.started_at.clone(),
+        report.started_at.to_string(),
         time(report.duration_ns),
     ];
     text.push_str(&style.faint(&wrapped(&parts, WIDTH, "")));
@@ -86,7 +85,7 @@ fn quantile(histogram: &Histogram, q: f64) -> String {
 }
 
 /// A line of errors: what failed, by which error, and how often. Nothing where nothing failed.
-fn errors<'a>(errors: impl Iterator<Item = (&'a str, &'a str, u64)>) -> String {
+fn errors<'a>(errors: impl Iterator<Item = (&'a Text, &'a Text, u64)>) -> String {
     let listed: Vec<_> = errors
         .map(|(failed, error, times)| format!("{failed} {error} {}", count(times)))
         .collect();

@@ -3,7 +3,10 @@
 use super::WIDTH;
 use crate::{
     model::report::Workload,
-    output::format::{bytes, count, time, wrapped},
+    output::{
+        format::{bytes, count, time, wrapped},
+        text::visible,
+    },
 };
 
 /// Where the probes' count of its calls differs from the workload's own.
@@ -45,7 +48,7 @@ pub fn render(workload: &Workload) -> String {
             format!(
                 "{} {} ({})",
                 count(operation.calls),
-                operation.name,
+                visible(&operation.name),
                 bytes(operation.bytes)
             )
         })
@@ -54,7 +57,7 @@ pub fn render(workload: &Workload) -> String {
         format!(
             "self-reported: {} with {}",
             time(own.elapsed_ns),
-            own.engine
+            visible(&own.engine)
         ),
         format!("{} files", count(own.files)),
     ]

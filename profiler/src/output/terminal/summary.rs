@@ -29,7 +29,7 @@ pub fn render(workload: &Workload, style: Style) -> String {
         None if workload.root_pid == 0 => "not started".to_owned(),
         None => "still running".to_owned(),
     };
-    let heading = style.heading(&shortened(&workload.name, WIDTH));
+    let heading = style.heading(&shortened(&workload.name.to_string(), WIDTH));
     let mut text = format!("{heading}  {kind}, pid {}, {end}\n", workload.root_pid);
     if workload.kind == Kind::Builtin {
         text.push_str("  (its measured phase: neither the making of its data nor clearing up)\n");
@@ -80,7 +80,7 @@ fn time_line(workload: &Workload) -> String {
 fn calls_line(workload: &Workload) -> String {
     let transferred = |direction| {
         let calls = workload.syscalls.iter();
-        let calls = calls.filter(|call| of_call(&call.name) == Some(direction));
+        let calls = calls.filter(|call| of_call(call.name.as_str()) == Some(direction));
         let by_calls = Transferred {
             bytes: sum(calls.clone().filter_map(|call| call.bytes)),
             operations: sum(calls.map(|call| call.calls)),

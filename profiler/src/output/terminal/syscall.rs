@@ -36,7 +36,7 @@ fn table(workload: &Workload, style: Style) -> String {
     );
     for call in workload.syscalls.iter().take(CALLS) {
         table.row([
-            call.name.clone(),
+            call.name.to_string(),
             count(call.calls),
             count(call.failed()),
             call.bytes.map_or_else(String::new, bytes),
@@ -66,7 +66,7 @@ fn errors_of_calls(workload: &Workload) -> String {
         .iter()
         .flat_map(|call| {
             let of_call = call.errors.iter();
-            of_call.map(|(error, times)| (*times, call.name.as_str(), error.as_str()))
+            of_call.map(|(error, times)| (*times, &call.name, error))
         })
         .collect();
     found.sort_by(|a, b| b.cmp(a));

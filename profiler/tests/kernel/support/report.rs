@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use ioprof::{kernel::syscall, model::read};
+use ioprof::{kernel::syscall, model::read, text::Text};
 use ioprof_ebpf::abi::loss::Loss;
 use serde_json::Value;
 
@@ -114,7 +114,9 @@ impl Report {
     pub fn file(&self, path: &Path) -> &File {
         let rows = &known(&self.workload(0).files).top;
         let path = Some(super::plain(path));
-        let found = rows.iter().find(|row| row.path.as_deref() == path);
+        let found = rows
+            .iter()
+            .find(|row| row.path.as_ref().map(Text::as_str) == path);
         found.unwrap_or_else(|| panic!("{path:?} is not in {rows:#?}"))
     }
 
@@ -141,7 +143,9 @@ impl Report {
 
     /// What the probes and what the kernel counted, where the ledger compares them for a device.
     pub fn device_check(&self, device: &str, what: CheckKind) -> (u64, u64) {
-        self.check(what, |check| check.device.as_deref() == Some(device))
+        self.check(what, |check| {
+            check.device.as_ref().is_some_and(|found| *found == device)
+        })
     }
 
     /// The same for the first workload.
@@ -188,9 +192,9 @@ impl Report {
     }
 
     /// Every kind of loss with its count; fails where the ledger does not have them all.
-    pub fn losses(&self) -> &BTreeMap<String, u64> {
+    pub fn losses(&self) -> &BTreeMap<Text, u64> {
         let lost = &self.ledger.lost;
-        let told: BTreeSet<_> = lost.keys().map(String::as_str).collect();
+        let told: BTreeSet<_> = lost.keys().map(Text::as_str).collect();
         let kinds = Loss::ALL.iter().map(|(kind, _)| *kind);
         let expected: BTreeSet<_> = kinds
             .filter(|kind| !NOT_IN_THE_LEDGER.contains(kind))

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ioprof::text::Text;
 use ioprof_ebpf::abi::loss::Loss;
 
 use crate::support::{Report, ioprof, leftovers::Names, line, program::Program, reader};
@@ -298,8 +299,8 @@ fn maps(pid: u32) -> u64 {
 pub fn losses(report: &Report, allowed: &[Loss]) -> String {
     let mut lost = report.losses().clone();
     lost.retain(|_, count| *count > 0);
-    let is_allowed = |kind: &String| {
-        let mut named = Loss::ALL.iter().filter(|(_, name)| name == kind);
+    let is_allowed = |kind: &Text| {
+        let mut named = Loss::ALL.iter().filter(|(_, name)| *kind == *name);
         named.any(|(kind, _)| allowed.contains(kind))
     };
     assert!(lost.keys().all(is_allowed), "lost: {lost:?}");

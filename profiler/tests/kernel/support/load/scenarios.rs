@@ -177,7 +177,7 @@ fn assert_table_of_files(report: &Report, files: u64) {
         );
         assert_eq!(messages.len(), 1, "{messages:?}");
         assert!(
-            messages[0].contains("table of files is full"),
+            messages[0].as_str().contains("table of files is full"),
             "{messages:?}"
         );
     }

@@ -29,7 +29,7 @@ use nix::{
 };
 
 use super::{
-    bpf::enable_statistics,
+    bpf::statistics,
     system::{Mounts, capabilities},
 };
 
@@ -204,7 +204,7 @@ impl Statistics {
     /// Switches them on; none where that is refused.
     pub fn on(helper: Option<&Arc<Helper>>) -> Option<Self> {
         let Some(helper) = helper else {
-            return enable_statistics().ok().map(Self::Own);
+            return statistics::enable().ok().map(Self::Own);
         };
         helper.ask(Request::StatisticsOn, [0, 0], b"").ok()?;
         Some(Self::Helpers(helper.clone()))
@@ -285,7 +285,7 @@ fn answer(
     match request.filter(|_| length <= PATH_MAX).ok_or_else(wrong)? {
         Request::Nothing => Ok(0),
         Request::StatisticsOn => {
-            *statistics = Some(enable_statistics()?);
+            *statistics = Some(statistics::enable()?);
             Ok(0)
         }
         Request::StatisticsOff => {

@@ -17,7 +17,7 @@ mod overhead;
 pub mod probes;
 mod program;
 pub mod scope;
-mod statistics;
+pub mod statistics;
 mod verdict;
 
 pub use attach::{attach, detach_file_users};
@@ -28,5 +28,4 @@ pub use loader::{load, make_rows_of_other_files, set_call_kinds};
 pub use messages::Messages;
 pub use object::RECORD as OBJECT_RECORD;
 pub use overhead::{Cost, Overhead, Runs};
-pub use statistics::enable_statistics;
 pub use verdict::{AttachedProbe, AttachedProbes, Verdict};

@@ -7,6 +7,6 @@ use std::{io, os::fd::OwnedFd};
 /// # Errors
 ///
 /// The kernel's reason.
-pub fn enable_statistics() -> io::Result<OwnedFd> {
+pub fn enable() -> io::Result<OwnedFd> {
     aya::sys::enable_stats(aya::sys::Stats::RunTime).map_err(|error| error.io_error)
 }

@@ -4,8 +4,15 @@
 //! into the plain data of `model`, `output` renders that. `launch` starts what is profiled; `commands` puts the
 //! parts together, and nothing depends on them. `error`, `text` and `transfer` are below all others.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod cli;
 pub mod collector;
+#[allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands answer on the terminal"
+)]
 pub mod commands;
 pub mod error;
 pub mod kernel;

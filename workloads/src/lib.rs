@@ -22,6 +22,8 @@
 //! # }
 //! ```
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod async_files;
 mod batch;
 mod buffers;

@@ -1,11 +1,5 @@
 //! `cargo xtask`: builds, checks and measures ioprof.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a task tells on the terminal what it does"
-)]
-
 mod apt;
 mod bench;
 mod check;

@@ -215,7 +215,7 @@ fn files_that_change_after_stat_are_read_to_the_end() {
         assert_eq!(summary.calls("stat"), 1);
     }
     let kernel = Faulty::new(vec![FaultOutcome::Short, FaultOutcome::Error(libc::EINTR)]);
-    let (_, lines) = pipe_through(&kernel, &options(&root.clone(), true, 1));
+    let (_, lines) = pipe_through(&kernel, &options(&root, true, 1));
     assert_eq!(lines, expected);
 }
 

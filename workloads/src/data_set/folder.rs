@@ -155,6 +155,7 @@ impl Folder {
 }
 
 impl Drop for Folder {
+    #[allow(clippy::print_stderr, reason = "there is nobody to return an error to")]
     fn drop(&mut self) {
         // The marker is looked for once more: whatever happened to the name meanwhile, a folder without it is not ours.
         if !self.keep.load(Ordering::Relaxed)

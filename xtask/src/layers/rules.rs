@@ -2,188 +2,131 @@
 
 use super::paths::{module, named};
 
-/// A module with those below it that are no layers of their own, and what it may name besides itself.
-struct Layer {
-    source: &'static str,
-    module: &'static str,
-    may_name: &'static [&'static str],
+/// A folder of sources, its layers from the lowest, and the crates that only some of them may name.
+///
+/// A line is a module with those below it that are no layers of their own, and what it may name besides itself; a `*`
+/// is everything.
+struct Sources {
+    folder: &'static str,
+    layers: &'static str,
+    crates: &'static [(&'static str, &'static [&'static str])],
+    /// Modules without a layer: the roots of crates, and what only lists modules.
+    roots: &'static [&'static str],
 }
 
-const fn layer(
-    source: &'static str,
-    module: &'static str,
-    may_name: &'static [&'static str],
-) -> Layer {
-    Layer {
-        source,
-        module,
-        may_name,
-    }
-}
-
-const PROFILER: &str = "profiler/src/";
-const EBPF: &str = "profiler-ebpf/src/";
-
-/// All, from the lowest.
-const LAYERS: &[Layer] = &[
-    layer(PROFILER, "text", &[]),
-    layer(PROFILER, "transfer", &[]),
-    layer(PROFILER, "error", &["text"]),
-    layer(PROFILER, "model", &["text", "transfer"]),
-    layer(PROFILER, "analysis", &["text", "transfer", "model"]),
-    layer(
-        PROFILER,
-        "output",
-        &["text", "transfer", "model", "analysis"],
-    ),
-    layer(PROFILER, "kernel::opcode", &[]),
-    layer(PROFILER, "kernel::syscall", &[]),
-    layer(PROFILER, "kernel::system", &["text", "error"]),
-    layer(PROFILER, "kernel::bpf::statistics", &[]),
-    layer(
-        PROFILER,
-        "kernel::helper",
-        &["error", "kernel::system", "kernel::bpf::statistics"],
-    ),
-    layer(
-        PROFILER,
-        "kernel::bpf",
-        &[
-            "text",
-            "error",
-            "kernel::syscall",
-            "kernel::system",
-            "kernel::helper",
+const SOURCES: [Sources; 2] = [
+    Sources {
+        folder: "profiler/src/",
+        layers: "
+            text:
+            transfer:
+            error: text
+            model: text transfer
+            analysis: text transfer model
+            output: text transfer model analysis
+            kernel::opcode:
+            kernel::syscall:
+            kernel::system: text error
+            kernel::bpf::statistics:
+            kernel::helper: error kernel::system kernel::bpf::statistics
+            kernel::bpf: text error kernel::syscall kernel::system kernel::helper
+            kernel: text error
+            version: kernel
+            collector: text transfer error model kernel
+            launch: *
+            commands: *
+            cli: *
+        ",
+        crates: &[
+            ("aya", &["kernel::bpf"]),
+            ("aya_log", &["kernel::bpf"]),
+            ("ioprof_ebpf", &["kernel", "collector"]),
         ],
-    ),
-    layer(PROFILER, "kernel", &["text", "error"]),
-    layer(PROFILER, "version", &["kernel"]),
-    layer(
-        PROFILER,
-        "collector",
-        &["text", "transfer", "error", "model", "kernel"],
-    ),
-    layer(PROFILER, "cli", ALL),
-    layer(PROFILER, "launch", ALL),
-    layer(PROFILER, "commands", ALL),
-    layer(EBPF, "histogram", &[]),
-    layer(EBPF, "abi", &["histogram"]),
-    layer(EBPF, "probes::base", &[]),
-    layer(EBPF, "probes::task", &["probes::base"]),
-    layer(EBPF, "probes::file", &["probes::base"]),
-    layer(
-        EBPF,
-        "probes::writeback",
-        &["probes::base", "probes::file", "probes::task"],
-    ),
-    layer(
-        EBPF,
-        "probes::block",
-        &[
-            "probes::base",
-            "probes::file",
-            "probes::task",
-            "probes::writeback",
-        ],
-    ),
-    layer(
-        EBPF,
-        "probes::syscall",
-        &["probes::base", "probes::file", "probes::task"],
-    ),
-    layer(
-        EBPF,
-        "probes::fault",
-        &["probes::base", "probes::file", "probes::task"],
-    ),
-    layer(
-        EBPF,
-        "probes::io_uring",
-        &[
-            "probes::base",
-            "probes::file",
-            "probes::task",
-            "probes::syscall",
-        ],
-    ),
-    layer(EBPF, "probes::baseline", &[]),
-    // Programs about tasks stand on top of what belongs to a task.
-    layer(EBPF, "probes::task::iterators", ALL),
-    layer(EBPF, "probes::task::lifecycle", ALL),
-];
-
-/// The roots of crates, and what only lists modules.
-const TOPS: [&str; 3] = ["main", "lib", "probes"];
-
-/// What the topmost may name.
-const ALL: &[&str] = &[""];
-
-/// Crates that only some modules of the profiler may name.
-const CRATES: &[(&str, &[&str])] = &[
-    ("aya", &["kernel::bpf"]),
-    ("aya_log", &["kernel::bpf"]),
-    ("ioprof_ebpf", &["kernel", "collector"]),
+        roots: &["main", "lib"],
+    },
+    Sources {
+        folder: "profiler-ebpf/src/",
+        layers: "
+            histogram:
+            abi: histogram
+            probes::base:
+            probes::baseline:
+            probes::task: probes::base
+            probes::file: probes::base
+            probes::writeback: probes::base probes::task probes::file
+            probes::block: probes::base probes::task probes::file probes::writeback
+            probes::fault: probes::base probes::task probes::file
+            probes::syscall: probes::base probes::task probes::file
+            probes::io_uring: probes::base probes::task probes::file probes::syscall
+            probes::task::iterators: *
+            probes::task::lifecycle: *
+        ",
+        crates: &[],
+        roots: &["main", "lib", "probes"],
+    },
 ];
 
 /// What a file names and may not, with the line of each.
 pub fn check(file: &str, text: &str) -> Vec<(usize, String)> {
-    let Some(source) = [PROFILER, EBPF]
-        .into_iter()
-        .find(|source| file.starts_with(source))
+    let Some(sources) = SOURCES
+        .iter()
+        .find(|sources| file.starts_with(sources.folder))
     else {
         return Vec::new();
     };
-    let module = module(&file[source.len()..]);
-    let crates: &[_] = if source == PROFILER { CRATES } else { &[] };
-    let names: Vec<_> = crates.iter().map(|(name, _)| *name).collect();
-    let own = layer_of(source, &module);
-    let mut found = Vec::new();
-    if own.is_none() && !TOPS.contains(&module.as_str()) {
-        found.push((
+    let module = module(&file[sources.folder.len()..]);
+    let Some((own, may_name)) = sources.layer_of(&module) else {
+        if sources.roots.contains(&module.as_str()) {
+            return Vec::new();
+        }
+        return vec![(
             1,
-            format!("no layer has {module}: give it one in {}", file!()),
-        ));
-    }
-    for named in named(text, &module, &names) {
+            format!("{module} has no layer: give it one in {}", file!()),
+        )];
+    };
+    let crates: Vec<_> = sources.crates.iter().map(|(name, _)| *name).collect();
+    let mut found = Vec::new();
+    for named in named(text, &module, &crates) {
         let root = named.path.split("::").next().unwrap_or_default();
-        if let Some((name, allowed)) = crates.iter().find(|(name, _)| *name == root) {
-            if !allowed.iter().any(|allowed| is_in(&module, allowed)) {
-                found.push((
-                    named.line,
-                    format!("`{name}` here: only {} may name it", allowed.join(" and ")),
-                ));
+        let confined = sources.crates.iter().find(|(name, _)| *name == root);
+        let (other, allowed) = match (confined, sources.layer_of(&named.path)) {
+            (Some((_, allowed)), _) => (root, allowed.iter().any(|one| is_in(&module, one))),
+            (None, Some((other, _))) => {
+                let mut allowed = may_name.split_whitespace();
+                let allowed = allowed.any(|one| one == "*" || is_in(other, one));
+                (other, allowed || is_in(other, own))
             }
-        } else if let (Some(own), Some(other)) = (own, layer_of(source, &named.path))
-            && !is_in(other.module, own.module)
-            && !own
-                .may_name
-                .iter()
-                .any(|allowed| is_in(other.module, allowed))
-        {
+            (None, None) => continue,
+        };
+        if !allowed {
             found.push((
                 named.line,
-                format!(
-                    "`{}` here: {} may not name {}",
-                    named.path, own.module, other.module
-                ),
+                format!("`{}` here: {own} may not name {other}", named.path),
             ));
         }
     }
     found
 }
 
-/// The innermost layer that a path is in.
-fn layer_of(source: &str, path: &str) -> Option<&'static Layer> {
-    LAYERS
-        .iter()
-        .filter(|layer| layer.source == source && is_in(path, layer.module))
-        .max_by_key(|layer| layer.module.len())
+impl Sources {
+    /// The innermost layer that a path is in, and what that may name.
+    fn layer_of(&self, path: &str) -> Option<(&str, &str)> {
+        self.layers
+            .lines()
+            .filter_map(|line| {
+                let line = line.trim();
+                let alone = || Some((line.strip_suffix(':')?, ""));
+                line.split_once(": ").or_else(alone)
+            })
+            .filter(|(module, _)| is_in(path, module))
+            .max_by_key(|(module, _)| module.len())
+    }
 }
 
 /// Whether a path is that of a module, or below it.
 fn is_in(path: &str, module: &str) -> bool {
     path.strip_prefix(module)
-        .is_some_and(|rest| module.is_empty() || rest.is_empty() || rest.starts_with("::"))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The workloads that ioprof brings: `async`, `mmap`, `batch` and `copy`.
+//! The built-in workloads: `async`, `mmap`, `batch` and `copy`.
 //!
 //! Each does file I/O the way a careful program does, and counts the calls it makes: its [`Summary`] is the ground truth that
 //! ioprof's probes are compared with. Nothing here depends on the probes.
@@ -67,13 +67,13 @@ use resources::Descriptors;
 /// A built-in workload with its options.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum Workload {
-    /// Many files, or many blocks of one file, at once
+    /// Many files, or many blocks of one file, in flight at once
     Async(AsyncOptions),
-    /// A file larger than memory allows, through a window of mapped memory
+    /// A file through a sliding window of mapped memory
     Mmap(MmapOptions),
     /// Many files through a pipeline: discover, read, transform, write or discard
     Batch(BatchOptions),
-    /// The ways to copy a file
+    /// One large file, copied by one of several methods
     Copy(CopyOptions),
 }
 

@@ -2,7 +2,7 @@
 
 use super::{CommonOptions, Size, SizeRange};
 
-/// Many files, or many blocks of one file, at once.
+/// Many files, or many blocks of one file, in flight at once.
 #[derive(clap::Args, Clone, Debug)]
 pub struct AsyncOptions {
     #[command(flatten)]
@@ -12,35 +12,35 @@ pub struct AsyncOptions {
     )]
     pub common: CommonOptions,
 
-    /// How to ask for many things at once
+    /// I/O engine
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineChoice,
 
-    /// Whole files, or blocks of one large file
+    /// Access pattern
     #[arg(long, value_enum, default_value_t)]
     pub access: Access,
 
-    /// Number of files, for `--access files`
+    /// Number of files, with --access files
     #[arg(long, value_name = "COUNT", default_value_t = 12_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub files: u64,
 
-    /// Size of a file, or a range to draw each one's from; by default 64K, or 1G for the one file of blocks
+    /// File size, or a range of sizes [default: 64K, or 1G for blocks]
     #[arg(long, value_name = "SIZE[-SIZE]")]
     pub file_size: Option<SizeRange>,
 
-    /// Bytes per read or write; by default 64K for whole files, 4K for random, 1M for sequential blocks
+    /// Bytes per read or write [default: files 64K, random 4K, sequential 1M]
     #[arg(long, value_name = "SIZE")]
     pub block_size: Option<Size>,
 
-    /// Most files or blocks in flight; by default 256 for whole files, 32 for blocks
+    /// Maximum in flight [default: 256 files or 32 blocks]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=32768))]
     pub depth: Option<u32>,
 
-    /// Threads; by default, with uring, one for blocks and one per processor for whole files, with tokio up to 32
+    /// Threads [default: uring 1 per CPU, or 1 for blocks; tokio 32]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub workers: Option<u32>,
 
-    /// Of a hundred files or blocks, how many are read; the others are written
+    /// Read percentage; the rest are written [default: files 80, blocks 100]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     pub read_percent: Option<u8>,
 
@@ -48,19 +48,19 @@ pub struct AsyncOptions {
     #[arg(long)]
     pub direct: bool,
 
-    /// Compare what is read with what the seed says was written
+    /// Verify the contents of each read
     #[arg(long)]
     pub verify: bool,
 
-    /// When to make writes durable
+    /// When to fsync writes
     #[arg(long, value_enum, default_value_t)]
     pub fsync: SyncWhen,
 
-    /// Give a file up after this many seconds; the others go on
+    /// Per-file timeout
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = super::async_files::seconds)]
     pub timeout: f64,
 
-    /// Go on for this many seconds, over the data set again and again; by default once over it
+    /// Run time; the data set repeats [default: one pass]
     #[arg(long, value_name = "SECONDS", value_parser = super::async_files::seconds)]
     pub duration: Option<f64>,
 }
@@ -70,7 +70,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 1e6 => Ok(seconds),
         _ => Err(format!(
-            "`{text}` is no number of seconds above 0 and up to 1000000"
+            "`{text}` is not a number of seconds above 0 and up to 1000000"
         )),
     }
 }
@@ -78,33 +78,33 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// The engines of `async`.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineChoice {
-    /// uring where the kernel allows it, tokio otherwise
+    /// uring where the kernel allows it, otherwise tokio
     #[default]
     Auto,
-    /// io_uring: batched submission, registered files and buffers
+    /// io_uring with registered files and buffers
     Uring,
-    /// A bounded pool of threads under tokio; works on every kernel
+    /// A bounded pool of threads; works on every kernel
     Tokio,
 }
 
-/// What `async` works on.
+/// The access patterns of `async`.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
-    /// Many files, each opened, read or written whole, and closed
+    /// Many files, each read or written whole
     #[default]
     Files,
-    /// Blocks of one file, each once per pass, in an order drawn from the seed
+    /// Blocks of one file in random order, each once per pass
     Random,
-    /// Blocks of one file, from its start to its end
+    /// Blocks of one file from start to end
     Sequential,
 }
 
 /// When written data is made durable.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SyncWhen {
-    /// Never: the page cache writes back when it likes
+    /// Never; the kernel writes back later
     Never,
-    /// Each written file before it is closed
+    /// Each written file, before closing it
     #[default]
     File,
 }

@@ -14,48 +14,48 @@ pub struct BatchOptions {
     )]
     pub common: CommonOptions,
 
-    /// Work on this folder instead of a data set made for the run; nothing in it is changed
+    /// Existing directory to read instead of a generated data set
     #[arg(long, value_name = "DIR")]
     pub input: Option<PathBuf>,
 
-    /// Number of files of the data set
+    /// Number of files to generate
     #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub files: u64,
 
-    /// Size of a file of the data set, or a range to draw each one's from
+    /// File size, or a range of sizes
     #[arg(long, value_name = "SIZE[-SIZE]", default_value = "64K")]
     pub file_size: SizeRange,
 
-    /// What to do with the contents; several are applied one after the other
+    /// Transforms, applied in order
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Transform::Checksum])]
     pub transform: Vec<Transform>,
 
-    /// Write the transformed files to a folder of the run's own, and make them durable; by default they are discarded
+    /// Write and fsync the output to a temporary directory, not discard it
     #[arg(long)]
     pub write: bool,
 
-    /// Threads per stage; by default one per processor
+    /// Threads per stage [default: 1 per CPU]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub workers: Option<u32>,
 
-    /// Give results out in the order the files were found
+    /// Report results in the order of discovery
     #[arg(long)]
     pub ordered: bool,
 
-    /// Write one line per file, its size, result and path, to this file
+    /// Write a line per file here: state, sizes, checksum, lines, path
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,
 }
 
-/// What a stage of `batch` does with a file's bytes.
+/// The transforms of `batch`.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transform {
-    /// xxh3, 64 bits
+    /// 64-bit xxh3 checksum
     Checksum,
     /// Count lines
     Lines,
-    /// Compress with zstd at its level 1
+    /// Compress with zstd, level 1
     Compress,
-    /// Nothing
+    /// No transform
     None,
 }

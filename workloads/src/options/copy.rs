@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{CommonOptions, Size};
 
-/// The ways to copy a file.
+/// One large file, copied by one of several methods.
 #[derive(clap::Args, Clone, Debug)]
 pub struct CopyOptions {
     #[command(flatten)]
@@ -14,31 +14,31 @@ pub struct CopyOptions {
     )]
     pub common: CommonOptions,
 
-    /// How to copy
+    /// Copy method
     #[arg(long, value_enum, default_value_t)]
     pub method: CopyMethod,
 
-    /// Copy this file instead of one made for the run; it is not changed
+    /// Existing file to copy instead of a generated one
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
 
-    /// Size of the file made for the run; a quarter of it is holes
+    /// File size; a quarter of the file is holes
     #[arg(long, value_name = "SIZE", default_value = "640M")]
     pub file_size: Size,
 
-    /// Make the file without holes
+    /// Generate a file without holes
     #[arg(long)]
     pub dense: bool,
 
-    /// Bytes per read, write or request
+    /// Bytes per read, write or splice
     #[arg(long, value_name = "SIZE", default_value = "256K")]
     pub block_size: Size,
 
-    /// Compare contents, size and mode of the copy with the original's afterwards
+    /// Compare contents, size and mode afterwards
     #[arg(long)]
     pub verify: bool,
 
-    /// Do not fsync the copy
+    /// Skip the fsync of the copy
     #[arg(long)]
     pub no_fsync: bool,
 }
@@ -46,7 +46,7 @@ pub struct CopyOptions {
 /// The methods of `copy`.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CopyMethod {
-    /// The fastest that the file system takes, leaving holes out
+    /// The fastest supported; holes stay holes
     #[default]
     Auto,
     /// read(2) and write(2)
@@ -58,8 +58,8 @@ pub enum CopyMethod {
     Sendfile,
     /// splice(2) through a pipe
     Splice,
-    /// write(2) out of a map of the original
+    /// write(2) from a mapping of the source
     Mmap,
-    /// read(2) and write(2) past the page cache (O_DIRECT)
+    /// read(2) and write(2) with O_DIRECT
     Direct,
 }

@@ -14,37 +14,37 @@ pub use copy::{CopyMethod, CopyOptions};
 pub use mmap::{MmapOptions, Pattern};
 pub use size::{Size, SizeRange};
 
-/// What all workloads have in common.
+/// The options of all workloads.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct CommonOptions {
-    /// Folder to make the data set in; by default a temporary one on a real file system (not tmpfs)
+    /// Directory for the data set [default: a temporary one, not on tmpfs]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 
-    /// The data set's bytes, the random offsets and the order follow from this number alone
+    /// Seed of file contents, sizes, random offsets and order
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 
-    /// Leave the data set in place, and use the one that an earlier --keep left there
+    /// Keep the data set, and reuse one kept before
     #[arg(long)]
     pub keep: bool,
 
-    /// The page cache before the measured phase
+    /// Page cache at the start of the measured phase
     #[arg(long, value_enum, default_value_t)]
     pub cache: CacheState,
 }
 
-/// What the page cache is to hold when the measured phase starts.
+/// The state of the page cache when the measured phase starts.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheState {
-    /// Nothing of the data set: posix_fadvise, and drop_caches (the whole machine's) where root
+    /// Evict the data set; as root, the whole machine's cache
     #[default]
     Cold,
-    /// No contents of the data set's files, by posix_fadvise alone: what `cold` is without privileges
+    /// Evict file contents alone, not names and inodes
     ColdData,
-    /// All of the data set, as far as memory allows
+    /// Read every file once
     Warm,
-    /// Whatever it holds now
+    /// Leave it unchanged
     AsIs,
 }
 

@@ -37,7 +37,7 @@ impl FromStr for Size {
                 })?,
         };
         let number: u64 = digits.parse().map_err(|_| {
-            format!("`{text}` is no size; write a whole number of bytes, or as in 64K")
+            format!("`{text}` is not a size; write a whole number of bytes, or as in 64K")
         })?;
         number
             .checked_mul(factor)

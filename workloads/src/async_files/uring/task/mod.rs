@@ -1,5 +1,5 @@
-//! One item on its way through a ring: which operation comes next, whatever the last one returned. Nothing here submits
-//! anything, so every order of events can be tested without a kernel.
+//! The state machine of one item in a ring: which operation follows the result of the last. Nothing here submits anything,
+//! so every order of events can be tested without a kernel.
 
 use std::io;
 use std::time::Instant;
@@ -36,7 +36,7 @@ impl Step {
         matches!(self, Self::Read(..) | Self::Write(..) | Self::Poll)
     }
 
-    /// What it is counted as. Polls are no file operations.
+    /// What it is counted as. Polls are not counted.
     fn operation(self) -> Option<Operation> {
         match self {
             Self::Open => Some(Operation::Open),
@@ -57,15 +57,15 @@ impl Step {
 /// An item in flight.
 #[derive(Debug)]
 pub struct Task {
-    /// What it is about.
+    /// What is read or written.
     pub item: Item,
     /// What was submitted last, or is to be.
     pub step: Step,
     /// When it was submitted.
     pub sent: Instant,
-    /// When the item is given up.
+    /// When the item times out.
     pub deadline: Instant,
-    /// The deadline is over and the step in flight was asked to end.
+    /// The deadline has passed, and the step in flight was cancelled.
     pub cancelled: bool,
     progress: Progress,
     written: u64,
@@ -96,7 +96,7 @@ impl Task {
         self.failure.take()
     }
 
-    /// Takes note of how the last step ended and says what comes next. `bytes` is the item's buffer.
+    /// Records how the last step ended and returns the next. `bytes` is the item's buffer.
     pub fn complete(
         &mut self,
         plan: &Plan,
@@ -132,7 +132,7 @@ impl Task {
         counters: &mut Counters,
     ) -> Step {
         match self.step {
-            Step::Open | Step::Poll if self.cancelled => self.give_up(plan, counters),
+            Step::Open | Step::Poll if self.cancelled => self.time_out(plan, true, counters),
             Step::Open | Step::Poll => self.transfer(plan),
             Step::Read(offset, wanted) => {
                 let outcome = self.progress.advance(plan, wanted, count);
@@ -148,7 +148,7 @@ impl Task {
                         ));
                     }
                     if let Err(failure) = checked {
-                        return self.fail(plan, failure);
+                        return self.fail(plan, true, failure);
                     }
                 }
                 if outcome.finished {
@@ -182,7 +182,9 @@ impl Task {
                 self.failure.get_or_insert(failure);
                 Step::Done
             }
-            libc::ECANCELED | libc::EINTR if self.cancelled => self.give_up(plan, counters),
+            libc::ECANCELED | libc::EINTR if self.cancelled => {
+                self.time_out(plan, self.step != Step::Open, counters)
+            }
             libc::EINTR => {
                 counters.event(Event::Interrupted);
                 self.step
@@ -190,7 +192,7 @@ impl Task {
             libc::EAGAIN if matches!(self.step, Step::Read(..) | Step::Write(..)) => {
                 counters.event(Event::WouldBlock);
                 if self.cancelled {
-                    self.give_up(plan, counters)
+                    self.time_out(plan, true, counters)
                 } else {
                     Step::Poll
                 }
@@ -200,7 +202,7 @@ impl Task {
                     counters.event(Event::Vanished);
                 }
                 let failure = self.describe(number);
-                self.fail(plan, failure)
+                self.fail(plan, self.step != Step::Open, failure)
             }
         }
     }
@@ -209,25 +211,22 @@ impl Task {
         Failure::io(self.step.name())(io::Error::from_raw_os_error(number))
     }
 
-    fn give_up(&mut self, plan: &Plan, counters: &mut Counters) -> Step {
+    /// Ends a cancelled item. `opened`: there is a file to close, also where the open succeeded after the deadline.
+    fn time_out(&mut self, plan: &Plan, opened: bool, counters: &mut Counters) -> Step {
         counters.event(Event::TimedOut);
         let seconds = plan.timeout.as_secs_f64();
-        let text = format!("given up after {seconds} s; raise --timeout if the file is slow");
-        // An open that was given up but succeeded has a file to close, one that was cancelled has none.
-        let opened = self.step != Step::Open;
-        self.failure.get_or_insert(Failure::new("timeout", text));
-        if opened { self.close(plan) } else { Step::Done }
+        let reason = format!("given up after {seconds} s; raise --timeout if the file is slow");
+        self.fail(plan, opened, Failure::new("timeout", reason))
     }
 
-    fn fail(&mut self, plan: &Plan, failure: Failure) -> Step {
-        let opened = self.step != Step::Open;
+    fn fail(&mut self, plan: &Plan, opened: bool, failure: Failure) -> Step {
         self.failure.get_or_insert(failure);
         if opened { self.close(plan) } else { Step::Done }
     }
 
     fn next_transfer(&mut self, plan: &Plan, counters: &mut Counters) -> Step {
         if self.cancelled {
-            self.give_up(plan, counters)
+            self.time_out(plan, true, counters)
         } else {
             self.transfer(plan)
         }

@@ -6,19 +6,19 @@ use crate::summary::Summary;
 use proptest::prelude::*;
 use std::time::Duration;
 
-/// A file that the test's kernel serves, and what it does besides.
+/// A kernel with one file and injected faults.
 struct FakeKernel {
     file: Vec<u8>,
     written: Vec<u8>,
     open: bool,
-    /// How each operation ends: 0 well, 1 short, 2 EINTR, 3 EAGAIN.
-    moods: Vec<u8>,
+    /// How each operation ends: 0 complete, 1 short, 2 EINTR, 3 EAGAIN.
+    outcomes: Vec<u8>,
 }
 
 impl FakeKernel {
     fn serve(&mut self, step: Step, turn: usize, plan: &Plan, buffer: &mut [u8]) -> i32 {
-        let mood = self.moods[turn % self.moods.len()];
-        let transferred = |full: usize| match mood {
+        let outcome = self.outcomes[turn % self.outcomes.len()];
+        let transferred = |full: usize| match outcome {
             1 => full.div_ceil(2) as i32,
             2 => -libc::EINTR,
             3 => -libc::EAGAIN,
@@ -68,7 +68,7 @@ fn run(plan: &Plan, item: Item, kernel: &mut FakeKernel) -> (Option<Failure>, Su
     let mut step = task.step;
     let mut turn = 0;
     for _ in 0..100_000 {
-        // Polls do not use up a mood: a pattern must not fall in step with them.
+        // Polls do not use up an outcome: a pattern must not fall in step with them.
         turn += usize::from(step != Step::Poll);
         let result = kernel.serve(step, turn, plan, &mut buffer);
         step = task.complete(plan, result, &buffer, now, &mut counters);
@@ -102,14 +102,14 @@ fn setting(length: u64, read: bool) -> (Plan, Item) {
 proptest! {
     #[test]
     fn every_byte_is_transferred_whatever_the_kernel_does(
-        length in 0_u64..60_000, read: bool, mut moods in prop::collection::vec(0_u8..4, 1..20),
+        length in 0_u64..60_000, read: bool, mut outcomes in prop::collection::vec(0_u8..4, 1..20),
     ) {
-        // At least now and then something must go well.
-        moods.push(0);
+        // Some operations must be complete.
+        outcomes.push(0);
         let (plan, item) = setting(length, read);
         let mut file = vec![0; length as usize];
         plan.content.fill(0, 0, &mut file);
-        let mut kernel = FakeKernel { file, written: Vec::new(), open: false, moods };
+        let mut kernel = FakeKernel { file, written: Vec::new(), open: false, outcomes };
         let (failure, summary) = run(&plan, item, &mut kernel);
         prop_assert_eq!(failure, None);
         prop_assert!(!kernel.open);
@@ -124,7 +124,7 @@ proptest! {
     fn a_file_of_another_length_is_noticed(expected in 0_u64..60_000, actual in 0_u64..60_000) {
         let (mut plan, item) = setting(expected, true);
         plan.verify = false;
-        let mut kernel = FakeKernel { file: vec![1; actual as usize], written: Vec::new(), open: false, moods: vec![0] };
+        let mut kernel = FakeKernel { file: vec![1; actual as usize], written: Vec::new(), open: false, outcomes: vec![0] };
         let (failure, summary) = run(&plan, item, &mut kernel);
         prop_assert_eq!(failure, None);
         prop_assert_eq!(summary.events.contains_key("shrank"), actual < expected);
@@ -163,6 +163,19 @@ fn a_failed_open_leaves_nothing_to_close() {
         Step::Done
     );
     assert_eq!(counters.events(Event::Vanished), 1);
+}
+
+#[test]
+fn a_file_that_was_opened_after_its_deadline_is_closed() {
+    let (plan, item) = setting(100, true);
+    let now = Instant::now();
+    for (result, next) in [(7, Step::Close), (-libc::ECANCELED, Step::Done)] {
+        let mut counters = Counters::new();
+        let mut task = Task::new(&plan, item, now);
+        task.cancelled = true;
+        assert_eq!(task.complete(&plan, result, &[], now, &mut counters), next);
+        assert_eq!(counters.events(Event::TimedOut), 1);
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Page-aligned memory for transfers, as direct I/O wants it.
+//! Page-aligned memory for transfers, as direct I/O needs it.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
 
 use memmap2::MmapMut;
 
-/// What any device's direct I/O is content with.
+/// An alignment that direct I/O of any device accepts.
 pub const PAGE: u64 = 4096;
 
 /// One buffer, aligned to a page.

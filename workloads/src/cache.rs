@@ -1,4 +1,4 @@
-//! The page cache, put in a known state.
+//! Puts the page cache in a known state.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -17,7 +17,7 @@ use crate::transfer::Transfer;
 /// Bytes read at once to warm a file up.
 const CHUNK: usize = 1 << 20;
 
-/// Puts the cache in the wanted state for these files and says what was done.
+/// Puts the cache in `state` for these files; returns a description for the summary.
 ///
 /// # Errors
 ///
@@ -29,7 +29,7 @@ pub fn prepare(
     transfer: &mut Transfer<'_, Kernel>,
 ) -> Result<String, Error> {
     match state {
-        CacheState::AsIs => Ok("as it is".to_owned()),
+        CacheState::AsIs => Ok("unchanged".to_owned()),
         CacheState::Warm => {
             warm(files, transfer)?;
             Ok("warm: every file was read once".to_owned())
@@ -73,7 +73,7 @@ fn warm(files: &[DataFile], transfer: &mut Transfer<'_, Kernel>) -> Result<(), E
     Ok(())
 }
 
-/// Evicts the files' pages; says how many stayed.
+/// Evicts the files' pages; describes how many stayed.
 fn cold(
     dir: &Path,
     files: &[DataFile],
@@ -118,7 +118,7 @@ fn cold(
     Ok(match left {
         Some(0) => "no page left in it".to_owned(),
         Some(pages) => format!("{pages} pages left in it"),
-        None => "not checked, for this kernel has no cachestat".to_owned(),
+        None => "not checked: this kernel has no cachestat".to_owned(),
     })
 }
 
@@ -127,14 +127,14 @@ fn drop_caches() -> io::Result<()> {
     std::fs::write("/proc/sys/vm/drop_caches", "3")
 }
 
-/// Pages of a file in the page cache, where the kernel tells (cachestat(2), since Linux 6.5).
+/// Pages of a file in the page cache, where the kernel has cachestat(2) (Linux 6.5).
 pub fn cached_pages(file: BorrowedFd<'_>) -> Option<u64> {
-    /// The number is the same on all architectures (include/uapi/asm-generic/unistd.h).
+    /// The number is the same on all architectures but alpha (include/uapi/asm-generic/unistd.h).
     const SYS_CACHESTAT: libc::c_long = 451;
     // struct cachestat_range and struct cachestat of include/uapi/linux/mman.h; a length of 0 means to the end.
     let range = [0_u64; 2];
     let mut counts = [0_u64; 5];
-    // SAFETY: the kernel reads 16 bytes of `range`, writes 40 bytes to `counts`, and both live through the call.
+    // SAFETY: the kernel reads the 16 bytes of `range` and writes the 40 bytes of `counts`; both outlive the call.
     let result = unsafe {
         libc::syscall(
             SYS_CACHESTAT,

@@ -10,7 +10,7 @@ use crate::error::{Failure, errno_number_name};
 pub use crate::operation::{Event, Operation};
 use crate::summary::{FileError, LatencyBucket, LatencySummary, OperationSummary, Summary, Via};
 
-/// Longest latency that the histogram tells apart; longer ones count as this.
+/// Longest latency that the histogram resolves; longer ones count as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// Counts of one operation.
@@ -89,12 +89,12 @@ impl Counter {
 }
 
 const OPERATIONS: usize = Operation::ALL.len();
-const WAYS: [Via; 3] = [Via::Syscall, Via::IoUring, Via::Memory];
+const VIAS: [Via; 3] = [Via::Syscall, Via::IoUring, Via::Memory];
 
 /// What one thread did.
 #[derive(Debug, Default)]
 pub struct Counters {
-    table: [[Option<Box<Counter>>; OPERATIONS]; WAYS.len()],
+    table: [[Option<Box<Counter>>; OPERATIONS]; VIAS.len()],
     events: BTreeMap<Event, u64>,
     failures: Vec<FileError>,
     failures_not_listed: u64,
@@ -149,7 +149,7 @@ impl Counters {
         }
     }
 
-    /// Does a system call, times and counts it. `bytes` says what of its result counts as data moved.
+    /// Makes a system call, times and counts it. `bytes` gives the bytes moved, from the result.
     pub fn call<T>(
         &mut self,
         operation: Operation,
@@ -207,7 +207,7 @@ impl Counters {
 
     /// Adds what another thread did.
     pub fn merge(&mut self, other: Self) {
-        for (via, row) in WAYS.iter().zip(&other.table) {
+        for (via, row) in VIAS.iter().zip(&other.table) {
             for (operation, counter) in Operation::ALL.iter().zip(row) {
                 if let Some(counter) = counter {
                     self.counter(*operation, *via).merge(counter);
@@ -227,7 +227,7 @@ impl Counters {
     pub fn operations(&self) -> Vec<OperationSummary> {
         let mut operations = Vec::new();
         for operation in Operation::ALL {
-            for via in WAYS {
+            for via in VIAS {
                 if let Some(counter) = &self.table[via as usize][operation as usize] {
                     operations.push(counter.summary(operation.name(), via));
                 }
@@ -265,7 +265,7 @@ mod tests {
         for (index, operation) in Operation::ALL.iter().enumerate() {
             assert_eq!(*operation as usize, index);
         }
-        for (index, via) in WAYS.iter().enumerate() {
+        for (index, via) in VIAS.iter().enumerate() {
             assert_eq!(*via as usize, index);
         }
     }

@@ -1,4 +1,4 @@
-//! What can stop a workload, in one line: what happened and what to do about it.
+//! The errors that stop a workload, each in one line: what happened, and what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub enum Error {
         operation: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
     /// The data set does not fit.
@@ -61,7 +61,7 @@ pub enum Error {
     /// io_uring was asked for and is not to be had.
     #[error("io_uring is not available: {reason}; use --engine tokio or auto")]
     Uring {
-        /// What the kernel said.
+        /// The error of the kernel.
         reason: String,
     },
     /// Signal handlers could not be installed.
@@ -69,7 +69,7 @@ pub enum Error {
         "cannot install the handlers of SIGINT, SIGTERM and SIGHUP: {source}; the process may be run under a seccomp filter"
     )]
     Signals {
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
     /// A mapped file became shorter than its map.
@@ -139,7 +139,7 @@ impl Failure {
     }
 }
 
-/// What a user can do about what the kernel said.
+/// What a user can do about an error of the kernel.
 fn remedy(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::ENOSPC) => "free some space or choose another --dir",

@@ -1,4 +1,4 @@
-//! The few file operations that workloads do with system calls, behind a trait so that tests can make them fail.
+//! The system calls of workloads, behind a trait so that tests can inject faults.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, Mode};
 
-/// The seam between a workload and the kernel.
+/// The system calls that a workload makes.
 ///
 /// Every method is one system call and returns what it returned: short counts, EINTR and EAGAIN are the caller's to
 /// handle, and [`crate::transfer`] does.

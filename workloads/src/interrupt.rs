@@ -1,4 +1,4 @@
-//! Ctrl-C, told to the workload as a flag that it looks at between operations.
+//! Ctrl-C, as a flag that the workload checks between operations.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -16,7 +16,7 @@
 //!
 //! let arguments = Arguments::parse_from(["example", "async", "--files", "100"]);
 //! let interrupt = Interrupt::install()?;
-//! let summary = ioprof_workloads::run(&arguments.workload, &Control::alone(&interrupt))?;
+//! let summary = ioprof_workloads::run(&arguments.workload, &Control::standalone(&interrupt))?;
 //! println!("{} reads", summary.calls("read"));
 //! # Ok(())
 //! # }
@@ -92,14 +92,14 @@ impl Workload {
     }
 }
 
-/// Runs a workload: makes its data set, puts the cache in its state, does and measures the work, cleans up.
+/// Runs a workload: makes its data set, prepares the page cache, measures the work, cleans up.
 ///
-/// Files that fail are counted and listed in the summary; the run goes on without them. A set `interrupted` ends the run
-/// early, with a summary of what was done.
+/// Files that fail are counted and listed in the summary; the run continues without them. An interrupt ends it early, with
+/// a summary of what was done.
 ///
 /// # Errors
 ///
-/// What keeps the workload from running at all: options that make no sense, too little space, a folder that is missing.
+/// Where the workload cannot run: contradicting options, too little space, a missing folder.
 pub fn run(workload: &Workload, control: &Control<'_>) -> Result<Summary, Error> {
     let before = Descriptors::now();
     let mut summary = match workload {

@@ -32,7 +32,7 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
     };
     writeln!(
         out,
-        "  set-up: {made} in {}; cache {}",
+        "  setup: {made} in {}; cache {}",
         time(summary.setup.setup_ns),
         summary.setup.cache
     )?;

@@ -1,4 +1,4 @@
-//! What the process used: CPU time, memory, descriptors.
+//! The resources of the process: CPU time, memory, descriptors.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -44,7 +44,7 @@ impl CpuTime {
     }
 }
 
-/// Makes the kernel forget the peak of resident memory so far; returns whether it did.
+/// Resets the peak of resident memory; returns whether the kernel allowed it.
 ///
 /// Writing 5 to /proc/self/clear_refs resets VmHWM (proc_pid_clear_refs(5), since Linux 4.0).
 pub fn reset_peak_memory() -> bool {
@@ -125,7 +125,7 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Whether the process may do what root may.
+/// Whether the process runs as root.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }

@@ -1,11 +1,11 @@
-//! What all workloads share: making ready, measuring, summing up.
+//! What all workloads share: the setup, the measured phase, the summary.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cache;
 use crate::counters::{Counters, nanoseconds};
-use crate::data_set::{DataFile, DataSet, Place, Specification};
+use crate::data_set::{DataFile, DataSet, Location, Specification};
 use crate::error::{Error, Failure};
 use crate::files::Kernel;
 use crate::interrupt::Interrupt;
@@ -14,20 +14,20 @@ use crate::resources::{CpuTime, peak_memory_bytes, reset_peak_memory};
 use crate::summary::{FileError, Setup, Summary};
 use crate::transfer::{OpenGauge, Transfer};
 
-/// How a run is steered from outside.
+/// The caller's control of a run.
 #[derive(Clone, Copy)]
 pub struct Control<'a> {
     /// Set by the user's Ctrl-C.
     pub interrupt: &'a Interrupt,
-    /// Called when the set-up is done, before the measured phase begins.
+    /// Called when the setup is done, before the measured phase begins.
     pub before_measuring: &'a dyn Fn(),
-    /// Called when the measured phase is over, before anything is cleared up.
+    /// Called when the measured phase is over, before the cleanup.
     pub after_measuring: &'a dyn Fn(),
 }
 
 impl<'a> Control<'a> {
-    /// Of a workload that nobody else takes part in.
-    pub fn alone(interrupt: &'a Interrupt) -> Self {
+    /// For a workload that runs without a profiler.
+    pub fn standalone(interrupt: &'a Interrupt) -> Self {
         Self {
             interrupt,
             before_measuring: &|| {},
@@ -36,7 +36,7 @@ impl<'a> Control<'a> {
     }
 }
 
-/// One run of one workload, from set-up to summary.
+/// One run of one workload, from setup to summary.
 pub struct Run<'a> {
     /// Set by the user's Ctrl-C.
     pub interrupt: &'a Interrupt,
@@ -44,12 +44,12 @@ pub struct Run<'a> {
     after_measuring: &'a dyn Fn(),
     common: &'a CommonOptions,
     summary: Summary,
-    set_up: Counters,
+    setup_counters: Counters,
     started: Instant,
 }
 
 impl<'a> Run<'a> {
-    /// Starts the set-up of a workload.
+    /// Starts the setup of a workload.
     pub fn new(workload: &str, common: &'a CommonOptions, control: &Control<'a>) -> Self {
         let summary = Summary {
             workload: workload.to_owned(),
@@ -61,7 +61,7 @@ impl<'a> Run<'a> {
             after_measuring: control.after_measuring,
             common,
             summary,
-            set_up: Counters::new(),
+            setup_counters: Counters::new(),
             started: Instant::now(),
         };
         run.parameter("seed", common.seed);
@@ -69,14 +69,14 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Notes what the run was given.
+    /// Records a parameter of the run.
     pub fn parameter(&mut self, name: &str, value: impl std::fmt::Display) {
         self.summary
             .parameters
             .insert(name.to_owned(), value.to_string());
     }
 
-    /// Tells the reader something.
+    /// Adds a note for the reader of the summary.
     pub fn note(&mut self, text: impl Into<String>) {
         self.summary.notes.push(text.into());
     }
@@ -85,17 +85,17 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     ///
-    /// See [`Place::choose`].
-    pub fn place(&mut self) -> Result<Place, Error> {
-        let place = Place::choose(self.common.dir.as_deref())?;
-        self.parameter("dir", place.dir.display());
-        if place.in_memory {
+    /// See [`Location::choose`].
+    pub fn location(&mut self) -> Result<Location, Error> {
+        let location = Location::choose(self.common.dir.as_deref())?;
+        self.parameter("dir", location.dir.display());
+        if location.in_memory {
             self.note(format!(
                 "{} is in memory (tmpfs): no device is involved",
-                place.dir.display()
+                location.dir.display()
             ));
         }
-        Ok(place)
+        Ok(location)
     }
 
     /// Finds or makes the data set.
@@ -104,12 +104,12 @@ impl<'a> Run<'a> {
     ///
     /// See [`DataSet::create`].
     pub fn data_set(&mut self, specification: &Specification) -> Result<DataSet, Error> {
-        let place = self.place()?;
+        let location = self.location()?;
         self.parameter("files", specification.files);
         self.parameter("file_size", specification.size);
         let (common, interrupt) = (self.common, self.interrupt);
-        let set = self.with_set_up(|transfer| {
-            DataSet::create(specification, common, &place, interrupt, transfer)
+        let set = self.with_setup(|transfer| {
+            DataSet::create(specification, common, &location, interrupt, transfer)
         })?;
         self.summary.setup.reused = set.reused;
         self.summary.setup.setup_bytes = set.written_bytes;
@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
         Ok(set)
     }
 
-    /// Puts the page cache in the state that the user wants.
+    /// Puts the page cache in the state that the options ask for.
     ///
     /// # Errors
     ///
@@ -133,30 +133,30 @@ impl<'a> Run<'a> {
     ) -> Result<(), Error> {
         let state = self.common.cache;
         self.summary.setup.cache = if self.interrupt.is_set() {
-            "as it is, for the run was interrupted".to_owned()
+            "unchanged: the run was interrupted".to_owned()
         } else {
-            self.with_set_up(|transfer| cache::prepare(state, dir, files, transfer))?
+            self.with_setup(|transfer| cache::prepare(state, dir, files, transfer))?
         };
         Ok(())
     }
 
-    /// Does part of the set-up, counted as such.
+    /// Does part of the setup, counted as such.
     ///
     /// # Errors
     ///
     /// What `work` returns.
-    pub fn with_set_up<T>(
+    pub fn with_setup<T>(
         &mut self,
         work: impl FnOnce(&mut Transfer<'_, Kernel>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let gauge = OpenGauge::default();
         let mut transfer = Transfer::new(&Kernel, &gauge, None);
         let result = work(&mut transfer);
-        self.set_up.merge(transfer.counters);
+        self.setup_counters.merge(transfer.counters);
         result
     }
 
-    /// Does what is measured; `work` returns what all its threads counted.
+    /// Runs the measured phase; `work` returns what all its threads counted.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         self.summary.setup = Setup {
             setup_ns: nanoseconds(self.started),
             operations: self
-                .set_up
+                .setup_counters
                 .operations()
                 .into_iter()
                 .map(|operation| crate::summary::OperationSummary {
@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Says which engine ran, and why where that was not the user's plain choice.
+    /// Records the engine, and why it was chosen unless the user named it.
     pub fn engine(&mut self, name: &str, reason: Option<String>) {
         name.clone_into(&mut self.summary.engine);
         self.summary.engine_reason = reason;

@@ -1,4 +1,4 @@
-//! What a workload did, counted by itself: the ground truth that the kernel's probes are compared with.
+//! What a workload did, as it counted it: the ground truth that the probes are compared with.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,21 +9,21 @@ use crate::error::Failure;
 
 /// What one run of a workload did.
 ///
-/// Numbers are of the *measured phase* unless their text says otherwise: that is what the user asked for, after the data
-/// set was made and the page cache put in its state, and before the data set is removed.
+/// Numbers are of the *measured phase* unless noted otherwise: it begins when the data set is made and the page cache is
+/// prepared, and ends before the data set is removed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The workload's name on the command line: async, mmap, batch or copy.
     pub workload: String,
     /// The engine or method that really ran, such as "uring", "tokio", "copy_file_range".
     pub engine: String,
-    /// Why that engine ran where the user wanted another one or left the choice.
+    /// Why that engine ran, unless the user named it.
     pub engine_reason: Option<String>,
-    /// What the run was given: the seed, the folder, the state of the cache, sizes, and so on.
+    /// The parameters of the run: the seed, the folder, the state of the cache, sizes, and so on.
     pub parameters: BTreeMap<String, String>,
-    /// What making ready took.
+    /// The setup before the measured phase.
     pub setup: Setup,
-    /// What was asked of the kernel in the measured phase, exactly. Empty operations are left out.
+    /// The calls made in the measured phase, exactly; operations without a call are left out.
     pub operations: Vec<OperationSummary>,
     /// How often a transfer met something unusual, by kind: `short_read`, `short_write`, `interrupted` (EINTR), `would_block`
     /// (EAGAIN), `shrank`, `grew`, `vanished`, `timed_out`, and so on.
@@ -62,7 +62,7 @@ impl Summary {
         self.errors.len() as u64 + self.errors_not_listed
     }
 
-    /// The operation of that name in the measured phase, summed over the ways it was asked for.
+    /// The calls of that operation in the measured phase, over all of [`Via`].
     pub fn calls(&self, name: &str) -> u64 {
         self.operations
             .iter()
@@ -92,14 +92,13 @@ pub struct Setup {
     pub setup_files: u64,
     /// Whether a kept data set was found and used.
     pub reused: bool,
-    /// The state the page cache was put in, and how.
+    /// The state of the page cache, and how it was reached.
     pub cache: String,
-    /// What was asked of the kernel to make the data set and to set the cache up, the folder's own marker aside. Without
-    /// latencies.
+    /// The calls that made the data set and prepared the cache, without those on the folder's marker. Without latencies.
     pub operations: Vec<OperationSummary>,
 }
 
-/// The road an operation took into the kernel.
+/// How an operation reached the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
@@ -115,19 +114,19 @@ pub enum Via {
 /// One kind of operation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OperationSummary {
-    /// What was asked for: "open", "read", "write", "fsync", "close"... `docs/workloads.md` lists the calls behind each.
+    /// The operation: "open", "read", "write", "fsync", "close"... `docs/workloads.md` lists the calls behind each.
     pub name: String,
-    /// How it was asked for.
+    /// How it reached the kernel.
     pub via: Via,
-    /// How often, failures and repeats (EINTR, EAGAIN, the rest of a short transfer) included.
+    /// Number of calls, failures and repeats (EINTR, EAGAIN, the rest of a short transfer) included.
     pub calls: u64,
     /// What the successful ones returned, for operations that move data; 0 for others.
     pub bytes: u64,
-    /// Time spent in them, summed over all that were under way at once: it may be longer than the run.
+    /// Time spent in them. Calls in flight at once are added up: the sum may be longer than the run.
     pub time_ns: u64,
     /// Failed calls by error, "ENOSPC": 3.
     pub errors: BTreeMap<String, u64>,
-    /// How long they took, as the workload saw it: for system calls from call to return, for io_uring from submission to
+    /// Latency as the workload saw it: for system calls from call to return, for io_uring from submission to
     /// seeing the completion.
     pub latency: Option<LatencySummary>,
 }

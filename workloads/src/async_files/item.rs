@@ -10,7 +10,7 @@ use crate::files::Files;
 use crate::options::SyncWhen;
 use crate::transfer::Transfer;
 
-/// Does a whole file: open, transfer, sync where wanted, close.
+/// Processes a whole file: open, transfer, sync if the plan says so, close.
 pub fn whole_file<F: Files>(
     plan: &Plan,
     item: Item,
@@ -39,7 +39,7 @@ fn sync<F: Files>(
     transfer.sync(file.as_fd()).map_err(Failure::io("fsync"))
 }
 
-/// Does the transfer of an item in an open file.
+/// Reads or writes an item in an open file.
 pub fn block<F: Files>(
     plan: &Plan,
     item: Item,
@@ -88,7 +88,7 @@ pub fn block<F: Files>(
     }
 }
 
-/// Compares what was read with what the seed says, as far as the item goes.
+/// Compares the bytes read with those of the seed, up to the item's end.
 pub fn verify(plan: &Plan, item: Item, offset: u64, read: &[u8]) -> Result<(), Failure> {
     let expected = (item.offset + item.length).saturating_sub(offset);
     let read = &read[..read.len().min(expected as usize)];
@@ -101,21 +101,21 @@ pub fn verify(plan: &Plan, item: Item, offset: u64, read: &[u8]) -> Result<(), F
     }
 }
 
-/// How far the reading of an item got, and what each read means.
+/// How far an item has been read, and what each read means.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     item: Item,
     done: u64,
-    /// Where the last direct read ended off a page, to notice that repeating it brings nothing more.
+    /// Where the last direct read ended within a page; if repeating it ends there again, the file does too.
     stuck_at: Option<u64>,
 }
 
 /// What one read meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadOutcome {
-    /// Nothing more is to be read.
+    /// The item is done.
     pub finished: bool,
-    /// What is to be counted.
+    /// The event to count.
     pub event: Option<Event>,
 }
 
@@ -139,7 +139,7 @@ impl Progress {
         self.item.length.saturating_sub(self.done)
     }
 
-    /// Takes note of a read that asked for `wanted` bytes and got `count`.
+    /// Records a read that asked for `wanted` bytes and got `count`.
     pub fn advance(&mut self, plan: &Plan, wanted: usize, count: usize) -> ReadOutcome {
         self.done += count as u64;
         let end = |event| ReadOutcome {
@@ -147,7 +147,7 @@ impl Progress {
             event,
         };
         if self.done > self.item.length && plan.blocks.is_none() {
-            // What was there when the data set was listed has been read; chasing a file that grows may never end.
+            // The file as it was listed has been read; following one that grows may never end.
             return end(Some(Event::Grew));
         }
         if self.done >= self.item.length && (count < wanted || plan.blocks.is_some()) {

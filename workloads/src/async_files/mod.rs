@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
-use plan::{Plan, Source};
+use plan::{ItemQueue, Plan};
 
 use crate::buffers::PAGE;
 use crate::data_set::{DataSet, Kind, Layout, Specification};
@@ -22,7 +22,7 @@ use crate::run::{Control, Run};
 use crate::summary::Summary;
 use crate::transfer::Transfer;
 
-/// Threads of the portable engine, unless the user says otherwise: enough to keep a device busy, few enough to be cheap.
+/// Default threads of the tokio engine: enough to keep a device busy, few enough to be cheap.
 const POOL_THREADS: usize = 32;
 
 /// Runs the workload.
@@ -32,15 +32,15 @@ const POOL_THREADS: usize = 32;
 /// See [`crate::run()`].
 pub fn run(options: &AsyncOptions, control: &Control<'_>) -> Result<Summary, Error> {
     let engine = choose(options.engine)?;
-    let settings = Settings::new(options, &engine)?;
+    let effective = EffectiveOptions::new(options, &engine)?;
     let mut run = Run::new("async", &options.common, control);
-    let set = run.data_set(&settings.specification(options))?;
+    let set = run.data_set(&effective.specification(options))?;
     if options.direct {
-        run.with_set_up(|transfer| check_direct(&set, transfer))?;
+        run.with_setup(|transfer| check_direct(&set, transfer))?;
     }
     run.prepare_cache(set.dir(), &set.files)?;
-    settings.describe(options, &mut run);
-    let plan = Arc::new(settings.plan(options, &set, &mut run)?);
+    effective.describe(options, &mut run);
+    let plan = Arc::new(effective.plan(options, &set, &mut run)?);
     let mut notes = Vec::new();
     run.engine(engine.name, engine.reason);
     let of_blocks = plan.blocks.is_some();
@@ -97,7 +97,7 @@ fn choose(wanted: EngineChoice) -> Result<Engine, Error> {
     }
 }
 
-/// Whether the file system does direct I/O at all; tmpfs and some network file systems do not.
+/// Whether the file system supports direct I/O; tmpfs and some network file systems do not.
 fn check_direct(set: &DataSet, transfer: &mut Transfer<'_, Kernel>) -> Result<(), Error> {
     let Some(file) = set.files.first() else {
         return Ok(());
@@ -105,7 +105,7 @@ fn check_direct(set: &DataSet, transfer: &mut Transfer<'_, Kernel>) -> Result<()
     match transfer.open(&file.path, OFlag::O_RDONLY | OFlag::O_DIRECT) {
         Ok(open) => transfer.close(open).map_err(Error::io("close", &file.path)),
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Err(Error::Options(format!(
-            "the file system of {} has no direct I/O; choose another --dir, or leave --direct out",
+            "the file system of {} does not support direct I/O; choose another --dir or omit --direct",
             set.dir().display()
         ))),
         Err(error) => Err(Error::io("open", &file.path)(error)),
@@ -113,7 +113,7 @@ fn check_direct(set: &DataSet, transfer: &mut Transfer<'_, Kernel>) -> Result<()
 }
 
 /// The options with their defaults filled in and checked against each other.
-struct Settings {
+struct EffectiveOptions {
     file_size: SizeRange,
     files: u64,
     block_size: u64,
@@ -122,7 +122,7 @@ struct Settings {
     read_percent: u8,
 }
 
-impl Settings {
+impl EffectiveOptions {
     fn new(options: &AsyncOptions, engine: &Engine) -> Result<Self, Error> {
         let whole = options.access == Access::Files;
         let gibibyte = SizeRange {
@@ -165,7 +165,7 @@ impl Settings {
             .depth
             .map_or(if whole { 256 } else { 32 }, |depth| depth as usize);
         let default_workers = match (engine.uring, whole) {
-            // A ring keeps many in flight from one thread; whole files also cost the time of opening and copying.
+            // A ring keeps many in flight from one thread; whole files also need CPU time for opening and copying.
             (true, true) => processors(),
             (true, false) => 1,
             // A thread has one in flight.
@@ -252,7 +252,7 @@ impl Settings {
             verify: options.verify,
             fsync: options.fsync,
             timeout: Duration::from_secs_f64(options.timeout),
-            source: Source::new(
+            queue: ItemQueue::new(
                 items,
                 options.duration.map(Duration::from_secs_f64),
                 run.interrupt,

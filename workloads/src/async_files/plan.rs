@@ -1,4 +1,4 @@
-//! What the engines of `async` are to do, item by item.
+//! The work of the engines of `async`, item by item.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +12,10 @@ use crate::interrupt::Interrupt;
 use crate::offsets::{Blocks, is_read};
 use crate::options::SyncWhen;
 
-/// Everything an engine needs to know; shared by its threads.
+/// The work of an engine; shared by its threads.
 #[derive(Debug)]
 pub struct Plan {
-    /// The files; one where blocks are wanted.
+    /// The files; a single one for blocks.
     pub files: Vec<DataFile>,
     /// The blocks of the one file; `None` for whole files.
     pub blocks: Option<Blocks>,
@@ -23,22 +23,22 @@ pub struct Plan {
     pub content: Content,
     /// Bytes per transfer.
     pub block_size: u64,
-    /// Most items in flight, over all threads.
+    /// Maximum items in flight, over all threads.
     pub depth: usize,
     /// Threads.
     pub workers: usize,
-    /// Of a hundred items, how many are read.
+    /// Percentage of the items that are read.
     pub read_percent: u8,
     /// O_DIRECT.
     pub direct: bool,
-    /// Compare what is read.
+    /// Verify the contents of reads.
     pub verify: bool,
     /// When to make writes durable.
     pub fsync: SyncWhen,
-    /// Most time for one file or block.
+    /// Maximum time for one file or block.
     pub timeout: Duration,
     /// Where the items come from.
-    pub source: Source,
+    pub queue: ItemQueue,
 }
 
 /// One file or one block to be read or written.
@@ -48,7 +48,7 @@ pub struct Item {
     pub file: usize,
     /// Where to start.
     pub offset: u64,
-    /// How much there is expected to be.
+    /// The expected length.
     pub length: u64,
     /// Read or write.
     pub read: bool,
@@ -57,7 +57,7 @@ pub struct Item {
 impl Plan {
     /// The next item, for whichever thread asks; `None` once the work is done, the time over or the run interrupted.
     pub fn next(&self) -> Option<Item> {
-        let number = self.source.next()?;
+        let number = self.queue.next()?;
         let count = self.items();
         let index = number % count;
         // The mix moves on with each pass, so that no file is only ever read.
@@ -141,16 +141,16 @@ impl Plan {
     }
 }
 
-/// Gives out the numbers of items to all threads.
+/// Hands out the numbers of items to all threads.
 #[derive(Debug)]
-pub struct Source {
+pub struct ItemQueue {
     next: AtomicU64,
     end: u64,
     deadline: Option<Instant>,
     interrupt: Interrupt,
 }
 
-impl Source {
+impl ItemQueue {
     /// One pass over `items`, or passes for as long as `duration`.
     pub fn new(items: u64, duration: Option<Duration>, interrupt: &Interrupt) -> Self {
         let deadline = duration.and_then(|duration| Instant::now().checked_add(duration));
@@ -167,7 +167,7 @@ impl Source {
         }
     }
 
-    /// Whether the user wants the run to end.
+    /// Whether the user has interrupted the run.
     pub fn interrupted(&self) -> bool {
         self.interrupt.is_set()
     }
@@ -189,7 +189,7 @@ impl Source {
 #[cfg(test)]
 pub fn plan_for_tests(files: Vec<DataFile>, interrupt: &Interrupt) -> Plan {
     Plan {
-        source: Source::new(files.len() as u64, None, interrupt),
+        queue: ItemQueue::new(files.len() as u64, None, interrupt),
         files,
         blocks: None,
         content: Content::new(1, crate::data_set::Kind::Noise),
@@ -204,7 +204,7 @@ pub fn plan_for_tests(files: Vec<DataFile>, interrupt: &Interrupt) -> Plan {
     }
 }
 
-/// The file that an index belongs to; for messages about items that are long gone.
+/// The path of a file by its index, for messages.
 pub fn path_of(files: &[DataFile], index: usize) -> PathBuf {
     files
         .get(index)

@@ -158,7 +158,7 @@ fn a_fifo_without_data_is_given_up_alone() {
         let path = plan.files[2].path.clone();
         fs::remove_file(&path).expect("removal");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("FIFO");
-        // With a writer that says nothing a read waits instead of finding the end.
+        // While a writer has it open but writes nothing, a read waits instead of finding the end.
         let writer =
             nix::fcntl::open(&path, OFlag::O_RDWR, nix::sys::stat::Mode::empty()).expect("writer");
         plan.timeout = Duration::from_millis(50);
@@ -179,7 +179,7 @@ fn an_interrupt_ends_the_run_with_nothing_open() {
     for uring in engines() {
         let interrupt = Interrupt::new();
         let mut plan = plan(dir.path(), &[30_000; 10]);
-        plan.source = Source::new(10, Some(Duration::from_secs(3600)), &interrupt);
+        plan.queue = ItemQueue::new(10, Some(Duration::from_secs(3600)), &interrupt);
         let other = interrupt.clone();
         let raiser = std::thread::spawn(move || {
             std::thread::yield_now();
@@ -199,7 +199,7 @@ fn blocks_of_one_file_are_each_read_once() {
         for workers in [1, 2] {
             let mut plan = plan(dir.path(), &[1_000_001]);
             let blocks = Blocks::shuffled(1_000_001, 4096, 5);
-            plan.source = Source::new(blocks.count(), None, &Interrupt::new());
+            plan.queue = ItemQueue::new(blocks.count(), None, &Interrupt::new());
             plan.blocks = Some(blocks);
             plan.block_size = 4096;
             plan.workers = workers;

@@ -1,4 +1,4 @@
-//! The portable engine: system calls on a bounded pool of tokio's blocking threads, watched for files that take too long.
+//! The tokio engine: system calls on a bounded pool of blocking threads, supervised for files that take too long.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::transfer::{OpenGauge, Transfer};
 /// How long threads that are stuck in a call are waited for once everything else is done.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How often a thread hands its counts in: what it counted since is lost if it never comes back.
+/// How often a thread hands in its counters: later counts are lost if a call of it never returns.
 const FLUSH_NS: u64 = 20_000_000;
 
 /// What the threads share.
@@ -28,7 +28,7 @@ struct Pool<F> {
     gauge: Arc<OpenGauge>,
     started: Instant,
     total: Mutex<Counters>,
-    /// Files done. Apart from the counters, so that none is missing where a thread never comes back with its own.
+    /// Files done. Not part of the counters, so that none is missing where a thread never hands in its own.
     done: AtomicU64,
 }
 
@@ -41,14 +41,14 @@ impl<F> Pool<F> {
     }
 }
 
-/// What a thread is at, for the watch to see.
+/// What a thread is working on, for the supervisor to see.
 #[derive(Default)]
 struct WorkerSlot {
     /// Nanoseconds since the pool's start at which the item was begun, plus one; 0 between items.
     since: AtomicU64,
     /// Index of the item's file.
     file: AtomicUsize,
-    /// The watch gave the item up: the thread is to end once its call returns.
+    /// The item timed out: the thread is to end once its call returns.
     given_up: AtomicBool,
 }
 
@@ -63,7 +63,7 @@ impl WorkerSlot {
         self.since.swap(0, Ordering::AcqRel) != 0
     }
 
-    /// Takes an overdue item away; returns its file.
+    /// Takes an overdue item from the thread; returns its file.
     fn give_up(&self, now: u64, timeout: Duration) -> Option<usize> {
         let since = self.since.load(Ordering::Acquire);
         if since == 0 || u128::from(now.saturating_sub(since)) < timeout.as_nanos() {
@@ -79,11 +79,11 @@ impl WorkerSlot {
     }
 }
 
-/// Runs the plan; returns what all threads counted, and whether some never came back.
+/// Runs the plan; returns what all threads counted, and how many are still stuck in a call.
 ///
 /// # Errors
 ///
-/// [`Error::Worker`] where threads cannot be had, [`Error::Io`] where the file of blocks cannot be opened.
+/// [`Error::Worker`] where threads cannot be started, [`Error::Io`] where the file of blocks cannot be opened.
 pub fn run<F: Files + Send + 'static>(
     plan: Arc<Plan>,
     files: F,
@@ -100,7 +100,7 @@ pub fn run<F: Files + Send + 'static>(
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
-        // A thread that is stuck is replaced, so there may be twice as many; the watch keeps to that bound.
+        // A thread that is stuck is replaced, so there may be twice as many; the supervisor keeps to that bound.
         .max_blocking_threads(workers * 2)
         .build()
         .map_err(|error| Error::Worker(format!("no runtime: {error}")))?;
@@ -118,19 +118,19 @@ async fn supervise<F: Files + Send + 'static>(
     workers: usize,
 ) -> Result<usize, Error> {
     let (ended, mut endings) = mpsc::unbounded_channel();
-    let mut desks: Vec<Arc<WorkerSlot>> = Vec::new();
-    let start = |desks: &mut Vec<Arc<WorkerSlot>>| {
-        let desk = Arc::new(WorkerSlot::default());
-        desks.push(Arc::clone(&desk));
+    let mut slots: Vec<Arc<WorkerSlot>> = Vec::new();
+    let start = |slots: &mut Vec<Arc<WorkerSlot>>| {
+        let slot = Arc::new(WorkerSlot::default());
+        slots.push(Arc::clone(&slot));
         let (pool, ended) = (Arc::clone(pool), ended.clone());
         tokio::task::spawn_blocking(move || {
-            let result = work(&pool, &desk);
+            let result = work(&pool, &slot);
             // The receiver is gone only if the run is over without this thread.
-            let _ = ended.send((desk.given_up.load(Ordering::Acquire), result));
+            let _ = ended.send((slot.given_up.load(Ordering::Acquire), result));
         });
     };
     for _ in 0..workers {
-        start(&mut desks);
+        start(&mut slots);
     }
     let timeout = pool.plan.timeout;
     let mut tick = tokio::time::interval(
@@ -147,21 +147,21 @@ async fn supervise<F: Files + Send + 'static>(
             }
             _ = tick.tick() => {
                 let now = nanoseconds(pool.started);
-                let overdue: Vec<usize> = desks.iter().filter_map(|desk| desk.give_up(now, timeout)).collect();
-                desks.retain(|desk| !desk.given_up.load(Ordering::Acquire));
+                let overdue: Vec<usize> = slots.iter().filter_map(|slot| slot.give_up(now, timeout)).collect();
+                slots.retain(|slot| !slot.given_up.load(Ordering::Acquire));
                 for file in overdue {
                     running -= 1;
                     stuck += 1;
                     give_up(pool, file);
                     if stuck <= workers {
-                        start(&mut desks);
+                        start(&mut slots);
                         running += 1;
                     }
                 }
             }
         }
     }
-    // Those stuck may return yet; their counts are worth a moment.
+    // Those stuck may still return and hand in their counters.
     let patience = tokio::time::Instant::now() + GRACE;
     while stuck > 0 {
         match tokio::time::timeout_at(patience, endings.recv()).await {
@@ -187,7 +187,7 @@ fn give_up<F>(pool: &Pool<F>, file: usize) {
 }
 
 /// One thread: item after item.
-fn work<F: Files>(pool: &Pool<F>, desk: &WorkerSlot) -> Result<(), Error> {
+fn work<F: Files>(pool: &Pool<F>, slot: &WorkerSlot) -> Result<(), Error> {
     let plan = &*pool.plan;
     let mut buffer = Buffer::new(plan.buffer_size())
         .map_err(Error::io("allocate memory for", plan.any_path()))?;
@@ -201,7 +201,7 @@ fn work<F: Files>(pool: &Pool<F>, desk: &WorkerSlot) -> Result<(), Error> {
             flushed = now;
             pool.add(std::mem::take(&mut transfer.counters));
         }
-        desk.begin(item, now);
+        slot.begin(item, now);
         let done = match plan.blocks {
             None => item::whole_file(plan, item, &mut buffer, &mut transfer),
             Some(_) => match shared.open(plan, item, &mut transfer) {
@@ -212,7 +212,7 @@ fn work<F: Files>(pool: &Pool<F>, desk: &WorkerSlot) -> Result<(), Error> {
                 }
             },
         };
-        if !desk.end() {
+        if !slot.end() {
             break;
         }
         if let Err(failure) = done {
@@ -222,7 +222,7 @@ fn work<F: Files>(pool: &Pool<F>, desk: &WorkerSlot) -> Result<(), Error> {
             pool.done.fetch_add(1, Ordering::Relaxed);
         }
     }
-    desk.end();
+    slot.end();
     let closed = shared.close(plan, &mut transfer);
     pool.add(transfer.counters);
     result.and(closed)

@@ -25,7 +25,7 @@ pub struct Collector<'a, F> {
     transfer: Transfer<'a, F>,
     gate: Arc<Gate>,
     ordered: bool,
-    /// Results that came before their turn.
+    /// Results of files that are ahead of `next`.
     early: BTreeMap<u64, FileResult>,
     next: u64,
     results: Option<(PathBuf, OwnedFd)>,
@@ -35,7 +35,7 @@ pub struct Collector<'a, F> {
 }
 
 impl<'a, F: Files> Collector<'a, F> {
-    /// Opens the file for results, where one is wanted.
+    /// Creates the file of results, with --results.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl<'a, F: Files> Collector<'a, F> {
         Arc::clone(&self.gate)
     }
 
-    /// Where discovery says how many files there are.
+    /// The count that discovery updates.
     pub fn files_found(&self) -> FilesFound {
         Arc::clone(&self.progress.found)
     }
@@ -91,7 +91,7 @@ impl<'a, F: Files> Collector<'a, F> {
     /// [`Error::Io`] where results cannot be written.
     pub fn run(&mut self, results: &Receiver<FileResult>) -> Result<(), Error> {
         let taken = self.take(results);
-        // Whatever happened, no reader may be left waiting.
+        // Also after an error: no reader may be left waiting.
         self.gate.close();
         let flushed = taken.and_then(|()| self.flush());
         let closed = match self.results.take() {

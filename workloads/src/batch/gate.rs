@@ -21,7 +21,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// An open gate; one that is not `ordered` never makes anybody wait.
+    /// An open gate; one that is not `ordered` lets every file through.
     pub fn new(ordered: bool) -> Self {
         Self {
             state: Mutex::new(State {

@@ -51,7 +51,7 @@ pub enum Part {
     Middle,
     /// The last of several.
     Last,
-    /// No more follows: the file failed, and what was read of it is of no use.
+    /// No more follows: the file failed.
     Failed(Failure),
     /// No more follows: not a regular file, but a link to a folder or the like.
     Skipped,

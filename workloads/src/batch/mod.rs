@@ -77,9 +77,9 @@ fn workers(options: &BatchOptions, run: &mut Run<'_>) -> Result<usize, Error> {
 
 /// Where the files come from.
 enum Input {
-    /// Made for the run.
+    /// Generated for the run.
     Made(DataSet),
-    /// The user's; outputs go to a folder of the run's own.
+    /// The user's; outputs go to a temporary folder.
     Named {
         root: PathBuf,
         folder: Option<Folder>,
@@ -99,7 +99,7 @@ impl Input {
             }
             run.parameter("input", root.display());
             let folder = if options.write {
-                Some(Folder::temporary(&run.place()?.dir)?)
+                Some(Folder::temporary(&run.location()?.dir)?)
             } else {
                 None
             };
@@ -137,7 +137,7 @@ impl Input {
         }
     }
 
-    /// The folder for outputs, where they are wanted. It goes with the folder it is in.
+    /// The folder for outputs, with --write. It is removed with the folder it is in.
     fn output(&self, options: &BatchOptions) -> Result<Option<Folder>, Error> {
         match self {
             _ if !options.write => Ok(None),
@@ -155,8 +155,8 @@ impl Input {
     }
 }
 
-/// The files below a folder that can be opened: those whose pages can be evicted or read in. The others are met, and
-/// counted, in the measured phase.
+/// The files below a folder that can be opened, and so evicted or read in. The others are counted as failed in the measured
+/// phase.
 fn listed(root: &Path, interrupt: &Interrupt) -> Vec<DataFile> {
     let mut files = Vec::new();
     let gauge = crate::transfer::OpenGauge::default();

@@ -96,10 +96,10 @@ pub fn run<F: Files>(
                 stages.push(scope.spawn(move || writer.run(&outputs)));
             }
         }
-        // Each queue ends once the stages before it have: nothing but they may hold its sending end.
+        // A queue ends when all its senders are dropped: only the stages before it may hold one.
         drop((job_out, pool_in, pool_out, chunk_in, output_in, result_in));
         let collected = collector.run(&result_out);
-        // Where the collector failed, nobody takes results any more; the stages notice and end.
+        // Where the collector failed, the stages find their queues disconnected and end.
         drop(result_out);
         for stage in stages {
             match stage.join() {

@@ -1,4 +1,4 @@
-//! The third stage: what is done with the bytes.
+//! The third stage: applies the transforms.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -20,7 +20,7 @@ pub struct Transformer {
     transforms: Vec<Transform>,
     /// Where buffers go back to; a reader keeps its own.
     pool: Option<Sender<Vec<u8>>>,
-    /// A reader's buffer, to be used for its next file while it is in the CPU's cache.
+    /// A reader's buffer, for its next file: it is still in the CPU's cache.
     pub spare: Option<Vec<u8>>,
     downstream: Downstream,
     /// Files whose last chunk is yet to come. Files of one chunk, the most, never get here.
@@ -42,7 +42,7 @@ impl Transformer {
         pool: Option<Sender<Vec<u8>>>,
         downstream: Downstream,
     ) -> Self {
-        // Fails for lack of memory alone; then each file fails, and says so.
+        // Fails for lack of memory alone; then each file fails with that error.
         let compressor = transforms
             .contains(&Transform::Compress)
             .then(|| Compressor::new(LEVEL).ok())

@@ -1,4 +1,4 @@
-//! The last stage, where outputs are wanted: writes them and makes them durable.
+//! The last stage, with --write: writes outputs and makes them durable.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};

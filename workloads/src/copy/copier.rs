@@ -1,4 +1,4 @@
-//! One copy from open to close: its stretches of data, the method for each, the fall-back where one is refused.
+//! Copies a file from open to close: its extents of data, by a method or its fallback.
 
 use std::io;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::Whence;
 
-use super::methods::{Method, Tools};
+use super::methods::{Method, MethodState};
 use crate::counters::{Event, Operation};
 use crate::error::{Error, Failure};
 use crate::files::{Kernel, signed};
@@ -26,13 +26,13 @@ pub struct CopyError {
     pub failure: Failure,
 }
 
-/// Copies files the wanted way.
-pub struct Job<'a> {
+/// Copies files by the method of the options.
+pub struct Copier<'a> {
     /// What was done so far.
     pub transfer: Transfer<'a, Kernel>,
     /// Methods that were refused, and why.
     pub notes: Vec<String>,
-    tools: Tools<'a>,
+    state: MethodState<'a>,
     wanted: CopyMethod,
     method: Method,
     fsync: bool,
@@ -41,8 +41,8 @@ pub struct Job<'a> {
 /// How auto copies: measured to be the fastest of those that leave the page cache warm (docs/benchmarks.md).
 const FASTEST: Method = Method::CopyFileRange;
 
-impl<'a> Job<'a> {
-    /// Nothing copied yet.
+impl<'a> Copier<'a> {
+    /// Opens nothing yet.
     ///
     /// # Errors
     ///
@@ -61,13 +61,13 @@ impl<'a> Job<'a> {
             CopyMethod::Mmap => Method::Mmap,
             CopyMethod::Direct => Method::Direct,
         };
-        let tools = Tools::new(options.block_size.0, interrupt)
+        let state = MethodState::new(options.block_size.0, interrupt)
             .map_err(Error::io("allocate memory for", Path::new("the copy")))?;
         let transfer = Transfer::new(&Kernel, gauge, None);
         Ok(Self {
             transfer,
             notes: Vec::new(),
-            tools,
+            state,
             wanted: options.method,
             method,
             fsync: !options.no_fsync,
@@ -90,7 +90,7 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     ///
-    /// What failed; half a copy is left for the caller to remove.
+    /// [`CopyError`]; the caller removes the partial copy.
     pub fn copy(&mut self, from: &Path, to: &Path) -> Result<(), CopyError> {
         let source = self
             .transfer
@@ -120,24 +120,24 @@ impl<'a> Job<'a> {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let mut copied_to = 0;
         if size == 0 {
-            // /proc and the like say 0 and have contents: only reading tells.
+            // Files of /proc have contents but a size of 0.
             copied_to = self
-                .tools
+                .state
                 .until_the_end(source, target, &mut self.transfer)
                 .map_err(failed(from, "copy"))?;
         }
         let mut at = 0;
-        while let Some(stretch) = self
-            .next_stretch(source, at, size)
+        while let Some(extent) = self
+            .next_extent(source, at, size)
             .map_err(failed(from, "seek"))?
         {
-            at = stretch.end;
-            copied_to = self.stretch(from, to, source, target, stretch.clone())?;
-            if copied_to < stretch.end {
+            at = extent.end;
+            copied_to = self.extent(from, to, source, target, extent.clone())?;
+            if copied_to < extent.end {
                 break;
             }
         }
-        if self.tools.interrupted() {
+        if self.state.interrupted() {
             return Ok(());
         }
         // A hole at the end, or padding of the last direct write.
@@ -167,8 +167,8 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// The next stretch of data at or after `at`: with auto up to the next hole, otherwise all there is.
-    fn next_stretch(
+    /// The next extent of data at or after `at`: with auto up to the next hole, otherwise all there is.
+    fn next_extent(
         &mut self,
         source: BorrowedFd<'_>,
         at: u64,
@@ -196,7 +196,7 @@ impl<'a> Job<'a> {
                 self.transfer.counters.event(Event::Hole);
                 return Ok(None);
             }
-            // Not every file system knows its holes.
+            // Not every file system reports holes.
             Err(_) => return Ok(Some(at..size)),
         };
         let end =
@@ -207,28 +207,28 @@ impl<'a> Job<'a> {
         Ok((start < size).then_some(start..end.clamp(start, size)))
     }
 
-    /// Copies a stretch, going on with read and write where the method is refused. Returns how far it got, which is
-    /// less than its end where the file became shorter or the user interrupted.
-    fn stretch(
+    /// Copies an extent, with read and write where the method is refused. Returns how far it got: less than its end where the
+    /// file became shorter or the user interrupted.
+    fn extent(
         &mut self,
         from: &Path,
         to: &Path,
         source: BorrowedFd<'_>,
         target: BorrowedFd<'_>,
-        stretch: Range<u64>,
+        extent: Range<u64>,
     ) -> Result<u64, CopyError> {
-        let mut at = stretch.start;
+        let mut at = extent.start;
         loop {
-            let result = self.tools.copy(
+            let result = self.state.copy(
                 self.method,
                 (from, source),
                 (to, target),
-                at..stretch.end,
+                at..extent.end,
                 &mut self.transfer,
             );
             match result {
                 Ok(end) => {
-                    if end < stretch.end && !self.tools.interrupted() {
+                    if end < extent.end && !self.state.interrupted() {
                         self.transfer.counters.event(Event::Shrank);
                     }
                     return Ok(end);
@@ -236,7 +236,7 @@ impl<'a> Job<'a> {
                 Err(stopped) if self.method != Method::ReadWrite && is_refusal(&stopped.error) => {
                     let name = value_name(&self.method_used());
                     self.notes.push(format!(
-                        "{name} is refused here ({}), read-write is used instead",
+                        "{name} is refused here ({}), using read-write instead",
                         stopped.error
                     ));
                     self.method = Method::ReadWrite;
@@ -251,7 +251,7 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Whether the kernel says that the method does not fit these files, rather than that they cannot be copied.
+/// Whether the method is unsupported for these files, rather than that they cannot be copied.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

@@ -1,4 +1,4 @@
-//! The methods themselves: each moves a stretch of bytes and says how far it got.
+//! The methods: each copies an extent and returns how far it got.
 
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ use crate::transfer::Transfer;
 /// Mapped at once by the mmap method.
 const WINDOW: u64 = 8 << 20;
 
-/// Asked of copy_file_range and sendfile at once: large enough to cost nothing, small enough to stop soon after Ctrl-C.
+/// Bytes per copy_file_range or sendfile: enough to make their cost negligible, few enough to stop soon after Ctrl-C.
 const REQUEST: u64 = 64 << 20;
 
 /// A way to copy.
@@ -57,9 +57,9 @@ impl Method {
 pub struct Stopped {
     /// Everything before this offset was copied.
     pub at: u64,
-    /// Whether it was the original that could not be read.
+    /// Whether reading the source failed, rather than writing.
     pub reading: bool,
-    /// What the kernel said.
+    /// The error of the kernel.
     pub error: io::Error,
 }
 
@@ -82,17 +82,17 @@ impl Stopped {
 }
 
 /// A file by its name and its descriptor.
-pub type Named<'f> = (&'f Path, BorrowedFd<'f>);
+pub type NamedFile<'f> = (&'f Path, BorrowedFd<'f>);
 
-/// What the methods work with.
-pub struct Tools<'a> {
+/// The methods, and the buffers they share.
+pub struct MethodState<'a> {
     buffer: Buffer,
     pipe: Option<(OwnedFd, OwnedFd)>,
     block: u64,
     interrupt: &'a Interrupt,
 }
 
-impl<'a> Tools<'a> {
+impl<'a> MethodState<'a> {
     /// A buffer of a block, rounded up to whole pages.
     ///
     /// # Errors
@@ -108,28 +108,28 @@ impl<'a> Tools<'a> {
         })
     }
 
-    /// Whether the user wants the copy to end.
+    /// Whether the user has interrupted the run.
     pub fn interrupted(&self) -> bool {
         self.interrupt.is_set()
     }
 
-    /// Copies a stretch. Returns its end, or less where the original ends before it or the user interrupted.
+    /// Copies an extent. Returns its end, or less where the source ends before it or the user interrupted.
     pub fn copy(
         &mut self,
         method: Method,
-        source: Named<'_>,
-        target: Named<'_>,
-        stretch: Range<u64>,
+        source: NamedFile<'_>,
+        target: NamedFile<'_>,
+        extent: Range<u64>,
         transfer: &mut Transfer<'_, Kernel>,
     ) -> Result<u64, Stopped> {
         if method == Method::Direct {
             for file in [source.1, target.1] {
-                set_direct(file).map_err(Stopped::reading(stretch.start))?;
+                set_direct(file).map_err(Stopped::reading(extent.start))?;
             }
         }
-        let mut at = stretch.start;
-        while at < stretch.end && !self.interrupt.is_set() {
-            let left = at..stretch.end;
+        let mut at = extent.start;
+        while at < extent.end && !self.interrupt.is_set() {
+            let left = at..extent.end;
             let copied = match method {
                 Method::ReadWrite | Method::Direct => {
                     self.read_write(method, source.1, target.1, left, transfer)
@@ -192,7 +192,7 @@ impl<'a> Tools<'a> {
             .write_all(target, &self.buffer[..written], left.start)
             .map_err(Stopped::writing(left.start))?;
         if direct && count < length as usize && !(count as u64).is_multiple_of(PAGE) {
-            // The original ends within this page now: going on from there would be unaligned.
+            // The source ends within this page now: going on from there would be unaligned.
             transfer.counters.event(Event::Shrank);
         }
         Ok(count as u64)
@@ -239,13 +239,13 @@ impl<'a> Tools<'a> {
 
     fn map_write(
         &mut self,
-        (path, source): Named<'_>,
+        (path, source): NamedFile<'_>,
         target: BorrowedFd<'_>,
         left: Range<u64>,
         transfer: &mut Transfer<'_, Kernel>,
     ) -> Result<u64, Stopped> {
         let at = left.start;
-        // Maps start on page boundaries; a stretch after a hole does, but a fall-back may not.
+        // Maps start on page boundaries; an extent after a hole does, but a fallback may not.
         let skip = at % PAGE;
         let length = (left.end - at + skip).min(WINDOW);
         let file = File::from(source.try_clone_to_owned().map_err(Stopped::reading(at))?);
@@ -341,7 +341,7 @@ fn set_direct(file: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The kernel's part of an error, for those who add their own words.
+/// The kernel's error in an [`Error`](crate::Error).
 fn into_io(error: crate::Error) -> io::Error {
     match error {
         crate::Error::Io { source, .. } => source,

@@ -1,12 +1,12 @@
 //! `copy`: the ways to copy a file.
 
-mod job;
+mod copier;
 mod methods;
 mod verify;
 
 use std::path::{Path, PathBuf};
 
-use job::Job;
+use copier::Copier;
 
 use crate::buffers::{PAGE, round_up};
 use crate::counters::Counters;
@@ -16,8 +16,8 @@ use crate::options::{CopyMethod, CopyOptions, SizeRange, value_name};
 use crate::run::{Control, Run};
 use crate::summary::Summary;
 
-/// Length of the stretches of data and holes of a sparse original.
-const STRETCH: u64 = 4 << 20;
+/// Length of the extents of data and holes of a sparse source.
+const EXTENT: u64 = 4 << 20;
 
 /// Runs the workload.
 ///
@@ -34,27 +34,27 @@ pub fn run(options: &CopyOptions, control: &Control<'_>) -> Result<Summary, Erro
     let mut run = Run::new("copy", &options.common, control);
     run.parameter("method", value_name(&options.method));
     run.parameter("block_size", options.block_size);
-    let original = Original::prepare(options, &mut run)?;
-    let target = original.dir().join("copy");
+    let source = Source::prepare(options, &mut run)?;
+    let target = source.dir().join("copy");
 
     let mut method = None;
     let mut notes = Vec::new();
     run.measure(|gauge| {
-        if original.files().is_empty() {
+        if source.files().is_empty() {
             return Ok(Counters::new());
         }
-        let mut job = Job::new(options, interrupt, gauge)?;
-        for file in original.files() {
-            if let Err(failed) = job.copy(&file.path, &target) {
-                job.transfer.counters.fail(&failed.path, failed.failure);
+        let mut copier = Copier::new(options, interrupt, gauge)?;
+        for file in source.files() {
+            if let Err(failed) = copier.copy(&file.path, &target) {
+                copier.transfer.counters.fail(&failed.path, failed.failure);
                 // Half a copy is worse than none. What cannot be removed goes with the folder.
                 let _ = std::fs::remove_file(&target);
             }
-            job.transfer.counters.finish_file();
+            copier.transfer.counters.finish_file();
         }
-        method = Some(job.method_used());
-        notes = std::mem::take(&mut job.notes);
-        Ok(job.transfer.counters)
+        method = Some(copier.method_used());
+        notes = std::mem::take(&mut copier.notes);
+        Ok(copier.transfer.counters)
     })?;
     let used = method.unwrap_or(options.method);
     run.engine(
@@ -65,10 +65,10 @@ pub fn run(options: &CopyOptions, control: &Control<'_>) -> Result<Summary, Erro
     );
     notes.into_iter().for_each(|note| run.note(note));
     if options.verify && target.exists() && !interrupt.is_set() {
-        for file in original.files() {
+        for file in source.files() {
             match verify::compare(&file.path, &target, options.method == CopyMethod::Auto)? {
                 Ok(()) => {
-                    run.note("verified: contents, size and mode of the copy are the original's")
+                    run.note("verified: contents, size and mode of the copy match the source")
                 }
                 Err(difference) => run.fail(&target, Failure::new("verify", difference)),
             }
@@ -82,7 +82,7 @@ pub fn run(options: &CopyOptions, control: &Control<'_>) -> Result<Summary, Erro
 }
 
 /// What is copied.
-enum Original {
+enum Source {
     /// A file made for the run; the copy goes beside it.
     Made(DataSet),
     /// The user's file; the copy goes to a folder of the run's own.
@@ -92,14 +92,14 @@ enum Original {
     },
 }
 
-impl Original {
+impl Source {
     fn prepare(options: &CopyOptions, run: &mut Run<'_>) -> Result<Self, Error> {
         let Some(path) = &options.input else {
             let size = options.file_size.0;
             let layout = if options.dense {
                 Layout::Dense
             } else {
-                Layout::Striped(STRETCH)
+                Layout::Striped(EXTENT)
             };
             let set = run.data_set(&Specification {
                 workload: "copy",
@@ -123,18 +123,18 @@ impl Original {
                 path.display()
             )));
         }
-        let place = run.place()?;
-        place.check_space(round_up(metadata.len()), 1)?;
-        let folder = Folder::temporary(&place.dir)?;
+        let location = run.location()?;
+        location.check_space(round_up(metadata.len()), 1)?;
+        let folder = Folder::temporary(&location.dir)?;
         let files = vec![DataFile {
             path: PathBuf::clone(path),
             size: metadata.len(),
         }];
         run.parameter("input", path.display());
         run.parameter("file_size", metadata.len());
-        let original = Self::Named { files, folder };
-        run.prepare_cache(original.dir(), original.files())?;
-        Ok(original)
+        let source = Self::Named { files, folder };
+        run.prepare_cache(source.dir(), source.files())?;
+        Ok(source)
     }
 
     fn files(&self) -> &[DataFile] {

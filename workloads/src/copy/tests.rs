@@ -33,7 +33,7 @@ fn every_method_makes_a_true_copy() {
     for method in CopyMethod::value_variants() {
         let summary = run(
             &options(dir.path(), *method),
-            &Control::alone(&Interrupt::new()),
+            &Control::standalone(&Interrupt::new()),
         )
         .expect("run");
         assert_eq!(summary.errors, [], "{method:?}");
@@ -61,7 +61,7 @@ fn auto_keeps_holes() {
     let dir = folder();
     let summary = run(
         &options(dir.path(), CopyMethod::Auto),
-        &Control::alone(&Interrupt::new()),
+        &Control::standalone(&Interrupt::new()),
     )
     .expect("run");
     assert_eq!(summary.errors, []);
@@ -69,10 +69,7 @@ fn auto_keeps_holes() {
         .iter()
         .map(|name| summary.bytes(name))
         .sum();
-    assert_eq!(
-        copied,
-        Layout::Striped(STRETCH).data_bytes((17 << 20) + 123)
-    );
+    assert_eq!(copied, Layout::Striped(EXTENT).data_bytes((17 << 20) + 123));
     assert!(summary.events["hole"] >= 1);
 }
 
@@ -90,7 +87,7 @@ fn a_file_of_proc_is_copied_though_its_size_is_0() {
                 input,
                 ..options(dir.path(), method)
             },
-            &Control::alone(&Interrupt::new()),
+            &Control::standalone(&Interrupt::new()),
         )
         .expect("run");
         assert_eq!(summary.errors, [], "{method:?}");
@@ -110,7 +107,7 @@ fn a_method_that_is_refused_is_replaced_with_a_word() {
         input,
         ..options(dir.path(), CopyMethod::CopyFileRange)
     };
-    let summary = run(&options, &Control::alone(&Interrupt::new())).expect("run");
+    let summary = run(&options, &Control::standalone(&Interrupt::new())).expect("run");
     assert_eq!(summary.errors, []);
     assert_eq!(summary.engine, "read-write");
     assert!(
@@ -129,8 +126,8 @@ fn the_mode_goes_along_and_a_difference_is_seen() {
     let interrupt = Interrupt::new();
     let gauge = crate::transfer::OpenGauge::default();
     let options = options(dir.path(), CopyMethod::Auto);
-    let mut job = Job::new(&options, &interrupt, &gauge).expect("job");
-    job.copy(&from, &to).expect("copy");
+    let mut copier = Copier::new(&options, &interrupt, &gauge).expect("copier");
+    copier.copy(&from, &to).expect("copy");
     assert_eq!(fs::metadata(&to).expect("metadata").mode() & 0o7777, 0o640);
     assert_eq!(
         verify::compare(&from, &to, true).expect("comparison"),
@@ -159,7 +156,7 @@ fn an_interrupt_stops_a_copy_and_leaves_nothing() {
     interrupt.raise(libc::SIGINT);
     let summary = run(
         &options(dir.path(), CopyMethod::Auto),
-        &Control::alone(&interrupt),
+        &Control::standalone(&interrupt),
     )
     .expect("run");
     assert_eq!(summary.interrupted_by, Some(libc::SIGINT));

@@ -1,4 +1,4 @@
-//! Whether a copy is one.
+//! Compares a copy with its source.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,18 +10,18 @@ use crate::error::Error;
 /// Bytes compared at once.
 const CHUNK: usize = 1 << 20;
 
-/// Blocks (of 512 bytes) that a copy of a sparse file may have more than the original: rounding of extents at holes.
+/// Blocks (of 512 bytes) that a copy of a sparse file may have more than the source: rounding of extents at holes.
 const SLACK: u64 = 2048;
 
-/// Compares contents, size and mode, and with `sparse` the space taken. The inner result says what differs.
+/// Compares contents, size and mode, and with `sparse` the space taken. The inner error is the difference.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] where one of them cannot be read.
-pub fn compare(original: &Path, copy: &Path, sparse: bool) -> Result<Result<(), String>, Error> {
-    let mut files = [open(original)?, open(copy)?];
+pub fn compare(source: &Path, copy: &Path, sparse: bool) -> Result<Result<(), String>, Error> {
+    let mut files = [open(source)?, open(copy)?];
     let stat = |file: &File, path| file.metadata().map_err(Error::io("stat", path));
-    let (from, to) = (stat(&files[0], original)?, stat(&files[1], copy)?);
+    let (from, to) = (stat(&files[0], source)?, stat(&files[1], copy)?);
     if from.mode() != to.mode() {
         return Ok(Err(format!(
             "the mode is {:o} and not {:o}",
@@ -48,7 +48,7 @@ pub fn compare(original: &Path, copy: &Path, sparse: bool) -> Result<Result<(), 
     let mut offset = 0;
     loop {
         let [first, second] = &mut files;
-        let have = read_full(first, &mut one).map_err(Error::io("read", original))?;
+        let have = read_full(first, &mut one).map_err(Error::io("read", source))?;
         let got = read_full(second, &mut other).map_err(Error::io("read", copy))?;
         if one[..have] != other[..got] {
             let equal = one[..have]

@@ -1,4 +1,4 @@
-//! The folder of a data set, and the marker that says it is ioprof's to remove.
+//! The folder of a data set, and the marker by which ioprof knows that it may remove the folder.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -113,7 +113,7 @@ impl Folder {
         &self.path
     }
 
-    /// Whether the marker says that all files are in place with the seed's bytes.
+    /// Whether the marker records that all files exist with the seed's bytes.
     pub fn is_complete(&self) -> bool {
         read_marker(&self.path).is_some_and(|text| {
             text.lines()
@@ -122,7 +122,7 @@ impl Folder {
         })
     }
 
-    /// Notes that all files are in place.
+    /// Records that all files exist.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Folder {
         self.write_marker(&format!("{HEADER}\ncomplete {fingerprint}\n"))
     }
 
-    /// Notes that contents are about to change.
+    /// Records that contents are about to change.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Folder {
             .map_err(Error::io("mark the folder", &self.path))
     }
 
-    /// The folder is of no use to a later run: remove it after all.
+    /// Has the folder removed when it is dropped, although it was to be kept: it is incomplete.
     pub fn discard(&self) {
         self.keep.store(false, Ordering::Relaxed);
     }
@@ -157,7 +157,7 @@ impl Folder {
 impl Drop for Folder {
     #[allow(clippy::print_stderr, reason = "there is nobody to return an error to")]
     fn drop(&mut self) {
-        // The marker is looked for once more: whatever happened to the name meanwhile, a folder without it is not ours.
+        // Checked again: the name may belong to another folder by now.
         if !self.keep.load(Ordering::Relaxed)
             && is_marked(&self.path)
             && let Err(error) = fs::remove_dir_all(&self.path)

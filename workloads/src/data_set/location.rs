@@ -1,4 +1,4 @@
-//! Where data sets go, and whether they fit.
+//! Chooses the directory for data sets, and checks its free space.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use crate::error::Error;
 /// ramfs, which is memory as tmpfs is (linux/magic.h); nix has no name for it.
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
 
-/// Free space that is never used up: other programs share the file system.
+/// Free space that is left to other programs on the file system.
 const RESERVE_BYTES: u64 = 64 << 20;
 
 /// A folder for data sets, and whether it is in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The folder, which exists.
     pub dir: PathBuf,
-    /// Whether its file system has no device behind it.
+    /// Whether its file system is in memory, without a device.
     pub in_memory: bool,
 }
 
-impl Place {
+impl Location {
     /// The folder the user named, or the first suitable one.
     ///
     /// # Errors
@@ -109,8 +109,8 @@ impl Place {
     }
 }
 
-/// Whether nobody but root can put something else in the place of what root makes in a folder, as the owner of TMPDIR
-/// can. Others look after themselves, and a folder that is named is the user's choice.
+/// Whether only root can replace what root creates in a folder; the owner of a TMPDIR, for one, can. Checked for root alone,
+/// and not for a folder that the user named.
 fn is_safe(dir: &Path) -> bool {
     let has_only_root = |found: std::fs::Metadata| {
         found.uid() == 0 && (found.mode() & 0o022 == 0 || found.mode() & 0o1000 != 0)
@@ -130,11 +130,11 @@ mod tests {
     #[test]
     fn a_missing_folder_and_a_file_are_refused() {
         assert!(matches!(
-            Place::choose(Some(Path::new("/nonexistent"))),
+            Location::choose(Some(Path::new("/nonexistent"))),
             Err(Error::Io { .. })
         ));
         assert!(matches!(
-            Place::choose(Some(Path::new("/proc/version"))),
+            Location::choose(Some(Path::new("/proc/version"))),
             Err(Error::Io { .. })
         ));
     }
@@ -143,7 +143,7 @@ mod tests {
     fn root_does_not_work_where_others_can_replace_its_files() {
         use std::os::unix::fs::{PermissionsExt, chown};
         if !geteuid().is_root() {
-            // Whoever is not root can be harmed by root alone.
+            // Checked for root alone.
             assert!(is_safe(Path::new("/nonexistent")));
             return;
         }
@@ -161,11 +161,11 @@ mod tests {
 
     #[test]
     fn more_than_there_is_does_not_fit() {
-        let place = Place::choose(None).expect("some temporary folder");
+        let location = Location::choose(None).expect("some temporary folder");
         assert!(matches!(
-            place.check_space(u64::MAX / 2, 1),
+            location.check_space(u64::MAX / 2, 1),
             Err(Error::Space { .. })
         ));
-        place.check_space(1, 1).expect("one byte fits");
+        location.check_space(1, 1).expect("one byte fits");
     }
 }

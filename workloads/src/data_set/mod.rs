@@ -2,7 +2,7 @@
 
 mod content;
 mod folder;
-mod place;
+mod location;
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 
 pub use content::{Content, Kind, mix};
 pub use folder::{Folder, MARKER};
-pub use place::Place;
+pub use location::Location;
 
 use crate::counters::Operation;
 use crate::error::Error;
@@ -33,23 +33,23 @@ pub enum Layout {
     Dense,
     /// In its first bytes.
     Head(u64),
-    /// In three of four stretches of this many bytes.
+    /// In three of four extents of this many bytes.
     Striped(u64),
 }
 
 impl Layout {
-    /// The next stretch of data at or after `from` in a file of `size` bytes.
+    /// The next extent of data at or after `from` in a file of `size` bytes.
     pub fn next_data(self, from: u64, size: u64) -> Option<(u64, u64)> {
         let (start, end) = match self {
             Self::Dense => (from, size),
             Self::Head(bytes) => (from, size.min(bytes)),
-            Self::Striped(stretch) => {
-                let start = if from / stretch % 4 == 3 {
-                    (from / stretch + 1) * stretch
+            Self::Striped(extent) => {
+                let start = if from / extent % 4 == 3 {
+                    (from / extent + 1) * extent
                 } else {
                     from
                 };
-                (start, size.min((start / stretch / 4 * 4 + 3) * stretch))
+                (start, size.min((start / extent / 4 * 4 + 3) * extent))
             }
         };
         (start < end).then_some((start, end))
@@ -67,12 +67,12 @@ impl Layout {
     }
 }
 
-/// What a data set consists of. The same specification gives the same files with the same bytes.
+/// The parameters of a data set. The same specification gives the same files with the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Specification {
     /// The workload it is for; part of the folder's name.
     pub workload: &'static str,
-    /// Where everything random comes from.
+    /// Seed of sizes and contents.
     pub seed: u64,
     /// How many files.
     pub files: u64,
@@ -82,7 +82,7 @@ pub struct Specification {
     pub kind: Kind,
     /// Where the files have holes.
     pub layout: Layout,
-    /// Bytes that the workload will add in the folder.
+    /// Bytes that the workload will write there besides.
     pub extra_bytes: u64,
 }
 
@@ -100,7 +100,7 @@ impl Specification {
             .fold(0, u64::saturating_add)
     }
 
-    /// What tells one data set from another.
+    /// The parameters that identify a data set.
     fn fingerprint(&self) -> String {
         format!(
             "seed {} files {} size {} kind {:?} layout {:?}",
@@ -118,7 +118,7 @@ pub struct DataFile {
     pub size: u64,
 }
 
-/// A data set in place. Dropping it removes it, unless it is to be kept.
+/// A data set in location. Dropping it removes it, unless it is to be kept.
 #[derive(Debug)]
 pub struct DataSet {
     folder: Folder,
@@ -135,23 +135,23 @@ pub struct DataSet {
 }
 
 impl DataSet {
-    /// Finds the kept data set or makes a new one. An interrupt leaves it with fewer files.
+    /// Finds a kept data set or makes a new one. An interrupt leaves it with fewer files.
     ///
     /// # Errors
     ///
-    /// Anything the file system refuses, too little space, a foreign folder in its place.
+    /// Anything the file system refuses, too little space, a foreign folder in its location.
     pub fn create(
         specification: &Specification,
         common: &CommonOptions,
-        place: &Place,
+        location: &Location,
         interrupt: &Interrupt,
         transfer: &mut Transfer<'_, Kernel>,
     ) -> Result<Self, Error> {
         let fingerprint = specification.fingerprint();
         let folder = if common.keep {
-            Folder::kept(&place.dir, specification.workload, &fingerprint)?
+            Folder::kept(&location.dir, specification.workload, &fingerprint)?
         } else {
-            Folder::temporary(&place.dir)?
+            Folder::temporary(&location.dir)?
         };
         let mut set = Self {
             content: Content::new(specification.seed, specification.kind),
@@ -169,11 +169,11 @@ impl DataSet {
             });
         }
         if set.folder.is_complete() && set.files.iter().all(is_intact) {
-            place.check_space(specification.extra_bytes, 1)?;
+            location.check_space(specification.extra_bytes, 1)?;
             set.reused = true;
             return Ok(set);
         }
-        place.check_space(
+        location.check_space(
             specification
                 .data_bytes()
                 .saturating_add(specification.extra_bytes),
@@ -194,7 +194,7 @@ impl DataSet {
         self.folder.path()
     }
 
-    /// The workload is about to change contents: a later run must not take them for the seed's.
+    /// Records that the workload is about to change contents, so that no later run takes them for the seed's.
     ///
     /// # Errors
     ///

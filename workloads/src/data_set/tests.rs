@@ -21,7 +21,7 @@ fn specification() -> Specification {
 fn create(dir: &Path, keep: bool, specification: &Specification) -> Result<DataSet, Error> {
     let gauge = OpenGauge::default();
     let mut transfer = Transfer::new(&Kernel, &gauge, None);
-    let place = Place::choose(Some(dir))?;
+    let location = Location::choose(Some(dir))?;
     let common = CommonOptions {
         keep,
         ..CommonOptions::default()
@@ -29,7 +29,7 @@ fn create(dir: &Path, keep: bool, specification: &Specification) -> Result<DataS
     DataSet::create(
         specification,
         &common,
-        &place,
+        &location,
         &Interrupt::new(),
         &mut transfer,
     )
@@ -161,9 +161,15 @@ fn an_interrupt_leaves_nothing() {
         keep: true,
         ..CommonOptions::default()
     };
-    let place = Place::choose(Some(dir.path())).expect("place");
-    let set =
-        DataSet::create(&specification(), &common, &place, &interrupt, &mut transfer).expect("set");
+    let location = Location::choose(Some(dir.path())).expect("location");
+    let set = DataSet::create(
+        &specification(),
+        &common,
+        &location,
+        &interrupt,
+        &mut transfer,
+    )
+    .expect("set");
     assert!(set.files.is_empty());
     drop(set);
     assert_eq!(fs::read_dir(dir.path()).expect("listing").count(), 0);
@@ -178,11 +184,11 @@ fn what_was_written_is_what_was_counted() {
         layout: Layout::Striped(4096),
         ..specification()
     };
-    let place = Place::choose(Some(dir.path())).expect("place");
+    let location = Location::choose(Some(dir.path())).expect("location");
     let set = DataSet::create(
         &specification,
         &CommonOptions::default(),
-        &place,
+        &location,
         &Interrupt::new(),
         &mut transfer,
     )

@@ -1,4 +1,4 @@
-//! SIGBUS inside a map, turned into an error: a file that is truncated while it is mapped must not end the process.
+//! Turns SIGBUS inside a map into an error: a file that is truncated while it is mapped must not end the process.
 //!
 //! An access beyond the file's new end raises SIGBUS (mmap(2)). The handler puts zeroed memory in place of the rest of the
 //! map, notes the address, and returns: the access is repeated, reads zeros, and the caller finds the note.
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering, compiler_fence};
 /// Maps guarded at once, at most: one per thread of a workload.
 const SLOTS: usize = 64;
 
-/// Free places have a start of 0; `CLAIMED` is a place being filled.
+/// The start of a slot that is being filled; that of a free slot is 0.
 const CLAIMED: usize = 1;
 
 struct Slot {
@@ -31,7 +31,7 @@ static GUARDED: [Slot; SLOTS] = [const {
 /// A page's size, for the handler, which may not ask for it.
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
 
-/// Whether the handler is in place, or the error of the attempt.
+/// Whether the handler is installed, or the error.
 static INSTALLED: OnceLock<Result<(), i32>> = OnceLock::new();
 
 /// Guards a map for as long as it lives. Drop it before the map.
@@ -45,7 +45,7 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// What sigaction(2) said, or ENOSPC where too many maps are guarded.
+    /// The error of sigaction(2), or ENOSPC where too many maps are guarded.
     pub fn new(start: *const u8, length: usize) -> io::Result<Self> {
         (*INSTALLED.get_or_init(install)).map_err(io::Error::from_raw_os_error)?;
         for (index, slot) in GUARDED.iter().enumerate() {
@@ -82,7 +82,7 @@ impl Drop for Guard {
 }
 
 fn install() -> Result<(), i32> {
-    // SAFETY: sysconf only asks.
+    // SAFETY: sysconf takes no pointer and changes nothing.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     PAGE.store(usize::try_from(page).unwrap_or(4096), Ordering::Relaxed);
     // SAFETY: all-zero bytes are a valid sigaction: no flags, an empty mask, the default handler.
@@ -123,8 +123,9 @@ extern "C" fn on_sigbus(
             .compare_exchange(0, address, Ordering::Relaxed, Ordering::Relaxed);
         let page = PAGE.load(Ordering::Relaxed);
         let from = address / page * page;
-        // SAFETY: the range lies within a map that its owner guards, and so holds; zeroed private memory in its place is
-        // what the owner expects after a fault, and its munmap removes it as it would have removed the file's pages.
+        // SAFETY: the range ends with the guarded map and starts at the page that failed in it. The faulting thread owns the
+        // map, which lives as long as its guard; it expects zeroed memory after a fault, and its munmap removes that memory
+        // like the file's pages.
         let replaced = unsafe {
             libc::mmap(
                 std::ptr::without_provenance_mut(from),
@@ -139,7 +140,7 @@ extern "C" fn on_sigbus(
             return;
         }
     }
-    // Not a guarded map: end as without a handler, by the signal itself when the access is repeated.
+    // Not a guarded map: the access is repeated, and the signal then ends the process, as without a handler.
     // SAFETY: signal() with SIG_DFL is safe in a handler (signal-safety(7)).
     unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
 }

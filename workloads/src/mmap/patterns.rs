@@ -63,9 +63,9 @@ pub fn share(operations: u64, span: Span, file_size: u64) -> u64 {
     until(span.offset + span.length as u64) - until(span.offset)
 }
 
-/// The place number `index` of a seed among `count` places.
-fn place(seed: u64, index: u64, count: usize) -> usize {
-    // The high half of the product maps the number evenly onto the places (Lemire 2019).
+/// The random index number `index` of a seed, below `count`.
+fn random_index(seed: u64, index: u64, count: usize) -> usize {
+    // The high half of the product maps the number evenly onto the range (Lemire 2019).
     ((u128::from(mix(seed.wrapping_add(index))) * count as u128) >> 64) as usize
 }
 
@@ -90,11 +90,15 @@ pub fn random(
     while done < operations && !interrupt.is_set() {
         let end = operations.min(done + RUN);
         let start = Instant::now();
-        sum = sum.wrapping_add(u64::from_le_bytes(words[place(seed, done, words.len())]));
+        sum = sum.wrapping_add(u64::from_le_bytes(
+            words[random_index(seed, done, words.len())],
+        ));
         black_box(sum);
         let sampled_ns = nanoseconds(start);
         for index in done + 1..end {
-            sum = sum.wrapping_add(u64::from_le_bytes(words[place(seed, index, words.len())]));
+            sum = sum.wrapping_add(u64::from_le_bytes(
+                words[random_index(seed, index, words.len())],
+            ));
         }
         black_box(sum);
         window.check()?;
@@ -131,10 +135,10 @@ pub fn update(
         }
         let end = operations.min(done + RUN);
         let start = Instant::now();
-        increment(&mut words[place(seed, done, words.len())]);
+        increment(&mut words[random_index(seed, done, words.len())]);
         let sampled_ns = nanoseconds(start);
         for index in done + 1..end {
-            increment(&mut words[place(seed, index, words.len())]);
+            increment(&mut words[random_index(seed, index, words.len())]);
         }
         window.check()?;
         let (calls, bytes) = (end - done, (end - done) * WORD as u64);

@@ -17,7 +17,7 @@ pub struct Mapping {
     pub populate: bool,
     /// MADV_HUGEPAGE.
     pub huge: bool,
-    /// What is said about the order of accesses.
+    /// The access pattern that the kernel is advised of.
     pub advice: Advice,
 }
 
@@ -82,11 +82,12 @@ impl<'a> Window<'a> {
             |_| 0,
             || {
                 if write {
-                    // SAFETY: as below; what is written are the bytes of this process alone.
+                    // SAFETY: the file is of a data set: its folder is locked by this run and not writable for other users, and
+                    // this process has no other map of it. The guard below handles truncation.
                     unsafe { options.map_mut(file) }.map(Map::Write)
                 } else {
-                    // SAFETY: the bytes may change when somebody else writes to the file, but nothing here relies on
-                    // reading the same twice, nor on what they are; and the guard below deals with truncation.
+                    // SAFETY: a file named by the user may be changed by others meanwhile. Its bytes are only added up or
+                    // passed to write(2), so no value of them is invalid; the guard below handles truncation.
                     unsafe { options.map(file) }.map(Map::Read)
                 }
             },
@@ -138,11 +139,11 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Whether all accesses so far met the file.
+    /// Whether all accesses so far were within the file.
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`] with the place of the first that did not; [`Error::Io`] where the file still has the place.
+    /// [`Error::Truncated`] with the offset of the first that did not, or [`Error::Io`] where the file does not end before it.
     pub fn check(&self) -> Result<(), Error> {
         match self.guard.fault() {
             None => Ok(()),
@@ -171,7 +172,7 @@ impl<'a> Window<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] with what the device said.
+    /// [`Error::Io`].
     pub fn sync(&self, counters: &mut Counters) -> Result<(), Error> {
         let Map::Write(map) = &self.map else {
             return Ok(());
@@ -181,7 +182,7 @@ impl<'a> Window<'a> {
             .map_err(Error::io("msync", self.path))
     }
 
-    /// Unmaps the window; done by hand to be counted.
+    /// Unmaps the window, and counts that.
     pub fn close(self, counters: &mut Counters) {
         let Self { guard, map, .. } = self;
         drop(guard);

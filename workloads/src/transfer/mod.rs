@@ -1,4 +1,4 @@
-//! Moving bytes with all that can happen on the way: short transfers, EINTR, EAGAIN, time-outs, files that change.
+//! Transfers that are carried through: short transfers, EINTR, EAGAIN, timeouts, files that change.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,7 +24,7 @@ impl OpenGauge {
     /// One more.
     pub fn opened(&self) {
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
-        // A look before the write keeps the line shared once the peak is reached.
+        // Reading first keeps the cache line shared once the peak is reached.
         if now > self.peak.load(Ordering::Relaxed) {
             self.peak.fetch_max(now, Ordering::Relaxed);
         }

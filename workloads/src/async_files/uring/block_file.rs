@@ -14,7 +14,7 @@ pub struct BlockFile<'a> {
     pub read: Option<OwnedFd>,
     /// For writing, where anything is written.
     pub write: Option<OwnedFd>,
-    /// What opening and closing took.
+    /// Opens and closes the file, and counts that.
     pub transfer: Transfer<'a, Kernel>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> BlockFile<'a> {
         Ok(file)
     }
 
-    /// Makes it durable where wanted, and closes it.
+    /// Syncs it, if the plan says so, and closes it.
     ///
     /// # Errors
     ///

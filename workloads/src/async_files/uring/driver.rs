@@ -1,4 +1,4 @@
-//! One thread and its ring: submits what tasks ask for and hands them what came of it.
+//! One thread and its ring: submits the steps of tasks and hands their completions back.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +14,7 @@ use super::block_file::BlockFile;
 use super::entry::{self, Slot};
 use super::ring::{self, Buffers};
 use super::task::{Step, Task};
-use super::{Outcome, Share};
+use super::{Limits, Outcome};
 use crate::async_files::plan::Plan;
 use crate::counters::Counters;
 use crate::error::Error;
@@ -31,7 +31,7 @@ const BLOCK_BATCH: usize = 4;
 /// How long to wait for completions before looking at deadlines and interrupts.
 const TICK: Duration = Duration::from_millis(100);
 
-/// After an interrupt, what hangs is given up this soon.
+/// After an interrupt, operations that hang are cancelled this soon.
 const INTERRUPT_GRACE: Duration = Duration::from_secs(1);
 
 /// Marks the completion of a cancellation, which belongs to no task.
@@ -42,9 +42,9 @@ const CANCELLATION: u64 = u64::MAX;
 /// # Errors
 ///
 /// See [`super::run`].
-pub fn run(plan: &Plan, share: Share, gauge: &Arc<OpenGauge>) -> Result<Outcome, Error> {
+pub fn run(plan: &Plan, limits: Limits, gauge: &Arc<OpenGauge>) -> Result<Outcome, Error> {
     let mut blocks = BlockFile::open(plan, gauge)?;
-    let mut driver = match Driver::new(plan, share, gauge, &blocks) {
+    let mut driver = match Driver::new(plan, limits, gauge, &blocks) {
         Ok(driver) => driver,
         Err(error) => {
             blocks.close(plan)?;
@@ -76,7 +76,7 @@ struct Driver<'a> {
     completions: Vec<(u64, i32)>,
     /// Cleared once the plan has no more items.
     more: bool,
-    next_look: Instant,
+    next_check: Instant,
     counters: Counters,
     notes: Vec<String>,
 }
@@ -84,11 +84,11 @@ struct Driver<'a> {
 impl<'a> Driver<'a> {
     fn new(
         plan: &'a Plan,
-        share: Share,
+        limits: Limits,
         gauge: &'a OpenGauge,
         blocks: &BlockFile<'_>,
     ) -> Result<Self, Error> {
-        let depth = share.depth.max(1);
+        let depth = limits.depth.max(1);
         let ring = ring::create(depth)?;
         let refused = |error: io::Error| Error::Uring {
             reason: format!("files cannot be registered: {error}"),
@@ -105,7 +105,7 @@ impl<'a> Driver<'a> {
                 .map_err(refused)?;
         }
         let size = plan.buffer_size();
-        let count = depth.min((share.buffer_bytes / size).max(1));
+        let count = depth.min((limits.buffer_bytes / size).max(1));
         let mut buffers =
             Buffers::new(count, size).map_err(Error::io("allocate memory for", plan.any_path()))?;
         let mut notes = Vec::new();
@@ -129,7 +129,7 @@ impl<'a> Driver<'a> {
             in_flight: 0,
             completions: Vec::new(),
             more: true,
-            next_look: Instant::now() + TICK,
+            next_check: Instant::now() + TICK,
             counters: Counters::new(),
             notes,
         })
@@ -151,7 +151,7 @@ impl<'a> Driver<'a> {
             let can_begin = self.more && !self.free.is_empty() && self.waiting.is_empty();
             self.enter(usize::from(!can_begin && self.in_flight > 0))?;
             self.reap()?;
-            self.look_at_clock()?;
+            self.check_deadlines()?;
         }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Gives buffers that became free to those who wait for one.
+    /// Gives free buffers to the slots that wait for one.
     fn serve_waiting(&mut self) -> Result<(), Error> {
         while let Some(number) = self.waiting.pop_front() {
             let Some(buffer) = self.buffers.take() else {
@@ -221,8 +221,8 @@ impl<'a> Driver<'a> {
 
     fn push(&mut self, entry: &squeue::Entry) -> Result<(), Error> {
         loop {
-            // SAFETY: buffers, paths and descriptors that the entry points to stay where they are until its completion:
-            // they belong to the slot, which is kept until then, or to `buffers`, which outlives everything in flight.
+            // SAFETY: what the entry points to is valid until its completion. The path belongs to its slot, which is used
+            // again only after that; the memory of `buffers` is freed only when nothing is in flight, or never.
             let pushed = unsafe { self.ring.submission().push(entry) };
             if pushed.is_ok() {
                 self.in_flight += 1;
@@ -232,7 +232,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Submits what is queued and waits for `want` completions, a tick at most.
+    /// Submits the queued entries and waits for `want` completions, a tick at most.
     fn enter(&mut self, want: usize) -> Result<(), Error> {
         let tick = Timespec::from(TICK);
         let arguments = SubmitArgs::new().timespec(&tick);
@@ -243,7 +243,7 @@ impl<'a> Driver<'a> {
         };
         match result {
             Ok(_) => Ok(()),
-            // A tick went by; a signal came; the completion queue is full, which reaping cures.
+            // A tick went by, a signal came, or the completion queue is full until it is reaped.
             Err(error)
                 if matches!(
                     error.raw_os_error(),
@@ -313,21 +313,21 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Now and then: asks the kernel to end what is overdue.
-    fn look_at_clock(&mut self) -> Result<(), Error> {
+    /// Once per tick: cancels operations that are overdue.
+    fn check_deadlines(&mut self) -> Result<(), Error> {
         let now = Instant::now();
-        if now < self.next_look {
+        if now < self.next_check {
             return Ok(());
         }
-        self.next_look = now + TICK;
-        let interrupted = self.plan.source.interrupted();
+        self.next_check = now + TICK;
+        let interrupted = self.plan.queue.interrupted();
         let mut overdue = Vec::new();
         for (slot, number) in self.slots.iter_mut().zip(0_u64..) {
             let Some(task) = &mut slot.task else { continue };
             if interrupted {
                 task.deadline = task.deadline.min(task.sent + INTERRUPT_GRACE);
             }
-            // What waits for a buffer has nothing in flight to be cancelled; its turn comes.
+            // A slot that waits for a buffer has nothing in flight to be cancelled.
             let waits = slot.buffer.is_none() && task.step.holds_buffer();
             if now >= task.deadline && !task.cancelled && !waits && task.step != Step::Close {
                 task.cancelled = true;
@@ -358,7 +358,7 @@ impl<'a> Driver<'a> {
         if idle {
             drop(ManuallyDrop::into_inner(buffers));
         } else {
-            // The kernel may still write to the buffers and read the paths: better lost than used twice.
+            // The kernel may still use the buffers and paths: they are leaked.
             std::mem::forget(slots);
         }
         Outcome { counters, notes }

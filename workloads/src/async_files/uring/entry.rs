@@ -10,18 +10,18 @@ use super::ring::Buffers;
 use super::task::{Step, Task};
 use crate::async_files::plan::{Item, Plan};
 
-/// A place for one item in flight. Its number is the item's direct descriptor and the mark of its operations.
+/// Room for one item in flight. Its number is the item's direct descriptor and the user data of its operations.
 #[derive(Default)]
 pub struct Slot {
     /// The item, while there is one.
     pub task: Option<Task>,
     /// Its buffer, from the first transfer to the last.
     pub buffer: Option<u32>,
-    /// The kernel reads the path when the open is submitted, and again where it hands it to a worker.
+    /// The path that an open submits; the kernel copies it on submission.
     path: CString,
 }
 
-/// The entry for a step; `None` where there is nothing to submit. What it points to is the slot's and its buffer's.
+/// The entry for a step; `None` where there is nothing to submit. It points into the slot and its buffer.
 pub fn build(
     plan: &Plan,
     number: u32,
@@ -40,7 +40,7 @@ pub fn build(
     let registered = buffers.registered();
     Some(match step {
         Step::Open => {
-            // A path with a NUL byte cannot come out of a directory, nor out of a command line.
+            // No path from a directory or a command line has a NUL byte.
             slot.path = CString::new(plan.path(item).as_os_str().as_bytes()).unwrap_or_default();
             let destination = DestinationSlot::try_from_slot_target(number).ok();
             opcode::OpenAt::new(Fd(libc::AT_FDCWD), slot.path.as_ptr())

@@ -18,12 +18,12 @@ use crate::transfer::OpenGauge;
 /// Memory for transfers, over all threads. Files in flight beyond it are open and wait for a buffer.
 const BUFFER_BYTES: usize = 48 << 20;
 
-/// What the engine did, and what it had to do without.
+/// What the engine did, and what the kernel refused.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// What all threads counted.
     pub counters: Counters,
-    /// What the kernel refused, each once.
+    /// What the kernel refused, without repetitions.
     pub notes: Vec<String>,
 }
 
@@ -34,16 +34,16 @@ pub struct Outcome {
 /// [`Error::Uring`] where a ring cannot be set up, [`Error::Io`] where the file of blocks cannot be opened.
 pub fn run(plan: &Plan, gauge: &Arc<OpenGauge>) -> Result<Outcome, Error> {
     let workers = plan.workers;
-    let share = |worker: usize| Share {
+    let limits = |worker: usize| Limits {
         depth: plan.depth / workers + usize::from(worker < plan.depth % workers),
         buffer_bytes: BUFFER_BYTES / workers,
     };
     if workers == 1 {
-        return driver::run(plan, share(0), gauge);
+        return driver::run(plan, limits(0), gauge);
     }
     let outcomes = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers)
-            .map(|worker| scope.spawn(move || driver::run(plan, share(worker), gauge)))
+            .map(|worker| scope.spawn(move || driver::run(plan, limits(worker), gauge)))
             .collect();
         threads
             .into_iter()
@@ -65,7 +65,7 @@ pub fn run(plan: &Plan, gauge: &Arc<OpenGauge>) -> Result<Outcome, Error> {
 
 /// What one thread may use.
 #[derive(Clone, Copy, Debug)]
-pub struct Share {
+pub struct Limits {
     /// Most items in flight.
     pub depth: usize,
     /// Most memory for buffers.

@@ -1,4 +1,4 @@
-//! A ring set up as well as the kernel allows, and its buffers.
+//! Sets up a ring with the features that the kernel has, and its buffers.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use memmap2::{Advice, MmapMut};
 
 use crate::error::Error;
 
-/// What the engine submits. Direct descriptors (Linux 5.15) are tried apart, for the probe does not tell.
+/// The operations that the engine submits. Direct descriptors (Linux 5.15) are tested separately: the probe does not report them.
 const NEEDED: [(u8, &str); 7] = [
     (opcode::OpenAt::CODE, "openat"),
     (opcode::Read::CODE, "read"),
@@ -76,7 +76,7 @@ pub fn create(depth: usize) -> Result<IoUring, Error> {
     })
 }
 
-/// Equal buffers in one stretch of memory, given out last-returned first, so that those still in the CPU's cache come first.
+/// Equal buffers in one mapping. The one returned last is taken first: it may still be in the CPU's cache.
 #[derive(Debug)]
 pub struct Buffers {
     memory: MmapMut,
@@ -93,7 +93,7 @@ impl Buffers {
     /// ENOMEM.
     pub fn new(count: usize, size: usize) -> io::Result<Self> {
         let memory = MmapMut::map_anon(count.max(1) * size)?;
-        // Fewer, larger pages cost the kernel less to walk. Refused where it has none: then small ones do.
+        // Fewer, larger pages cost the kernel less to walk. Where it refuses, small ones work too.
         let _ = memory.advise(Advice::HugePage);
         let free = (0..u32::try_from(count.max(1)).unwrap_or(u32::MAX))
             .rev()
@@ -116,7 +116,7 @@ impl Buffers {
             iov_base: self.memory.as_mut_ptr().cast(),
             iov_len: self.memory.len(),
         };
-        // SAFETY: the memory is mapped and stays so until after the ring is gone: the driver drops the ring first.
+        // SAFETY: the memory is one valid mapping. The driver drops the ring before it, or never frees it.
         unsafe { ring.submitter().register_buffers(&[vector]) }?;
         self.registered = true;
         Ok(())

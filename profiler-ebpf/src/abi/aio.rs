@@ -1,22 +1,20 @@
 //! Asynchronous I/O by io_submit(2) and io_getevents(2), which libaio wraps.
 
-use super::{Aggregate, block::Depth, io_uring as uring, map_value};
+use zerocopy::{FromBytes, IntoBytes};
 
-/// How many opcodes are told apart; include/uapi/linux/aio_abi.h has nine.
-pub const OPCODES: u32 = 16;
+use super::{
+    Aggregate, block::Depth, io_uring as uring, layout::URING_OPCODES, map_value, merge::merge,
+};
 
 /// What the table of errors adds to an opcode.
-pub const FIRST_ERROR_OPERATION: u32 = uring::FIRST_ERROR_OPERATION + uring::OPCODES;
+pub const FIRST_ERROR_OPERATION: u32 = uring::FIRST_ERROR_OPERATION + URING_OPCODES;
 
 /// How many control blocks of a call, or events, are looked at; more are counted only.
 pub const MAX_LOOKED_AT: u64 = 256;
 
-/// How many operations can be remembered, of all workloads.
-pub const MAX_REQUESTS: u32 = 16_384;
-
 /// Key of the table of operations: the address of the control block, which the event gives back.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct AioKey {
     /// The address of the `struct iocb` in its process.
     pub iocb: u64,
@@ -29,20 +27,20 @@ map_value!(AioKey, 16);
 
 /// An operation that was submitted.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct AioRequest {
     /// When the call that submitted it began, in nanoseconds of the monotonic clock; 0 where it has completed.
     pub submitted_ns: u64,
     /// The workload, from 1.
     pub workload: u32,
-    /// The opcode, below [`OPCODES`].
+    /// The opcode, below [`super::layout::AIO_OPCODES`].
     pub opcode: u32,
 }
 map_value!(AioRequest, 16);
 
 /// One opcode of one workload, on one CPU.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct AioStats {
     /// Operations submitted.
     pub submissions: u64,
@@ -56,10 +54,17 @@ pub struct AioStats {
     pub errors: u64,
 }
 map_value!(AioStats, 64);
+merge!(AioStats {
+    submissions,
+    unseen,
+    latency,
+    results,
+    errors
+});
 
 /// Counters of one workload, shared by all CPUs.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct AioTotals {
     /// Operations submitted and not reaped.
     pub depth: Depth,
@@ -75,9 +80,3 @@ pub struct AioTotals {
     pub unmatched: u64,
 }
 map_value!(AioTotals, 64);
-
-/// The place of an opcode of a workload in the statistics, and the number of its series.
-#[inline(always)]
-pub const fn index(workload: u32, opcode: u32) -> u32 {
-    workload.wrapping_sub(1) * OPCODES + opcode
-}

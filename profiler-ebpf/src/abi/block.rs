@@ -1,10 +1,12 @@
 //! Block requests: from the moment they are made, through issue, to completion.
 
-use super::{Aggregate, map_value};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::{Aggregate, map_value, merge::merge};
 
 /// Key of the table that gives each (workload, device, operation, origin) its slot.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct BlockKey {
     /// Whose it is; 0 for everybody else, and for what workloads share.
     pub workload: u32,
@@ -66,7 +68,7 @@ impl Operation {
 
 /// Where a slot's numbers are kept.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct BlockSlot {
     /// Index into the statistics, from 1; the histogram series follow from it.
     pub stats: u32,
@@ -82,14 +84,10 @@ map_value!(BlockSlot, 16);
 /// How many bios of a request are looked at: as many as it can have segments, `BLK_MAX_SEGMENTS` of
 /// include/linux/blkdev.h.
 pub const MAX_BIOS: u32 = 128;
-/// How many slots there are.
-pub const MAX_SLOTS: u32 = 4096;
-/// How many (workload, device) pairs have a depth, those for everybody and for what is shared included.
-pub const MAX_DEPTHS: u32 = 2048;
 
 /// A request in flight.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct RequestState {
     /// When it was made, in nanoseconds of the monotonic clock.
     pub queued_ns: u64,
@@ -112,7 +110,7 @@ map_value!(RequestState, 64);
 
 /// A bio that was merged into a request, until that is issued.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct MergedBio {
     /// Its bytes.
     pub bytes: u64,
@@ -125,7 +123,7 @@ map_value!(MergedBio, 32);
 
 /// One slot, on one CPU.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct BlockStats {
     /// Requests completed, and their bytes, whoever the bios in them are from.
     pub size: Aggregate,
@@ -147,6 +145,16 @@ pub struct BlockStats {
     pub unseen_bytes: u64,
 }
 map_value!(BlockStats, 136);
+merge!(BlockStats {
+    size,
+    queue,
+    service,
+    errors,
+    bytes,
+    merged_bytes,
+    unseen,
+    unseen_bytes
+});
 
 impl BlockStats {
     /// The bytes of the slot's own bios, in whatever request.
@@ -162,7 +170,7 @@ impl BlockStats {
 
 /// Key of the table of depths.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct DepthKey {
     /// The device, major << 20 | minor.
     pub device: u32,
@@ -197,7 +205,7 @@ impl DepthKey {
 
 /// Requests made and not yet completed, shared by all CPUs.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Depth {
     /// How many there are now.
     pub in_flight: u64,
@@ -208,9 +216,3 @@ pub struct Depth {
     pub max: u64,
 }
 map_value!(Depth, 24);
-
-/// The first histogram series of a slot: queue, service and size follow each other.
-#[inline(always)]
-pub const fn series(first_block_series: u32, slot: u32) -> u32 {
-    first_block_series + 3 * slot
-}

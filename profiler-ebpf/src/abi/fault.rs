@@ -4,11 +4,13 @@
 //! kernel counts a fault once, when it is over (`mm_account_fault` in mm/memory.c), however often it was
 //! retried; so the number is that of the same fault until then, and of no other after.
 
-use super::{Aggregate, map_value};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::{Aggregate, map_value, merge::merge};
 
 /// The fault a task is in, or was in last.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct FaultState {
     /// When it began, in nanoseconds of the monotonic clock.
     pub began_ns: u64,
@@ -33,7 +35,7 @@ map_value!(FaultState, 72);
 
 /// The faults of one workload, on one CPU.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct FaultStats {
     /// Major faults, and nanoseconds from the exception to the kernel's counting of it.
     pub major: Aggregate,
@@ -64,33 +66,25 @@ pub struct FaultStats {
     pub minor_io_ns: u64,
 }
 map_value!(FaultStats, 128);
+merge!(FaultStats {
+    major,
+    major_untimed,
+    major_in_calls,
+    major_in_calls_ns,
+    major_on_files,
+    minor,
+    minor_ns,
+    minor_in_calls,
+    minor_in_calls_ns,
+    on_files,
+    dirtying,
+    minor_io,
+    minor_io_ns
+});
 
 impl FaultStats {
-    /// Takes in what another CPU saw.
-    pub const fn merge(&mut self, other: &Self) {
-        self.major.merge(&other.major);
-        self.major_untimed += other.major_untimed;
-        self.major_in_calls += other.major_in_calls;
-        self.major_in_calls_ns += other.major_in_calls_ns;
-        self.major_on_files += other.major_on_files;
-        self.minor += other.minor;
-        self.minor_ns += other.minor_ns;
-        self.minor_in_calls += other.minor_in_calls;
-        self.minor_in_calls_ns += other.minor_in_calls_ns;
-        self.on_files += other.on_files;
-        self.dirtying += other.dirtying;
-        self.minor_io = self.minor_io.wrapping_add(other.minor_io);
-        self.minor_io_ns = self.minor_io_ns.wrapping_add(other.minor_io_ns);
-    }
-
     /// Major faults, with a known duration or without.
     pub const fn major_faults(&self) -> u64 {
         self.major.count + self.major_untimed
     }
-}
-
-/// The histogram series of a workload's major faults.
-#[inline(always)]
-pub const fn series(first_fault_series: u32, workload: u32) -> u32 {
-    first_fault_series + workload.wrapping_sub(1)
 }

@@ -1,10 +1,12 @@
 //! Files: what each workload did to each, whoever did it for the workload.
 
-use super::map_value;
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::{map_value, merge::Merge};
 
 /// Key of the table of files.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct FileKey {
     /// The workload, from 1.
     pub workload: u32,
@@ -46,15 +48,12 @@ impl FileKey {
     }
 }
 
-/// How many files are told apart, of all workloads together.
-pub const MAX_FILES: u32 = 32_768;
-
 /// How many sizes are told apart: below 1 KiB, and then by powers of two.
 pub const SIZES: usize = 16;
 
 /// What system calls did to a file.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct FileCalls {
     /// Opens of it.
     pub opens: u64,
@@ -99,11 +98,19 @@ impl FileCalls {
         device_written_bytes: 0,
         sizes: [0; SIZES],
     };
+}
 
-    /// Takes in what was counted elsewhere.
-    pub fn add(&mut self, other: &Self) {
+impl Merge for FileCalls {
+    fn merge(&mut self, other: &Self) {
+        let max_ns = self.max_ns.max(other.max_ns);
         macro_rules! add {
-            ($($name:ident),*) => { $(self.$name += other.$name;)* };
+            ($($name:ident),*) => {
+                let Self { $($name),*, max_ns: _, sizes } = self;
+                $($name.merge(&other.$name);)*
+                for (sum, one) in sizes.iter_mut().zip(other.sizes) {
+                    *sum += one;
+                }
+            };
         }
         add!(
             opens,
@@ -117,10 +124,7 @@ impl FileCalls {
             device_read_bytes,
             device_written_bytes
         );
-        self.max_ns = self.max_ns.max(other.max_ns);
-        for (sum, one) in self.sizes.iter_mut().zip(other.sizes) {
-            *sum += one;
-        }
+        self.max_ns = max_ns;
     }
 }
 
@@ -138,7 +142,7 @@ pub const fn size_class(bytes: u64) -> usize {
 
 /// The file that a thread has used last, and what it did to it that is not in its row yet.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct OpenFile {
     /// The address of its `struct file`; 0 for none.
     pub file: u64,
@@ -164,7 +168,7 @@ map_value!(OpenFile, 216);
 
 /// Where the path of a file is kept.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Path {
     /// How many bytes of `names` are used.
     pub length: u32,
@@ -192,7 +196,7 @@ impl Path {
 
 /// What was done to a file, shared by all CPUs.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct FileStats {
     /// `i_mode` of the inode, as stat(2) has it.
     pub mode: u64,

@@ -1,19 +1,15 @@
 //! io_uring: requests from their submission to their completion.
 
-use super::{Aggregate, block::Depth, map_value, syscall::MAX_OPERATIONS};
+use zerocopy::{FromBytes, IntoBytes};
 
-/// How many opcodes are told apart; the kernel has 63 in 6.18, and adds to them.
-pub const OPCODES: u32 = 128;
+use super::{Aggregate, block::Depth, layout::MAX_OPERATIONS, map_value, merge::merge};
 
 /// What the table of errors adds to an opcode, so that it is no operation of a system call.
 pub const FIRST_ERROR_OPERATION: u32 = MAX_OPERATIONS;
 
-/// How many requests can be remembered, of all rings of all workloads.
-pub const MAX_REQUESTS: u32 = 32_768;
-
 /// A request, or what is left of it: the kernel uses a request's memory again, and so is its entry.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct UringRequest {
     /// When it was submitted, in nanoseconds of the monotonic clock; 0 where it has completed.
     pub submitted_ns: u64,
@@ -22,7 +18,7 @@ pub struct UringRequest {
     pub ring: u64,
     /// The workload that submitted it, from 1.
     pub workload: u32,
-    /// Its opcode, below [`OPCODES`].
+    /// Its opcode, below [`super::layout::URING_OPCODES`].
     pub opcode: u32,
     /// The flags below.
     pub flags: u32,
@@ -42,7 +38,7 @@ impl UringRequest {
 
 /// One opcode of one workload, on one CPU.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct UringStats {
     /// Requests submitted, those included that the kernel refused at once.
     pub submissions: u64,
@@ -64,10 +60,21 @@ pub struct UringStats {
     pub worker: u64,
 }
 map_value!(UringStats, 96);
+merge!(UringStats {
+    submissions,
+    silent,
+    unseen,
+    latency,
+    results,
+    errors,
+    inline,
+    polled,
+    worker
+});
 
 /// Counters of one workload, shared by all CPUs.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct UringTotals {
     /// Requests submitted and not completed, without the silent ones.
     pub depth: Depth,
@@ -78,9 +85,3 @@ pub struct UringTotals {
     pub unmatched: u64,
 }
 map_value!(UringTotals, 40);
-
-/// The place of an opcode of a workload in the statistics, and the number of its series.
-#[inline(always)]
-pub const fn index(workload: u32, opcode: u32) -> u32 {
-    workload.wrapping_sub(1) * OPCODES + opcode
-}

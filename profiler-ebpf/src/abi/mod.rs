@@ -1,4 +1,5 @@
-//! The keys and values of the maps, the names they are found by, and the numbers set at load.
+//! What crosses between the probes and user space: the keys and values of the maps by subject, their names
+//! ([`names`]), and how large they are ([`layout`]).
 
 pub mod aio;
 pub mod block;
@@ -6,22 +7,31 @@ pub mod fault;
 pub mod fields;
 pub mod file;
 pub mod io_uring;
+pub mod layout;
 pub mod loss;
+pub mod merge;
+pub mod names;
 pub mod off_cpu;
 pub mod page_cache;
 pub mod syscall;
 pub mod task;
 pub mod writeback;
 
-/// How many workloads one run can tell apart; number 0 is everything that is in no workload.
-pub const MAX_WORKLOADS: u32 = 64;
+use zerocopy::{FromBytes, IntoBytes};
 
-/// Marks a type as readable from a map, and pins its size, so that a change on one side cannot go unseen.
+use self::merge::Merge;
+
+/// Marks a type as readable from a map, and pins its size, so that a change on one side cannot go unseen. That it has
+/// no padding, and that every bit pattern is a value of it, the compiler proves by its derives.
 macro_rules! map_value {
     ($type:ty, $size:expr) => {
-        const _: () = assert!(size_of::<$type>() == $size);
-        // SAFETY: the type is repr(C), made of integers and without implicit padding, which the size
-        // assertion above and the field list together keep true.
+        const _: () = {
+            const fn is_plain<T: zerocopy::FromBytes + zerocopy::IntoBytes>() -> usize {
+                size_of::<T>()
+            }
+            assert!(is_plain::<$type>() == $size);
+        };
+        // SAFETY: the type is without padding and valid for every bit pattern, as is proven above.
         #[cfg(feature = "user")]
         unsafe impl aya::Pod for $type {}
     };
@@ -30,7 +40,7 @@ pub(crate) use map_value;
 
 /// Count, sum and extremes of what also goes into a histogram, kept exactly.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Aggregate {
     /// How many values.
     pub count: u64,
@@ -46,24 +56,19 @@ impl Aggregate {
     /// Takes one value in.
     #[inline(always)]
     pub const fn add(&mut self, value: u64) {
-        self.add_several(value, 1);
-    }
-
-    /// Takes one value in that came so many times.
-    #[inline(always)]
-    pub const fn add_several(&mut self, value: u64, times: u64) {
         if self.count == 0 || value < self.min {
             self.min = value;
         }
         if value > self.max {
             self.max = value;
         }
-        self.count += times;
-        self.sum = self.sum.wrapping_add(value.wrapping_mul(times));
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(value);
     }
+}
 
-    /// Takes in what another CPU saw.
-    pub const fn merge(&mut self, other: &Self) {
+impl Merge for Aggregate {
+    fn merge(&mut self, other: &Self) {
         if other.count == 0 {
             return;
         }
@@ -80,7 +85,7 @@ impl Aggregate {
 
 #[cfg(test)]
 mod tests {
-    use super::Aggregate;
+    use super::{Aggregate, merge::Merge as _};
 
     #[test]
     fn merging_is_the_same_as_adding_everything_to_one() {

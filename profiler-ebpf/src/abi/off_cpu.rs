@@ -1,6 +1,8 @@
 //! Where the time of a thread goes.
 
-use super::{MAX_WORKLOADS, map_value};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::map_value;
 
 /// The kinds of time off the CPU; the number is the index into [`Times::parts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub const WAIT_KINDS: usize = 9;
 
 /// The time of a thread, or a sum over threads; every number only grows.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Times {
     /// Nanoseconds since the thread came into scope.
     pub thread_ns: u64,
@@ -49,7 +51,7 @@ map_value!(Times, 104);
 /// What is kept of a thread to tell its [`Times`]. Only the thread's own switches and calls write the counts,
 /// and its waker the moment of waking.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Clock {
     /// When the thread came into scope, in nanoseconds of the monotonic clock; 0 before.
     pub since_ns: u64,
@@ -86,7 +88,7 @@ map_value!(Clock, 368);
 
 /// The request that a CPU has completed last.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct LastRequest {
     /// When it was issued, in nanoseconds of the monotonic clock; when it was made, where that is not known.
     pub issued_ns: u64,
@@ -99,8 +101,6 @@ map_value!(LastRequest, 16);
 pub const KERNEL: u32 = 0;
 /// Stands for requests for which nobody in scope waits, or who waits is woken by their completion itself.
 pub const NOBODY: u32 = u32::MAX;
-/// How many times there are with requests in flight.
-pub const MAX_BUSY: u32 = 2 * (MAX_WORKLOADS + 1);
 
 /// The index of the time with requests of a workload in flight: from made on, or from issued on.
 #[inline(always)]

@@ -1,6 +1,8 @@
 //! How the page cache served the calls that read from files.
 
-use super::{Aggregate, map_value};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::{Aggregate, map_value, merge::merge};
 
 /// How a call that reads was served. Hits, which are most calls and the fastest, are what is left of all
 /// calls of their kind: the others are counted apart.
@@ -17,12 +19,9 @@ pub enum Served {
     NotApplicable = 3,
 }
 
-/// How many kinds are counted.
-pub const SERVED: u32 = 4;
-
 /// Calls that were served in one way, on one CPU.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct CacheStats {
     /// Calls, and nanoseconds from entry to exit.
     pub latency: Aggregate,
@@ -30,9 +29,4 @@ pub struct CacheStats {
     pub bytes: u64,
 }
 map_value!(CacheStats, 40);
-
-/// The index of a kind of a workload; its histogram's series has the same number from the first on.
-#[inline(always)]
-pub const fn index(workload: u32, served: u32) -> u32 {
-    workload * SERVED + served
-}
+merge!(CacheStats { latency, bytes });

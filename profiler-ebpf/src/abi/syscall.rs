@@ -1,13 +1,8 @@
 //! System calls: what is counted for each operation of each workload.
 
-use super::{Aggregate, MAX_WORKLOADS, map_value};
+use zerocopy::{FromBytes, IntoBytes};
 
-/// How many operations a table can name; 0 is `other`, every call that has no name of its own.
-pub const MAX_OPERATIONS: u32 = 64;
-/// How many system call numbers the table covers; larger ones are `other`.
-pub const MAX_SYSCALLS: u32 = 512;
-/// Entries of the map of calls, for the largest number of workloads.
-pub const MAX_CALL_STATS: u32 = MAX_OPERATIONS * MAX_WORKLOADS;
+use super::{Aggregate, layout::MAX_OPERATIONS, map_value, merge::merge};
 
 /// What the probes know of a system call number, packed into the `u32` that the table holds: the operation
 /// in the low half, and above it where the size of the request stands and whether the result is a byte count.
@@ -77,7 +72,7 @@ pub const MAX_IOVECS: usize = 16;
 
 /// One operation of one workload, on one CPU.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct CallStats {
     /// Calls that returned, and nanoseconds from entry to exit.
     pub latency: Aggregate,
@@ -92,10 +87,17 @@ pub struct CallStats {
     pub refused: u64,
 }
 map_value!(CallStats, 88);
+merge!(CallStats {
+    latency,
+    size,
+    bytes,
+    errors,
+    refused
+});
 
 /// Requested bytes that are still to be counted: calls in a row mostly ask for as many.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct PendingSizes {
     /// The bytes.
     pub value: u64,
@@ -108,7 +110,7 @@ map_value!(PendingSizes, 16);
 
 /// Key of the table of errors.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct ErrorKey {
     /// The workload, from 1.
     pub workload: u32,
@@ -120,13 +122,3 @@ pub struct ErrorKey {
     pub padding: u32,
 }
 map_value!(ErrorKey, 16);
-
-/// How many series an operation has.
-pub const SERIES: u32 = 3;
-
-/// The first series of an operation: the histogram of latencies, that of sizes, and, by the
-/// octaves of latency, the time off the CPU by its [`super::off_cpu::WaitKind`].
-#[inline(always)]
-pub const fn series(workload: u32, operation: u32) -> u32 {
-    SERIES * (workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
-}

@@ -1,5 +1,7 @@
 //! Tasks in scope: membership, the call in flight, and what the kernel itself counted for them.
 
+use zerocopy::{FromBytes, IntoBytes};
+
 use super::{
     block::BlockSlot,
     fault::FaultState,
@@ -11,7 +13,7 @@ use super::{
 
 /// What the kernel counts for a task by itself, or a sum of it over tasks.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Accounts {
     /// Bytes that read-like calls returned; `rchar` of /proc/PID/io.
     pub rchar: u64,
@@ -38,11 +40,12 @@ map_value!(Accounts, 80);
 
 /// The record of a task in scope, in BPF task storage.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct TaskState {
     /// The workload the task belongs to, from 1.
     pub workload: u32,
-    /// The flags below; those of the first call go when it begins. Only the task itself writes them.
+    /// The flags below; those of the first call go when it begins. The task itself writes them, and the walks over all
+    /// tasks once its calls are seen no more.
     pub flags: u32,
     /// When the call in flight began, in nanoseconds of the monotonic clock; 0 outside calls.
     pub entered_ns: u64,
@@ -85,11 +88,13 @@ impl TaskState {
     pub const WAITING: u32 = 4;
     /// The task has exited, and its accounts are in its workload's totals.
     pub const EXITED: u32 = 8;
+    /// What it did is counted to the end.
+    pub const SETTLED: u32 = 16;
 }
 
 /// Counters of one workload, shared by all CPUs.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct WorkloadTotals {
     /// Processes that came into scope.
     pub processes: u64,

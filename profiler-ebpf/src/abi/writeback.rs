@@ -1,9 +1,8 @@
 //! Inodes with pages that were made dirty: by which workloads, and how much of it is still to be written.
 
-use super::map_value;
+use zerocopy::{FromBytes, IntoBytes};
 
-/// How many inodes are remembered at once; those with nothing left to write make room. A power of two.
-pub const MAX_DIRTY_INODES: u32 = 32_768;
+use super::map_value;
 
 /// How many owners of dirty pages an inode can have; the first place is that of everybody else.
 pub const MAX_OWNERS: usize = 8;
@@ -11,12 +10,9 @@ pub const MAX_OWNERS: usize = 8;
 /// How many inodes are looked at to find one that makes room.
 pub const PLACES_TRIED: u32 = 16;
 
-/// How many inodes are remembered with the workload that read them last.
-pub const MAX_READ_INODES: u32 = 8192;
-
 /// What one workload has made dirty in an inode.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct DirtyOwner {
     /// Bytes made dirty and not yet submitted, shared by all CPUs.
     pub bytes: u64,
@@ -29,7 +25,7 @@ map_value!(DirtyOwner, 16);
 
 /// An inode whose pages a workload has made dirty, found by its address.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct DirtyInode {
     /// Its number: another inode may come to stand at the same address.
     pub inode: u64,
@@ -51,7 +47,7 @@ map_value!(DirtyInode, 160);
 
 /// Who had pages of an inode read last, found by its address.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Reader {
     /// The inode's number: another may come to stand at the same address.
     pub inode: u64,

@@ -13,7 +13,8 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, PerfEventContext},
 };
 use ioprof_ebpf::abi::{
-    fault::{FaultState, FaultStats, series},
+    fault::{FaultState, FaultStats},
+    layout::fault_series,
     task::TaskState,
 };
 
@@ -27,7 +28,7 @@ use crate::probes::{
 };
 
 /// Index workload - 1.
-#[btf_map(name = "FAULTS")]
+#[btf_map]
 static FAULTS: PerCpuArray<FaultStats, 1> = PerCpuArray::new();
 
 /// The first histogram series after those of requests; set at load.
@@ -268,7 +269,7 @@ fn fault_major(_ctx: PerfEventContext) -> u32 {
             (*stats).major_in_calls += 1;
             (*stats).major_in_calls_ns += duration;
         }
-        let series = series(constant(&FIRST_FAULT_SERIES), workload);
+        let series = fault_series(constant(&FIRST_FAULT_SERIES), workload);
         histogram::record(series, duration);
     }
     0

@@ -16,9 +16,8 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     fields::ABSENT,
     file::OpenFile,
-    io_uring::{
-        FIRST_ERROR_OPERATION, MAX_REQUESTS, OPCODES, UringRequest, UringStats, UringTotals, index,
-    },
+    io_uring::{FIRST_ERROR_OPERATION, UringRequest, UringStats, UringTotals},
+    layout::{MAX_URING_REQUESTS, URING_OPCODES, uring_index},
     loss::Loss,
 };
 
@@ -36,19 +35,19 @@ use crate::probes::{
 };
 
 /// By the address of the `struct io_kiocb`.
-#[btf_map(name = "URING_REQUESTS")]
-static URING_REQUESTS: HashMap<u64, UringRequest, { MAX_REQUESTS as usize }> = HashMap::new();
+#[btf_map]
+static URING_REQUESTS: HashMap<u64, UringRequest, { MAX_URING_REQUESTS as usize }> = HashMap::new();
 
 /// How many entries that table has.
-#[btf_map(name = "URING_ENTRIES")]
+#[btf_map]
 static URING_ENTRIES: Array<u64, 1> = Array::new();
 
-/// By [`index`].
-#[btf_map(name = "URING_STATS")]
+/// By [`uring_index`].
+#[btf_map]
 static URING_STATS: PerCpuArray<UringStats, 1> = PerCpuArray::new();
 
 /// By workload.
-#[btf_map(name = "URING_TOTALS")]
+#[btf_map]
 static URING_TOTALS: Array<UringTotals, 1> = Array::new();
 
 /// The first histogram series of io_uring; set at load.
@@ -66,7 +65,7 @@ const SKIP_SUCCESS: u32 = 1 << 6;
 const NOTIFICATION: u32 = 1 << 3;
 
 /// The file of the request that completed last on this CPU, as a thread's record has the one of its last call.
-#[btf_map(name = "URING_FILE")]
+#[btf_map]
 static URING_FILE: PerCpuArray<OpenFile, 1> = PerCpuArray::new();
 
 /// Opcodes that read and write files, of include/uapi/linux/io_uring.h.
@@ -78,7 +77,7 @@ const READ: u32 = 22;
 const WRITE: u32 = 23;
 
 /// From here on entries of completed requests are removed rather than kept.
-const CROWDED: u64 = MAX_REQUESTS as u64 / 4 * 3;
+const CROWDED: u64 = MAX_URING_REQUESTS as u64 / 4 * 3;
 
 #[btf_tracepoint(function = "io_uring_submit_req")]
 fn uring_submit(ctx: BtfTracePointContext) {
@@ -125,7 +124,7 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
         submitted_ns: now,
         ring: ring as u64,
         workload,
-        opcode: u32::from(opcode) & (OPCODES - 1),
+        opcode: u32::from(opcode) & (URING_OPCODES - 1),
         flags: if silent { UringRequest::SILENT } else { 0 },
         padding: 0,
     };
@@ -148,14 +147,18 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
             return;
         }
         if let Some(entries) = URING_ENTRIES.get_ptr_mut(0) {
-            atomic::add(entries, 1);
+            // SAFETY: the counter is in the map.
+            unsafe { atomic::add(entries, 1) };
         }
     }
-    if let Some(stats) = URING_STATS.get_ptr_mut(index(workload, new.opcode)) {
-        // SAFETY: the value is this CPU's own; the programs that write this field do not interrupt each other.
+    if let Some(stats) = URING_STATS.get_ptr_mut(uring_index(workload, new.opcode)) {
+        // SAFETY: the value is in the map. A submission that is refused has a program of its own, which may run on
+        // this CPU while this one is preempted.
         unsafe {
-            (*stats).submissions += 1;
-            (*stats).silent += u64::from(silent);
+            atomic::add(&raw mut (*stats).submissions, 1);
+            if silent {
+                atomic::add(&raw mut (*stats).silent, 1);
+            }
         }
     }
     if !silent && let Some(totals) = URING_TOTALS.get_ptr_mut(workload) {
@@ -171,9 +174,9 @@ fn replaced(old: &UringRequest, now: u64) {
     if old.flags & UringRequest::SILENT != 0 {
         return;
     }
-    if let Some(stats) = URING_STATS.get_ptr_mut(index(old.workload, old.opcode)) {
+    if let Some(stats) = URING_STATS.get_ptr_mut(uring_index(old.workload, old.opcode)) {
         // SAFETY: as in `submitted`.
-        unsafe { (*stats).unseen += 1 };
+        unsafe { atomic::add(&raw mut (*stats).unseen, 1) };
     }
     leave(old.workload, now);
 }
@@ -258,30 +261,33 @@ fn completion(ctx: &BtfTracePointContext) -> (i32, u32) {
 
 #[inline(always)]
 fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, result: i32) {
-    let index = index(request.workload, request.opcode);
+    let index = uring_index(request.workload, request.opcode);
     let Some(stats) = URING_STATS.get_ptr_mut(index) else {
         return;
     };
-    // SAFETY: the value is this CPU's own, and no other program writes these fields.
-    let stats = unsafe { &mut *stats };
-    stats.latency.add(latency);
     histogram::record(constant(&FIRST_URING_SERIES) + index, latency);
+    // SAFETY: the value is this CPU's own, and no other program writes the fields that are written here.
+    unsafe {
+        (*stats).latency.add(latency);
+        if result < 0 {
+            (*stats).errors += 1;
+        } else {
+            (*stats).results += u64::from(result.unsigned_abs());
+        }
+        if request.flags & UringRequest::WORKER != 0 {
+            (*stats).worker += 1;
+        } else if request.flags & UringRequest::POLLED != 0 {
+            (*stats).polled += 1;
+        } else if is_submitting(ctx) {
+            (*stats).inline += 1;
+        }
+    }
     if result < 0 {
-        stats.errors += 1;
         count_error(
             request.workload,
             FIRST_ERROR_OPERATION + request.opcode,
             result.unsigned_abs(),
         );
-    } else {
-        stats.results += u64::from(result.unsigned_abs());
-    }
-    if request.flags & UringRequest::WORKER != 0 {
-        stats.worker += 1;
-    } else if request.flags & UringRequest::POLLED != 0 {
-        stats.polled += 1;
-    } else if is_submitting(ctx) {
-        stats.inline += 1;
     }
 }
 
@@ -370,8 +376,10 @@ fn make_room(key: u64) {
     let Some(entries) = URING_ENTRIES.get_ptr_mut(0) else {
         return;
     };
-    // SAFETY: the pointer comes from the map; the word is read whole.
-    if unsafe { entries.read_volatile() } > CROWDED && URING_REQUESTS.remove(&key).is_ok() {
-        atomic::add(entries, 1_u64.wrapping_neg());
+    // SAFETY: the counter is in the map; it is read whole.
+    unsafe {
+        if entries.read_volatile() > CROWDED && URING_REQUESTS.remove(&key).is_ok() {
+            atomic::add(entries, 1_u64.wrapping_neg());
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use ioprof_ebpf::abi::{
     Aggregate,
+    layout::page_cache_index,
+    merge::Merge as _,
     page_cache::{self, CacheStats},
 };
 
@@ -31,7 +33,7 @@ pub fn page_cache(
         return None;
     }
     let of = |served: page_cache::Served| {
-        let index = page_cache::index(workload, served as u32);
+        let index = page_cache_index(workload, served as u32);
         snapshot.page_cache.get(index as usize)
     };
     let told = |served: page_cache::Served| {

@@ -194,7 +194,9 @@ impl Runs {
                 Some((at, start)) = told(&mut self.over) => {
                     let child = &mut self.children[at];
                     child.over = Some(Instant::now());
-                    measurement.session().retire_process(child.running.pid)?;
+                    measurement
+                        .session()
+                        .retire_process(child.running.pid, child.number)?;
                     // Its files are gone when it has cleared up.
                     if sync {
                         measurement.sync().await?;

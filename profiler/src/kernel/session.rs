@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ioprof_ebpf::abi::{MAX_WORKLOADS, block::device_number, loss::Loss};
+use ioprof_ebpf::abi::{
+    block::device_number,
+    layout::{Layout, MAX_WORKLOADS},
+    loss::Loss,
+};
 
 use super::{
     bpf::{
@@ -36,7 +40,7 @@ pub struct Settings {
 /// Probes that are attached, until this is dropped.
 pub struct Session {
     ebpf: Ebpf,
-    workloads: u32,
+    layout: Layout,
     probes: AttachedProbes,
     messages: Messages,
     overhead: Overhead,
@@ -63,7 +67,7 @@ impl Session {
         }
         let most_descriptors = limits::raise_limit();
         let types = KernelTypes::of_this_kernel()?;
-        let mut ebpf = bpf::load(settings.workloads, &settings.probes, &types)?;
+        let (mut ebpf, layout) = bpf::load(settings.workloads, &settings.probes, &types)?;
         limits::check(&ebpf, most_descriptors)?;
         // The loader has read it for itself, and given it up.
         let btf = KernelTypes::as_aya_reads_them()?;
@@ -84,7 +88,7 @@ impl Session {
         let messages = Messages::start(&mut ebpf)?;
         Ok(Self {
             ebpf,
-            workloads: settings.workloads,
+            layout,
             probes,
             messages,
             overhead,
@@ -105,13 +109,13 @@ impl Session {
         scope::add_process(&mut self.ebpf, pid, workload, state)
     }
 
-    /// Takes a process with a single thread out of scope again.
+    /// Takes a process with a single thread out of scope again, which is about to wait for ioprof.
     ///
     /// # Errors
     ///
     /// [`Error::NoProcess`] where it is gone.
-    pub fn retire_process(&mut self, pid: i32) -> Result<(), Error> {
-        scope::retire_process(&mut self.ebpf, pid)
+    pub fn retire_process(&mut self, pid: i32, workload: u32) -> Result<(), Error> {
+        scope::retire_process(&mut self.ebpf, pid, workload)
     }
 
     /// Keeps the measuring of the probes' own cost going, and says when to come again.
@@ -125,7 +129,7 @@ impl Session {
     ///
     /// Where the maps or /proc cannot be read.
     pub fn any_process_lives(&self) -> Result<bool, Error> {
-        for workload in 1..=self.workloads {
+        for workload in 1..=self.layout.workloads {
             let totals = snapshot::workload(&self.ebpf, workload)?;
             if totals.threads > totals.threads_exited {
                 return scope::any_process_lives(&self.ebpf);
@@ -182,12 +186,11 @@ impl Session {
         // The living once more, with what the kernel has counted for them by now.
         scope::account_living(&mut self.ebpf)?;
         let losses = snapshot::loss::read(&self.ebpf)?;
-        bpf::detach_file_users(&mut self.ebpf);
-        scope::settle_files(&mut self.ebpf)?;
+        bpf::detach_counting_calls(&mut self.ebpf);
+        scope::settle_threads(&mut self.ebpf)?;
         self.examine_dirty()?;
         let cost = self.overhead.over_all();
-        let mut counted =
-            snapshot::read(&self.ebpf, self.workloads, block, self.helper.as_deref())?;
+        let mut counted = snapshot::read(&self.ebpf, &self.layout, block, self.helper.as_deref())?;
         snapshot::loss::take_calls(&mut counted.losses, &losses);
         let is_full = |(loss, count): &(Loss, u64)| *loss == Loss::FilesFull && *count > 0;
         if counted.losses.iter().any(is_full) {

@@ -1,6 +1,9 @@
 //! Which system calls are told apart, and where their sizes stand.
 
-use ioprof_ebpf::abi::syscall::{CallKind, MAX_OPERATIONS, MAX_SYSCALLS};
+use ioprof_ebpf::abi::{
+    layout::{MAX_OPERATIONS, MAX_SYSCALLS},
+    syscall::CallKind,
+};
 
 /// A system call with a name of its own in the report.
 #[derive(Clone, Copy, Debug)]

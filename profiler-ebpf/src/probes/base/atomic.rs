@@ -1,25 +1,48 @@
-//! Atomic operations on map values that CPUs share.
+//! Atomic operations on map values that CPUs share, or that several programs write.
 
-use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd};
+use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_or, atomic_xadd};
 
 /// Adds, and returns what was there before.
+///
+/// # Safety
+///
+/// `target` is aligned, and in a map value that is valid for the run of the program.
 #[inline(always)]
-pub fn add(target: *mut u64, value: u64) -> u64 {
-    // SAFETY: callers pass a pointer into a map value, aligned and valid for the run of the program.
+pub unsafe fn add(target: *mut u64, value: u64) -> u64 {
+    // SAFETY: by the caller's promise.
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(target, value) }
 }
 
 /// Adds to a number of 32 bits.
+///
+/// # Safety
+///
+/// As for [`add`].
 #[inline(always)]
-pub fn add_u32(target: *mut u32, value: u32) {
-    // SAFETY: as in `add`.
+pub unsafe fn add_u32(target: *mut u32, value: u32) {
+    // SAFETY: by the caller's promise.
     unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::SeqCst }>(target, value) };
 }
 
-/// Puts `new` where `old` is; returns what was there before.
+/// Sets flags, and returns those that were set before.
+///
+/// # Safety
+///
+/// As for [`add`].
 #[inline(always)]
-pub fn replace(target: *mut u64, old: u64, new: u64) -> u64 {
-    // SAFETY: as in `add`.
+pub unsafe fn set_flags(target: *mut u32, flags: u32) -> u32 {
+    // SAFETY: by the caller's promise.
+    unsafe { atomic_or::<u32, u32, { AtomicOrdering::SeqCst }>(target, flags) }
+}
+
+/// Puts `new` where `old` is; returns what was there before.
+///
+/// # Safety
+///
+/// As for [`add`].
+#[inline(always)]
+pub unsafe fn replace(target: *mut u64, old: u64, new: u64) -> u64 {
+    // SAFETY: by the caller's promise.
     unsafe {
         atomic_cxchg::<u64, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(
             target, old, new,
@@ -28,15 +51,21 @@ pub fn replace(target: *mut u64, old: u64, new: u64) -> u64 {
     }
 }
 
-/// Raises a value that only ever grows. Gives up after some attempts, which takes as many other CPUs
-/// raising it in the same nanoseconds.
+/// Raises a value that only ever grows. Gives up after some attempts, which takes as many others raising it in
+/// the same nanoseconds.
+///
+/// # Safety
+///
+/// As for [`add`].
 #[inline(always)]
-pub fn raise(target: *mut u64, value: u64) {
+pub unsafe fn raise(target: *mut u64, value: u64) {
     for _ in 0..8 {
-        // SAFETY: as in `add`.
-        let now = unsafe { target.read_volatile() };
-        if now >= value || replace(target, now, value) == now {
-            return;
+        // SAFETY: by the caller's promise.
+        unsafe {
+            let now = target.read_volatile();
+            if now >= value || replace(target, now, value) == now {
+                return;
+            }
         }
     }
 }

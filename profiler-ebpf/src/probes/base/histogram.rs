@@ -8,45 +8,76 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use ioprof_ebpf::{
-    abi::loss::Loss,
+    abi::{Aggregate, loss::Loss},
     histogram::{Block, OCTAVES, SUB_BUCKETS, place},
 };
 
 use super::{atomic, loss};
 
 /// Which block holds the octave of a series: index series * OCTAVES + octave, 0 for none yet.
-#[btf_map(name = "DIRECTORY")]
+#[btf_map]
 static DIRECTORY: Array<u64, 1> = Array::new();
 
 /// The blocks; number 0 is never used.
-#[btf_map(name = "BLOCKS")]
+#[btf_map]
 static BLOCKS: PerCpuArray<Block, 1> = PerCpuArray::new();
 
 /// How many blocks were handed out.
-#[btf_map(name = "BLOCKS_USED")]
+#[btf_map]
 static BLOCKS_USED: Array<u64, 1> = Array::new();
 
-/// Counts a value in its bucket. One program writes a series, and a program does not interrupt itself on a
-/// CPU (the kernel skips the inner run and counts it), so the bucket needs no atomic operation.
+/// Counts a value in its bucket, in a series that a single program writes. A program does not interrupt itself on
+/// a CPU, nor does it run there in another task while it is preempted (the kernel skips the second run and counts
+/// it), so the bucket needs no atomic operation.
 #[inline(always)]
 pub fn record(series: u32, value: u64) {
-    record_several(series, value, 1);
+    if let Some(cell) = cell(series, value) {
+        // SAFETY: the bucket is this CPU's own, and no other program writes it.
+        unsafe { *cell += 1 };
+    }
 }
 
-/// Counts a value that came so many times.
+/// Counts a value that came so many times, in a series that several programs write.
 #[inline(always)]
-pub fn record_several(series: u32, value: u64, times: u64) {
-    let (octave, bucket) = place(value);
-    let Some(buckets) = block(series, octave) else {
-        return;
-    };
-    // SAFETY: the pointer comes from the map, and the index is masked to the array.
-    unsafe {
-        let cell = buckets
-            .cast::<u64>()
-            .add(bucket as usize & (SUB_BUCKETS - 1));
-        *cell += times;
+pub fn record_shared(series: u32, value: u64, times: u64) {
+    if let Some(cell) = cell(series, value) {
+        // SAFETY: the bucket is in the map.
+        unsafe { atomic::add(cell, times) };
     }
+}
+
+/// Takes in a value that came so many times, where several programs do so.
+///
+/// # Safety
+///
+/// `sum` is in a map.
+#[inline(always)]
+pub unsafe fn add_shared(sum: *mut Aggregate, value: u64, times: u64) {
+    // SAFETY: by the caller's promise; each number is read whole, and written by atomic operations.
+    unsafe {
+        for _ in 0..8 {
+            let (count, min) = (
+                (&raw const (*sum).count).read_volatile(),
+                (&raw const (*sum).min).read_volatile(),
+            );
+            let is_smaller = count == 0 || value < min;
+            if !is_smaller || atomic::replace(&raw mut (*sum).min, min, value) == min {
+                break;
+            }
+        }
+        atomic::raise(&raw mut (*sum).max, value);
+        atomic::add(&raw mut (*sum).sum, value.wrapping_mul(times));
+        atomic::add(&raw mut (*sum).count, times);
+    }
+}
+
+/// The bucket of a value in a series.
+#[inline(always)]
+fn cell(series: u32, value: u64) -> Option<*mut u64> {
+    let (octave, bucket) = place(value);
+    let buckets = block(series, octave)?.cast::<u64>();
+    // SAFETY: the pointer comes from the map, and the index is masked to the array.
+    Some(unsafe { buckets.add(bucket as usize & (SUB_BUCKETS - 1)) })
 }
 
 /// The cells of the octave that a value falls into, for a series that keeps sums and not buckets there.
@@ -80,9 +111,12 @@ fn hand_out(entry: *mut u64) -> u64 {
     let Some(used) = BLOCKS_USED.get_ptr_mut(0) else {
         return 0;
     };
-    let block = atomic::add(used, 1) + 1;
-    match atomic::replace(entry, 0, block) {
-        0 => block,
-        theirs => theirs,
+    // SAFETY: both are in their maps.
+    unsafe {
+        let block = atomic::add(used, 1) + 1;
+        match atomic::replace(entry, 0, block) {
+            0 => block,
+            theirs => theirs,
+        }
     }
 }

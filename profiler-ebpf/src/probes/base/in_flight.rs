@@ -15,14 +15,14 @@ use crate::probes::base::{
 };
 
 /// The number of the depth of each (device, workload).
-#[btf_map(name = "DEPTH_NUMBERS")]
+#[btf_map]
 static DEPTH_NUMBERS: HashMap<DepthKey, u64, 1> = HashMap::new();
 
-#[btf_map(name = "DEPTHS")]
+#[btf_map]
 static DEPTHS: Array<Depth, 1> = Array::new();
 
 /// How many numbers were handed out.
-#[btf_map(name = "DEPTHS_USED")]
+#[btf_map]
 static DEPTHS_USED: Array<u64, 1> = Array::new();
 
 /// The number of a depth, handed out where there is none yet.

@@ -5,13 +5,14 @@ use ioprof_ebpf::abi::loss::Loss;
 
 use super::atomic;
 
-#[btf_map(name = "LOSSES")]
+#[btf_map]
 static LOSSES: Array<u64, { Loss::ALL.len() }> = Array::new();
 
 /// Counts one loss, and says whether it was the first of its kind.
 #[inline(always)]
 pub fn count(loss: Loss) -> bool {
+    // SAFETY: the counter is in the map.
     LOSSES
         .get_ptr_mut(loss as u32)
-        .is_some_and(|counter| atomic::add(counter, 1) == 0)
+        .is_some_and(|counter| unsafe { atomic::add(counter, 1) } == 0)
 }

@@ -23,7 +23,7 @@ use crate::probes::{
 
 /// Merged bios by their address. A request that fails before it is issued leaves its own behind, which the
 /// map then forgets.
-#[btf_map(name = "MERGED")]
+#[btf_map]
 static MERGED: LruHashMap<u64, MergedBio, 1> = LruHashMap::new();
 
 #[btf_tracepoint(function = "block_bio_backmerge")]

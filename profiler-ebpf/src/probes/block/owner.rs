@@ -206,7 +206,7 @@ extern "C" fn give_written(workload: u64, device: u64, origin: u64, bytes: u64, 
     match slot.and_then(|slot| BLOCK_STATS.get_ptr_mut(slot.stats)) {
         Some(stats) => {
             // SAFETY: the value is in the map; issue may interrupt this, and adds to the same.
-            atomic::add(unsafe { &raw mut (*stats).merged_bytes }, bytes);
+            unsafe { atomic::add(&raw mut (*stats).merged_bytes, bytes) };
             bytes
         }
         None => 0,

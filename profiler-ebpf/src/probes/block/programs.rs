@@ -8,7 +8,8 @@ use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use ioprof_ebpf::abi::{
-    block::{Operation, RequestState, series},
+    block::{Operation, RequestState},
+    layout::block_series,
     loss::Loss,
 };
 
@@ -140,7 +141,8 @@ fn block_merge(ctx: BtfTracePointContext) {
             merged
         };
         requests::leave(&merged, now());
-        requests::forget(key, state);
+        // SAFETY: the entry is that of the key.
+        unsafe { requests::forget(key, state) };
     }
 }
 
@@ -159,15 +161,18 @@ fn block_complete(ctx: BtfTracePointContext) {
         return;
     };
     let now = now();
-    // SAFETY: the entry stays valid for the run of the program.
-    let state = unsafe { &mut *state };
-    off_cpu::completed(state.queued_ns, state.issued_ns, now);
-    state.done_bytes += u64::from(bytes);
-    if state.done_bytes < state.size && bytes > 0 {
-        return;
-    }
-    let done = *state;
-    requests::forget(key, state);
+    // SAFETY: the entry stays valid for the run of the program, and is that of the key. The driver completes a
+    // request once, so that nobody else writes it now.
+    let done = unsafe {
+        off_cpu::completed((*state).queued_ns, (*state).issued_ns, now);
+        (*state).done_bytes += u64::from(bytes);
+        if (*state).done_bytes < (*state).size && bytes > 0 {
+            return;
+        }
+        let done = *state;
+        requests::forget(key, state);
+        done
+    };
     requests::leave(&done, now);
     count(&done, now, status != 0);
 }
@@ -179,24 +184,31 @@ fn count(request: &RequestState, now: u64, failed: bool) {
         loss::count(Loss::SlotsFull);
         return;
     };
-    // SAFETY: the value is this CPU's own, and no other program writes it.
-    let stats = unsafe { &mut *stats };
-    let series = series(constant(&FIRST_BLOCK_SERIES), slot);
-    stats.size.add(request.done_bytes);
-    stats.bytes += request.done_bytes.saturating_sub(request.other_owner_bytes);
-    stats.errors += u64::from(failed);
-    histogram::record(series + 2, request.done_bytes);
-    if request.issued_ns != 0 {
-        let queue = request.issued_ns.wrapping_sub(request.queued_ns);
-        stats.queue.add(queue);
-        histogram::record(series, queue);
-        let service = now.wrapping_sub(request.issued_ns);
-        stats.service.add(service);
-        histogram::record(series + 1, service);
-    } else if request.slot.operation == Operation::Flush as u32 {
-        // The kernel sends one flush for several: the wait for it is what the workload sees.
-        let service = now.wrapping_sub(request.queued_ns);
-        stats.service.add(service);
-        histogram::record(series + 1, service);
+    let series = block_series(constant(&FIRST_BLOCK_SERIES), slot);
+    let own = request.done_bytes.saturating_sub(request.other_owner_bytes);
+    // SAFETY: the value is this CPU's own. Only this program writes these fields; the others of the value are written
+    // by whoever queues and issues requests, with atomic operations.
+    unsafe {
+        (*stats).size.add(request.done_bytes);
+        (*stats).bytes += own;
+        (*stats).errors += u64::from(failed);
     }
+    histogram::record(series + 2, request.done_bytes);
+    // The kernel sends one flush for several: the wait for it is what the workload sees.
+    let is_flush = request.slot.operation == Operation::Flush as u32;
+    let begun = match request.issued_ns {
+        0 if is_flush => request.queued_ns,
+        0 => return,
+        issued => {
+            let queue = issued.wrapping_sub(request.queued_ns);
+            // SAFETY: as above.
+            unsafe { (*stats).queue.add(queue) };
+            histogram::record(series, queue);
+            issued
+        }
+    };
+    let service = now.wrapping_sub(begun);
+    // SAFETY: as above.
+    unsafe { (*stats).service.add(service) };
+    histogram::record(series + 1, service);
 }

@@ -19,11 +19,11 @@ use crate::probes::{
 };
 
 /// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
-#[btf_map(name = "REQUESTS")]
+#[btf_map]
 static REQUESTS: HashMap<u64, RequestState, 1> = HashMap::new();
 
 /// How many requests have an entry.
-#[btf_map(name = "REQUESTS_USED")]
+#[btf_map]
 static REQUESTS_USED: Array<u64, 1> = Array::new();
 
 /// How many entries may stay there when their requests complete; set at load.
@@ -39,10 +39,12 @@ static QUEUED_BY_BIO: u32 = 0;
 #[inline(always)]
 pub fn enter(key: u64, new: &RequestState, now: u64) -> bool {
     let Some(entry) = REQUESTS.get_ptr_mut(&key) else {
-        if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
-            atomic::add(used, 1);
+        let entered = REQUESTS.insert(&key, new, NO_EXIST).is_ok();
+        if entered && let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
+            // SAFETY: the counter is in the map.
+            unsafe { atomic::add(used, 1) };
         }
-        return REQUESTS.insert(&key, new, NO_EXIST).is_ok();
+        return entered;
     };
     // SAFETY: the entry stays valid for the run of the program.
     unsafe {
@@ -60,25 +62,32 @@ pub fn enter(key: u64, new: &RequestState, now: u64) -> bool {
 fn completed_unseen(request: &RequestState, now: u64) {
     leave(request, now);
     if let Some(stats) = BLOCK_STATS.get_ptr_mut(request.slot.stats) {
-        // SAFETY: the statistics are this CPU's own, and no other program writes these two.
+        let own = request.size.saturating_sub(request.other_owner_bytes);
+        // SAFETY: the statistics are in the map. Requests are entered as they are queued, and by their bios as
+        // they are issued, which may interrupt the former.
         unsafe {
-            (*stats).unseen += 1;
-            (*stats).unseen_bytes += request.size.saturating_sub(request.other_owner_bytes);
+            atomic::add(&raw mut (*stats).unseen, 1);
+            atomic::add(&raw mut (*stats).unseen_bytes, own);
         }
     }
 }
 
 /// A request is over. Its entry is kept, unless it is a bio's, whose address means nothing later, or the table
 /// is filling with requests of devices that have gone.
+///
+/// # Safety
+///
+/// `entry` is the entry of `key`, as [`find`] gives it.
 #[inline(always)]
-pub fn forget(key: u64, entry: *mut RequestState) {
-    // SAFETY: the entry stays valid for the run of the program.
+pub unsafe fn forget(key: u64, entry: *mut RequestState) {
+    // SAFETY: by the caller's promise; an entry stays valid for the run of the program.
     unsafe { (*entry).queued_ns = 0 };
     if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
         // SAFETY: the number is in the map, and read whole.
         let is_filling = unsafe { used.read_volatile() } > constant(&REQUESTS_KEPT).into();
         if (is_filling || constant(&QUEUED_BY_BIO) != 0) && REQUESTS.remove(&key).is_ok() {
-            atomic::add(used, 1_u64.wrapping_neg());
+            // SAFETY: the counter is in the map.
+            unsafe { atomic::add(used, 1_u64.wrapping_neg()) };
         }
     }
 }

@@ -14,15 +14,15 @@ use crate::probes::base::{
     map::{self, NO_EXIST},
 };
 
-#[btf_map(name = "SLOTS")]
+#[btf_map]
 static SLOTS: HashMap<BlockKey, BlockSlot, 1> = HashMap::new();
 
 /// How many slots were handed out.
-#[btf_map(name = "SLOTS_USED")]
+#[btf_map]
 static SLOTS_USED: Array<u64, 1> = Array::new();
 
 /// By slot.
-#[btf_map(name = "BLOCK_STATS")]
+#[btf_map]
 pub static BLOCK_STATS: PerCpuArray<BlockStats, 1> = PerCpuArray::new();
 
 /// The slot of a (workload, device, operation, origin); where there is none left, that is counted.

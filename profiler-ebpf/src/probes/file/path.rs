@@ -1,7 +1,10 @@
 //! The path of a file, read once, when the file is first seen.
 
 use aya_ebpf::{btf_maps::Array, helpers::generated::bpf_probe_read_kernel_str, macros::btf_map};
-use ioprof_ebpf::abi::file::{MAX_FILES, PATH_BYTES, PATH_DEPTH, Path};
+use ioprof_ebpf::abi::{
+    file::{PATH_BYTES, PATH_DEPTH, Path},
+    layout::MAX_FILES,
+};
 
 use crate::probes::base::{
     atomic,
@@ -9,11 +12,11 @@ use crate::probes::base::{
 };
 
 /// The paths, by their number.
-#[btf_map(name = "PATHS")]
+#[btf_map]
 static PATHS: Array<Path, { MAX_FILES as usize }> = Array::new();
 
 /// How many numbers were handed out.
-#[btf_map(name = "PATHS_USED")]
+#[btf_map]
 static PATHS_USED: Array<u64, 1> = Array::new();
 
 /// Keeps the path of an open file, and returns its number; 0 where there is no room.
@@ -46,7 +49,8 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
     let Some(used) = PATHS_USED.get_ptr_mut(0) else {
         return 0;
     };
-    let number = atomic::add(used, 1) + 1;
+    // SAFETY: the counter is in the map.
+    let number = unsafe { atomic::add(used, 1) } + 1;
     let Some(path) = PATHS.get_ptr_mut(number as u32) else {
         return 0;
     };

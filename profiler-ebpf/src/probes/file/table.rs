@@ -2,7 +2,8 @@
 
 use aya_ebpf::{btf_maps::HashMap, macros::btf_map};
 use ioprof_ebpf::abi::{
-    file::{FileKey, FileStats, MAX_FILES},
+    file::{FileKey, FileStats},
+    layout::MAX_FILES,
     loss::Loss,
 };
 
@@ -16,7 +17,7 @@ use crate::probes::base::{
     memory::{self, read},
 };
 
-#[btf_map(name = "FILES")]
+#[btf_map]
 static FILES: HashMap<FileKey, FileStats, { MAX_FILES as usize }> = HashMap::new();
 
 /// A row with nothing in it. On the stack it would take half of that.

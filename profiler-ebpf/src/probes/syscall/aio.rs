@@ -12,10 +12,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use ioprof_ebpf::abi::{
-    aio::{
-        AioKey, AioRequest, AioStats, AioTotals, FIRST_ERROR_OPERATION, MAX_LOOKED_AT,
-        MAX_REQUESTS, OPCODES, index,
-    },
+    aio::{AioKey, AioRequest, AioStats, AioTotals, FIRST_ERROR_OPERATION, MAX_LOOKED_AT},
+    layout::{AIO_OPCODES, MAX_AIO_REQUESTS, aio_index},
     loss::Loss,
     syscall::CallKind,
     task::TaskState,
@@ -27,15 +25,15 @@ use crate::probes::base::{
     memory::{self, constant, field},
 };
 
-#[btf_map(name = "AIO_REQUESTS")]
-static AIO_REQUESTS: HashMap<AioKey, AioRequest, { MAX_REQUESTS as usize }> = HashMap::new();
+#[btf_map]
+static AIO_REQUESTS: HashMap<AioKey, AioRequest, { MAX_AIO_REQUESTS as usize }> = HashMap::new();
 
-/// By [`index`].
-#[btf_map(name = "AIO_STATS")]
+/// By [`aio_index`].
+#[btf_map]
 static AIO_STATS: PerCpuArray<AioStats, 1> = PerCpuArray::new();
 
 /// By workload.
-#[btf_map(name = "AIO_TOTALS")]
+#[btf_map]
 static AIO_TOTALS: Array<AioTotals, 1> = Array::new();
 
 /// The first histogram series of asynchronous operations; set at load.
@@ -129,8 +127,8 @@ extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64
         return 0;
     };
     let workload = workload as u32;
-    let opcode = u32::from(block.opcode) & (OPCODES - 1);
-    if let Some(stats) = AIO_STATS.get_ptr_mut(index(workload, opcode)) {
+    let opcode = u32::from(block.opcode) & (AIO_OPCODES - 1);
+    if let Some(stats) = AIO_STATS.get_ptr_mut(aio_index(workload, opcode)) {
         // SAFETY: the value is this CPU's own, and no other program writes it.
         unsafe { (*stats).submissions += 1 };
     }
@@ -157,7 +155,9 @@ extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64
 /// that the kernel shares with it, without a call; or it was in one of more events than are looked at.
 #[inline(always)]
 fn replaced(old: &AioRequest, now: u64) {
-    if let Some(stats) = AIO_STATS.get_ptr_mut(index(old.workload, old.opcode & (OPCODES - 1))) {
+    if let Some(stats) =
+        AIO_STATS.get_ptr_mut(aio_index(old.workload, old.opcode & (AIO_OPCODES - 1)))
+    {
         // SAFETY: as in `aio_submitted`.
         unsafe { (*stats).unseen += 1 };
     }
@@ -187,7 +187,7 @@ extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
     let Some(entry) = AIO_REQUESTS.get_ptr_mut(&key) else {
         if let Some(totals) = AIO_TOTALS.get_ptr_mut(workload as u32) {
             // SAFETY: the counters are in the map.
-            atomic::add(unsafe { &raw mut (*totals).unmatched }, 1);
+            unsafe { atomic::add(&raw mut (*totals).unmatched, 1) };
         }
         return 1;
     };
@@ -196,8 +196,8 @@ extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
     // Of two threads that reap, each has events of its own: nobody else removes this.
     let _ = AIO_REQUESTS.remove(&key);
     leave(done.workload, now);
-    let opcode = done.opcode & (OPCODES - 1);
-    let index = index(done.workload, opcode);
+    let opcode = done.opcode & (AIO_OPCODES - 1);
+    let index = aio_index(done.workload, opcode);
     let Some(stats) = AIO_STATS.get_ptr_mut(index) else {
         return 1;
     };

@@ -1,12 +1,12 @@
 //! Errors by their number.
 
 use aya_ebpf::{btf_maps::HashMap, macros::btf_map};
-use ioprof_ebpf::abi::{loss::Loss, syscall::ErrorKey};
+use ioprof_ebpf::abi::{layout::MAX_ERRORS, loss::Loss, syscall::ErrorKey};
 
 use crate::probes::base::{atomic, loss, map::NO_EXIST};
 
-#[btf_map(name = "ERRORS")]
-static ERRORS: HashMap<ErrorKey, u64, 4096> = HashMap::new();
+#[btf_map]
+static ERRORS: HashMap<ErrorKey, u64, { MAX_ERRORS as usize }> = HashMap::new();
 
 /// Counts an error by its number.
 #[inline(always)]
@@ -23,7 +23,8 @@ pub fn count_error(workload: u32, operation: u32, errno: u32) {
     }
     match ERRORS.get_ptr_mut(&key) {
         Some(counter) => {
-            atomic::add(counter, 1);
+            // SAFETY: the counter is in the map.
+            unsafe { atomic::add(counter, 1) };
         }
         None => {
             loss::count(Loss::ErrorsFull);

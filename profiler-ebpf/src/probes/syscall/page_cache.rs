@@ -2,8 +2,9 @@
 
 use aya_ebpf::{btf_maps::PerCpuArray, macros::btf_map};
 use ioprof_ebpf::abi::{
+    layout::page_cache_index,
     off_cpu::WaitKind,
-    page_cache::{CacheStats, Served, index},
+    page_cache::{CacheStats, Served},
     task::TaskState,
 };
 
@@ -12,7 +13,7 @@ use crate::probes::{
     file::inode,
 };
 
-#[btf_map(name = "CACHE")]
+#[btf_map]
 static CACHE: PerCpuArray<CacheStats, 1> = PerCpuArray::new();
 
 /// The first histogram series of these; set at load.
@@ -30,7 +31,7 @@ pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency
         () if waited => Served::Wait,
         () => return,
     };
-    let index = index(state.workload, served as u32);
+    let index = page_cache_index(state.workload, served as u32);
     let Some(stats) = CACHE.get_ptr_mut(index) else {
         return;
     };

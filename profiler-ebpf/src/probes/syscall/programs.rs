@@ -10,8 +10,9 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     fields::ABSENT,
+    layout::{CALL_SERIES, MAX_SYSCALLS, call_index, call_series},
     loss::Loss,
-    syscall::{CallKind, CallStats, MAX_OPERATIONS, MAX_SYSCALLS, PendingSizes, SERIES, series},
+    syscall::{CallKind, CallStats, PendingSizes},
     task::TaskState,
 };
 
@@ -30,11 +31,11 @@ use crate::probes::{
 };
 
 /// The [`CallKind`] of every system call number.
-#[btf_map(name = "CALL_KINDS")]
+#[btf_map]
 static CALL_KINDS: Array<u32, { MAX_SYSCALLS as usize }> = Array::new();
 
-/// Index (workload - 1) * MAX_OPERATIONS + operation.
-#[btf_map(name = "CALLS")]
+/// By [`call_index`].
+#[btf_map]
 static CALLS: PerCpuArray<CallStats, 1> = PerCpuArray::new();
 
 /// `TS_COMPAT` of arch/x86/include/asm/thread_info.h: the call came by the 32-bit interface.
@@ -150,26 +151,27 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
     let (workload, operation) = (state.workload, kind.operation());
     state.clock.times.in_call_ns += latency;
     if state.clock.call_off_ns != 0 {
-        let series = series(workload, operation) + 2;
+        let series = call_series(workload, operation) + 2;
         off_cpu::count_call(&mut state.clock, series, latency);
     }
-    let Some(stats) = CALLS.get_ptr_mut(workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
-    else {
+    let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
         return;
     };
-    // SAFETY: the value is this CPU's own, and no other program writes it.
-    let stats = unsafe { &mut *stats };
-    stats.latency.add(latency);
-    let series = series(workload, operation);
+    // SAFETY: the value is this CPU's own. Only this program writes these, and the requested bytes have writers of
+    // their own, which `settle_sizes` keeps apart.
+    unsafe { (*stats).latency.add(latency) };
+    let series = call_series(workload, operation);
     histogram::record(series, latency);
     let failed = is_error(result);
     if failed {
-        stats.errors += 1;
+        // SAFETY: as above.
+        unsafe { (*stats).errors += 1 };
         count_error(workload, operation, result.wrapping_neg() as u32);
     }
     if kind.has(CallKind::MOVES_BYTES) {
         let moved = if failed { 0 } else { result };
-        stats.bytes += moved;
+        // SAFETY: as above.
+        unsafe { (*stats).bytes += moved };
         let size = if state.size == UNKNOWN_SIZE {
             count_unread_vector(workload);
             moved
@@ -204,11 +206,14 @@ fn settle_sizes(sizes: &mut PendingSizes) {
     if sizes.count == 0 {
         return;
     }
-    if let Some(stats) = CALLS.get_ptr_mut(sizes.series / SERIES) {
-        // SAFETY: the value is this CPU's own, and no other program writes it.
-        unsafe { (*stats).size.add_several(sizes.value, sizes.count.into()) };
+    if let Some(stats) = CALLS.get_ptr_mut(sizes.series / CALL_SERIES) {
+        // SAFETY: the value is in the map. Whoever ends a thread's row of calls writes it: its next call, its exit,
+        // and the walks over all tasks.
+        unsafe {
+            histogram::add_shared(&raw mut (*stats).size, sizes.value, sizes.count.into());
+        }
     }
-    histogram::record_several(sizes.series, sizes.value, sizes.count.into());
+    histogram::record_shared(sizes.series, sizes.value, sizes.count.into());
     sizes.count = 0;
 }
 
@@ -250,11 +255,10 @@ unsafe fn unmatched(state: *mut TaskState, registers: *const c_void, result: u64
 #[inline(always)]
 fn count_refused(workload: u32, number: u32, result: u64) {
     let operation = kind_of(number).operation();
-    let Some(stats) = CALLS.get_ptr_mut(workload.wrapping_sub(1) * MAX_OPERATIONS + operation)
-    else {
+    let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
         return;
     };
-    // SAFETY: the value is this CPU's own, and no other program writes it.
+    // SAFETY: the value is this CPU's own, and no other program writes these two.
     unsafe {
         (*stats).refused += 1;
         (*stats).errors += 1;
@@ -295,7 +299,7 @@ unsafe fn is_compat(task: *const c_void) -> bool {
 fn count_compat(workload: u32) {
     if let Some(totals) = state::totals(workload) {
         // SAFETY: the counter is in the map.
-        atomic::add(unsafe { &raw mut (*totals).compat_calls }, 1);
+        unsafe { atomic::add(&raw mut (*totals).compat_calls, 1) };
     }
 }
 
@@ -303,6 +307,6 @@ fn count_compat(workload: u32) {
 fn count_unread_vector(workload: u32) {
     if let Some(totals) = state::totals(workload) {
         // SAFETY: the counter is in the map.
-        atomic::add(unsafe { &raw mut (*totals).vectors_unread }, 1);
+        unsafe { atomic::add(&raw mut (*totals).vectors_unread, 1) };
     }
 }

@@ -2,6 +2,7 @@
 
 use core::ffi::{c_long, c_void};
 
+use aya_ebpf::{btf_maps::Array, macros::btf_map};
 use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 
 use super::{
@@ -10,11 +11,15 @@ use super::{
 };
 use crate::probes::{
     base::{
-        loss,
+        atomic, loss,
         memory::{self, field},
     },
     syscall::programs as calls,
 };
+
+/// The workload whose process goes out of scope while it waits; 0 for none. User space sets it.
+#[btf_map]
+static RETIRING: Array<u32, 1> = Array::new();
 
 /// The context of an iterator over tasks, `struct bpf_iter__task` of kernel/bpf/task_iter.c.
 #[repr(C)]
@@ -58,30 +63,17 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
     0
 }
 
-/// Adds the accounts of the tasks in scope that still live to their workloads' totals.
+/// Adds the accounts and the times of the tasks in scope that still live to their workloads' totals.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
 fn account_threads(ctx: *mut TaskIteration) -> c_long {
     // SAFETY: as in `seed_threads`.
     unsafe {
-        let task = (*ctx).task;
-        if task.is_null() {
-            return 0;
-        }
-        let Some(state) = state::of(task) else {
+        let Some((task, state)) = living(ctx) else {
             return 0;
         };
-        // A zombie is still in the kernel's table of tasks.
-        if (*state).flags & TaskState::EXITED != 0 {
-            return 0;
-        }
         if let Some(totals) = totals((*state).workload) {
-            off_cpu::settle(&mut *state, totals);
-            // A thread that runs is left to itself, which counts at the same time. Some kernels have a byte
-            // there, others more.
-            if field::<u8>(task, &memory::OFF_TASK_ON_CPU) == 0 {
-                calls::settle(&mut *state);
-            }
+            off_cpu::settle(state, totals);
             add_accounts(task, state, totals);
             // So that the next walk adds what comes after this one.
             (*state).baseline = accounts(task);
@@ -90,20 +82,48 @@ fn account_threads(ctx: *mut TaskIteration) -> c_long {
     0
 }
 
-/// Adds what the threads in scope did to the files they used last to the rows of those. For when the probes
-/// are detached: a thread that runs would count at the same time.
+/// Counts what threads did that is still to be counted: all of them once the probes of calls are detached, before
+/// that those of the workload that user space has put into `RETIRING`, whose threads sleep until it wakes them. One
+/// that makes calls would count at the same time.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
-fn settle_files(ctx: *mut TaskIteration) -> c_long {
+fn settle_threads(ctx: *mut TaskIteration) -> c_long {
+    let retiring = RETIRING.get(0).copied().unwrap_or(0);
     // SAFETY: as in `seed_threads`.
     unsafe {
-        let task = (*ctx).task;
-        if !task.is_null()
-            && let Some(state) = state::of(task)
-            && (*state).flags & TaskState::EXITED == 0
-        {
+        let Some((_, state)) = living(ctx) else {
+            return 0;
+        };
+        if retiring != 0 {
+            if (*state).workload == retiring {
+                calls::settle(&mut *state);
+            }
+            return 0;
+        }
+        // It may exit at the same time: whoever comes first settles.
+        let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::SETTLED);
+        if flags & (TaskState::EXITED | TaskState::SETTLED) == 0 {
             calls::settle(&mut *state);
         }
     }
     0
+}
+
+/// The task that a walk has come to, and its record, where it is in scope and has not exited. A zombie is still in
+/// the kernel's table of tasks.
+///
+/// # Safety
+///
+/// `ctx` is the context of a task iterator.
+#[inline(always)]
+unsafe fn living(ctx: *mut TaskIteration) -> Option<(*const c_void, *mut TaskState)> {
+    // SAFETY: by the caller's promise; `task` is null after the last.
+    unsafe {
+        let task = (*ctx).task;
+        if task.is_null() {
+            return None;
+        }
+        let state = state::of(task)?;
+        ((*state).flags & TaskState::EXITED == 0).then_some((task, state))
+    }
 }

@@ -51,11 +51,14 @@ fn process_exit(ctx: BtfTracePointContext) {
         let Some(totals) = totals((*state).workload) else {
             return;
         };
+        // From here on no walk takes it for a living one.
+        let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::EXITED);
         atomic::add(&raw mut (*totals).threads_exited, 1);
         add_accounts(task, state, totals);
-        off_cpu::settle(&mut *state, totals);
-        calls::settle(&mut *state);
+        off_cpu::settle(state, totals);
         (*state).clock.since_ns = 0;
-        (*state).flags = TaskState::EXITED;
+        if flags & TaskState::SETTLED == 0 {
+            calls::settle(&mut *state);
+        }
     }
 }

@@ -12,7 +12,8 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     block::Depth,
-    off_cpu::{Clock, KERNEL, LastRequest, MAX_BUSY, NOBODY, Times, WAIT_KINDS, WaitKind, busy},
+    layout::MAX_BUSY,
+    off_cpu::{Clock, KERNEL, LastRequest, NOBODY, Times, WAIT_KINDS, WaitKind, busy},
     syscall::CallKind,
     task::{TaskState, WorkloadTotals},
 };
@@ -24,11 +25,11 @@ use crate::probes::base::{
 };
 
 /// The time with requests in flight, by [`busy`].
-#[btf_map(name = "BUSY")]
+#[btf_map]
 static BUSY: Array<Depth, { MAX_BUSY as usize }> = Array::new();
 
 /// The request that this CPU has completed last.
-#[btf_map(name = "LAST_REQUEST")]
+#[btf_map]
 static LAST_REQUEST: PerCpuArray<LastRequest, 1> = PerCpuArray::new();
 
 /// The bit of `in_iowait` in its byte; set at load.
@@ -222,27 +223,31 @@ fn waking(ctx: BtfTracePointContext) {
     let Some(state) = state::of(ctx.arg(0)) else {
         return;
     };
-    // SAFETY: the record stays valid for the run of the program. The task is asleep, so that it does not write
-    // what is written here; one waker at a time holds its lock.
-    let state = unsafe { &mut *state };
-    if state.clock.off_ns == 0 || state.clock.woken_ns != 0 {
-        return;
-    }
-    let now = now();
-    let part = state.clock.wait_kind;
-    let waits = part == WaitKind::Sleep as u32 && CallKind(state.kind).has(CallKind::WAITS);
-    if (part == WaitKind::Device as u32 || waits)
-        && let Some(last) = LAST_REQUEST.get_ptr_mut(0)
-    {
-        // SAFETY: the value is this CPU's own, and the program that writes it does not run now.
-        let last = unsafe { *last };
-        if now.saturating_sub(last.done_ns) < AT_ONCE_NS {
-            state.clock.wait_kind = WaitKind::Device as u32;
-            state.clock.in_queue_ns = last.issued_ns.saturating_sub(state.clock.off_ns);
-            state.clock.request_known = 1;
+    // SAFETY: the record stays valid for the run of the program. One waker at a time holds the task's lock
+    // (`pi_lock`), and the task itself writes none of this while it is off the CPU. It may just be leaving it: what is
+    // read here is whole, and nothing is written before `leave` has set `off_ns`, which it does last.
+    unsafe {
+        let clock = &raw mut (*state).clock;
+        let off_ns = (&raw const (*clock).off_ns).read_volatile();
+        if off_ns == 0 || (*clock).woken_ns != 0 {
+            return;
         }
+        let now = now();
+        let part = (*clock).wait_kind;
+        let waits = part == WaitKind::Sleep as u32 && CallKind((*state).kind).has(CallKind::WAITS);
+        if (part == WaitKind::Device as u32 || waits)
+            && let Some(last) = LAST_REQUEST.get_ptr_mut(0)
+        {
+            // This CPU's own; no interrupt completes a request here while the lock is held.
+            let last = *last;
+            if now.saturating_sub(last.done_ns) < AT_ONCE_NS {
+                (*clock).wait_kind = WaitKind::Device as u32;
+                (*clock).in_queue_ns = last.issued_ns.saturating_sub(off_ns);
+                (*clock).request_known = 1;
+            }
+        }
+        (*clock).woken_ns = now;
     }
-    state.clock.woken_ns = now;
 }
 
 /// The kernel will hold the running task back: too many pages are dirty.
@@ -316,74 +321,73 @@ pub fn count_call(clock: &mut Clock, series: u32, latency: u64) {
     }
 }
 
-/// Adds to the workload's totals what the thread's time has come to since the last settling.
+/// Adds to the workload's totals what the thread's time has come to since the last settling. The thread may run
+/// meanwhile: what it adds then is for the next settling.
 ///
 /// # Safety
 ///
-/// `totals` is in the map.
+/// `state` is a record, and `totals` is in the map.
 #[inline(always)]
-pub unsafe fn settle(state: &mut TaskState, totals: *mut WorkloadTotals) {
-    if state.clock.since_ns == 0 {
-        return;
-    }
-    let times = as_of(state, now());
-    let settled = &state.clock.settled;
-    // SAFETY: by the caller's promise.
+pub unsafe fn settle(state: *mut TaskState, totals: *mut WorkloadTotals) {
+    // SAFETY: by the caller's promise. The thread's own programs write its times and read no `settled`; every number
+    // is read whole.
     unsafe {
+        if (*state).clock.since_ns == 0 {
+            return;
+        }
+        let times = as_of(state, now());
+        let settled = &raw mut (*state).clock.settled;
         let sum = &raw mut (*totals).times;
-        let grown = |now: u64, before: u64| now.wrapping_sub(before);
-        atomic::add(
-            &raw mut (*sum).thread_ns,
-            grown(times.thread_ns, settled.thread_ns),
-        );
-        atomic::add(
-            &raw mut (*sum).in_call_ns,
-            grown(times.in_call_ns, settled.in_call_ns),
-        );
-        atomic::add(
-            &raw mut (*sum).uncharged_ns,
-            grown(times.uncharged_ns, settled.uncharged_ns),
-        );
-        atomic::add(
-            &raw mut (*sum).in_call_off_ns,
-            grown(times.in_call_off_ns, settled.in_call_off_ns),
-        );
+        macro_rules! add {
+            ($($name:ident),*) => {
+                $(atomic::add(
+                    &raw mut (*sum).$name,
+                    times.$name.wrapping_sub((*settled).$name),
+                );)*
+            };
+        }
+        add!(thread_ns, in_call_ns, uncharged_ns, in_call_off_ns);
         for part in 0..WAIT_KINDS {
             atomic::add(
                 (&raw mut (*sum).parts).cast::<u64>().add(part),
-                grown(times.parts[part], settled.parts[part]),
+                times.parts[part].wrapping_sub((*settled).parts[part]),
             );
         }
+        *settled = times;
     }
-    state.clock.settled = times;
 }
 
 /// The times with what is under way counted up to now.
+///
+/// # Safety
+///
+/// `state` is a record.
 #[inline(always)]
-fn as_of(state: &TaskState, now: u64) -> Times {
-    let clock = &state.clock;
-    let mut times = clock.times;
-    times.thread_ns = now.saturating_sub(clock.since_ns);
-    let off = if clock.off_ns == 0 {
-        0
-    } else {
-        now.saturating_sub(clock.off_ns)
-    };
-    if off > 0 {
-        let runnable = if clock.woken_ns == 0 {
-            0
-        } else {
-            now.saturating_sub(clock.woken_ns).min(off)
+unsafe fn as_of(state: *const TaskState, now: u64) -> Times {
+    // SAFETY: by the caller's promise; every number is read whole.
+    unsafe {
+        let clock = &raw const (*state).clock;
+        let mut times = (*clock).times;
+        times.thread_ns = now.saturating_sub((*clock).since_ns);
+        let off = match (*clock).off_ns {
+            0 => 0,
+            off => now.saturating_sub(off),
         };
-        let part = clock.wait_kind as usize;
-        if part < WAIT_KINDS {
-            times.parts[part] += off - runnable;
+        if off > 0 {
+            let runnable = match (*clock).woken_ns {
+                0 => 0,
+                woken => now.saturating_sub(woken).min(off),
+            };
+            let part = (*clock).wait_kind as usize;
+            if part < WAIT_KINDS {
+                times.parts[part] += off - runnable;
+            }
+            times.parts[WaitKind::Runnable as usize] += runnable;
         }
-        times.parts[WaitKind::Runnable as usize] += runnable;
+        if (*state).entered_ns != 0 {
+            times.in_call_ns += now.saturating_sub((*state).entered_ns);
+            times.in_call_off_ns += (*clock).call_off_ns + off;
+        }
+        times
     }
-    if state.entered_ns != 0 {
-        times.in_call_ns += now.saturating_sub(state.entered_ns);
-        times.in_call_off_ns += clock.call_off_ns + off;
-    }
-    times
 }

@@ -20,15 +20,15 @@ use crate::probes::base::{
     memory::{self, field, now},
 };
 
-#[btf_map(name = "TASKS")]
+#[btf_map]
 static TASKS: TaskStorage<TaskState> = TaskStorage::new();
 
 /// Where a record is put together, which is too large for the stack: one for the fork, and one for the
 /// iterators, which a fork may interrupt.
-#[btf_map(name = "NEW_TASK")]
+#[btf_map]
 static NEW_TASK: PerCpuArray<TaskState, 2> = PerCpuArray::new();
 
-#[btf_map(name = "WORKLOADS")]
+#[btf_map]
 static WORKLOADS: Array<WorkloadTotals, 1> = Array::new();
 
 /// `PF_IO_WORKER` of include/linux/sched.h: a thread of io_uring, made without a fork that is traced.

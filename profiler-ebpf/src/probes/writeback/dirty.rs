@@ -17,8 +17,9 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     fields::ABSENT,
     file::FileKey,
+    layout::MAX_DIRTY_INODES,
     loss::Loss,
-    writeback::{DirtyInode, DirtyOwner, MAX_DIRTY_INODES, MAX_OWNERS, PLACES_TRIED},
+    writeback::{DirtyInode, DirtyOwner, MAX_OWNERS, PLACES_TRIED},
 };
 
 use crate::probes::{
@@ -31,19 +32,19 @@ use crate::probes::{
 };
 
 /// By the address of the inode.
-#[btf_map(name = "DIRTY")]
+#[btf_map]
 pub static DIRTY: HashMap<u64, DirtyInode, { MAX_DIRTY_INODES as usize }> = HashMap::new();
 
 /// Bytes that threads of each workload made dirty outside calls: through mappings.
-#[btf_map(name = "MAPPED")]
+#[btf_map]
 static MAPPED: Array<u64, 1> = Array::new();
 
 /// The addresses of the inodes in that map, in places that a hand goes round to find one to forget.
-#[btf_map(name = "CLOCK_SLOTS")]
+#[btf_map]
 static CLOCK_SLOTS: Array<u64, { MAX_DIRTY_INODES as usize }> = Array::new();
 
 /// How far the hand has gone.
-#[btf_map(name = "CLOCK_HAND")]
+#[btf_map]
 static CLOCK_HAND: Array<u64, 1> = Array::new();
 
 /// The flag of a folio of more than one page (`PG_head`); set at load.
@@ -275,7 +276,8 @@ fn make_room(address: u64) {
         return;
     };
     for _ in 0..PLACES_TRIED {
-        let at = atomic::add(hand, 1) as u32 & (MAX_DIRTY_INODES - 1);
+        // SAFETY: the counter is in the map.
+        let at = unsafe { atomic::add(hand, 1) } as u32 & (MAX_DIRTY_INODES - 1);
         let Some(place) = CLOCK_SLOTS.get_ptr_mut(at) else {
             return;
         };

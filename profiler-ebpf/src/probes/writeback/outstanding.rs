@@ -19,10 +19,12 @@ extern "C" fn take_outstanding(address: u64, owner: u64, size: u64) -> u64 {
     let bytes = unsafe { &raw mut (*record).owners[owner as usize & (MAX_OWNERS - 1)].bytes };
     for _ in 0..8 {
         // SAFETY: the counter is in the map.
-        let there = unsafe { bytes.read_volatile() };
-        let taken = if there < size { there } else { size };
-        if taken == 0 || atomic::replace(bytes, there, there - taken) == there {
-            return taken;
+        unsafe {
+            let there = bytes.read_volatile();
+            let taken = if there < size { there } else { size };
+            if taken == 0 || atomic::replace(bytes, there, there - taken) == there {
+                return taken;
+            }
         }
     }
     0

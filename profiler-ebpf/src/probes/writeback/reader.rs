@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
-use ioprof_ebpf::abi::writeback::{MAX_READ_INODES, Reader};
+use ioprof_ebpf::abi::{layout::MAX_READ_INODES, writeback::Reader};
 
 use crate::probes::{
     base::memory::{self, field},
@@ -16,7 +16,7 @@ use crate::probes::{
 };
 
 /// By the address of the inode. One that is forgotten is read for nobody knows whom.
-#[btf_map(name = "READERS")]
+#[btf_map]
 static READERS: LruHashMap<u64, Reader, { MAX_READ_INODES as usize }> = LruHashMap::new();
 
 #[btf_tracepoint(function = "mm_filemap_add_to_page_cache")]

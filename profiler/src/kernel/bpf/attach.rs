@@ -8,11 +8,12 @@ use aya::{
     },
     util::online_cpus,
 };
+use ioprof_ebpf::abi::names;
 
 use super::{
     btf::KernelTypes,
     error::one_line,
-    probes::{BLOCK_START, FILE_USERS, Feature, PROBES, Probe, ProbeSelection, is_there},
+    probes::{COUNTING_CALLS, Feature, PROBES, Probe, ProbeSelection, is_there},
     program::program,
     scope,
     verdict::{AttachedProbe, AttachedProbes, Verdict},
@@ -40,7 +41,7 @@ pub fn attach(
     let mut probes: Vec<_> = verified.collect();
     let mut before_requests = Some(before_requests);
     for AttachedProbe { probe, verdict, .. } in &mut probes {
-        if probe.program == BLOCK_START
+        if probe.program == names::BLOCK_START
             && let Some(ready) = before_requests.take()
         {
             ready();
@@ -139,12 +140,17 @@ pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
     verdict_of(verify(ebpf, btf, probe).and_then(|()| attach_verified(ebpf, probe)))
 }
 
-/// Detaches the probes that add to the files that threads used last, those of them that are attached.
-pub fn detach_file_users(ebpf: &mut Ebpf) {
-    for name in FILE_USERS {
+/// Detaches the probes that count calls, those of them that are attached, and waits until none of them runs any more:
+/// a CPU may be within one while it is detached.
+pub fn detach_counting_calls(ebpf: &mut Ebpf) {
+    for name in COUNTING_CALLS {
         if let Ok(Program::BtfTracePoint(program)) = program(ebpf, name) {
             // It fails where the program was never loaded.
             let _ = program.unload();
         }
     }
+    // Programs at tracepoints run with preemption disabled (but for kernels from 7 on), and this waits until every CPU
+    // has gone through where it is enabled (membarrier(2)). It fails where the kernel has no such call.
+    // SAFETY: the call takes integers.
+    unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
 }

@@ -1,6 +1,7 @@
 //! The least that probes on every system call can cost: two that do nothing.
 
 use aya::Ebpf;
+use ioprof_ebpf::abi::names;
 
 use super::{
     attach::attach_one,
@@ -17,8 +18,8 @@ pub struct Baseline {
 }
 
 const EMPTY: [Probe; 2] = [
-    probe("baseline_enter", "sys_enter", Feature::Required),
-    probe("baseline_exit", "sys_exit", Feature::Required),
+    probe(names::BASELINE_ENTER, "sys_enter", Feature::Required),
+    probe(names::BASELINE_EXIT, "sys_exit", Feature::Required),
 ];
 
 impl Baseline {
@@ -29,7 +30,7 @@ impl Baseline {
     /// As for a session.
     pub fn attach() -> Result<Self, Error> {
         let types = KernelTypes::of_this_kernel()?;
-        let mut ebpf = load(1, &ProbeSelection::default(), &types)?;
+        let (mut ebpf, _) = load(1, &ProbeSelection::default(), &types)?;
         let btf = KernelTypes::as_aya_reads_them()?;
         for probe in &EMPTY {
             if let Verdict::Refused { reason } = attach_one(&mut ebpf, &btf, probe) {

@@ -7,7 +7,10 @@ use aya::{
     sys::{BpfHelper, is_helper_supported},
 };
 use btf_rs::{Backend, Btf, Type};
-use ioprof_ebpf::abi::fields::{ABSENT, FIELDS, REGISTERS};
+use ioprof_ebpf::abi::{
+    fields::{ABSENT, FIELDS, REGISTERS},
+    names,
+};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::error::one_line;
@@ -59,10 +62,10 @@ const URING_COMPLETE: &str = "io_uring_complete";
 
 /// Flags that the probes must know, by their enumeration and the name of the bit in it.
 const FLAGS: [(&str, &str, &str); 4] = [
-    ("REQ_PREFLUSH", "req_flag_bits", "__REQ_PREFLUSH"),
-    ("REQ_META", "req_flag_bits", "__REQ_META"),
-    ("REQ_IDLE", "req_flag_bits", "__REQ_IDLE"),
-    ("FOLIO_IS_LARGE", "pageflags", "PG_head"),
+    (names::REQ_PREFLUSH, "req_flag_bits", "__REQ_PREFLUSH"),
+    (names::REQ_META, "req_flag_bits", "__REQ_META"),
+    (names::REQ_IDLE, "req_flag_bits", "__REQ_IDLE"),
+    (names::FOLIO_IS_LARGE, "pageflags", "PG_head"),
 ];
 
 /// What the probes must be told before they are loaded.
@@ -129,8 +132,8 @@ impl KernelTypes {
         }
         let (task, in_iowait) = ("task_struct", "in_iowait");
         let bits = offset(&btf, task, in_iowait).ok_or_else(|| missing(task, in_iowait))?;
-        constants.push(("IN_IOWAIT", 1 << (bits % 8)));
-        constants.push(("O_DIRECT", libc::O_DIRECT.cast_unsigned()));
+        constants.push((names::IN_IOWAIT, 1 << (bits % 8)));
+        constants.push((names::O_DIRECT, libc::O_DIRECT.cast_unsigned()));
         for (symbol, flags, name) in FLAGS {
             let bit = enumerator(&btf, flags, name).ok_or_else(|| missing(flags, name))?;
             constants.push((symbol, 1 << bit));
@@ -142,8 +145,10 @@ impl KernelTypes {
             btf,
         };
         let by_cqe = types.completes_by_cqe();
-        types.constants.push(("COMPLETE_BY_CQE", by_cqe.into()));
-        types.constants.push(("MAY_READ", may_read.into()));
+        types
+            .constants
+            .push((names::COMPLETE_BY_CQE, by_cqe.into()));
+        types.constants.push((names::MAY_READ, may_read.into()));
         Ok(types)
     }
 

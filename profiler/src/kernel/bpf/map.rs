@@ -8,6 +8,7 @@ use aya::{
 };
 
 pub use aya::Pod;
+use ioprof_ebpf::abi::merge::Merge;
 
 use super::error::one_line;
 use crate::error::Error;
@@ -68,6 +69,22 @@ impl<'a, V: Pod> PerCpuArray<'a, V> {
     /// Where they cannot be read.
     pub fn get(&self, index: u32) -> Result<PerCpuValues<V>, Error> {
         self.map.get(&index, 0).map_err(rejected(self.name))
+    }
+
+    /// Their sum.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::get`].
+    pub fn sum(&self, index: u32) -> Result<V, Error>
+    where
+        V: Default + Merge,
+    {
+        let mut sum = V::default();
+        for cpu in self.get(index)?.iter() {
+            sum.merge(cpu);
+        }
+        Ok(sum)
     }
 
     /// How many indices there are.

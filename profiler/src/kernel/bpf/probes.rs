@@ -1,6 +1,7 @@
 //! The probes: what each is for, what it is attached to, and which of them a run goes without.
 
 use aya::programs::perf_event::SoftwareEvent;
+use ioprof_ebpf::abi::names;
 
 use super::btf::KernelTypes;
 
@@ -59,78 +60,94 @@ impl Feature {
 /// All probes, in the order in which they are attached: what ends something before what begins it, so that
 /// nothing begun is left without its end.
 pub const PROBES: &[Probe] = &[
-    probe("process_exit", "sched_process_exit", Feature::Required),
-    probe("process_fork", "sched_process_fork", Feature::Required),
-    probe(SYSCALL_EXIT, "sys_exit", Feature::Required),
-    probe(SYSCALL_ENTER, "sys_enter", Feature::Required),
-    probe("switch", "sched_switch", Feature::Time),
-    probe("waking", "sched_waking", Feature::Time),
-    probe("throttle", "balance_dirty_pages", Feature::Time),
-    probe("block_complete", "block_rq_complete", Feature::Block),
-    probe("block_merge", "block_rq_merge", Feature::Block),
-    probe("block_requeue", "block_rq_requeue", Feature::Block),
-    probe("block_issue", "block_rq_issue", Feature::Block),
-    probe("block_backmerge", "block_bio_backmerge", Feature::Block),
-    probe("block_frontmerge", "block_bio_frontmerge", Feature::Block),
+    probe(names::PROCESS_EXIT, "sched_process_exit", Feature::Required),
+    probe(names::PROCESS_FORK, "sched_process_fork", Feature::Required),
+    probe(names::SYSCALL_EXIT, "sys_exit", Feature::Required),
+    probe(names::SYSCALL_ENTER, "sys_enter", Feature::Required),
+    probe(names::SWITCH, "sched_switch", Feature::Time),
+    probe(names::WAKING, "sched_waking", Feature::Time),
+    probe(names::THROTTLE, "balance_dirty_pages", Feature::Time),
+    probe(names::BLOCK_COMPLETE, "block_rq_complete", Feature::Block),
+    probe(names::BLOCK_MERGE, "block_rq_merge", Feature::Block),
+    probe(names::BLOCK_REQUEUE, "block_rq_requeue", Feature::Block),
+    probe(names::BLOCK_ISSUE, "block_rq_issue", Feature::Block),
     probe(
-        "cached_folio",
+        names::BLOCK_BACKMERGE,
+        "block_bio_backmerge",
+        Feature::Block,
+    ),
+    probe(
+        names::BLOCK_FRONTMERGE,
+        "block_bio_frontmerge",
+        Feature::Block,
+    ),
+    probe(
+        names::CACHED_FOLIO,
         "mm_filemap_add_to_page_cache",
         Feature::Readers,
     ),
-    probe("dirty_folio", "writeback_dirty_folio", Feature::Writeback),
-    probe(BLOCK_START, "block_io_start", Feature::Block),
     probe(
+        names::DIRTY_FOLIO,
+        "writeback_dirty_folio",
+        Feature::Writeback,
+    ),
+    probe(names::BLOCK_START, "block_io_start", Feature::Block),
+    probe(
+        names::BLOCK_GETRQ,
         "block_getrq",
-        "block_getrq",
-        Feature::InsteadOf(BLOCK_START),
+        Feature::InsteadOf(names::BLOCK_START),
     ),
     event(
-        "fault_major",
+        names::FAULT_MAJOR,
         "major-faults",
         SoftwareEvent::PageFaultsMaj,
         Feature::Faults,
     ),
     event(
-        "fault_minor",
+        names::FAULT_MINOR,
         "minor-faults",
         SoftwareEvent::PageFaultsMin,
         Feature::MinorFaultTime,
     ),
     probe(
-        "fault_dirties",
+        names::FAULT_DIRTIES,
         "writeback_dirty_folio",
         Feature::DirtyingFaults,
     ),
     probe(
-        "fault_around",
+        names::FAULT_AROUND,
         "mm_filemap_map_pages",
         Feature::FaultsOnFiles,
     ),
-    probe("fault_file", "mm_filemap_fault", Feature::FaultsOnFiles),
-    probe("fault_kernel", "page_fault_kernel", Feature::Faults),
-    probe("fault_user", "page_fault_user", Feature::Faults),
-    probe(URING_COMPLETE, "io_uring_complete", Feature::IoUring),
-    probe("uring_work", "io_uring_queue_async_work", Feature::IoUring),
-    probe("uring_poll", "io_uring_poll_arm", Feature::IoUring),
-    probe("uring_refuse", "io_uring_req_failed", Feature::IoUring),
-    probe(URING_SUBMIT, "io_uring_submit_req", Feature::IoUring),
     probe(
-        "uring_submit_sqe",
+        names::FAULT_FILE,
+        "mm_filemap_fault",
+        Feature::FaultsOnFiles,
+    ),
+    probe(names::FAULT_KERNEL, "page_fault_kernel", Feature::Faults),
+    probe(names::FAULT_USER, "page_fault_user", Feature::Faults),
+    probe(names::URING_COMPLETE, "io_uring_complete", Feature::IoUring),
+    probe(
+        names::URING_WORK,
+        "io_uring_queue_async_work",
+        Feature::IoUring,
+    ),
+    probe(names::URING_POLL, "io_uring_poll_arm", Feature::IoUring),
+    probe(names::URING_REFUSE, "io_uring_req_failed", Feature::IoUring),
+    probe(names::URING_SUBMIT, "io_uring_submit_req", Feature::IoUring),
+    probe(
+        names::URING_SUBMIT_SQE,
         "io_uring_submit_sqe",
-        Feature::InsteadOf(URING_SUBMIT),
+        Feature::InsteadOf(names::URING_SUBMIT),
     ),
 ];
 
-/// The probe that sees a request as it is queued; kernels before 6.5 do not have its tracepoint.
-pub const BLOCK_START: &str = "block_start";
-/// The probe that sees an io_uring request submitted; older kernels have another name for its tracepoint.
-const URING_SUBMIT: &str = "uring_submit";
-const SYSCALL_ENTER: &str = "syscall_enter";
-const SYSCALL_EXIT: &str = "syscall_exit";
-const URING_COMPLETE: &str = "uring_complete";
-
-/// The programs that add to the files that threads used last. They are detached before these are settled.
-pub const FILE_USERS: [&str; 3] = [SYSCALL_ENTER, SYSCALL_EXIT, URING_COMPLETE];
+/// The programs that count what threads do, which is settled at the end: they are detached before that.
+pub const COUNTING_CALLS: [&str; 3] = [
+    names::SYSCALL_ENTER,
+    names::SYSCALL_EXIT,
+    names::URING_COMPLETE,
+];
 
 /// A probe at a tracepoint.
 pub const fn probe(program: &'static str, tracepoint: &'static str, feature: Feature) -> Probe {
@@ -171,7 +188,7 @@ impl ProbeSelection {
 
     /// Whether requests must be recognised by their bios.
     pub fn queued_by_bio(&self, types: &KernelTypes) -> bool {
-        !self.includes_program(BLOCK_START, types)
+        !self.includes_program(names::BLOCK_START, types)
     }
 
     /// The same of a probe by its program.

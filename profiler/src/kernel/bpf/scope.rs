@@ -12,19 +12,13 @@ use aya::{
     maps::Map,
     programs::{Iter, ProgramError},
 };
-use ioprof_ebpf::abi::task::TaskState;
+use ioprof_ebpf::abi::{names, task::TaskState};
 
-use super::{error::one_line, program::program};
+use super::{error::one_line, map, program::program};
 use crate::{
     error::Error,
-    kernel::system::process::{has_ended, pidfd_open},
+    kernel::system::process::{has_ended, pidfd_open, wait_until_asleep},
 };
-
-const TASKS: &str = "TASKS";
-const SEED: &str = "seed_threads";
-const ACCOUNT: &str = "account_threads";
-const SETTLE: &str = "settle_files";
-const EXAMINE: &str = "examine_dirty";
 
 /// The state in which a process comes into scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +33,11 @@ pub enum EntryState {
 
 /// Verifies the programs that walk over all tasks.
 pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
-    for name in [SEED, ACCOUNT, SETTLE] {
+    for name in [
+        names::SEED_THREADS,
+        names::ACCOUNT_THREADS,
+        names::SETTLE_THREADS,
+    ] {
         load(ebpf, btf, name).map_err(|error| missing(name, &error))?;
     }
     Ok(())
@@ -48,7 +46,7 @@ pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
 /// Verifies the one that looks at the inodes with dirty pages, by calling back for each: kernels without the compiler
 /// for BPF programs refuse that.
 pub fn load_examiner(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProgramError> {
-    load(ebpf, btf, EXAMINE)
+    load(ebpf, btf, names::EXAMINE_DIRTY)
 }
 
 fn load(ebpf: &mut Ebpf, btf: &Btf, name: &str) -> Result<(), ProgramError> {
@@ -91,15 +89,21 @@ pub fn add_process(
     // A thread that the first pass had not reached may have made another that it had passed already;
     // what is made from then on inherits, so that two passes reach all.
     for _ in 0..2 {
-        walk(ebpf, SEED)?;
+        walk(ebpf, names::SEED_THREADS)?;
     }
     Ok(())
 }
 
-/// Takes a process whose first thread is its last one out of scope again, while that waits for the word to go
-/// on: what the kernel has counted for it so far is kept.
-pub fn retire_process(ebpf: &mut Ebpf, pid: i32) -> Result<(), Error> {
-    walk(ebpf, ACCOUNT)?;
+/// Takes a process of one thread out of scope again, which is about to wait for ioprof's signal to go on: what was
+/// counted for it so far is kept.
+pub fn retire_process(ebpf: &mut Ebpf, pid: i32, workload: u32) -> Result<(), Error> {
+    // Nobody else wakes it: what it did is settled while it sleeps.
+    wait_until_asleep(pid)?;
+    walk(ebpf, names::ACCOUNT_THREADS)?;
+    map::fill(ebpf, names::RETIRING, [workload])?;
+    let settled = walk(ebpf, names::SETTLE_THREADS);
+    map::fill(ebpf, names::RETIRING, [0_u32])?;
+    settled?;
     let process = pidfd_open(pid)?;
     // A waiting task of nobody's: its calls and its requests count for no workload.
     let state = TaskState {
@@ -112,24 +116,23 @@ pub fn retire_process(ebpf: &mut Ebpf, pid: i32) -> Result<(), Error> {
 
 /// Adds what the kernel counted for the living tasks in scope to their workloads' totals.
 pub fn account_living(ebpf: &mut Ebpf) -> Result<(), Error> {
-    walk(ebpf, ACCOUNT)
+    walk(ebpf, names::ACCOUNT_THREADS)
 }
 
-/// Adds what the living tasks did to the files they used last to the rows of those, when the probes of calls
-/// are detached.
-pub fn settle_files(ebpf: &mut Ebpf) -> Result<(), Error> {
-    walk(ebpf, SETTLE)
+/// Counts what the living tasks did that is still to be counted, once the probes of calls are detached.
+pub fn settle_threads(ebpf: &mut Ebpf) -> Result<(), Error> {
+    walk(ebpf, names::SETTLE_THREADS)
 }
 
 /// Has the probes look at the inodes with dirty pages once more, before they are read.
 pub fn examine_dirty(ebpf: &mut Ebpf) -> Result<(), Error> {
-    walk(ebpf, EXAMINE)
+    walk(ebpf, names::EXAMINE_DIRTY)
 }
 
 /// Whether this process may run an iterator: the one that looks for threads of those in scope finds none that
 /// it does not know.
 pub fn can_walk(ebpf: &mut Ebpf) -> bool {
-    walk(ebpf, SEED).is_ok()
+    walk(ebpf, names::SEED_THREADS).is_ok()
 }
 
 /// Runs an iterator over all tasks.
@@ -208,7 +211,7 @@ fn call(
     process: &OwnedFd,
     value: &mut TaskState,
 ) -> io::Result<()> {
-    let Some(Map::Unsupported(map)) = ebpf.map(TASKS) else {
+    let Some(Map::Unsupported(map)) = ebpf.map(names::TASKS) else {
         return Err(io::Error::other("it is not in the object"));
     };
     let key = process.as_raw_fd();
@@ -237,7 +240,7 @@ fn call(
 
 fn map_error(error: &io::Error) -> Error {
     Error::Map {
-        map: TASKS,
+        map: names::TASKS,
         reason: error.to_string(),
     }
 }

@@ -1,15 +1,18 @@
 //! Reading what was counted of io_uring and of io_submit.
 
 use ioprof_ebpf::abi::{
-    aio::{self, AioStats, AioTotals},
-    io_uring::{self as uring, UringStats, UringTotals},
+    aio::{AioStats, AioTotals},
+    io_uring::{UringStats, UringTotals},
+    layout::{AIO_OPCODES, Layout, URING_OPCODES, aio_index, uring_index},
+    merge::Merge,
+    names,
 };
 
 use super::histograms::{Buckets, Histograms};
 use crate::{
     error::Error,
     kernel::bpf::{
-        Ebpf, FirstSeries,
+        Ebpf,
         map::{Array, PerCpuArray, Pod},
     },
 };
@@ -41,98 +44,71 @@ pub struct AsyncIo {
 }
 
 /// Reads everything.
-pub fn read(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<AsyncIo, Error> {
-    let first_series = FirstSeries::new(workloads);
-    let uring_totals = Array::<UringTotals>::of(ebpf, "URING_TOTALS")?;
-    let aio_totals = Array::<AioTotals>::of(ebpf, "AIO_TOTALS")?;
-    let numbers = 1..=workloads;
+pub fn read(ebpf: &Ebpf, layout: &Layout, histograms: &Histograms<'_>) -> Result<AsyncIo, Error> {
     Ok(AsyncIo {
-        uring: opcodes(ebpf, workloads, &of_uring(first_series.uring), histograms)?,
-        uring_totals: numbers
-            .clone()
-            .map(|workload| uring_totals.get(workload))
-            .collect::<Result<_, _>>()?,
-        aio: opcodes(ebpf, workloads, &of_aio(first_series.aio), histograms)?,
-        aio_totals: numbers
-            .map(|workload| aio_totals.get(workload))
-            .collect::<Result<_, _>>()?,
+        uring: opcodes(ebpf, layout, &URING, histograms)?,
+        uring_totals: totals(ebpf, layout, names::URING_TOTALS)?,
+        aio: opcodes(ebpf, layout, &AIO, histograms)?,
+        aio_totals: totals(ebpf, layout, names::AIO_TOTALS)?,
     })
 }
 
-/// Where the numbers of the opcodes stand.
-struct Numbers<T> {
+/// The totals of each workload.
+fn totals<T: Pod>(ebpf: &Ebpf, layout: &Layout, map: &'static str) -> Result<Vec<T>, Error> {
+    let map = Array::of(ebpf, map)?;
+    (1..=layout.workloads)
+        .map(|workload| map.get(workload))
+        .collect()
+}
+
+/// Where the opcodes of an interface stand.
+struct Interface<T> {
     map: &'static str,
     opcodes: u32,
     index: fn(u32, u32) -> u32,
-    first_series: u32,
-    /// Takes in what another CPU saw.
-    merge: fn(&mut T, &T),
+    first_series: fn(&Layout) -> u32,
     submissions: fn(&T) -> u64,
 }
 
+const URING: Interface<UringStats> = Interface {
+    map: names::URING_STATS,
+    opcodes: URING_OPCODES,
+    index: uring_index,
+    first_series: |layout| layout.first_uring_series,
+    submissions: |stats| stats.submissions,
+};
+
+const AIO: Interface<AioStats> = Interface {
+    map: names::AIO_STATS,
+    opcodes: AIO_OPCODES,
+    index: aio_index,
+    first_series: |layout| layout.first_aio_series,
+    submissions: |stats| stats.submissions,
+};
+
 /// The opcodes that were used.
-fn opcodes<T: Pod + Default>(
+fn opcodes<T: Pod + Default + Merge>(
     ebpf: &Ebpf,
-    workloads: u32,
-    numbers: &Numbers<T>,
+    layout: &Layout,
+    interface: &Interface<T>,
     histograms: &Histograms<'_>,
 ) -> Result<Vec<Opcode<T>>, Error> {
-    let map = PerCpuArray::<T>::of(ebpf, numbers.map)?;
+    let map = PerCpuArray::<T>::of(ebpf, interface.map)?;
+    let first_series = (interface.first_series)(layout);
     let mut used = Vec::new();
-    for workload in 1..=workloads {
-        for opcode in 0..numbers.opcodes {
-            let index = (numbers.index)(workload, opcode);
-            let mut stats = T::default();
-            for cpu in map.get(index)?.iter() {
-                (numbers.merge)(&mut stats, cpu);
-            }
-            if (numbers.submissions)(&stats) > 0 {
+    for workload in 1..=layout.workloads {
+        for opcode in 0..interface.opcodes {
+            let index = (interface.index)(workload, opcode);
+            let stats = map.sum(index)?;
+            if (interface.submissions)(&stats) > 0 {
                 used.push(Opcode {
                     workload,
                     opcode,
                     stats,
-                    latency: histograms.series(numbers.first_series + index)?,
+                    latency: histograms.series(first_series + index)?,
                 });
             }
         }
     }
     Ok(used)
-}
-
-const fn of_uring(first_series: u32) -> Numbers<UringStats> {
-    Numbers {
-        map: "URING_STATS",
-        opcodes: uring::OPCODES,
-        index: uring::index,
-        first_series,
-        merge: |sum, cpu| {
-            sum.submissions += cpu.submissions;
-            sum.silent += cpu.silent;
-            sum.unseen += cpu.unseen;
-            sum.latency.merge(&cpu.latency);
-            sum.results += cpu.results;
-            sum.errors += cpu.errors;
-            sum.inline += cpu.inline;
-            sum.polled += cpu.polled;
-            sum.worker += cpu.worker;
-        },
-        submissions: |stats| stats.submissions,
-    }
-}
-
-const fn of_aio(first_series: u32) -> Numbers<AioStats> {
-    Numbers {
-        map: "AIO_STATS",
-        opcodes: aio::OPCODES,
-        index: aio::index,
-        first_series,
-        merge: |sum, cpu| {
-            sum.submissions += cpu.submissions;
-            sum.unseen += cpu.unseen;
-            sum.latency.merge(&cpu.latency);
-            sum.results += cpu.results;
-            sum.errors += cpu.errors;
-        },
-        submissions: |stats| stats.submissions,
-    }
 }

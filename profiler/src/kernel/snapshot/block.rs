@@ -1,7 +1,9 @@
 //! Reading the requests and their depths.
 
-use ioprof_ebpf::abi::block::{
-    self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState,
+use ioprof_ebpf::abi::{
+    block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
+    layout::{Layout, block_series},
+    names,
 };
 use nix::time::{ClockId, clock_gettime};
 
@@ -10,7 +12,7 @@ use crate::{
     error::Error,
     kernel::{
         bpf::{
-            Ebpf, FirstSeries,
+            Ebpf,
             map::{Array, PerCpuArray, entries},
         },
         system::device,
@@ -63,7 +65,7 @@ fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)
         .filter(|(key, _)| device::is_idle(block::device_number(key.device)))
         .map(|(_, slot)| slot.stats)
         .collect();
-    let recorded = entries::<u64, RequestState>(ebpf, "REQUESTS")?;
+    let recorded = entries::<u64, RequestState>(ebpf, names::REQUESTS)?;
     Ok(recorded
         .into_iter()
         .map(|(_, request)| request)
@@ -85,24 +87,14 @@ fn now_ns() -> Result<u64, Error> {
 }
 
 fn slots(ebpf: &Ebpf) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
-    let map = PerCpuArray::<BlockStats>::of(ebpf, "BLOCK_STATS")?;
-    let slots = entries::<BlockKey, BlockSlot>(ebpf, "SLOTS")?;
+    let map = PerCpuArray::<BlockStats>::of(ebpf, names::BLOCK_STATS)?;
+    let slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
     let unseen = unseen(ebpf, &slots)?;
     let with_stats = |(key, slot): (BlockKey, BlockSlot)| {
-        let mut stats = BlockStats::default();
+        let mut stats = map.sum(slot.stats)?;
         for (_, bytes) in unseen.iter().filter(|(number, _)| *number == slot.stats) {
             stats.unseen += 1;
             stats.unseen_bytes += bytes;
-        }
-        for cpu in map.get(slot.stats)?.iter() {
-            stats.size.merge(&cpu.size);
-            stats.queue.merge(&cpu.queue);
-            stats.service.merge(&cpu.service);
-            stats.errors += cpu.errors;
-            stats.bytes += cpu.bytes;
-            stats.merged_bytes += cpu.merged_bytes;
-            stats.unseen += cpu.unseen;
-            stats.unseen_bytes += cpu.unseen_bytes;
         }
         Ok((key, slot, stats))
     };
@@ -112,12 +104,11 @@ fn slots(ebpf: &Ebpf) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
 /// The requests of each slot, with their histograms.
 pub fn requests(
     slots: Vec<(BlockKey, BlockSlot, BlockStats)>,
-    workloads: u32,
+    layout: &Layout,
     histograms: &Histograms<'_>,
 ) -> Result<Vec<Requests>, Error> {
-    let first = FirstSeries::new(workloads).block;
     let with_histograms = |(key, slot, stats): (BlockKey, BlockSlot, BlockStats)| {
-        let series = block::series(first, slot.stats);
+        let series = block_series(layout.first_block_series, slot.stats);
         Ok(Requests {
             key,
             stats,
@@ -130,8 +121,8 @@ pub fn requests(
 }
 
 fn depths(ebpf: &Ebpf) -> Result<Vec<(DepthKey, Depth)>, Error> {
-    let map = Array::<Depth>::of(ebpf, "DEPTHS")?;
-    entries::<DepthKey, u64>(ebpf, "DEPTH_NUMBERS")?
+    let map = Array::<Depth>::of(ebpf, names::DEPTHS)?;
+    entries::<DepthKey, u64>(ebpf, names::DEPTH_NUMBERS)?
         .into_iter()
         .map(|(key, number)| Ok((key, map.get(number as u32)?)))
         .collect()

@@ -1,6 +1,10 @@
 //! Reading the page faults.
 
-use ioprof_ebpf::abi::fault::{self, FaultStats};
+use ioprof_ebpf::abi::{
+    fault::FaultStats,
+    layout::{Layout, fault_series},
+    names,
+};
 
 use super::histograms::{Buckets, Histograms};
 use crate::{
@@ -20,21 +24,16 @@ pub struct Faults {
 /// Reads the page faults of each workload.
 pub fn read(
     ebpf: &Ebpf,
-    workloads: u32,
+    layout: &Layout,
     histograms: &Histograms<'_>,
 ) -> Result<Vec<Faults>, Error> {
-    let map = PerCpuArray::<FaultStats>::of(ebpf, "FAULTS")?;
-    // Their series are the last, one for each workload.
-    let first = histograms.count().saturating_sub(map.count());
-    (1..=workloads)
+    let map = PerCpuArray::<FaultStats>::of(ebpf, names::FAULTS)?;
+    (1..=layout.workloads)
         .map(|workload| {
-            let mut stats = FaultStats::default();
-            for cpu in map.get(workload - 1)?.iter() {
-                stats.merge(cpu);
-            }
+            let series = fault_series(layout.first_fault_series, workload);
             Ok(Faults {
-                stats,
-                major: histograms.series(fault::series(first, workload))?,
+                stats: map.sum(workload - 1)?,
+                major: histograms.series(series)?,
             })
         })
         .collect()

@@ -11,6 +11,8 @@ use std::{
 use ioprof_ebpf::abi::{
     block::device_number,
     file::{FileKey, FileStats, OpenFile, PATH_BYTES, Path},
+    merge::Merge as _,
+    names,
 };
 
 use crate::{
@@ -40,11 +42,11 @@ pub struct File {
 
 /// Reads the rows.
 pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
-    let paths = Array::<Path>::of(ebpf, "PATHS")?;
+    let paths = Array::<Path>::of(ebpf, names::PATHS)?;
     let mounts = Mounts::now();
     let mut files = Vec::new();
     // One by one: there may be tens of thousands.
-    for row in Hash::<FileKey, FileStats>::of(ebpf, "FILES")?.iter() {
+    for row in Hash::<FileKey, FileStats>::of(ebpf, names::FILES)?.iter() {
         let (key, stats) = row?;
         let mut file = File {
             key,
@@ -70,14 +72,14 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
 
 /// Adds what io_uring's requests did to the file that each CPU still keeps.
 fn add_kept(ebpf: &Ebpf, files: &mut [File]) -> Result<(), Error> {
-    let kept = PerCpuArray::<OpenFile>::of(ebpf, "URING_FILE")?;
+    let kept = PerCpuArray::<OpenFile>::of(ebpf, names::URING_FILE)?;
     for open in kept.get(0)?.iter() {
         let others = FileKey::others(open.key.workload);
         let row = [open.key, others]
             .into_iter()
             .find_map(|wanted| files.iter().position(|file| file.key == wanted));
         if let Some(row) = row {
-            files[row].stats.calls.add(&open.calls);
+            files[row].stats.calls.merge(&open.calls);
         }
     }
     Ok(())

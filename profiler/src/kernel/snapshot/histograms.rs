@@ -1,7 +1,7 @@
 //! Reading histograms: the directory of octaves, and the blocks of buckets.
 
 use ioprof_ebpf::{
-    abi::off_cpu::WAIT_KINDS,
+    abi::{names, off_cpu::WAIT_KINDS},
     histogram::{Block, OCTAVES},
 };
 
@@ -26,8 +26,8 @@ impl<'a> Histograms<'a> {
     /// Those of the object.
     pub fn new(ebpf: &'a Ebpf) -> Result<Self, Error> {
         Ok(Self {
-            directory: Array::of(ebpf, "DIRECTORY")?,
-            blocks: PerCpuArray::of(ebpf, "BLOCKS")?,
+            directory: Array::of(ebpf, names::DIRECTORY)?,
+            blocks: PerCpuArray::of(ebpf, names::BLOCKS)?,
         })
     }
 
@@ -48,11 +48,6 @@ impl<'a> Histograms<'a> {
         Ok(octaves
             .map(|(octave, cells)| (octave, first(cells)))
             .collect())
-    }
-
-    /// How many series there are.
-    pub fn count(&self) -> u32 {
-        self.directory.count() / OCTAVES
     }
 
     /// The cells of a series by octave, all CPUs together; those octaves that have any.

@@ -1,6 +1,6 @@
 //! Reading what was lost.
 
-use ioprof_ebpf::abi::loss::Loss;
+use ioprof_ebpf::abi::{loss::Loss, names};
 
 use crate::{
     error::Error,
@@ -14,7 +14,7 @@ pub fn can_be_read(ebpf: &Ebpf) -> bool {
 
 /// Reads the counts of lost events.
 pub fn read(ebpf: &Ebpf) -> Result<Vec<(Loss, u64)>, Error> {
-    let map = Array::<u64>::of(ebpf, "LOSSES")?;
+    let map = Array::<u64>::of(ebpf, names::LOSSES)?;
     Loss::ALL
         .iter()
         .map(|(loss, _)| Ok((*loss, map.get(*loss as u32)?)))

@@ -12,7 +12,9 @@ pub mod writeback;
 
 use ioprof_ebpf::abi::{
     block::{Depth, DepthKey},
+    layout::Layout,
     loss::Loss,
+    names,
     page_cache::CacheStats,
     syscall::ErrorKey,
     task::WorkloadTotals,
@@ -57,7 +59,7 @@ pub struct Snapshot {
     pub knows_files: bool,
     /// What was done to each file.
     pub files: Vec<File>,
-    /// How the page cache served calls: by [`ioprof_ebpf::abi::page_cache::index`].
+    /// How the page cache served calls: by [`page_cache_index`](ioprof_ebpf::abi::layout::page_cache_index).
     pub page_cache: Vec<(CacheStats, Buckets)>,
     /// Inodes with pages that workloads made dirty.
     pub dirty: Vec<DirtyInode>,
@@ -104,23 +106,23 @@ impl Snapshot {
 /// Reads everything else.
 pub fn read(
     ebpf: &Ebpf,
-    workloads: u32,
+    layout: &Layout,
     block: BlockReading,
     helper: Option<&Helper>,
 ) -> Result<Snapshot, Error> {
     let histograms = Histograms::new(ebpf)?;
     Ok(Snapshot {
-        calls: syscall::read(ebpf, workloads, &histograms)?,
-        errors: entries(ebpf, "ERRORS")?,
-        requests: block::requests(block.slots, workloads, &histograms)?,
+        calls: syscall::read(ebpf, layout, &histograms)?,
+        errors: entries(ebpf, names::ERRORS)?,
+        requests: block::requests(block.slots, layout, &histograms)?,
         files: file::read(ebpf, helper)?,
-        page_cache: page_cache::read(ebpf, workloads, &histograms)?,
-        faults: fault::read(ebpf, workloads, &histograms)?,
-        async_io: async_io::read(ebpf, workloads, &histograms)?,
+        page_cache: page_cache::read(ebpf, layout, &histograms)?,
+        faults: fault::read(ebpf, layout, &histograms)?,
+        async_io: async_io::read(ebpf, layout, &histograms)?,
         dirty: writeback::dirty(ebpf)?,
-        mapped: writeback::mapped(ebpf, workloads)?,
+        mapped: writeback::mapped(ebpf, layout)?,
         depths: block.depths,
-        workloads: (1..=workloads)
+        workloads: (1..=layout.workloads)
             .map(|number| workload(ebpf, number))
             .collect::<Result<_, _>>()?,
         losses: loss::read(ebpf)?,
@@ -131,5 +133,5 @@ pub fn read(
 
 /// The totals of one workload.
 pub fn workload(ebpf: &Ebpf, number: u32) -> Result<WorkloadTotals, Error> {
-    Array::of(ebpf, "WORKLOADS")?.get(number)
+    Array::of(ebpf, names::WORKLOADS)?.get(number)
 }

@@ -1,29 +1,28 @@
 //! Reading how the page cache served calls.
 
-use ioprof_ebpf::abi::page_cache::{self, CacheStats};
+use ioprof_ebpf::abi::{
+    layout::{Layout, page_cache_index},
+    names,
+    page_cache::CacheStats,
+};
 
 use super::histograms::{Buckets, Histograms};
 use crate::{
     error::Error,
-    kernel::bpf::{Ebpf, FirstSeries, map::PerCpuArray},
+    kernel::bpf::{Ebpf, map::PerCpuArray},
 };
 
-/// Reads the counts by [`page_page_cache::index`].
+/// Reads the counts by [`page_cache_index`].
 pub fn read(
     ebpf: &Ebpf,
-    workloads: u32,
+    layout: &Layout,
     histograms: &Histograms<'_>,
 ) -> Result<Vec<(CacheStats, Buckets)>, Error> {
-    let map = PerCpuArray::<CacheStats>::of(ebpf, "CACHE")?;
-    let first = FirstSeries::new(workloads).cache;
-    (0..page_cache::index(workloads + 1, 0))
+    let map = PerCpuArray::<CacheStats>::of(ebpf, names::CACHE)?;
+    (0..page_cache_index(layout.workloads + 1, 0))
         .map(|index| {
-            let mut stats = CacheStats::default();
-            for cpu in map.get(index)?.iter() {
-                stats.latency.merge(&cpu.latency);
-                stats.bytes += cpu.bytes;
-            }
-            Ok((stats, histograms.series(first + index)?))
+            let series = layout.first_page_cache_series + index;
+            Ok((map.sum(index)?, histograms.series(series)?))
         })
         .collect()
 }

@@ -1,8 +1,10 @@
 //! Reading the system calls.
 
 use ioprof_ebpf::abi::{
+    layout::{Layout, call_index, call_series},
+    names,
     off_cpu::WAIT_KINDS,
-    syscall::{self, CallStats, MAX_OPERATIONS},
+    syscall::CallStats,
 };
 
 use super::histograms::{Buckets, Histograms};
@@ -32,24 +34,16 @@ pub struct Call {
 }
 
 /// Reads the calls of each workload.
-pub fn read(ebpf: &Ebpf, workloads: u32, histograms: &Histograms<'_>) -> Result<Vec<Call>, Error> {
-    let map = PerCpuArray::<CallStats>::of(ebpf, "CALLS")?;
+pub fn read(ebpf: &Ebpf, layout: &Layout, histograms: &Histograms<'_>) -> Result<Vec<Call>, Error> {
+    let map = PerCpuArray::<CallStats>::of(ebpf, names::CALLS)?;
     let mut calls = Vec::new();
-    for workload in 1..=workloads {
+    for workload in 1..=layout.workloads {
         for operation in 0..OPERATIONS {
-            let index = (workload - 1) * MAX_OPERATIONS + operation;
-            let mut stats = CallStats::default();
-            for cpu in map.get(index)?.iter() {
-                stats.latency.merge(&cpu.latency);
-                stats.size.merge(&cpu.size);
-                stats.bytes += cpu.bytes;
-                stats.errors += cpu.errors;
-                stats.refused += cpu.refused;
-            }
+            let stats = map.sum(call_index(workload, operation))?;
             if stats.latency.count + stats.refused == 0 {
                 continue;
             }
-            let series = syscall::series(workload, operation);
+            let series = call_series(workload, operation);
             calls.push(Call {
                 workload,
                 operation,

@@ -95,6 +95,23 @@ pub fn has_ended(process: &OwnedFd) -> bool {
     poll(&mut watched, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
+/// Waits until the first thread of a process is asleep, as one that waits for ioprof's signal soon is; not at all where
+/// it has ended.
+///
+/// # Errors
+///
+/// [`Error::NoProcess`] where it is gone.
+pub fn wait_until_asleep(pid: i32) -> Result<(), Error> {
+    let file = format!("/proc/{pid}/status");
+    loop {
+        let status = fs::read(&file).map_err(|_| Error::NoProcess { pid })?;
+        if !Status::parse(&status).is_running {
+            return Ok(());
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// What is read in /proc/PID/status; proc_pid_status(5) has its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -102,6 +119,8 @@ pub struct Status {
     pub process: Option<i32>,
     /// Whether it is a thread of the kernel.
     pub is_of_kernel: bool,
+    /// Whether it is on a CPU or waits for one.
+    pub is_running: bool,
     /// Whether it has ended, with all its threads, and only waits to be looked after by its parent.
     pub has_ended: bool,
     /// The most memory that it has had resident.
@@ -117,12 +136,14 @@ impl Status {
             Some(str::from_utf8(value).ok()?.trim())
         };
         let kib = field(b"VmHWM").and_then(|value| value.strip_suffix("kB")?.trim().parse().ok());
-        let is_zombie = field(b"State").is_some_and(|state| state.starts_with('Z'));
+        let is_in_state = |letter| field(b"State").is_some_and(|state| state.starts_with(letter));
+        let is_zombie = is_in_state('Z');
         // Neither threads of the kernel nor a process that has ended have memory of their own.
         let has_memory = is_zombie || field(b"VmSize").is_some();
         Self {
             process: field(b"Tgid").and_then(|number| number.parse().ok()),
             is_of_kernel: !has_memory && field(b"Kthread") != Some("0"),
+            is_running: is_in_state('R'),
             has_ended: is_zombie && field(b"Threads") == Some("1"),
             max_rss_bytes: kib.map(|kib: u64| kib.saturating_mul(1024)),
         }
@@ -140,6 +161,7 @@ mod tests {
         let expected = Status {
             process: Some(77),
             is_of_kernel: false,
+            is_running: false,
             has_ended: false,
             max_rss_bytes: Some(12 * 1024),
         };

@@ -1,0 +1,85 @@
+//! The names of the maps, the programs and the constants of the object, for both sides.
+//!
+//! The probes name each by its own identifier; that the object has these and no others is tested.
+
+/// Constants that hold their own name, and a list of all.
+macro_rules! names {
+    ($(#[$about:meta])* $all:ident: $($name:ident),* $(,)?) => {
+        $(
+            #[doc = concat!("`", stringify!($name), "`")]
+            pub const $name: &str = stringify!($name);
+        )*
+        $(#[$about])*
+        pub const $all: &[&str] = &[$($name),*];
+    };
+}
+
+/// Constants of a name each that is written otherwise, and a list of all.
+macro_rules! programs {
+    ($(#[$about:meta])* $all:ident: $($name:ident = $text:literal),* $(,)?) => {
+        $(
+            #[doc = concat!("`", $text, "`")]
+            pub const $name: &str = $text;
+        )*
+        $(#[$about])*
+        pub const $all: &[&str] = &[$($name),*];
+    };
+}
+
+names! {
+    /// All maps that the probes declare.
+    MAPS:
+    AIO_REQUESTS, AIO_STATS, AIO_TOTALS, BLOCKS, BLOCKS_USED, BLOCK_STATS, BUSY, CACHE, CALLS, CALL_KINDS, CLOCK_HAND,
+    CLOCK_SLOTS, DEPTHS, DEPTHS_USED, DEPTH_NUMBERS, DIRECTORY, DIRTY, ERRORS, FAULTS, FILES, LAST_REQUEST, LOSSES,
+    MAPPED, MERGED, NEW_TASK, PATHS, PATHS_USED, READERS, REQUESTS, REQUESTS_USED, RETIRING, SLOTS, SLOTS_USED, TASKS,
+    URING_ENTRIES, URING_FILE, URING_REQUESTS, URING_STATS, URING_TOTALS, WORKLOADS,
+}
+
+names! {
+    /// All constants that user space sets at load, but for the offsets of fields and registers.
+    CONSTANTS:
+    BTRFS_END, COMPLETE_BY_CQE, FIRST_AIO_SERIES, FIRST_BLOCK_SERIES, FIRST_CACHE_SERIES, FIRST_FAULT_SERIES,
+    FIRST_URING_SERIES, FOLIO_IS_LARGE, IN_IOWAIT, MAY_READ, O_DIRECT, PAGE_BYTES, QUEUED_BY_BIO, REQUESTS_KEPT,
+    REQ_IDLE, REQ_META, REQ_PREFLUSH,
+}
+
+programs! {
+    /// All programs: the probes, the walks over all tasks, and the empty ones.
+    PROGRAMS:
+    ACCOUNT_THREADS = "account_threads",
+    BASELINE_ENTER = "baseline_enter",
+    BASELINE_EXIT = "baseline_exit",
+    BLOCK_BACKMERGE = "block_backmerge",
+    BLOCK_COMPLETE = "block_complete",
+    BLOCK_FRONTMERGE = "block_frontmerge",
+    BLOCK_GETRQ = "block_getrq",
+    BLOCK_ISSUE = "block_issue",
+    BLOCK_MERGE = "block_merge",
+    BLOCK_REQUEUE = "block_requeue",
+    BLOCK_START = "block_start",
+    CACHED_FOLIO = "cached_folio",
+    DIRTY_FOLIO = "dirty_folio",
+    EXAMINE_DIRTY = "examine_dirty",
+    FAULT_AROUND = "fault_around",
+    FAULT_DIRTIES = "fault_dirties",
+    FAULT_FILE = "fault_file",
+    FAULT_KERNEL = "fault_kernel",
+    FAULT_MAJOR = "fault_major",
+    FAULT_MINOR = "fault_minor",
+    FAULT_USER = "fault_user",
+    PROCESS_EXIT = "process_exit",
+    PROCESS_FORK = "process_fork",
+    SEED_THREADS = "seed_threads",
+    SETTLE_THREADS = "settle_threads",
+    SWITCH = "switch",
+    SYSCALL_ENTER = "syscall_enter",
+    SYSCALL_EXIT = "syscall_exit",
+    THROTTLE = "throttle",
+    URING_COMPLETE = "uring_complete",
+    URING_POLL = "uring_poll",
+    URING_REFUSE = "uring_refuse",
+    URING_SUBMIT = "uring_submit",
+    URING_SUBMIT_SQE = "uring_submit_sqe",
+    URING_WORK = "uring_work",
+    WAKING = "waking",
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use crate::error::{Error, Result};
-use crate::privileges::{Privileges, sudo_works};
+use crate::privileges::{can_profile, sudo_works};
 use crate::process;
 use crate::workspace::{Workspace, cargo};
 
@@ -25,7 +25,7 @@ pub struct Args {
 /// `cargo xtask run`: does not return where it succeeds, so that status and signals are ioprof's own.
 pub fn run(workspace: &Workspace, _: &Args) -> Result<ExitCode> {
     let program = build(workspace)?;
-    let mut ioprof = if Privileges::current().can_profile() || !sudo_works() {
+    let mut ioprof = if can_profile() || !sudo_works() {
         // Without sudo, ioprof itself says best what it lacks.
         Command::new(program)
     } else {

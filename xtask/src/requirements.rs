@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use crate::apt;
 use crate::error::{Error, Result};
-use crate::privileges::{Privileges, sudo_works};
+use crate::privileges::{is_root, sudo_works};
 use crate::process;
 
 /// What a program is called for.
@@ -94,7 +94,7 @@ pub fn provide(purpose: Purpose, consent: &Consent) -> Result<Vec<&'static Tool>
     let command = format!("apt-get install {}", packages.join(" "));
     let situation = Situation {
         has_apt: apt::is_there(),
-        can_be_root: Privileges::current().is_root() || sudo_works(),
+        can_be_root: is_root() || sudo_works(),
         agreed: consent.yes || in_ci(),
         on_terminal: io::stdin().is_terminal() && io::stdout().is_terminal(),
     };

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use toml::Value;
 
 use crate::error::{Error, Result};
-use crate::privileges::{Privileges, sudo_works};
+use crate::privileges::{is_root, sudo_works};
 use crate::process;
 
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
 
 /// What makes cargo start programs of this prefix as root; nothing where this is root, or cannot become it.
 pub fn cargo_options(prefix: &str) -> Result<Vec<String>> {
-    if Privileges::current().is_root() || !sudo_works() {
+    if is_root() || !sudo_works() {
         return Ok(Vec::new());
     }
     let itself = env::current_exe().map_err(Error::file("find", Path::new("xtask")))?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{Error, Result};
-use crate::privileges::Privileges;
+use crate::privileges::is_root;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -67,7 +67,7 @@ struct Installed<'a> {
 
 impl<'a> Installed<'a> {
     fn new(package: &Path, root: &'a Path) -> Result<Self> {
-        let by_dpkg = Privileges::current().is_root();
+        let by_dpkg = is_root();
         if by_dpkg {
             let database = root.join("var/lib/dpkg");
             for folder in ["updates", "info"].map(|name| database.join(name)) {

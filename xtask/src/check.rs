@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::deny;
 use crate::ebpf;
 use crate::error::Result;
 use crate::layers;
@@ -40,6 +41,12 @@ pub fn run(workspace: &Workspace) -> Result<()> {
             ])
             .env("RUSTDOCFLAGS", "--deny warnings"),
     )?;
+    if deny::is_installed(workspace) {
+        step("licences");
+        deny::run(workspace)?;
+    } else {
+        println!("licences are not checked: `cargo xtask deny` installs what does");
+    }
     step("clippy on the probes");
     ebpf::lint(workspace)
 }

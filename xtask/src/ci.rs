@@ -12,6 +12,7 @@ use crate::workspace::Workspace;
 /// The tasks, as they are called by hand.
 const STEPS: &[&str] = &[
     "ebpf --setup",
+    "deny",
     // Format, layers, clippy on both targets, documentation.
     "check",
     // The object, made again from its sources.

@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod check;
 mod ci;
+mod deny;
 mod ebpf;
 mod error;
 mod fuzz;
@@ -49,6 +50,8 @@ enum Task {
     Check,
     /// Check which part of the code knows which, and what no file may hold
     Layers,
+    /// Check the licences of all crates, and where they come from
+    Deny,
     /// Run the kernel tests on other kernels, in virtual machines
     Vm(vm::Args),
     /// Measure what ioprof costs
@@ -93,6 +96,7 @@ fn run(workspace: &Workspace, task: &Task) -> Result<ExitCode> {
         },
         Task::Check => check::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Layers => layers::run(workspace).map(|()| ExitCode::SUCCESS),
+        Task::Deny => deny::run(workspace).map(|()| ExitCode::SUCCESS),
         Task::Vm(args) => vm::run(workspace, args),
         Task::Bench(args) => bench::run(workspace, args),
         Task::Package(args) => package::run(workspace, args).map(|()| ExitCode::SUCCESS),

@@ -202,6 +202,10 @@ fn is_yes(answer: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -212,6 +216,31 @@ mod tests {
         assert!(missing(Tests, |_| true).is_empty());
         let without_fio = missing(Tests, |program| program != "fio");
         assert_eq!(programs(&without_fio), "fio");
+    }
+
+    #[test]
+    fn what_a_kernel_test_requires_is_provided() {
+        // Packages that every Debian has: tar, coreutils, util-linux and mount.
+        let always = [
+            "tar", "dd", "taskset", "setsid", "setarch", "mount", "umount",
+        ];
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiler/tests/kernel");
+        let mut required = BTreeSet::new();
+        for file in fs::read_dir(folder).expect("the tests").flatten() {
+            let text = fs::read_to_string(file.path()).unwrap_or_default();
+            for line in text.split("requires!(").skip(1) {
+                let arguments = line.split(')').next().unwrap_or_default();
+                let quoted = arguments.split('"').skip(1).step_by(2);
+                required.extend(quoted.flat_map(str::split_whitespace).map(str::to_owned));
+            }
+        }
+        assert!(required.contains("cc"), "{required:?}");
+        for program in required {
+            let provided = TOOLS
+                .iter()
+                .any(|tool| tool.program == program && tool.purposes.contains(&Tests));
+            assert!(provided || always.contains(&program.as_str()), "{program}");
+        }
     }
 
     #[test]

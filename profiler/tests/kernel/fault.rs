@@ -1,14 +1,23 @@
 //! Page faults are counted exactly, as the kernel itself counts them.
 
-use std::{ffi::OsStr, path::Path, process::Stdio};
+use std::{
+    ffi::OsStr,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use nix::sys::signal::Signal;
 
 use crate::support::{
-    self, Report,
+    Report,
+    attached::Attached,
     device::{Loop, device_below, written_file},
-    folder, ioprof, output,
+    folder, ioprof, line, output, plain,
     program::Program,
-    report::{BlockOperation, CheckKind, FaultTime, Faults, Verdict, known},
-    requirements::{skip, tool},
+    reader,
+    report::{BlockOperation, CheckKind, FaultTime, Faults, FileFaults, Verdict, known},
+    requirements::skip,
     text,
 };
 
@@ -16,34 +25,24 @@ const COUNT: u64 = 512;
 const PAGE: u64 = 4096;
 /// Room for as many pages, each so far from the next that no fault maps two.
 const FILE_BYTES: usize = 40 * 1024 * 1024;
-const TOOLS: &str = "cc losetup mkfs.ext4 setarch";
+const TOOLS: &str = "cc losetup mkfs.ext4";
 
-/// What one run of the program said and what the report says of it.
-struct Run {
-    report: Report,
-    minor: u64,
-    major: u64,
-}
+/// What the report says of the faults of one run of the program, and nothing but those.
+struct Run(Report);
 
 impl Run {
     fn faults(&self) -> &Faults {
-        known(&self.report.workload(0).faults)
+        known(&self.0.workload(0).faults)
     }
 
     /// Those on pages of files; none where this kernel has no tracepoint for that, which the report must say.
-    fn on_files(&self) -> Option<u64> {
-        let Some(on_files) = self.faults().on_files else {
-            let verdict = &self.report.probe("mm_filemap_fault").verdict;
+    fn on_files(&self) -> Option<FileFaults> {
+        let on_files = self.faults().on_files;
+        if on_files.is_none() {
+            let verdict = &self.0.probe("mm_filemap_fault").verdict;
             assert!(matches!(verdict, Verdict::Absent { .. }), "{verdict:?}");
-            return None;
-        };
-        Some(on_files.minor + on_files.major)
-    }
-
-    /// How many more those are than in a run of none; as expected where that is not known.
-    fn more_on_files(&self, none: &Self, expected: u64) -> u64 {
-        let both = self.on_files().zip(none.on_files());
-        both.map_or(expected, |(all, none)| all - none)
+        }
+        on_files
     }
 
     /// Those that made a page dirty.
@@ -57,58 +56,54 @@ impl Run {
     }
 }
 
-/// Profiles the program at `count` faults of a kind. Without randomised addresses, so that what it takes to
-/// start is the same for each run.
-fn run(program: &Program, file: &Path, kind: &str, count: u64, options: &[&str]) -> Run {
-    let folder = folder();
-    let out = folder.path().join("run.json");
-    let file = file.to_str().expect("a plain path");
-    let mut command = tool("setarch");
-    command.arg("-R").arg(env!("CARGO_BIN_EXE_ioprof"));
-    command.arg("run").args(options).arg("-o").arg(&out);
-    command.arg("--");
-    // As long whatever the number: it is part of what the program starts with.
-    command.args(program.with(&[file, kind, &format!("{count:04}")]));
-    let done = command
-        .stdin(Stdio::null())
-        .output()
-        .expect("setarch can be started");
-    assert!(done.status.success(), "{done:?}");
-    let said = text(&done.stdout);
-    let (minor, major) = said.trim().split_once(' ').expect("two numbers");
-    let report = Report::read(&out);
-    report.assert_nothing_lost();
-    let run = Run {
-        report,
-        minor: minor.parse().expect("a number"),
-        major: major.parse().expect("a number"),
+/// Minor and major faults.
+type Counts = (u64, u64);
+
+/// Attaches to the program while it takes faults of a kind: the report, and the kernel's count from before the
+/// attaching to after the detaching.
+fn profile(program: &Program, file: &Path, kind: &str, options: &[&str]) -> (Run, [Counts; 2]) {
+    let mut child = Command::new(program.path())
+        .args([plain(file), kind, &COUNT.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut stdout = reader(&mut child.stdout);
+    let mut go_on = || stdin.write_all(b"x").expect("the program waits for it");
+    assert_eq!(line(&mut stdout), "ready\n");
+    let attached = Attached::to(&[child.id()], options);
+    go_on();
+    assert_eq!(line(&mut stdout), "done\n");
+    let report = attached.end(Signal::SIGINT);
+    go_on();
+    let said = line(&mut stdout);
+    assert!(child.wait().expect("a child").success());
+    let numbers: Vec<u64> = said
+        .split_whitespace()
+        .map(|word| word.parse().expect("a number"))
+        .collect();
+    let [minor, major, all_minor, all_major] = numbers[..] else {
+        panic!("{said:?}");
     };
-    let (counted, kernel) = run.report.workload_check(CheckKind::MajorFaults);
-    assert_eq!(counted, kernel, "major faults");
-    assert_eq!(counted, run.faults().major);
-    assert_eq!(counted, run.faults().major_latency.count);
-    run
+    (Run(report), [(minor, major), (all_minor, all_major)])
 }
 
-/// The same at none and at [`COUNT`], which must be so many minor and major faults by the program's own
-/// reading. Another program may empty the page cache meanwhile: then once more.
-fn both(
-    program: &Program,
-    file: &Path,
-    kind: &str,
-    options: &[&str],
-    expected: (u64, u64),
-) -> (Run, Run) {
-    let mut found = (0, 0);
-    for _ in 0..4 {
-        // So that the program is in the cache for both.
-        let warm = program.with(&[file.to_str().expect("a plain path"), kind, "0000"]);
-        support::succeed(std::process::Command::new(&warm[0]).args(&warm[1..]));
-        let none = run(program, file, kind, 0, options);
-        let all = run(program, file, kind, COUNT, options);
-        found = (all.minor, all.major);
-        if found == expected && none.faults().major == 0 {
-            return (none, all);
+/// The same, where the kernel counted so many faults and none besides. What is in the page cache may change at any time,
+/// and a page of the program's own that is not there is another fault: then once more.
+fn run(program: &Program, file: &Path, kind: &str, options: &[&str], expected: [Counts; 2]) -> Run {
+    let mut found = [(0, 0); 2];
+    for _ in 0..10 {
+        let (run, kernel) = profile(program, file, kind, options);
+        found = kernel;
+        run.0.assert_nothing_lost();
+        let (counted, kernel) = run.0.workload_check(CheckKind::MajorFaults);
+        assert_eq!(counted, kernel, "major faults");
+        if found == expected {
+            let faults = run.faults();
+            assert_eq!((faults.minor, faults.major), expected[1], "{kind}");
+            assert_eq!(faults.major_latency.count, faults.major, "{kind}");
+            return run;
         }
     }
     panic!("{kind}: {found:?} minor and major faults rather than {expected:?}");
@@ -125,7 +120,7 @@ fn cold_pages_are_major_faults_and_a_request_each_on_a_loop_device() {
 
 #[test]
 fn cold_pages_are_major_faults_and_a_request_each_on_the_machines_disk() {
-    requires!("cc", "setarch");
+    requires!("cc");
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder can be made");
     let device = match device_below(folder.path()) {
         Ok(device) => device,
@@ -137,21 +132,15 @@ fn cold_pages_are_major_faults_and_a_request_each_on_the_machines_disk() {
 }
 
 fn assert_cold(program: &Program, file: &Path, device: &str) {
-    let (none, cold) = both(program, file, "cold", &[], (0, COUNT));
-    assert_eq!(cold.faults().major, COUNT);
+    let cold = run(program, file, "cold", &[], [(0, COUNT); 2]);
     assert_eq!(cold.faults().major_in_calls, 0);
-    assert_eq!(cold.more_on_files(&none, COUNT), COUNT);
     assert_eq!(cold.dirtying(), 0);
-    let (before, bytes_before) = none.report.block(0, device, BlockOperation::Read);
-    let (requests, bytes) = cold.report.block(0, device, BlockOperation::Read);
-    assert_eq!(
-        (requests - before, bytes - bytes_before),
-        (COUNT, COUNT * PAGE)
-    );
-    let row = &cold.report.file(file).counts;
+    let requests = cold.0.block(0, device, BlockOperation::Read);
+    assert_eq!(requests, (COUNT, COUNT * PAGE));
+    let row = &cold.0.file(file).counts;
     assert_eq!(row.device_read_bytes, Some(COUNT * PAGE));
-    if let Some(on_files) = cold.faults().on_files {
-        assert_eq!(on_files.major, COUNT);
+    if let Some(on_files) = cold.on_files() {
+        assert_eq!((on_files.minor, on_files.major), (0, COUNT));
         assert_eq!(row.major_faults, Some(COUNT));
         assert!(row.major_fault_ns > Some(0));
     } else {
@@ -173,25 +162,24 @@ fn minor_faults_are_told_apart_by_what_they_are_on() {
         ("call", true, true, true),
         ("anonymous", false, false, false),
     ] {
-        let (none, all) = both(&program, &file, kind, &["--minor-fault-time"], (COUNT, 0));
-        let more = |count: fn(&Run) -> u64| count(&all) - count(&none);
-        let expected = |is: bool| if is { COUNT } else { 0 };
-        assert_eq!(more(|run| run.faults().minor), COUNT, "{kind}");
-        assert_eq!(more(|run| run.minor_time().faults), COUNT, "{kind}");
-        assert_eq!(
-            more(|run| run.minor_time().in_calls),
-            expected(in_calls),
-            "{kind}"
+        let all = run(
+            &program,
+            &file,
+            kind,
+            &["--minor-fault-time"],
+            [(COUNT, 0); 2],
         );
-        let on_files = expected(on_file);
-        assert_eq!(all.more_on_files(&none, on_files), on_files, "{kind}");
-        assert_eq!(more(Run::dirtying), expected(dirtying), "{kind}");
-        assert!(more(|run| run.minor_time().time_ns) > 0, "{kind}");
-        // What the kernel does for itself, as execve does in the new program's stack, is in its count only.
-        let (counted, kernel) = all.report.workload_check(CheckKind::MinorFaults);
-        let (counted_at_start, kernel_at_start) =
-            none.report.workload_check(CheckKind::MinorFaults);
-        assert_eq!(counted - counted_at_start, kernel - kernel_at_start);
+        let expected = |is: bool| if is { COUNT } else { 0 };
+        if let Some(on_files) = all.on_files() {
+            assert_eq!(on_files.minor, expected(on_file), "{kind}");
+        }
+        assert_eq!(all.dirtying(), expected(dirtying), "{kind}");
+        let time = all.minor_time();
+        assert_eq!(time.faults, COUNT, "{kind}");
+        assert_eq!(time.in_calls, expected(in_calls), "{kind}");
+        assert!(time.time_ns > 0, "{kind}");
+        let (counted, kernel) = all.0.workload_check(CheckKind::MinorFaults);
+        assert_eq!(counted, kernel, "{kind}");
     }
 }
 
@@ -201,10 +189,18 @@ fn a_page_that_was_read_before_it_is_written_to_is_one_dirtying_fault() {
     let program = Program::compile("page_faults");
     let device = Loop::new(96 * 1024 * 1024);
     let file = written_file(&device.mounted(), FILE_BYTES);
-    let (none, all) = both(&program, &file, "upgrade", &[], (COUNT, 0));
+    let all = run(
+        &program,
+        &file,
+        "upgrade",
+        &[],
+        [(COUNT, 0), (2 * COUNT, 0)],
+    );
     assert_eq!(all.dirtying(), COUNT);
     // One to read it, one to write to it.
-    assert_eq!(all.more_on_files(&none, 2 * COUNT), 2 * COUNT);
+    if let Some(on_files) = all.on_files() {
+        assert_eq!(on_files.minor, 2 * COUNT);
+    }
     assert!(all.faults().minor_time.is_none(), "{:?}", all.faults());
 }
 
@@ -214,13 +210,20 @@ fn faults_that_end_in_a_signal_are_none_and_leave_nothing_behind() {
     let program = Program::compile("page_faults");
     let device = Loop::new(96 * 1024 * 1024);
     let file = written_file(&device.mounted(), FILE_BYTES);
-    let (none, all) = both(&program, &file, "failing", &["--minor-fault-time"], (0, 0));
+    let all = run(
+        &program,
+        &file,
+        "failing",
+        &["--minor-fault-time"],
+        [(0, 0); 2],
+    );
     // The pages that are written to after each are made dirty by a call, and in no fault.
-    assert_eq!(all.report.call("pwrite64").calls, COUNT);
+    assert_eq!(all.0.call("pwrite64").calls, COUNT);
     assert_eq!(all.dirtying(), 0);
-    assert_eq!(all.faults().minor, none.faults().minor);
-    assert_eq!(all.minor_time().faults, none.minor_time().faults);
-    assert_eq!(all.on_files(), none.on_files());
+    assert_eq!(all.minor_time().faults, 0);
+    if let Some(on_files) = all.on_files() {
+        assert_eq!(on_files.minor + on_files.major, 0);
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
-/* page_faults FILE WHAT COUNT: COUNT page faults of one kind on the pages of FILE, and nothing but
- * those between two readings of getrusage(2), whose differences it prints: "minor major".
+/* page_faults FILE WHAT COUNT: COUNT page faults of one kind on the pages of FILE. Says "ready", waits for a
+ * byte, takes the faults, says "done", and waits for another. Then prints what getrusage(2) has counted,
+ * "minor major minor major": of the faults alone, and from before "ready" to after the last byte.
  *   cold   reads pages that are not in the cache, one after the other, in no order that can be guessed
  *   cached reads pages that are, each so far from the others that no fault maps two
  *   write  writes to pages of a shared mapping that are clean and not mapped
- *   upgrade the same to pages that are mapped and were only read
+ *   upgrade the same to pages that it has read from after "ready", by as many faults
  *   private writes to pages of a private mapping
  *   call   has read(2) put something into each page of a shared mapping
  *   failing writes to a page that may not be written to, and then by pwrite(2) to a clean page
@@ -26,6 +27,18 @@ enum { PAGE = 4096, WINDOW = 16 };
 static void must(int holds) {
     if (!holds)
         _exit(99);
+}
+
+/* Everything is touched before the first word. */
+static struct rusage readings[4];
+
+static void look(int at) {
+    must(getrusage(RUSAGE_SELF, &readings[at]) == 0);
+}
+
+static void say_and_wait(const char *word) {
+    char byte;
+    must(write(1, word, strlen(word)) == (ssize_t)strlen(word) && read(0, &byte, 1) == 1);
 }
 
 static volatile char sink;
@@ -77,15 +90,17 @@ int main(int argc, char **argv) {
         map = mmap(NULL, stat.st_size, PROT_READ | PROT_WRITE, shares ? MAP_SHARED : MAP_PRIVATE, file, 0);
         must(map != MAP_FAILED && madvise(map, stat.st_size, MADV_RANDOM) == 0);
     }
-    if (strcmp(what, "upgrade") == 0)
-        for (long i = 0; i < count; i++)
-            sink = map[i * stride * PAGE];
     char *guard = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(guard != MAP_FAILED && signal(SIGSEGV, leave) != SIG_ERR);
     /* The first one takes pages of the stack and of the program. */
     fail(guard);
-    struct rusage before, after;
-    must(getrusage(RUSAGE_SELF, &before) == 0);
+    memset(readings, 0xff, sizeof readings);
+    look(0);
+    say_and_wait("ready\n");
+    if (strcmp(what, "upgrade") == 0)
+        for (long i = 0; i < count; i++)
+            sink = map[i * stride * PAGE];
+    look(1);
     for (long i = 0; i < count; i++) {
         /* 7919 is a prime: every page once. */
         char *at = map + (cold ? i * 7919 % count : i * stride) * PAGE;
@@ -99,7 +114,12 @@ int main(int argc, char **argv) {
         else
             sink = *(volatile char *)at;
     }
-    must(getrusage(RUSAGE_SELF, &after) == 0);
-    printf("%ld %ld\n", after.ru_minflt - before.ru_minflt, after.ru_majflt - before.ru_majflt);
+    look(2);
+    say_and_wait("done\n");
+    look(3);
+    for (int at = 0; at < 2; at++) {
+        struct rusage *from = &readings[1 - at], *to = &readings[2 + at];
+        printf("%ld %ld%c", to->ru_minflt - from->ru_minflt, to->ru_majflt - from->ru_majflt, at ? '\n' : ' ');
+    }
     return 0;
 }

@@ -15,7 +15,7 @@ pub use ioprof::model::{
     aio::AioOperation,
     block::{Block, BlockOperation, Origin},
     device::Device,
-    fault::{FaultTime, Faults},
+    fault::{FaultTime, Faults, FileFaults},
     file::{File, FileCounts, FileKind, Files},
     io_uring::UringOperation,
     ledger::{Check, CheckKind, Probe, Verdict},

@@ -29,8 +29,8 @@ impl<'a> Checkout<'a> {
         Some(commit + dirty)
     }
 
-    /// The day of the commit, as in 2026-11-22.
-    pub fn day(&self) -> Option<String> {
+    /// The date of the commit, as in 2026-11-22.
+    pub fn date(&self) -> Option<String> {
         self.git(&["show", "--no-patch", "--format=%cs", "HEAD"])
     }
 

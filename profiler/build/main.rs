@@ -28,9 +28,9 @@ const SOURCES: &[&str] = &[
 fn main() {
     println!("cargo::rerun-if-changed=build");
     embed_object();
-    let (commit, day) = commit_of_sources().unwrap_or_else(|| (unknown(), unknown()));
+    let (commit, date) = commit_of_sources().unwrap_or_else(|| (unknown(), unknown()));
     tell("IOPROF_COMMIT", &commit);
-    tell("IOPROF_COMMIT_DAY", &day);
+    tell("IOPROF_COMMIT_DATE", &date);
     tell("IOPROF_RUSTC", &compiler());
     for (name, variable) in [("IOPROF_TARGET", "TARGET"), ("IOPROF_PROFILE", "PROFILE")] {
         tell(name, &env::var(variable).unwrap_or_else(|_| unknown()));
@@ -67,7 +67,7 @@ fn embed_object() {
     tell("IOPROF_OBJECT_SHA256", &hex);
 }
 
-/// The commit of the checkout that this is, and its day; none in what is no checkout, such as an unpacked
+/// The commit of the checkout that this is, and its date; none in what is no checkout, such as an unpacked
 /// archive.
 fn commit_of_sources() -> Option<(String, String)> {
     let checkout = commit::Checkout::at(Path::new(".."))?;
@@ -78,7 +78,7 @@ fn commit_of_sources() -> Option<(String, String)> {
             watch(&path);
         }
     }
-    Some((checkout.commit(SOURCES)?, checkout.day()?))
+    Some((checkout.commit(SOURCES)?, checkout.date()?))
 }
 
 fn watch(path: &Path) {

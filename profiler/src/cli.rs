@@ -12,7 +12,7 @@ use clap::{
 use clap_complete::Shell;
 use ioprof_workloads::Workload;
 
-/// Where the I/O time and the device bytes of a workload went, from the system call to the device.
+/// Show where the I/O time and the device bytes of a workload go, from the system call to the device.
 #[derive(Debug, Parser)]
 #[command(
     name = "ioprof",
@@ -23,77 +23,76 @@ use ioprof_workloads::Workload;
     after_long_help = EXIT_STATUS
 )]
 pub struct Cli {
-    /// Print the version with the commit it was built from.
+    /// Print the version and its commit.
     // Not clap's own, which prints as soon as it is met: `--verbose` may stand behind it.
     #[arg(short = 'V', long)]
     pub version: bool,
-    /// With --version: also the compilers of the binary and of the eBPF object, and that object's hash.
+    /// With --version: also print the compilers and the hash of the eBPF object.
     #[arg(short, long, requires = "version")]
     pub verbose: bool,
-    /// What to do; none only where the version is asked for.
+    /// The command; none with --version.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
 const EXIT_STATUS: &str = "\
-The exit status of `ioprof run` is that of the command; a signal is raised again. ioprof's own failure
-is 125, a command that cannot be executed 126, one that is not found 127.";
+`ioprof run` exits with the command's status; a signal is raised again. 125: ioprof failed.
+126: the command cannot be executed. 127: the command is not found.";
 
-/// What ioprof can do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Profile built-in workloads, or a command with all its descendants.
+    /// Profile a command with all its descendants, or built-in workloads.
     #[command(
         override_usage = "ioprof run [OPTIONS] WORKLOAD [ITS OPTIONS] [WORKLOAD ...]\n       \
                           ioprof run [OPTIONS] -- COMMAND [ARGUMENT ...]",
         after_help = RUN_HELP
     )]
     Run(Run),
-    /// Profile processes that already run, until Ctrl-C or their end; they live on.
+    /// Profile running processes until Ctrl-C or their end. Detaching leaves them running.
     Attach(Attach),
-    /// Print a saved report again; needs no privileges.
+    /// Render a saved report. Needs no privileges.
     Report {
-        /// A report that was written with -o.
+        /// The report, as written with -o.
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Run a built-in workload without any probe, and print what it did.
+    /// Run a built-in workload without probes, and print its own counts.
     Workload {
-        /// Which.
+        /// The workload.
         #[command(subcommand)]
         workload: Workload,
-        /// Also write what it did, as JSON, to this inherited descriptor.
+        /// Also write its counts, as JSON, to this inherited descriptor.
         #[arg(long, global = true, hide = true)]
         summary_fd: Option<i32>,
-        /// Say on this inherited socket when the data are made, and wait there for the word to begin.
+        /// Signal readiness on this inherited socket, then wait there for the start.
         #[arg(long, global = true, hide = true)]
         start_fd: Option<i32>,
     },
-    /// Show what this kernel and these privileges allow; exit 0 only if `run` would work.
+    /// Check what this kernel and these privileges allow. Exits with 0 only if `run` works.
     Doctor,
-    /// Print completions for a shell: bash, zsh, fish and others.
+    /// Print completions for a shell.
     Completions {
-        /// Which.
+        /// The shell.
         shell: Shell,
     },
-    /// Write the man pages into a folder.
+    /// Write the man pages.
     Man {
-        /// Where to; it is made where it is missing.
+        /// Output directory, created if missing.
         #[arg(value_hint = ValueHint::DirPath)]
         folder: PathBuf,
     },
 }
 
 const RUN_HELP: &str = "\
-Workloads: async, mmap, batch, copy; `ioprof workload NAME --help` shows the options of each.
+Workloads: async, mmap, batch, copy. `ioprof workload NAME --help` lists the options of each.
 Several run one after the other, or together with --parallel; each has its own section.
 
-A command runs as who runs ioprof: as root under sudo. Built-in workloads run as who called sudo.
---user says otherwise; the environment (HOME too), limits and folder are left as they are.
+A command runs as the invoking user: root under sudo. Built-in workloads run as the user who called
+sudo. --user sets another user; environment (with HOME), limits and working directory stay.
 
-The report goes to stderr, so that the command's output stays its own. The exit status is that of
-the command (a signal is raised again); ioprof's own failure is 125, a command that cannot be
-executed 126, one that is not found 127.
+The report goes to stderr. The exit status is the command's; a signal is raised again.
+125: ioprof failed. 126: the command cannot be executed. 127: the command is not found.
 
 Examples:
   sudo ioprof run async
@@ -103,7 +102,7 @@ Examples:
 /// `ioprof run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// How to run.
+    /// The options.
     #[command(flatten)]
     pub options: RunOptions,
     /// Built-in workloads, each followed by its own options.
@@ -115,7 +114,7 @@ pub struct Run {
     pub command: Vec<OsString>,
 }
 
-/// Takes every word, as those behind a workload are its options; names the workloads to shells.
+/// Takes every word, as the words behind a workload are its options. Tells shells the names of the workloads.
 #[derive(Clone)]
 struct Words;
 
@@ -139,30 +138,30 @@ impl TypedValueParser for Words {
 /// The options of `ioprof run`, which may also stand behind a workload.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunOptions {
-    /// Run several workloads together rather than one after the other.
+    /// Run the workloads at the same time.
     #[arg(long)]
     pub parallel: bool,
-    /// Run the command or the workloads as this user, with all else as it is; takes root.
+    /// Run the command or the workloads as this user. Requires root.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// What every profiling has.
+    /// The options that `run` and `attach` share.
     #[command(flatten)]
     pub common: Common,
 }
 
-/// What `run` and `attach` share.
+/// The options that `run` and `attach` share.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
-    /// Write the report as JSON to FILE, or to stdout where it is `-`.
+    /// Write the report as JSON to FILE, or to stdout if FILE is `-`.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// Also time minor page faults; each one of any process on the machine then takes about 0.3 us longer.
+    /// Also time minor page faults. Each minor fault on the machine then takes about 0.3 us longer.
     #[arg(long)]
     pub minor_fault_time: bool,
-    /// Wait at the end until what the workloads made dirty is written, and count that, too.
+    /// Wait at the end until the workloads' dirty pages are written, and count these writes.
     #[arg(long)]
     pub sync: bool,
-    /// Go without the probe at this tracepoint, as on a kernel that does not have it.
+    /// Do not attach the probe of this tracepoint, as on a kernel without it.
     #[arg(long, value_name = "TRACEPOINT", hide_short_help = true)]
     pub without_probe: Vec<String>,
 }
@@ -170,7 +169,7 @@ pub struct Common {
 /// `ioprof attach`.
 #[derive(Debug, Args)]
 pub struct Attach {
-    /// The processes, each a workload of its own with all its threads and later children.
+    /// The processes; each is a workload, with its threads and later children.
     #[arg(
         short,
         long = "pid",
@@ -179,10 +178,10 @@ pub struct Attach {
         value_delimiter = ','
     )]
     pub pids: Vec<i32>,
-    /// End after this many seconds.
+    /// Stop after this many seconds.
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub duration: Option<std::time::Duration>,
-    /// What every profiling has.
+    /// The options that `run` and `attach` share.
     #[command(flatten)]
     pub common: Common,
 }
@@ -192,7 +191,7 @@ fn seconds(text: &str) -> Result<std::time::Duration, String> {
         .ok()
         .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
         .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "a positive number of seconds is needed, as in 10 or 0.5".into())
+        .ok_or_else(|| "a positive number of seconds is needed, such as 10 or 0.5".into())
 }
 
 #[cfg(test)]

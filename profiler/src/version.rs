@@ -1,4 +1,4 @@
-//! Which ioprof this is: its commit, the eBPF object in it, and what both were built by.
+//! The version: the commit, the embedded eBPF object, and the compilers of both.
 
 use std::fmt::Write as _;
 
@@ -12,16 +12,16 @@ pub const NUMBER: &str = env!("CARGO_PKG_VERSION");
 /// The commit, with `-dirty` behind it where the sources were not as committed; or "unknown".
 const COMMIT: &str = env!("IOPROF_COMMIT");
 
-/// The day of the commit, as in 2026-11-22; or "unknown".
-pub const DAY: &str = env!("IOPROF_COMMIT_DAY");
+/// The date of the commit, as in 2026-11-22; or "unknown".
+pub const DATE: &str = env!("IOPROF_COMMIT_DATE");
 
-/// The hash of the object that is embedded, whichever that is.
+/// The hash of the embedded object.
 const OBJECT_SHA256: &str = env!("IOPROF_OBJECT_SHA256");
 
-/// How much of a commit's hash a line has.
+/// How many digits of a commit's hash a line has.
 const SHORT: usize = 12;
 
-/// What stands beside the committed object.
+/// The record beside the committed object.
 #[derive(Deserialize)]
 struct Record {
     sources_sha256: String,
@@ -36,7 +36,7 @@ pub fn line() -> String {
     format!("ioprof {NUMBER} (commit {})", short(COMMIT))
 }
 
-/// `--version --verbose`: a line for each thing that is known.
+/// `--version --verbose`: a line for each fact.
 pub fn verbose() -> String {
     let mut text = format!("ioprof {NUMBER}\n");
     let mut line = |what: &str, is: &str| {
@@ -44,7 +44,7 @@ pub fn verbose() -> String {
         let _ = writeln!(text, "{what:<20} {is}");
     };
     line("commit", COMMIT);
-    line("commit's day", DAY);
+    line("commit date", DATE);
     line("compiler", env!("IOPROF_RUSTC"));
     let build = concat!(env!("IOPROF_TARGET"), ", ", env!("IOPROF_PROFILE"));
     line("target", build);

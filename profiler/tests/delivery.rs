@@ -138,7 +138,7 @@ fn the_commit_is_that_of_the_checkout_and_dirty_by_its_sources_alone() {
     git(&top, &["worktree", "add", "--quiet", path, &first]);
     let linked = Checkout::at(&other).expect("a checkout");
     assert_eq!(linked.commit(&["src"]), Some(first.clone()));
-    let day = linked.day().expect("a day");
+    let day = linked.date().expect("a day");
     assert_eq!((day.len(), day.matches('-').count()), (10, 2), "{day}");
 
     // Each move of HEAD changes one of the files that cargo is told to look at.

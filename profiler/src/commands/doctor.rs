@@ -12,13 +12,13 @@ use crate::{
     output::text,
 };
 
-/// Tries what `run` would do, and tells what it finds.
+/// Tries what `run` would do, and prints what it finds.
 ///
 /// # Errors
 ///
 /// None of its own: what is wrong is what it prints.
 pub fn doctor() -> Result<ExitCode, Error> {
-    // A reader that has gone, such as head, is no failure.
+    // A reader that has gone, such as head, is no error.
     let line = |what: &str, found: &str| {
         let _ = write!(std::io::stdout(), "{what:<14} {}", text::line(&found));
     };
@@ -60,11 +60,11 @@ pub fn doctor() -> Result<ExitCode, Error> {
                 line("probe", &format!("{:<25} {verdict}", one.probe.tracepoint));
             }
             line(
-                "own cost",
+                "overhead",
                 if snapshot.cost.is_some() {
                     "measured by the kernel's BPF statistics"
                 } else {
-                    "unknown: BPF statistics take CAP_SYS_ADMIN"
+                    "unknown: BPF statistics require CAP_SYS_ADMIN"
                 },
             );
             line(
@@ -76,7 +76,7 @@ pub fn doctor() -> Result<ExitCode, Error> {
                 {
                     "`ioprof run` works here"
                 } else {
-                    "`ioprof run` works here, without what the missing probes would tell"
+                    "`ioprof run` works here, without the data of the missing probes"
                 },
             );
             Ok(ExitCode::SUCCESS)

@@ -74,7 +74,7 @@ fn page(command: &Command) -> io::Result<(String, Vec<u8>)> {
     let man = Man::new(command.clone())
         .source(format!("ioprof {}", version::NUMBER))
         .manual("User Commands")
-        .date(version::DAY);
+        .date(version::DATE);
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;

@@ -1,4 +1,4 @@
-//! The books: what was lost, what was missing, and what the kernel counted for itself.
+//! The ledger: what was lost, what was missing, and what the kernel counted itself.
 
 use std::collections::BTreeMap;
 
@@ -13,25 +13,25 @@ use crate::text::Text;
 pub enum Verdict {
     /// It ran.
     Attached,
-    /// Another does its work on this kernel.
+    /// Another does its work on this kernel, or nobody asked for it.
     NotNeeded {
-        /// Which.
+        /// The reason.
         reason: Text,
     },
-    /// It is not there to be attached to.
+    /// The kernel has no such tracepoint, or the user excluded it.
     Absent {
-        /// Why.
+        /// The reason.
         reason: Text,
     },
-    /// The kernel would not have it.
+    /// The kernel rejected it.
     Refused {
-        /// Its words.
+        /// The kernel's words.
         reason: Text,
     },
 }
 
 impl Verdict {
-    /// Why what hangs on the probe is unknown; none where it is not.
+    /// Why what the probe counts is unknown; none where it is not.
     pub fn reason_missing(&self) -> Option<&Text> {
         match self {
             Self::Attached | Self::NotNeeded { .. } => None,
@@ -52,13 +52,13 @@ pub struct Probe {
     pub verdict: Verdict,
     /// Events it did not see because it was running on that CPU already; none where that is not known.
     pub missed: Option<u64>,
-    /// Runs while the cost was measured; none where it was not.
+    /// Runs while the overhead was measured; none where it was not.
     pub measured_runs: Option<u64>,
     /// Nanoseconds those runs took.
     pub measured_ns: Option<u64>,
 }
 
-/// One sum of ours against one of the kernel's.
+/// A sum of the probes beside the kernel's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// The workload; none where it is about everybody.
@@ -71,23 +71,6 @@ pub struct Check {
     pub counted: u64,
     /// What the kernel counted.
     pub kernel: u64,
-}
-
-impl Check {
-    /// Whether the two differ by more than a hundredth, and more than the beginning and the end of a run can
-    /// make, with nothing known that makes them differ.
-    pub fn is_off(&self) -> bool {
-        let difference = self.counted.abs_diff(self.kernel);
-        let at_the_ends = if self.what.is_count() { 256 } else { 1 << 20 };
-        let is_known = match self.what {
-            // fs/exec.c reads the heads of programs on behalf of the task.
-            CheckKind::CallReadBytes => self.counted < self.kernel,
-            // io_uring's workers are threads whose accounts the kernel keeps apart.
-            CheckKind::BlockReadBytes => self.counted > self.kernel,
-            what => !what.must_agree(),
-        };
-        !is_known && difference > at_the_ends && difference > self.kernel / 100
-    }
 }
 
 /// What is compared, and with what.
@@ -127,11 +110,6 @@ impl CheckKind {
             Self::DeviceReads | Self::DeviceWrites | Self::MajorFaults | Self::MinorFaults
         )
     }
-
-    /// Whether the two should be the same, or nearly.
-    pub const fn must_agree(self) -> bool {
-        !matches!(self, Self::BlockWrittenBytes)
-    }
 }
 
 /// The ledger of a run.
@@ -141,7 +119,7 @@ pub struct Ledger {
     pub lost: BTreeMap<Text, u64>,
     /// Requests that were in flight when the probes were attached: in no other count.
     pub requests_in_flight_at_attach: u64,
-    /// Calls that were under way when the probes were attached: in no other count.
+    /// Calls that were in progress when the probes were attached: in no other count.
     pub calls_in_flight_at_attach: u64,
     /// Calls by the 32-bit interface, all counted as `other`.
     pub compat_calls: u64,
@@ -149,13 +127,13 @@ pub struct Ledger {
     pub vectors_unread: u64,
     /// What became of the probes.
     pub probes: Vec<Probe>,
-    /// CPU time of the probes over the run; none where it may not be measured.
+    /// CPU time of the probes over the run, their overhead; none where it may not be measured.
     pub probe_cpu_ns: Option<u64>,
     /// Which part of the run that was measured in, from 0 to 1; the rest is in proportion.
     pub probe_cpu_measured_share: Option<f64>,
-    /// Our sums against the kernel's.
+    /// The probes' sums beside the kernel's.
     pub checks: Vec<Check>,
-    /// What the probes had to say.
+    /// Messages of the probes and of ioprof.
     pub messages: Vec<Text>,
 }
 

@@ -46,9 +46,9 @@ pub fn render(aio: &Aio, style: Style) -> String {
     });
     let notes = [
         note(sum(unseen), "completed unseen"),
-        note(aio.iocbs_unread, "more not looked at"),
-        note(aio.events_unread, "events not looked at"),
-        note(aio.unmatched_events, "submitted before"),
+        note(aio.iocbs_unread, "control blocks not read"),
+        note(aio.events_unread, "events not read"),
+        note(aio.unmatched_events, "submitted before attach"),
         note(sum(open), "not seen to complete"),
     ];
     let mut text = table.render(style);

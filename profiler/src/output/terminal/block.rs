@@ -33,7 +33,7 @@ pub fn render(block: Option<&[Block]>, style: Style) -> String {
             time(requests.service.max),
         ]);
     }
-    let legend = style.faint("q: from made to issued; s: from issued to completed");
+    let legend = style.faint("q: from queued to issued; s: from issued to completed");
     format!(
         "{}{legend}\n{}{}\n",
         table.render(style),
@@ -54,7 +54,7 @@ fn unseen(block: &[Block]) -> String {
     match sum(block.iter().map(|block| block.unseen_completions)) {
         0 => String::new(),
         unseen => format!(
-            "{} of them completed unseen: their service time is not known\n",
+            "{} of them completed unseen: service time unknown\n",
             count(unseen)
         ),
     }

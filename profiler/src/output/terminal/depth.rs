@@ -13,9 +13,9 @@ pub fn render<const N: usize>(
     notes: [Option<String>; N],
 ) -> String {
     let parts: Vec<_> = [
-        format!("in flight {} on average", digits(depth.mean)),
-        format!("{} at most", count(depth.max)),
-        format!("any for {}", time(busy_ns)),
+        format!("in flight: mean {}", digits(depth.mean)),
+        format!("max {}", count(depth.max)),
+        format!("busy {}", time(busy_ns)),
     ]
     .into_iter()
     .chain(notes.into_iter().flatten())

@@ -1,4 +1,4 @@
-//! The devices, in the terms of iostat -x.
+//! The devices, in the columns of iostat -x.
 
 use super::{Style, table::Table};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// How wide the path of a loop device's file may be.
 const FILE: usize = 44;
 
-/// Every device that was touched, for everybody, and whose the requests were.
+/// Every device that was used, for all processes, and the owners of its requests.
 pub fn render(report: &Report, style: Style) -> String {
     let Some(devices) = &report.devices else {
         return "Devices: unknown, the probes for requests are missing.\n\n".into();
@@ -50,7 +50,7 @@ fn stack(device: &Device) -> Option<String> {
         .into_iter()
         .chain(file.map(|file| {
             format!(
-                "made of the file {}",
+                "backed by the file {}",
                 shortened_before(&file.to_string(), FILE)
             )
         }))
@@ -92,7 +92,7 @@ fn shares(devices: &[Device]) -> Table {
         2,
         &[
             "Device",
-            "whose",
+            "owner",
             "requests",
             "bytes",
             "of bytes",
@@ -103,7 +103,7 @@ fn shares(devices: &[Device]) -> Table {
     for device in devices {
         for share in &device.shares {
             let part = |part: Option<f64>| part.map_or_else(|| "-".into(), percent);
-            let whose = match (&share.workload, share.origin) {
+            let owner = match (&share.workload, share.origin) {
                 (Some(workload), _) => &workload.to_string(),
                 (None, Some(Origin::Journal)) => "(journal)",
                 (None, Some(Origin::Metadata)) => "(metadata)",
@@ -112,7 +112,7 @@ fn shares(devices: &[Device]) -> Table {
             };
             table.row([
                 device.name.to_string(),
-                whose.to_owned(),
+                owner.to_owned(),
                 count(share.requests),
                 bytes(share.bytes),
                 part(share.bytes_share),

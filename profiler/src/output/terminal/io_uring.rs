@@ -56,8 +56,8 @@ pub fn render(uring: &IoUring, style: Style) -> String {
         note(all(|one| one.silent), "silent"),
         note(all(|one| one.unseen_completions), "completed unseen"),
         note(open, "not seen to complete"),
-        note(uring.extra_completions, "completions more"),
-        note(uring.unmatched_completions, "submitted before"),
+        note(uring.extra_completions, "extra completions"),
+        note(uring.unmatched_completions, "submitted before attach"),
     ];
     let mut text = table.render(style);
     text.push_str(&depth(&uring.depth, uring.busy_ns, notes));

@@ -1,9 +1,10 @@
-//! The books in a line or two, and loud where they do not balance.
+//! The ledger in a line or two, and what puts the figures in doubt before all else.
 
 use std::cmp::Ordering;
 
 use super::{Style, WIDTH};
 use crate::{
+    analysis::{Cause, Doubt, cause, doubts},
     model::{
         ledger::{Check, CheckKind, Ledger},
         report::Report,
@@ -14,41 +15,47 @@ use crate::{
 
 /// What puts the figures in doubt; none where nothing does.
 pub fn alarm(ledger: &Ledger) -> Option<String> {
-    let mut causes = Vec::new();
-    if ledger.lost_total() > 0 {
-        let kinds = ledger
-            .lost
-            .iter()
-            .map(|(kind, lost)| (kind.to_string().replace('_', " "), *lost))
-            .chain([("probe runs skipped".to_owned(), ledger.missed())])
-            .filter(|(_, lost)| *lost > 0)
-            .map(|(kind, lost)| format!("{} {kind}", count(lost)))
-            .collect::<Vec<_>>();
-        causes.push(format!("EVENTS WERE LOST: {}", kinds.join(", ")));
+    let lines: Vec<_> = doubts(ledger).iter().map(doubt).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+fn doubt(doubt: &Doubt<'_>) -> String {
+    match doubt {
+        Doubt::EventsLost(kinds, missed) => {
+            let mut kinds: Vec<_> = kinds
+                .iter()
+                .map(|(kind, lost)| {
+                    format!("{} {}", count(*lost), kind.to_string().replace('_', " "))
+                })
+                .collect();
+            if *missed > 0 {
+                kinds.push(format!("{} probe runs skipped", count(*missed)));
+            }
+            format!("EVENTS WERE LOST: {}", kinds.join(", "))
+        }
+        Doubt::ProbeMissing(probe, reason) => {
+            format!("PROBE MISSING: {} ({reason})", probe.tracepoint)
+        }
+        Doubt::CountersDisagree(check) => {
+            let line = line(check);
+            let words: Vec<_> = line.split_whitespace().collect();
+            format!("COUNTERS DISAGREE: {}", words.join(" "))
+        }
     }
-    for (probe, reason) in ledger.missing() {
-        causes.push(format!("PROBE MISSING: {} ({reason})", probe.tracepoint));
-    }
-    for check in ledger.checks.iter().filter(|check| check.is_off()) {
-        let line = line(check).split_whitespace().collect::<Vec<_>>().join(" ");
-        causes.push(format!("BOOKS DO NOT BALANCE: {line}"));
-    }
-    (!causes.is_empty()).then(|| causes.join("\n"))
 }
 
 /// The ledger.
 pub fn render(report: &Report, style: Style) -> String {
     let ledger = &report.ledger;
-    let attached = ledger.probes.len().saturating_sub(ledger.missing().count());
+    let missing = match ledger.missing().count() {
+        0 => "no probe missing".to_owned(),
+        missing => format!("{missing} of {} probes missing", ledger.probes.len()),
+    };
     let lost = match ledger.lost_total() {
         0 => "nothing lost".to_owned(),
         lost => format!("{} events lost", count(lost)),
     };
-    let parts = [
-        lost,
-        format!("{attached} of {} probes there", ledger.probes.len()),
-        cost(report),
-    ];
+    let parts = [lost, missing, overhead(report)];
     let mut text = format!(
         "{}  {}\n",
         style.heading("Ledger"),
@@ -56,14 +63,14 @@ pub fn render(report: &Report, style: Style) -> String {
     );
     if ledger.calls_in_flight_at_attach > 0 || ledger.requests_in_flight_at_attach > 0 {
         text.push_str(&format!(
-            "  under way at attach, not counted: {} calls, {} requests\n",
+            "  in progress at attach, not counted: {} calls, {} requests\n",
             count(ledger.calls_in_flight_at_attach),
             count(ledger.requests_in_flight_at_attach)
         ));
     }
     if ledger.vectors_unread > 0 {
         text.push_str(&format!(
-            "  {} vectored calls of more than 16 segments: their size is what they moved\n",
+            "  {} vectored calls of more than 16 segments: size taken from the result\n",
             count(ledger.vectors_unread)
         ));
     }
@@ -83,17 +90,17 @@ pub fn render(report: &Report, style: Style) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
-fn cost(report: &Report) -> String {
+fn overhead(report: &Report) -> String {
     let ledger = &report.ledger;
     let Some(cpu) = ledger.probe_cpu_ns else {
-        return "their cost unknown (it takes CAP_SYS_ADMIN)".into();
+        return "overhead unknown (requires CAP_SYS_ADMIN)".into();
     };
     let capacity = report.duration_ns.max(1) as f64 * report.host.cpus.max(1) as f64;
     let estimated = ledger
         .probe_cpu_measured_share
         .is_some_and(|share| share < 0.99);
     format!(
-        "cost {}{} CPU ({} of the machine)",
+        "overhead {}{} CPU ({} of the machine)",
         if estimated { "about " } else { "" },
         time(cpu),
         percent(cpu as f64 / capacity)
@@ -107,7 +114,7 @@ const fn is_shown(check: &Check) -> bool {
 }
 
 fn line(check: &Check) -> String {
-    let whose = check
+    let owner = check
         .workload
         .as_ref()
         .or(check.device.as_ref())
@@ -122,32 +129,28 @@ fn line(check: &Check) -> String {
         CheckKind::DeviceOwnedBytes => ("with an owner", "/sys/block"),
         CheckKind::DeviceReads => ("reads", "/sys/block"),
         CheckKind::DeviceWrites => ("writes", "/sys/block"),
-        CheckKind::MajorFaults => ("major faults", "the tasks' own"),
-        CheckKind::MinorFaults => ("minor faults", "the tasks' own"),
+        CheckKind::MajorFaults => ("major faults", "kernel"),
+        CheckKind::MinorFaults => ("minor faults", "kernel"),
     };
     let number = if check.what.is_count() { count } else { bytes };
     let difference = check.counted.abs_diff(check.kernel);
     let part = part(difference, check.kernel);
     let differing = number(difference);
+    let cause = cause(check);
     let difference = match check.counted.cmp(&check.kernel) {
-        _ if !check.what.must_agree() => "written back later".to_owned(),
-        Ordering::Equal => "the same".to_owned(),
+        _ if cause == Some(Cause::LaterWriteback) => "written back later".to_owned(),
+        Ordering::Equal => "equal".to_owned(),
         Ordering::Less => format!("-{differing}, {part}"),
         Ordering::Greater => format!("+{differing}, {part}"),
     };
-    let why = match check.what {
-        // fs/exec.c reads the program's head, and the loader's, on behalf of the task.
-        CheckKind::CallReadBytes if check.counted < check.kernel => ", by execve",
-        // The kernel's own access to a page on behalf of the task is a fault without an exception.
-        CheckKind::MajorFaults | CheckKind::MinorFaults if check.counted < check.kernel => {
-            ", by the kernel itself"
-        }
-        // Its workers are threads whose accounts the kernel keeps apart.
-        CheckKind::BlockReadBytes if check.counted > check.kernel => ", by io_uring workers",
-        _ => "",
+    let why = match cause {
+        Some(Cause::Execve) => ", by execve",
+        Some(Cause::KernelAccess) => ", by the kernel itself",
+        Some(Cause::IoUringWorkers) => ", by io_uring workers",
+        Some(Cause::LaterWriteback) | None => "",
     };
     let text = format!(
-        "  {whose}: {what} {}, {source} {} ({difference}{why})",
+        "  {owner}: {what} {}, {source} {} ({difference}{why})",
         number(check.counted),
         number(check.kernel)
     );

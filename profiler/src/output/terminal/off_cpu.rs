@@ -26,7 +26,7 @@ pub fn render(workload: &Workload, style: Style) -> String {
     for (name, ns) in rows(split).into_iter().filter(|(_, ns)| *ns != 0) {
         table.row([name.to_owned(), time(ns), share(ns, split.thread_ns)]);
     }
-    table.row(["in all".into(), time(split.thread_ns), String::new()]);
+    table.row(["total".into(), time(split.thread_ns), String::new()]);
     format!("{}{}\n", table.render(style), slowest(workload))
 }
 

@@ -32,7 +32,7 @@ pub fn render(workload: &Workload, style: Style) -> String {
     let heading = style.heading(&shortened(&workload.name.to_string(), WIDTH));
     let mut text = format!("{heading}  {kind}, pid {}, {end}\n", workload.root_pid);
     if workload.kind == Kind::Builtin {
-        text.push_str("  (its measured phase: neither the making of its data nor clearing up)\n");
+        text.push_str("  (measured phase only: setup and cleanup are excluded)\n");
     } else {
         text.push_str(&format!(
             "  $ {}\n",

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table as Cells, presets::NO
 use super::Style;
 use crate::output::text::shortened;
 
-/// No name takes more columns: the longest would widen all rows.
+/// The widest cell: a longer one would widen all rows.
 const NAME: usize = 40;
 
 /// A table that is printed with its heading.

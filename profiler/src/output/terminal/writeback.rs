@@ -1,4 +1,4 @@
-//! What became of the pages that a workload made dirty.
+//! The pages that a workload made dirty.
 
 use super::WIDTH;
 use crate::{
@@ -17,7 +17,7 @@ pub fn line(workload: &Workload) -> String {
     let mut parts = vec![
         format!("dirty   made {}", bytes(writeback.dirtied_bytes)),
         format!("written by others {}", bytes(writeback.written_bytes)),
-        format!("left {}", bytes(writeback.dirty_bytes_at_end)),
+        format!("dirty at end {}", bytes(writeback.dirty_bytes_at_end)),
     ];
     if writeback.cancelled_bytes > 0 {
         parts.push(format!("dropped {}", bytes(writeback.cancelled_bytes)));

@@ -1,0 +1,12 @@
+//! Conclusions from a report: pure functions over the model, that say what its figures mean and whether they hold.
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    reason = "a report may come from anywhere, and an overflow would end the program"
+)]
+
+mod counters;
+mod reliability;
+
+pub use counters::{Cause, cause};
+pub use reliability::{Doubt, doubts};

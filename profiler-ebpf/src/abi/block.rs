@@ -1,4 +1,4 @@
-//! Block requests: from the moment they are made, through issue, to completion.
+//! Block requests: queued, issued, completed.
 
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -8,7 +8,7 @@ use super::{Aggregate, map_value, merge::merge};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct BlockKey {
-    /// Whose it is; 0 for everybody else, and for what workloads share.
+    /// The owner; 0 for all other processes, and for what workloads share.
     pub workload: u32,
     /// The device, major << 20 | minor.
     pub device: u32,
@@ -32,7 +32,7 @@ pub enum Origin {
     Journal = 2,
     /// Other metadata of a file system; of workload 0, shared by all who use it.
     Metadata = 3,
-    /// A thread of the kernel submitted it, and nothing says for whom; only of workload 0.
+    /// A thread of the kernel submitted it, and its owner is unknown; only of workload 0.
     Unknown = 4,
 }
 
@@ -74,7 +74,7 @@ pub struct BlockSlot {
     pub stats: u32,
     /// Index into the depths, of this workload on this device.
     pub own_depth: u32,
-    /// Index into the depths, of everybody on this device.
+    /// Index into the depths, of all owners on this device.
     pub device_depth: u32,
     /// The [`Operation`].
     pub operation: u32,
@@ -89,7 +89,7 @@ pub const MAX_BIOS: u32 = 128;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct RequestState {
-    /// When it was made, in nanoseconds of the monotonic clock.
+    /// When it was queued, in nanoseconds of the monotonic clock.
     pub queued_ns: u64,
     /// When it was last issued to the driver; 0 before.
     pub issued_ns: u64,
@@ -101,7 +101,7 @@ pub struct RequestState {
     pub other_owner_bytes: u64,
     /// Where its numbers go.
     pub slot: BlockSlot,
-    /// The workload that may wait for it, [`super::off_cpu::KERNEL`] where a thread of the kernel made it.
+    /// The workload that may wait for it, [`super::off_cpu::KERNEL`] where a thread of the kernel queued it.
     pub waiting_workload: u32,
     /// Zero.
     pub padding: u32,
@@ -125,11 +125,11 @@ map_value!(MergedBio, 32);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct BlockStats {
-    /// Requests completed, and their bytes, whoever the bios in them are from.
+    /// Requests completed, and their bytes, of all owners.
     pub size: Aggregate,
-    /// Nanoseconds from made to issued.
+    /// Nanoseconds from queued to issued.
     pub queue: Aggregate,
-    /// Nanoseconds from issued to completed; of a flush, from made to completed.
+    /// Nanoseconds from issued to completed; of a flush, from queued to completed.
     pub service: Aggregate,
     /// Requests that failed.
     pub errors: u64,
@@ -180,13 +180,13 @@ pub struct DepthKey {
 map_value!(DepthKey, 8);
 
 impl DepthKey {
-    /// All requests of the device, whoever made them.
+    /// All requests of the device, of all owners.
     pub const EVERYBODY: u32 = u32::MAX;
     /// Requests for a journal that workloads share.
     pub const JOURNAL: u32 = u32::MAX - 1;
     /// Requests for metadata that workloads share.
     pub const METADATA: u32 = u32::MAX - 2;
-    /// Requests of which nobody knows for whom they are.
+    /// Requests whose owner is unknown.
     pub const UNKNOWN: u32 = u32::MAX - 3;
 
     /// Who a depth is of: a workload, or what workloads share.
@@ -203,7 +203,7 @@ impl DepthKey {
     }
 }
 
-/// Requests made and not yet completed, shared by all CPUs.
+/// Requests queued and not yet completed, shared by all CPUs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Depth {

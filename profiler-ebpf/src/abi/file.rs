@@ -1,4 +1,4 @@
-//! Files: what each workload did to each, whoever did it for the workload.
+//! Files: what each workload did to each, itself or by threads of the kernel.
 
 use zerocopy::{FromBytes, IntoBytes};
 

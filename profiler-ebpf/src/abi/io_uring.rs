@@ -14,7 +14,7 @@ pub struct UringRequest {
     /// When it was submitted, in nanoseconds of the monotonic clock; 0 where it has completed.
     pub submitted_ns: u64,
     /// The address of its ring's context. Where the end of a request was not seen, its memory may become one
-    /// of another ring, whose submission nobody looks at.
+    /// of another ring, whose submissions are not looked at.
     pub ring: u64,
     /// The workload that submitted it, from 1.
     pub workload: u32,

@@ -32,7 +32,7 @@ pub const MAX_DIRTY_INODES: u32 = 32_768;
 pub const MAX_READ_INODES: u32 = 8192;
 /// Slots of block requests.
 pub const MAX_SLOTS: u32 = 4096;
-/// Pairs of a workload and a device that have a depth, those for everybody and for what is shared included.
+/// Pairs of a workload and a device that have a depth, those of all owners and of what is shared included.
 pub const MAX_DEPTHS: u32 = 2048;
 /// Times with requests in flight: of each workload and of the kernel's threads, from queued on and from issued on.
 pub const MAX_BUSY: u32 = 2 * (MAX_WORKLOADS + 1);

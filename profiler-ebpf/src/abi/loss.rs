@@ -18,7 +18,7 @@ pub enum Loss {
     SlotsFull = 5,
     /// A call began before the end of the one before it was seen.
     ExitMissed = 6,
-    /// A request completed that was never seen to be made: in flight at attach, or its making was lost.
+    /// A request completed that was never seen queued: in flight at attach, or its queueing was lost.
     RequestUnmatched = 7,
     /// The table of files is full: what was done to the file counts in the row of all others.
     FilesFull = 8,
@@ -28,7 +28,7 @@ pub enum Loss {
     AioFull = 10,
     /// The table of inodes with dirty pages is full: what others write of the inode is not the workload's.
     DirtyInodesFull = 11,
-    /// An inode has dirty pages of more workloads than are told apart: they are everybody else's.
+    /// An inode has dirty pages of more workloads than are told apart: they count for all other processes.
     DirtyOwnersFull = 12,
 }
 

@@ -8,7 +8,7 @@ use super::map_value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum WaitKind {
-    /// Waiting for a device, while the request was made but not yet issued.
+    /// Waiting for a device, while the request was queued but not yet issued.
     Queue = 0,
     /// Waiting for a device, while it worked on the request.
     Service = 1,
@@ -71,9 +71,9 @@ pub struct Clock {
     pub in_queue_ns: u64,
     /// 1 where it did.
     pub request_known: u64,
-    /// The time with requests behind the wait made and issued, as it left the CPU.
+    /// The time with requests queued that it may wait for, as it left the CPU.
     pub busy_queued_ns: u64,
-    /// The same of those issued.
+    /// The time with such requests issued.
     pub busy_issued_ns: u64,
     /// What the call in flight has taken so far, by [`WaitKind`]; all zero unless `call_off_ns` is not.
     pub call_waits: [u64; WAIT_KINDS],
@@ -90,7 +90,7 @@ map_value!(Clock, 368);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct LastRequest {
-    /// When it was issued, in nanoseconds of the monotonic clock; when it was made, where that is not known.
+    /// When it was issued, in nanoseconds of the monotonic clock; when it was queued, where that is not known.
     pub issued_ns: u64,
     /// When it was completed.
     pub done_ns: u64,
@@ -99,10 +99,10 @@ map_value!(LastRequest, 16);
 
 /// Stands for the requests of the kernel's own threads, which a call waits for that makes data durable.
 pub const KERNEL: u32 = 0;
-/// Stands for requests for which nobody in scope waits, or who waits is woken by their completion itself.
+/// Stands for requests that no task in scope waits for, or whose completion itself wakes the task that waits.
 pub const NOBODY: u32 = u32::MAX;
 
-/// The index of the time with requests of a workload in flight: from made on, or from issued on.
+/// The index of the time with requests of a workload in flight: from queued on, or from issued on.
 #[inline(always)]
 pub const fn busy(workload: u32, issued: bool) -> u32 {
     2 * workload + issued as u32

@@ -9,9 +9,9 @@ use super::{Aggregate, map_value, merge::merge};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Served {
-    /// The call made a request to a device.
+    /// The call submitted a request to a device.
     Miss = 0,
-    /// The call made none, and waited for one that was under way.
+    /// The call submitted none, and waited for one that was in flight.
     Wait = 1,
     /// The file was opened with `O_DIRECT`: the cache was not asked.
     Direct = 2,

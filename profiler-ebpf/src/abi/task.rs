@@ -80,7 +80,7 @@ map_value!(TaskState, 832);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
-    /// it waited for the word to begin.
+    /// it waited for the signal to begin.
     pub const CHILD_RETURN: u32 = 1;
     /// The task was running at attach: it may be inside a call that was not seen to begin.
     pub const MAY_BE_IN_CALL: u32 = 2;

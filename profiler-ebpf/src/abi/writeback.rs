@@ -4,7 +4,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::map_value;
 
-/// How many owners of dirty pages an inode can have; the first place is that of everybody else.
+/// How many owners of dirty pages an inode can have; the first place is that of all other processes.
 pub const MAX_OWNERS: usize = 8;
 
 /// How many inodes are looked at to find one that makes room.
@@ -16,7 +16,7 @@ pub const PLACES_TRIED: u32 = 16;
 pub struct DirtyOwner {
     /// Bytes made dirty and not yet submitted, shared by all CPUs.
     pub bytes: u64,
-    /// The workload, 0 for everybody else.
+    /// The workload, 0 for all other processes.
     pub workload: u32,
     /// Zero.
     pub padding: u32,

@@ -1,5 +1,4 @@
-//! Two programs that do nothing: what the kernel takes for calling any, the floor that the cost of the
-//! others is measured against. A profile does not load them.
+//! Two empty programs: the baseline of the overhead of the others. A profile does not load them.
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 

@@ -220,7 +220,7 @@ fn fault_dirties(ctx: BtfTracePointContext) {
     }
 }
 
-/// A fault is over: the record of its task, its number, and its duration where its beginning was seen.
+/// A fault has ended: the record of its task, its number, and its duration where its beginning was seen.
 #[inline(always)]
 fn ended() -> Option<(*mut TaskState, u64, Option<u64>)> {
     let task = state::current();

@@ -202,7 +202,7 @@ fn uring_poll(ctx: BtfTracePointContext) {
 #[inline(always)]
 fn mark(request: *const c_void, flag: u32) {
     if let Some(entry) = URING_REQUESTS.get_ptr_mut(&(request as u64)) {
-        // SAFETY: the entry stays valid for the run of the program; whoever executes the request owns it.
+        // SAFETY: the entry stays valid for the run of the program; the thread that executes the request owns it.
         unsafe { (*entry).flags |= flag };
     }
 }

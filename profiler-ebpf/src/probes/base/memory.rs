@@ -20,16 +20,16 @@ pub static OFF_NUMBER: u32 = 0;
 /// Where the first argument of a system call stands in `struct pt_regs`.
 #[unsafe(no_mangle)]
 pub static OFF_ARG0: u32 = 0;
-/// The second.
+/// Where the second argument of a system call stands in `struct pt_regs`.
 #[unsafe(no_mangle)]
 pub static OFF_ARG1: u32 = 0;
-/// The third.
+/// Where the third argument of a system call stands in `struct pt_regs`.
 #[unsafe(no_mangle)]
 pub static OFF_ARG2: u32 = 0;
-/// The fourth.
+/// Where the fourth argument of a system call stands in `struct pt_regs`.
 #[unsafe(no_mangle)]
 pub static OFF_ARG3: u32 = 0;
-/// The fifth.
+/// Where the fifth argument of a system call stands in `struct pt_regs`.
 #[unsafe(no_mangle)]
 pub static OFF_ARG4: u32 = 0;
 

@@ -1,4 +1,4 @@
-//! Whose a bio is, also where a thread of the kernel submits it: the inode of its pages says it.
+//! The owner of a bio, also where a thread of the kernel submits it: the inode of its pages says it.
 
 use core::ffi::c_void;
 
@@ -37,7 +37,7 @@ const JBD2: u32 = u32::from_le_bytes(*b"jbd2");
 pub struct Attribution {
     /// Its slot.
     pub slot: BlockSlot,
-    /// Bytes of it that were others', and that these have been given.
+    /// Bytes of it that belong to other owners, already counted for them.
     pub other_owner_bytes: u64,
     /// Who may wait for it: a workload, `KERNEL` or `NOBODY`.
     pub waiting_workload: u32,
@@ -48,7 +48,7 @@ struct Owner {
     workload: u32,
     origin: Origin,
     other_owner_bytes: u64,
-    /// It reads into pages of the submitter's, whom its completion wakes.
+    /// It reads into the submitter's own pages, and its completion wakes the submitter.
     is_direct_read: bool,
 }
 
@@ -134,8 +134,8 @@ unsafe fn owner(
         };
         let is_write = operation as u32 == Operation::Write as u32;
         if inode == 0 {
-            let nobodys = by_kernel && origin as u32 == Origin::Thread as u32 && size > 0;
-            return whose(submitter, if nobodys { Origin::Unknown } else { origin });
+            let is_unknown = by_kernel && origin as u32 == Origin::Thread as u32 && size > 0;
+            return whose(submitter, if is_unknown { Origin::Unknown } else { origin });
         }
         if submitter != 0 {
             if is_write {

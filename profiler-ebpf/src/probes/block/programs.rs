@@ -1,8 +1,7 @@
-//! Block requests: made, issued, completed.
+//! Block requests: queued, issued, completed.
 //!
-//! The owner is found when the request is made, by the task that submits the bio and by whose its pages are
-//! (`origin.rs`). Whoever runs at issue or completion (a kblockd worker, an interrupted stranger) is never
-//! asked.
+//! The owner is decided when the request is queued, by the task that submits the bio and by the owner of its pages
+//! (`owner.rs`). The task that runs at issue or completion (a kblockd worker, an interrupted process) says nothing.
 
 use core::ffi::c_void;
 
@@ -56,7 +55,7 @@ fn block_getrq(ctx: BtfTracePointContext) {
     }
 }
 
-/// Records a request that the running task has made.
+/// Records a request that the running task has queued.
 ///
 /// # Safety
 ///
@@ -162,7 +161,7 @@ fn block_complete(ctx: BtfTracePointContext) {
     };
     let now = now();
     // SAFETY: the entry stays valid for the run of the program, and is that of the key. The driver completes a
-    // request once, so that nobody else writes it now.
+    // request once, so that no other CPU writes it now.
     let done = unsafe {
         off_cpu::completed((*state).queued_ns, (*state).issued_ns, now);
         (*state).done_bytes += u64::from(bytes);
@@ -187,7 +186,7 @@ fn count(request: &RequestState, now: u64, failed: bool) {
     let series = block_series(constant(&FIRST_BLOCK_SERIES), slot);
     let own = request.done_bytes.saturating_sub(request.other_owner_bytes);
     // SAFETY: the value is this CPU's own. Only this program writes these fields; the others of the value are written
-    // by whoever queues and issues requests, with atomic operations.
+    // as requests are queued and issued, with atomic operations.
     unsafe {
         (*stats).size.add(request.done_bytes);
         (*stats).bytes += own;

@@ -72,7 +72,7 @@ fn completed_unseen(request: &RequestState, now: u64) {
     }
 }
 
-/// A request is over. Its entry is kept, unless it is a bio's, whose address means nothing later, or the table
+/// Forgets a request that has completed or was merged. Its entry is kept, unless it is a bio's, whose address means nothing later, or the table
 /// is filling with requests of devices that have gone.
 ///
 /// # Safety

@@ -83,7 +83,7 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
             dentry = parent;
         }
     }
-    // SAFETY: the value is in the map, and nobody else has its number yet.
+    // SAFETY: the value is in the map, and no other program has its number yet.
     unsafe { (*path).flags = flags };
     number
 }

@@ -193,7 +193,7 @@ extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
     };
     // SAFETY: the entry stays valid for the run of the program.
     let done = unsafe { *entry };
-    // Of two threads that reap, each has events of its own: nobody else removes this.
+    // Of two threads that reap, each has events of its own: no other thread removes this.
     let _ = AIO_REQUESTS.remove(&key);
     leave(done.workload, now);
     let opcode = done.opcode & (AIO_OPCODES - 1);

@@ -21,7 +21,7 @@ use crate::probes::{
     file::{inode, path, table},
 };
 
-/// A call that is over, as far as files are concerned.
+/// A call that has returned.
 #[derive(Clone, Copy)]
 pub struct Call {
     pub kind: CallKind,

@@ -144,7 +144,7 @@ unsafe fn files(
     }
 }
 
-/// Counts a call that is over.
+/// Counts a call that has returned.
 #[inline(always)]
 fn count(state: &mut TaskState, latency: u64, result: u64) {
     let kind = CallKind(state.kind);
@@ -182,7 +182,7 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
     }
 }
 
-/// Counts what a call asked for: at once only where the calls before asked for something else.
+/// Counts the requested bytes of a call. Those of calls in a row that ask for as many are counted together.
 #[inline(always)]
 fn count_size(state: &mut TaskState, series: u32, size: u64) {
     if (state.sizes.series, state.sizes.value) != (series, size) {
@@ -193,22 +193,22 @@ fn count_size(state: &mut TaskState, series: u32, size: u64) {
     state.sizes.count += 1;
 }
 
-/// Counts what a thread has done that was still to be counted.
+/// Counts what a thread has pending: the calls on the file it used last, and their requested bytes.
 #[inline(always)]
 pub fn settle(state: &mut TaskState) {
     file_access::settle(&mut state.file);
     settle_sizes(&mut state.sizes);
 }
 
-/// The same of what it has asked for.
+/// Counts pending requested bytes.
 #[inline(always)]
 fn settle_sizes(sizes: &mut PendingSizes) {
     if sizes.count == 0 {
         return;
     }
     if let Some(stats) = CALLS.get_ptr_mut(sizes.series / CALL_SERIES) {
-        // SAFETY: the value is in the map. Whoever ends a thread's row of calls writes it: its next call, its exit,
-        // and the walks over all tasks.
+        // SAFETY: the value is in the map. Its writers, which are a thread's next call, its exit and the walks over
+        // all tasks, use atomic operations.
         unsafe {
             histogram::add_shared(&raw mut (*stats).size, sizes.value, sizes.count.into());
         }
@@ -223,7 +223,7 @@ const fn is_error(result: u64) -> bool {
     result >= MAX_ERRNO.wrapping_neg()
 }
 
-/// An exit without an entry: in order once in the life of a task, and where a seccomp filter has answered.
+/// An exit without an entry: expected once in the life of a task, and where a seccomp filter has answered.
 #[inline(always)]
 unsafe fn unmatched(state: *mut TaskState, registers: *const c_void, result: u64) {
     // SAFETY: the caller passes the current task's record.

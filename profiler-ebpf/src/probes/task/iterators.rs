@@ -100,7 +100,7 @@ fn settle_threads(ctx: *mut TaskIteration) -> c_long {
             }
             return 0;
         }
-        // It may exit at the same time: whoever comes first settles.
+        // It may exit at the same time: the first of both settles.
         let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::SETTLED);
         if flags & (TaskState::EXITED | TaskState::SETTLED) == 0 {
             calls::settle(&mut *state);

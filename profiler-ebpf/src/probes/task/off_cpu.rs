@@ -1,4 +1,4 @@
-//! Where the time of a thread goes: each of its absences from the CPU, tied to the call it is in.
+//! Where the time of a thread goes: each interval off the CPU, with the call that it falls into.
 //!
 //! The scheduler's tracepoints say when a thread leaves the CPU and comes back; why it left follows from the
 //! call in flight, from `in_iowait`, which the kernel sets for waits on devices, and from who woke it.
@@ -191,10 +191,10 @@ fn enter(state: &mut TaskState, charged_ns: u64) {
         } else {
             state.workload
         };
-        let made = busy_ns(behind, false, now).wrapping_sub(clock.busy_queued_ns);
+        let queued = busy_ns(behind, false, now).wrapping_sub(clock.busy_queued_ns);
         let issued = busy_ns(behind, true, now).wrapping_sub(clock.busy_issued_ns);
         let service = issued.min(slept);
-        let queue = made.saturating_sub(issued).min(slept - service);
+        let queue = queued.saturating_sub(issued).min(slept - service);
         add(state, WaitKind::Service as u32, service);
         add(state, WaitKind::Queue as u32, queue);
         rest = slept - service - queue;
@@ -273,7 +273,7 @@ pub fn completed(queued_ns: u64, issued_ns: u64, done_ns: u64) {
     }
 }
 
-/// A request of a workload, or of a kernel thread, is made or issued.
+/// A request of a workload, or of a kernel thread, is queued or issued.
 #[inline(always)]
 pub fn begin(waiting_workload: u32, issued: bool, now: u64) {
     if waiting_workload != NOBODY {
@@ -281,7 +281,7 @@ pub fn begin(waiting_workload: u32, issued: bool, now: u64) {
     }
 }
 
-/// Its completion.
+/// Such a request completes.
 #[inline(always)]
 pub fn end(waiting_workload: u32, issued: bool, now: u64) {
     if waiting_workload != NOBODY {
@@ -305,7 +305,7 @@ fn busy_ns(workload: u32, issued: bool, now: u64) -> u64 {
     })
 }
 
-/// A call is over that the thread was off the CPU in: what of it belongs to its octave of latencies.
+/// Adds the time off the CPU of a call that has returned to the octave of its latency.
 #[inline(always)]
 pub fn count_call(clock: &mut Clock, series: u32, latency: u64) {
     clock.times.in_call_off_ns += clock.call_off_ns;

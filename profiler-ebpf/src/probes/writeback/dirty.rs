@@ -284,14 +284,15 @@ fn make_room(address: u64) {
         // SAFETY: the place is in the map, and so is the record.
         unsafe {
             let old = *place;
-            if old != 0 && old != address {
-                if let Some(record) = DIRTY.get_ptr_mut(&old) {
-                    if bytes_cached(old, record) > 0 {
-                        continue;
-                    }
-                    // Another CPU may have forgotten it already.
-                    let _ = DIRTY.remove(&old);
+            if old != 0
+                && old != address
+                && let Some(record) = DIRTY.get_ptr_mut(&old)
+            {
+                if bytes_cached(old, record) > 0 {
+                    continue;
                 }
+                // Another CPU may have forgotten it already.
+                let _ = DIRTY.remove(&old);
             }
             *place = address;
         }

@@ -51,7 +51,7 @@ pub fn submitted_by(workload: u32, address: u64, size: u64) {
     }
 }
 
-/// Whether nobody has anything outstanding.
+/// Whether no owner has outstanding bytes.
 #[inline(always)]
 fn is_clean(record: *const DirtyInode) -> bool {
     // SAFETY: callers pass a record of the map; each number is read whole.

@@ -15,7 +15,7 @@ use crate::probes::{
     task::state,
 };
 
-/// By the address of the inode. One that is forgotten is read for nobody knows whom.
+/// By the address of the inode. The reader of one that is evicted is unknown.
 #[btf_map]
 static READERS: LruHashMap<u64, Reader, { MAX_READ_INODES as usize }> = LruHashMap::new();
 
@@ -43,7 +43,7 @@ fn cached_folio(ctx: BtfTracePointContext) {
         };
         let address = inode as u64;
         if READERS.get(&address).is_none_or(|known| *known != reader) {
-            // Where there is no room, what is read is nobody's.
+            // Where there is no room, the owner of what is read is unknown.
             let _ = READERS.insert(&address, &reader, 0);
         }
     }

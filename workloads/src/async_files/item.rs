@@ -1,6 +1,7 @@
 //! One item done with system calls, from open to close.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use super::plan::{Item, Plan};
 use crate::buffers::{Buffer, PAGE};
@@ -9,6 +10,15 @@ use crate::error::Failure;
 use crate::files::Files;
 use crate::options::SyncWhen;
 use crate::transfer::Transfer;
+
+/// An item that took longer than --timeout.
+pub fn timed_out(timeout: Duration) -> Failure {
+    let seconds = timeout.as_secs_f64();
+    Failure::new(
+        "timeout",
+        format!("timed out after {seconds} s; raise --timeout if the file is slow"),
+    )
+}
 
 /// Processes a whole file: open, transfer, sync if the plan says so, close.
 pub fn whole_file<F: Files>(

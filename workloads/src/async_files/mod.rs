@@ -16,7 +16,7 @@ use crate::data_set::{DataSet, Kind, Layout, Specification};
 use crate::error::Error;
 use crate::files::Kernel;
 use crate::offsets::Blocks;
-use crate::options::{Access, AsyncOptions, EngineChoice, SizeRange, value_name};
+use crate::options::{Access, AsyncOptions, EngineChoice, Size, SizeRange, value_name};
 use crate::resources::{descriptor_budget, processors};
 use crate::run::{Control, Run};
 use crate::summary::Summary;
@@ -125,17 +125,8 @@ struct EffectiveOptions {
 impl EffectiveOptions {
     fn new(options: &AsyncOptions, engine: &Engine) -> Result<Self, Error> {
         let whole = options.access == Access::Files;
-        let gibibyte = SizeRange {
-            min: 1 << 30,
-            max: 1 << 30,
-        };
-        let small = SizeRange {
-            min: 64 << 10,
-            max: 64 << 10,
-        };
-        let file_size = options
-            .file_size
-            .unwrap_or(if whole { small } else { gibibyte });
+        let default_size = Size(if whole { 64 << 10 } else { 1 << 30 });
+        let file_size = options.file_size.unwrap_or(default_size.into());
         let default_block = match options.access {
             Access::Files => 64 << 10,
             Access::Random => 4 << 10,

@@ -11,7 +11,7 @@ use super::item;
 use super::plan::{Item, Plan, path_of};
 use crate::buffers::Buffer;
 use crate::counters::{Counters, Event, nanoseconds};
-use crate::error::{Error, Failure};
+use crate::error::Error;
 use crate::files::Files;
 use crate::transfer::{OpenGauge, Transfer};
 
@@ -49,7 +49,7 @@ struct WorkerSlot {
     /// Index of the item's file.
     file: AtomicUsize,
     /// The item timed out: the thread is to end once its call returns.
-    given_up: AtomicBool,
+    timed_out: AtomicBool,
 }
 
 impl WorkerSlot {
@@ -58,13 +58,13 @@ impl WorkerSlot {
         self.since.store(now + 1, Ordering::Release);
     }
 
-    /// Whether the item is still the thread's. Exactly one of this and `give_up` takes the value out.
+    /// Whether the item is still the thread's. Exactly one of this and `take_overdue` takes the value out.
     fn end(&self) -> bool {
         self.since.swap(0, Ordering::AcqRel) != 0
     }
 
     /// Takes an overdue item from the thread; returns its file.
-    fn give_up(&self, now: u64, timeout: Duration) -> Option<usize> {
+    fn take_overdue(&self, now: u64, timeout: Duration) -> Option<usize> {
         let since = self.since.load(Ordering::Acquire);
         if since == 0 || u128::from(now.saturating_sub(since)) < timeout.as_nanos() {
             return None;
@@ -74,7 +74,7 @@ impl WorkerSlot {
         self.since
             .compare_exchange(since, 0, Ordering::AcqRel, Ordering::Relaxed)
             .ok()?;
-        self.given_up.store(true, Ordering::Release);
+        self.timed_out.store(true, Ordering::Release);
         Some(file)
     }
 }
@@ -126,7 +126,7 @@ async fn supervise<F: Files + Send + 'static>(
         tokio::task::spawn_blocking(move || {
             let result = work(&pool, &slot);
             // The receiver is gone only if the run is over without this thread.
-            let _ = ended.send((slot.given_up.load(Ordering::Acquire), result));
+            let _ = ended.send((slot.timed_out.load(Ordering::Acquire), result));
         });
     };
     for _ in 0..workers {
@@ -139,20 +139,20 @@ async fn supervise<F: Files + Send + 'static>(
     let (mut running, mut stuck, mut first_error) = (workers, 0_usize, None);
     while running > 0 {
         tokio::select! {
-            Some((was_given_up, result)) = endings.recv() => {
-                if was_given_up { stuck -= 1 } else { running -= 1 }
+            Some((was_stuck, result)) = endings.recv() => {
+                if was_stuck { stuck -= 1 } else { running -= 1 }
                 if let Err(error) = result {
                     first_error.get_or_insert(error);
                 }
             }
             _ = tick.tick() => {
                 let now = nanoseconds(pool.started);
-                let overdue: Vec<usize> = slots.iter().filter_map(|slot| slot.give_up(now, timeout)).collect();
-                slots.retain(|slot| !slot.given_up.load(Ordering::Acquire));
+                let overdue: Vec<usize> = slots.iter().filter_map(|slot| slot.take_overdue(now, timeout)).collect();
+                slots.retain(|slot| !slot.timed_out.load(Ordering::Acquire));
                 for file in overdue {
                     running -= 1;
                     stuck += 1;
-                    give_up(pool, file);
+                    fail(pool, file);
                     if stuck <= workers {
                         start(&mut slots);
                         running += 1;
@@ -172,16 +172,12 @@ async fn supervise<F: Files + Send + 'static>(
     first_error.map_or(Ok(stuck), Err)
 }
 
-fn give_up<F>(pool: &Pool<F>, file: usize) {
+fn fail<F>(pool: &Pool<F>, file: usize) {
     let mut total = pool.total.lock().unwrap_or_else(PoisonError::into_inner);
     total.event(Event::TimedOut);
-    let seconds = pool.plan.timeout.as_secs_f64();
     total.fail(
         &path_of(&pool.plan.files, file),
-        Failure::new(
-            "timeout",
-            format!("given up after {seconds} s; raise --timeout if the file is slow"),
-        ),
+        item::timed_out(pool.plan.timeout),
     );
     pool.done.fetch_add(1, Ordering::Relaxed);
 }

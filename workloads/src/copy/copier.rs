@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::Whence;
 
-use super::methods::{Method, MethodState};
+use super::methods::{Method, MethodState, NamedFile};
 use crate::counters::{Event, Operation};
 use crate::error::{Error, Failure};
 use crate::files::{Kernel, signed};
@@ -99,7 +99,16 @@ impl<'a> Copier<'a> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_TRUNC;
         let result = match self.transfer.open(to, flags).map_err(failed(to, "create")) {
             Ok(target) => {
-                let copied = self.contents(from, to, source.as_fd(), target.as_fd());
+                let copied = self.contents(
+                    NamedFile {
+                        path: from,
+                        fd: source.as_fd(),
+                    },
+                    NamedFile {
+                        path: to,
+                        fd: target.as_fd(),
+                    },
+                );
                 let closed = self.transfer.close(target).map_err(failed(to, "close"));
                 copied.and(closed)
             }
@@ -109,30 +118,27 @@ impl<'a> Copier<'a> {
         result.and(closed)
     }
 
-    fn contents(
-        &mut self,
-        from: &Path,
-        to: &Path,
-        source: BorrowedFd<'_>,
-        target: BorrowedFd<'_>,
-    ) -> Result<(), CopyError> {
-        let stat = self.transfer.stat(source).map_err(failed(from, "stat"))?;
+    fn contents(&mut self, source: NamedFile<'_>, target: NamedFile<'_>) -> Result<(), CopyError> {
+        let stat = self
+            .transfer
+            .stat(source.fd)
+            .map_err(failed(source.path, "stat"))?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let mut copied_to = 0;
         if size == 0 {
             // Files of /proc have contents but a size of 0.
             copied_to = self
                 .state
-                .until_the_end(source, target, &mut self.transfer)
-                .map_err(failed(from, "copy"))?;
+                .until_the_end(source.fd, target.fd, &mut self.transfer)
+                .map_err(failed(source.path, "copy"))?;
         }
         let mut at = 0;
         while let Some(extent) = self
-            .next_extent(source, at, size)
-            .map_err(failed(from, "seek"))?
+            .next_extent(source.fd, at, size)
+            .map_err(failed(source.path, "seek"))?
         {
             at = extent.end;
-            copied_to = self.extent(from, to, source, target, extent.clone())?;
+            copied_to = self.extent(source, target, extent.clone())?;
             if copied_to < extent.end {
                 break;
             }
@@ -142,15 +148,15 @@ impl<'a> Copier<'a> {
         }
         // A hole at the end, or padding of the last direct write.
         if copied_to < size && at >= size || self.method == Method::Direct {
-            let length = signed(size).map_err(failed(to, "extend"))?;
+            let length = signed(size).map_err(failed(target.path, "extend"))?;
             self.transfer
                 .counters
                 .call(
                     Operation::Truncate,
                     |()| 0,
-                    || Ok(nix::unistd::ftruncate(target, length)?),
+                    || Ok(nix::unistd::ftruncate(target.fd, length)?),
                 )
-                .map_err(failed(to, "extend"))?;
+                .map_err(failed(target.path, "extend"))?;
         }
         let mode = Mode::from_bits_truncate(stat.st_mode);
         self.transfer
@@ -158,11 +164,13 @@ impl<'a> Copier<'a> {
             .call(
                 Operation::Chmod,
                 |()| 0,
-                || Ok(nix::sys::stat::fchmod(target, mode)?),
+                || Ok(nix::sys::stat::fchmod(target.fd, mode)?),
             )
-            .map_err(failed(to, "chmod"))?;
+            .map_err(failed(target.path, "chmod"))?;
         if self.fsync {
-            self.transfer.sync(target).map_err(failed(to, "fsync"))?;
+            self.transfer
+                .sync(target.fd)
+                .map_err(failed(target.path, "fsync"))?;
         }
         Ok(())
     }
@@ -211,18 +219,16 @@ impl<'a> Copier<'a> {
     /// file became shorter or the user interrupted.
     fn extent(
         &mut self,
-        from: &Path,
-        to: &Path,
-        source: BorrowedFd<'_>,
-        target: BorrowedFd<'_>,
+        source: NamedFile<'_>,
+        target: NamedFile<'_>,
         extent: Range<u64>,
     ) -> Result<u64, CopyError> {
         let mut at = extent.start;
         loop {
             let result = self.state.copy(
                 self.method,
-                (from, source),
-                (to, target),
+                source,
+                target,
                 at..extent.end,
                 &mut self.transfer,
             );
@@ -243,7 +249,11 @@ impl<'a> Copier<'a> {
                     at = stopped.at;
                 }
                 Err(stopped) => {
-                    let path = if stopped.reading { from } else { to };
+                    let path = if stopped.reading {
+                        source.path
+                    } else {
+                        target.path
+                    };
                     return Err(failed(path, self.method.verb())(stopped.error));
                 }
             }

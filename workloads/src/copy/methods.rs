@@ -81,8 +81,14 @@ impl Stopped {
     }
 }
 
-/// A file by its name and its descriptor.
-pub type NamedFile<'f> = (&'f Path, BorrowedFd<'f>);
+/// An open file and its path.
+#[derive(Clone, Copy)]
+pub struct NamedFile<'f> {
+    /// Its path.
+    pub path: &'f Path,
+    /// Its descriptor.
+    pub fd: BorrowedFd<'f>,
+}
 
 /// The methods, and the buffers they share.
 pub struct MethodState<'a> {
@@ -123,7 +129,7 @@ impl<'a> MethodState<'a> {
         transfer: &mut Transfer<'_, Kernel>,
     ) -> Result<u64, Stopped> {
         if method == Method::Direct {
-            for file in [source.1, target.1] {
+            for file in [source.fd, target.fd] {
                 set_direct(file).map_err(Stopped::reading(extent.start))?;
             }
         }
@@ -132,12 +138,12 @@ impl<'a> MethodState<'a> {
             let left = at..extent.end;
             let copied = match method {
                 Method::ReadWrite | Method::Direct => {
-                    self.read_write(method, source.1, target.1, left, transfer)
+                    self.read_write(method, source.fd, target.fd, left, transfer)
                 }
-                Method::CopyFileRange => copy_file_range(source.1, target.1, left, transfer),
-                Method::Sendfile => sendfile(source.1, target.1, left, transfer),
-                Method::Splice => self.splice(source.1, target.1, left, transfer),
-                Method::Mmap => self.map_write(source, target.1, left, transfer),
+                Method::CopyFileRange => copy_file_range(source.fd, target.fd, left, transfer),
+                Method::Sendfile => sendfile(source.fd, target.fd, left, transfer),
+                Method::Splice => self.splice(source.fd, target.fd, left, transfer),
+                Method::Mmap => self.map_write(source, target.fd, left, transfer),
             }?;
             if copied == 0 {
                 break;
@@ -239,7 +245,7 @@ impl<'a> MethodState<'a> {
 
     fn map_write(
         &mut self,
-        (path, source): NamedFile<'_>,
+        source: NamedFile<'_>,
         target: BorrowedFd<'_>,
         left: Range<u64>,
         transfer: &mut Transfer<'_, Kernel>,
@@ -248,7 +254,12 @@ impl<'a> MethodState<'a> {
         // Maps start on page boundaries; an extent after a hole does, but a fallback may not.
         let skip = at % PAGE;
         let length = (left.end - at + skip).min(WINDOW);
-        let file = File::from(source.try_clone_to_owned().map_err(Stopped::reading(at))?);
+        let file = File::from(
+            source
+                .fd
+                .try_clone_to_owned()
+                .map_err(Stopped::reading(at))?,
+        );
         let span = Span {
             offset: at - skip,
             length: length as usize,
@@ -258,8 +269,15 @@ impl<'a> MethodState<'a> {
             huge: false,
             advice: Advice::Sequential,
         };
-        let window = Window::open(&file, path, span, mapping, false, &mut transfer.counters)
-            .map_err(|error| Stopped::reading(at)(into_io(error)))?;
+        let window = Window::open(
+            &file,
+            source.path,
+            span,
+            mapping,
+            false,
+            &mut transfer.counters,
+        )
+        .map_err(|error| Stopped::reading(at)(into_io(error)))?;
         let mut done = 0;
         let mut result = Ok(());
         for piece in window.bytes()[skip as usize..].chunks(self.block as usize) {

@@ -12,7 +12,7 @@ use crate::buffers::{PAGE, round_up};
 use crate::counters::Counters;
 use crate::data_set::{DataFile, DataSet, Folder, Kind, Layout, Specification};
 use crate::error::{Error, Failure};
-use crate::options::{CopyMethod, CopyOptions, SizeRange, value_name};
+use crate::options::{CopyMethod, CopyOptions, value_name};
 use crate::run::{Control, Run};
 use crate::summary::Summary;
 
@@ -105,10 +105,7 @@ impl Source {
                 workload: "copy",
                 seed: options.common.seed,
                 files: 1,
-                size: SizeRange {
-                    min: size,
-                    max: size,
-                },
+                size: options.file_size.into(),
                 kind: Kind::Noise,
                 layout,
                 extra_bytes: layout.data_bytes(size),

@@ -15,7 +15,7 @@ use crate::counters::{Counters, Operation};
 use crate::data_set::{DataFile, Kind, Layout, Specification};
 use crate::error::{Error, Failure};
 use crate::interrupt::Interrupt;
-use crate::options::{MmapOptions, Pattern, SizeRange, value_name};
+use crate::options::{MmapOptions, Pattern, value_name};
 use crate::run::{Control, Run};
 use crate::summary::Summary;
 
@@ -31,15 +31,11 @@ pub fn run(options: &MmapOptions, control: &Control<'_>) -> Result<Summary, Erro
     check(options)?;
     let interrupt = control.interrupt;
     let mut run = Run::new("mmap", &options.common, control);
-    let size = options.file_size.0;
     let set = run.data_set(&Specification {
         workload: "mmap",
         seed: options.common.seed,
         files: 1,
-        size: SizeRange {
-            min: size,
-            max: size,
-        },
+        size: options.file_size.into(),
         kind: Kind::Noise,
         layout: options
             .data_size

@@ -66,16 +66,22 @@ pub struct SizeRange {
     pub max: u64,
 }
 
+impl From<Size> for SizeRange {
+    fn from(size: Size) -> Self {
+        Self {
+            min: size.0,
+            max: size.0,
+        }
+    }
+}
+
 impl FromStr for SizeRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (min, max) = match text.split_once('-') {
             Some((min, max)) => (min.parse::<Size>()?.0, max.parse::<Size>()?.0),
-            None => {
-                let size = text.parse::<Size>()?.0;
-                (size, size)
-            }
+            None => return text.parse::<Size>().map(Self::from),
         };
         if min > max {
             return Err(format!(

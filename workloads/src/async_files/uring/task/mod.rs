@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Instant;
 
-use crate::async_files::item::{Progress, verify};
+use crate::async_files::item::{Progress, timed_out, verify};
 use crate::async_files::plan::{Item, Plan};
 use crate::counters::{Counters, Event, Operation};
 use crate::error::Failure;
@@ -214,9 +214,7 @@ impl Task {
     /// Ends a cancelled item. `opened`: there is a file to close, also where the open succeeded after the deadline.
     fn time_out(&mut self, plan: &Plan, opened: bool, counters: &mut Counters) -> Step {
         counters.event(Event::TimedOut);
-        let seconds = plan.timeout.as_secs_f64();
-        let reason = format!("given up after {seconds} s; raise --timeout if the file is slow");
-        self.fail(plan, opened, Failure::new("timeout", reason))
+        self.fail(plan, opened, timed_out(plan.timeout))
     }
 
     fn fail(&mut self, plan: &Plan, opened: bool, failure: Failure) -> Step {

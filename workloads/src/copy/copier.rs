@@ -148,7 +148,7 @@ impl<'a> Copier<'a> {
         }
         // A hole at the end, or padding of the last direct write.
         if copied_to < size && at >= size || self.method == Method::Direct {
-            let length = signed(size).map_err(failed(target.path, "extend"))?;
+            let length = signed(size.max(copied_to)).map_err(failed(target.path, "extend"))?;
             self.transfer
                 .counters
                 .call(

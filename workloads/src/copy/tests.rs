@@ -80,6 +80,7 @@ fn a_file_of_proc_is_copied_though_its_size_is_0() {
         CopyMethod::Auto,
         CopyMethod::Mmap,
         CopyMethod::CopyFileRange,
+        CopyMethod::Direct,
     ] {
         let input = Some("/proc/version".into());
         let summary = run(
@@ -99,7 +100,7 @@ fn a_file_of_proc_is_copied_though_its_size_is_0() {
 }
 
 #[test]
-fn a_method_that_is_refused_is_replaced_with_a_word() {
+fn a_method_that_is_refused_is_replaced_with_a_note() {
     // copy_file_range refuses to cross from one kind of file system to another (EXDEV), sysfs to ext4 here.
     let dir = folder();
     let input = Some("/sys/kernel/notes".into());

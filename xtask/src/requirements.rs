@@ -48,6 +48,7 @@ const TOOLS: &[Tool] = &[
     tool("dpkg-shlibdeps", "dpkg-dev", &[Packaging]),
     tool("fio", "fio", &[Tests, VirtualMachines, Benchmarks]),
     tool("fish", "fish", &[Tests]),
+    tool("fsfreeze", "util-linux", &[Tests, VirtualMachines]),
     tool("git", "git", &[Tests, Packaging]),
     tool("go", "golang-go", &[Benchmarks]),
     tool("lintian", "lintian", &[Packaging]),

@@ -19,6 +19,7 @@ mod hostile;
 mod io_uring;
 mod lifecycle;
 mod load;
+mod merge;
 mod missing;
 mod off_cpu;
 mod output;

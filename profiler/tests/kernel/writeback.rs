@@ -1,19 +1,15 @@
 //! What others write of a workload's pages is the workload's, and all bytes of a device have an owner.
 
-use std::{
-    fs::File,
-    io::{Read as _, Write as _},
-    path::Path,
-    process::{Child, ChildStdin, ChildStdout, Stdio},
-};
+use std::{fs::File, path::Path};
 
 use crate::support::{
     self, Report,
     attached::Attached,
     device::{FileSystem, Loop},
-    ioprof,
+    ioprof, plain,
     program::Program,
     report::{BlockOperation, CheckKind, Origin, Workload, Writeback, known, requests},
+    steps::Steps,
     text,
 };
 use nix::sys::signal::Signal;
@@ -26,45 +22,9 @@ const DEVICE: u64 = 512 * MIB;
 /// What makes every file system.
 const TOOLS: &str = "cc losetup mkfs.ext4 mkfs.xfs mkfs.btrfs";
 
-/// A program that does what it is told, step by step.
-struct Steps {
-    child: Child,
-    tell: ChildStdin,
-    answers: ChildStdout,
-}
-
-impl Steps {
-    fn start(program: &Program, file: &Path, size: u64) -> Self {
-        let file = file.to_str().expect("a plain path");
-        let words = program.with(&[file, &size.to_string()]);
-        let mut child = std::process::Command::new(&words[0])
-            .args(&words[1..])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program can be started");
-        Self {
-            tell: child.stdin.take().expect("a pipe"),
-            answers: child.stdout.take().expect("a pipe"),
-            child,
-        }
-    }
-
-    /// Has it do some steps, and returns when they are done.
-    fn tell(&mut self, steps: &str) {
-        for step in steps.bytes() {
-            self.tell.write_all(&[step]).expect("the program listens");
-            let mut answer = [0];
-            self.answers
-                .read_exact(&mut answer)
-                .expect("the program answers");
-        }
-    }
-
-    fn end(mut self) {
-        drop(self.tell);
-        assert!(self.child.wait().expect("a child").success());
-    }
+/// Starts a program that writes to a file by steps of this size.
+fn start(program: &Program, file: &Path, size: u64) -> Steps {
+    Steps::start(program, &[plain(file), &size.to_string()])
 }
 
 /// Has everybody's dirty pages written, by a process in no workload.
@@ -101,17 +61,17 @@ fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
-        let mut writer = Steps::start(&program, &device.mounted().join("one"), 64 * KIB);
-        let waiting = Steps::start(&program, &device.mounted().join("two"), KIB);
+        let mut writer = start(&program, &device.mounted().join("one"), 64 * KIB);
+        let waiting = start(&program, &device.mounted().join("two"), KIB);
         sync(&device);
         let before = device.stat();
-        let attached = Attached::to(&[writer.child.id(), waiting.child.id()], &[]);
+        let attached = Attached::to(&[writer.pid(), waiting.pid()], &[]);
         writer.tell(&"w".repeat(64));
-        let pid = writer.child.id();
+        let pid = writer.pid();
         writer.end();
         sync(&device);
         let after = device.stat();
-        let idle = waiting.child.id();
+        let idle = waiting.pid();
         waiting.end();
         let report = attached.ended();
         report.assert_nothing_lost();
@@ -137,9 +97,9 @@ fn writers_in_turns_get_each_its_own_bytes() {
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
-        let mut small = Steps::start(&program, &device.mounted().join("small"), 16 * KIB);
-        let mut large = Steps::start(&program, &device.mounted().join("large"), 48 * KIB);
-        let attached = Attached::to(&[small.child.id(), large.child.id()], &["--sync"]);
+        let mut small = start(&program, &device.mounted().join("small"), 16 * KIB);
+        let mut large = start(&program, &device.mounted().join("large"), 48 * KIB);
+        let attached = Attached::to(&[small.pid(), large.pid()], &["--sync"]);
         for _ in 0..32 {
             small.tell("w");
             large.tell("w");
@@ -147,7 +107,7 @@ fn writers_in_turns_get_each_its_own_bytes() {
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
         for (process, bytes) in [(&small, 512 * KIB), (&large, 1536 * KIB)] {
-            let own = report.workload_of(process.child.id());
+            let own = report.workload_of(process.pid());
             assert_eq!(
                 written(own, &device, Origin::Writeback),
                 bytes,
@@ -170,10 +130,10 @@ fn writers_of_one_file_share_it_by_what_each_made_dirty() {
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
         let file = device.mounted().join("shared");
-        let mut small = Steps::start(&program, &file, 16 * KIB);
-        let mut large = Steps::start(&program, &file, 48 * KIB);
-        let mut stranger = Steps::start(&program, &file, 32 * KIB);
-        let attached = Attached::to(&[small.child.id(), large.child.id()], &["--sync"]);
+        let mut small = start(&program, &file, 16 * KIB);
+        let mut large = start(&program, &file, 48 * KIB);
+        let mut stranger = start(&program, &file, 32 * KIB);
+        let attached = Attached::to(&[small.pid(), large.pid()], &["--sync"]);
         for _ in 0..32 {
             small.tell("w");
             large.tell("w");
@@ -182,7 +142,7 @@ fn writers_of_one_file_share_it_by_what_each_made_dirty() {
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
         for (process, bytes) in [(&small, 512 * KIB), (&large, 1536 * KIB)] {
-            let own = report.workload_of(process.child.id());
+            let own = report.workload_of(process.pid());
             assert_eq!(
                 written(own, &device, Origin::Writeback),
                 bytes,
@@ -210,13 +170,13 @@ fn what_was_dirty_before_the_attaching_is_not_the_workloads() {
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
-        let mut writer = Steps::start(&program, &device.mounted().join("file"), 64 * KIB);
+        let mut writer = start(&program, &device.mounted().join("file"), 64 * KIB);
         writer.tell("wwww");
-        let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+        let attached = Attached::to(&[writer.pid()], &["--sync"]);
         writer.tell("ww");
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
-        let own = report.workload_of(writer.child.id());
+        let own = report.workload_of(writer.pid());
         assert_eq!(
             written(own, &device, Origin::Writeback),
             128 * KIB,
@@ -233,13 +193,13 @@ fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
-        let mut writer = Steps::start(&program, &device.mounted().join("file"), 16 * KIB);
+        let mut writer = start(&program, &device.mounted().join("file"), 16 * KIB);
         sync(&device);
-        let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+        let attached = Attached::to(&[writer.pid()], &["--sync"]);
         writer.tell(&"ws".repeat(64));
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
-        let own = report.workload_of(writer.child.id());
+        let own = report.workload_of(writer.pid());
         // A part may be submitted by a worker of the file system.
         let data = written(own, &device, Origin::Thread) + written(own, &device, Origin::Writeback);
         assert_eq!(data, MIB, "{file_system:?}: {:#?}", own.block);
@@ -257,15 +217,15 @@ fn what_is_neither_written_nor_dropped_is_left() {
     let program = Program::compile("steps");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
-        let mut writer = Steps::start(&program, &device.mounted().join("file"), 64 * KIB);
-        let mut dropper = Steps::start(&program, &device.mounted().join("gone"), 64 * KIB);
-        let attached = Attached::to(&[writer.child.id(), dropper.child.id()], &[]);
+        let mut writer = start(&program, &device.mounted().join("file"), 64 * KIB);
+        let mut dropper = start(&program, &device.mounted().join("gone"), 64 * KIB);
+        let attached = Attached::to(&[writer.pid(), dropper.pid()], &[]);
         writer.tell(&"w".repeat(16));
         dropper.tell(&"w".repeat(16));
         dropper.tell("t");
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
-        let own = report.workload_of(writer.child.id());
+        let own = report.workload_of(writer.pid());
         let left = writeback(own).dirty_bytes_at_end;
         assert_eq!(
             left + written(own, &device, Origin::Writeback),
@@ -273,7 +233,7 @@ fn what_is_neither_written_nor_dropped_is_left() {
             "{file_system:?}"
         );
         assert!(left > 0, "nobody writes so soon what is not synced");
-        let own = report.workload_of(dropper.child.id());
+        let own = report.workload_of(dropper.pid());
         assert_eq!(writeback(own).dirtied_bytes, MIB, "{file_system:?}");
         assert_eq!(writeback(own).dirty_bytes_at_end, 0, "{file_system:?}");
         assert!(writeback(own).cancelled_bytes > 0, "{own:#?}");
@@ -289,13 +249,13 @@ fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
         // Blocks of a page each, so that no folio is larger.
-        let mut writer = Steps::start(&program, &device.mounted().join("file"), 4 * KIB);
+        let mut writer = start(&program, &device.mounted().join("file"), 4 * KIB);
         writer.tell(&"ws".repeat(64));
-        let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+        let attached = Attached::to(&[writer.pid()], &["--sync"]);
         writer.tell("m");
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
-        let own = report.workload_of(writer.child.id());
+        let own = report.workload_of(writer.pid());
         assert_eq!(
             written(own, &device, Origin::Writeback),
             256 * KIB,
@@ -319,12 +279,12 @@ fn pages_that_btrfs_compresses_are_the_workloads() {
     let mut mount = support::requirements::tool("mount");
     mount.args(["-o", "remount,compress=zstd"]);
     support::succeed(mount.arg(device.mounted()));
-    let mut writer = Steps::start(&program, &device.mounted().join("file"), 128 * KIB);
-    let attached = Attached::to(&[writer.child.id()], &["--sync"]);
+    let mut writer = start(&program, &device.mounted().join("file"), 128 * KIB);
+    let attached = Attached::to(&[writer.pid()], &["--sync"]);
     writer.tell("wwwwwwww");
     let report = attached.end(Signal::SIGINT);
     report.assert_nothing_lost();
-    let own = report.workload_of(writer.child.id());
+    let own = report.workload_of(writer.pid());
     // A block for each 128 KiB of the same letter.
     assert_eq!(written(own, &device, Origin::Writeback), 8 * 4 * KIB);
     assert_eq!(writeback(own).dirtied_bytes, MIB);

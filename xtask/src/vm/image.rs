@@ -33,6 +33,7 @@ const PROGRAMS: &[&str] = &[
     "env",
     "false",
     "fio",
+    "fsfreeze",
     "grep",
     "head",
     "id",

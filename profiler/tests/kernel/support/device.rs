@@ -60,6 +60,8 @@ pub struct Stat {
     pub reads: u64,
     pub read_bytes: u64,
     pub writes: u64,
+    /// Bios and requests that became part of other requests that write.
+    pub write_merges: u64,
     pub written_bytes: u64,
 }
 
@@ -71,11 +73,16 @@ impl Loop {
 
     /// Makes no file system, and mounts none.
     pub fn unmounted(bytes: u64) -> Self {
-        Self::of_image(bytes, |_| ())
+        Self::of_image(super::folder(), bytes, |_| ())
     }
 
-    fn of_image(bytes: u64, fill: impl FnOnce(&Path)) -> Self {
-        let folder = super::folder();
+    /// The same, of an image on the file system of another.
+    pub fn unmounted_on(other: &Self, bytes: u64) -> Self {
+        let folder = tempfile::tempdir_in(other.mounted()).expect("a folder can be made");
+        Self::of_image(folder, bytes, |_| ())
+    }
+
+    fn of_image(folder: tempfile::TempDir, bytes: u64, fill: impl FnOnce(&Path)) -> Self {
         let image = folder.path().join("image");
         let made = File::create(&image).and_then(|file| file.set_len(bytes));
         made.expect("an image can be made");
@@ -91,7 +98,7 @@ impl Loop {
 
     /// Makes a file system.
     pub fn with(file_system: FileSystem, bytes: u64) -> Self {
-        let made = Self::of_image(bytes, |image| {
+        let made = Self::of_image(super::folder(), bytes, |image| {
             let mut mkfs = tool(file_system.maker());
             succeed(mkfs.args(file_system.options()).arg(image));
         });
@@ -110,6 +117,18 @@ impl Loop {
     /// Its name in /sys/block.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its node in /dev.
+    pub fn node(&self) -> PathBuf {
+        Path::new("/dev").join(&self.name)
+    }
+
+    /// Sets what /sys/block has for it.
+    pub fn set(&self, what: &str, value: &str) {
+        let file = Path::new("/sys/block").join(&self.name).join(what);
+        let set = fs::write(&file, value);
+        set.unwrap_or_else(|error| panic!("{} refuses {value}: {error}", file.display()));
     }
 
     /// Where it is mounted.
@@ -143,6 +162,7 @@ fn stat(device: &str) -> Stat {
         reads: numbers[0],
         read_bytes: numbers[2] * 512,
         writes: numbers[4],
+        write_merges: numbers[5],
         written_bytes: numbers[6] * 512,
     }
 }

@@ -11,6 +11,7 @@ pub mod load;
 pub mod program;
 pub mod report;
 pub mod rights;
+pub mod steps;
 pub mod strace;
 pub mod tracers;
 

@@ -17,7 +17,7 @@ const STEPS: &[&str] = &[
     "check",
     // The object, made again from its sources.
     "ebpf --check",
-    // A short look at what reads anybody's bytes: a minute in all.
+    // A minute in all.
     "fuzz --seconds 12",
     // The Debian package: built, installed below a folder, used from there, removed.
     "package",

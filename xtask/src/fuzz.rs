@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: libFuzzer on what reads bytes of anybody's.
+//! `cargo xtask fuzz`: libFuzzer on the parsers of untrusted input.
 //!
 //! The flags are those of cargo-fuzz without a sanitizer, which stable compilers take: what is looked for is a panic,
 //! an endless run, or memory without bound. The code under test is safe Rust, and made with all its own checks.
@@ -29,10 +29,10 @@ const LIMITS: &[&str] = &["-timeout=10", "-rss_limit_mb=1024", "-max_len=65536"]
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The targets; all where none is named
+    /// Targets; all where none is named
     targets: Vec<String>,
 
-    /// How long each is run
+    /// Seconds for each target
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 
@@ -121,11 +121,11 @@ struct Target<'a> {
     log: PathBuf,
 }
 
-/// libFuzzer's last word: how many runs there were, and how many edges (cov) and features (ft) they reached.
+/// libFuzzer's closing line: how many runs there were, and how many edges (cov) and features (ft) they reached.
 fn summary(log: &str) -> &str {
     let mut lines = log.lines().rev();
     let done = lines.find(|line| line.contains("DONE"));
-    done.map_or("it has not said what it did", str::trim)
+    done.map_or("libFuzzer printed no summary", str::trim)
 }
 
 impl<'a> Target<'a> {
@@ -185,6 +185,6 @@ mod tests {
     fn the_last_word_says_what_was_done() {
         let log = "#2\tINITED cov: 9\n#86313\tDONE   cov: 1234 ft: 4567\n## Dictionary ##\n";
         assert_eq!(summary(log), "#86313\tDONE   cov: 1234 ft: 4567");
-        assert!(summary("").contains("not said"));
+        assert!(summary("").contains("no summary"));
     }
 }

@@ -46,9 +46,9 @@ enum Task {
     Test(test::Args),
     /// Build the eBPF object and record what it was built from
     Ebpf(ebpf::Args),
-    /// Check all that can be known without running a test
+    /// Check format, layers, lints, documentation, licences and the eBPF record
     Check,
-    /// Check which part of the code knows which, and what no file may hold
+    /// Check which module names which, how long files are, and for paths of one machine
     Layers,
     /// Check the licences of all crates, and where they come from
     Deny,
@@ -58,7 +58,7 @@ enum Task {
     Bench(bench::Args),
     /// Build the Debian package, install it below a folder, and check it there
     Package(package::Args),
-    /// Give what reads anybody's bytes as many as there is time for
+    /// Fuzz the parsers of untrusted input
     Fuzz(fuzz::Args),
     /// Put a load on ioprof, and fail where it loses something or grows
     Soak(soak::Args),

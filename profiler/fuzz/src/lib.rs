@@ -1,4 +1,4 @@
-//! What ioprof does with bytes that may be anybody's. A target fails by a panic.
+//! Fuzz targets: the parsers of untrusted input. A target fails by a panic.
 
 mod report;
 mod values;

@@ -1,4 +1,4 @@
-//! One machine from its making to what its tests said.
+//! One machine, from its image to the output of its tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::qemu::{Disk, Machine, Outcome};
 use crate::error::{Error, Result};
 use crate::workspace::{Workspace, make_empty};
 
-/// How many of the console's last lines are shown where the tests had no last word.
+/// How many of the console's last lines are shown where the guest reported no status.
 const CONSOLE_LINES: usize = 60;
 
 /// One machine.
@@ -77,7 +77,7 @@ impl Guest<'_> {
         Ok(ended)
     }
 
-    /// Prints what the tests said, and where they had no last word, the kernel's.
+    /// Prints the tests' output, and the end of the kernel's log where the guest reported no status.
     pub fn show(&self, outcome: Outcome) -> Result<()> {
         println!("{}", self.name());
         print!("{}", self.log("said")?);

@@ -111,7 +111,7 @@ impl Counters {
         self.table[via as usize][operation as usize].get_or_insert_with(|| Box::new(Counter::new()))
     }
 
-    /// One call: its length and what it returned, bytes or an error number.
+    /// Records a call: its latency and its result, bytes or an error number.
     pub fn record(
         &mut self,
         operation: Operation,

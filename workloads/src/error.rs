@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a workload could not run, or not go on.
 ///
-/// Errors of single files are no `Error`: they are counted and listed in [`Summary::errors`](crate::Summary::errors).
+/// Errors of single files are not an `Error`: they are counted and listed in [`Summary::errors`](crate::Summary::errors).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel refused an operation that the workload cannot do without.
@@ -46,7 +46,7 @@ pub enum Error {
     /// Options that contradict each other or the machine.
     #[error("{0}")]
     Options(String),
-    /// Too few descriptors to do anything.
+    /// Too few descriptors for a single file.
     #[error(
         "the limit of {limit} open files leaves {left} for the workload, which needs {needed}; raise it with `ulimit -n`"
     )]
@@ -58,7 +58,7 @@ pub enum Error {
         /// The least the workload can work with.
         needed: u64,
     },
-    /// io_uring was asked for and is not to be had.
+    /// io_uring was requested and is not available.
     #[error("io_uring is not available: {reason}; use --engine tokio or auto")]
     Uring {
         /// The error of the kernel.

@@ -9,8 +9,8 @@ use nix::sys::stat::{FileStat, Mode};
 
 /// The system calls that a workload makes.
 ///
-/// Every method is one system call and returns what it returned: short counts, EINTR and EAGAIN are the caller's to
-/// handle, and [`crate::transfer`] does.
+/// Each method is one system call and returns its result. Short counts, EINTR and EAGAIN are handled by the caller,
+/// [`crate::transfer`].
 pub trait Files: Sync {
     /// openat(2) relative to the working directory; O_CLOEXEC is added.
     fn open(&self, path: &Path, flags: OFlag, mode: Mode) -> io::Result<OwnedFd>;
@@ -24,7 +24,7 @@ pub trait Files: Sync {
     fn write_at(&self, file: BorrowedFd<'_>, buffer: &[u8], offset: u64) -> io::Result<usize>;
     /// fsync(2).
     fn sync(&self, file: BorrowedFd<'_>) -> io::Result<()>;
-    /// close(2). The descriptor is gone whatever it returns.
+    /// close(2). The descriptor is closed even where it fails.
     fn close(&self, file: OwnedFd) -> io::Result<()>;
 }
 

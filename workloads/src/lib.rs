@@ -140,7 +140,7 @@ pub fn main(
         },
     )?;
     drop(start);
-    // A reader that went away (`| head`) is no failure of the workload.
+    // A closed stdout (`| head`) is not a failure of the workload.
     let _ = io::stdout().write_all(report::text(&summary).as_bytes());
     if let Some(file) = summary_fd {
         let descriptor = file.as_raw_fd();
@@ -163,7 +163,7 @@ fn exit_code(summary: &Summary) -> ExitCode {
 ///
 /// # Errors
 ///
-/// [`Error::Descriptor`] where `number` is no inherited descriptor.
+/// [`Error::Descriptor`] where `number` is not an inherited descriptor.
 ///
 /// # Safety
 ///
@@ -173,7 +173,7 @@ pub unsafe fn inherited(number: RawFd) -> Result<OwnedFd, Error> {
         descriptor: number,
         source,
     };
-    // SAFETY: F_GETFD reads a flag; a number that is no descriptor is an error.
+    // SAFETY: F_GETFD reads a flag; a number that is not a descriptor is an error.
     let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
     if flags == -1 {
         return Err(failed(io::Error::last_os_error()));

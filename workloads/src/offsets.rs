@@ -1,4 +1,4 @@
-//! Which block comes when: every block once per pass, in order or shuffled by the seed, without a table.
+//! The order of blocks: each once per pass, sequential or shuffled by the seed, without a table.
 
 use crate::data_set::mix;
 
@@ -14,7 +14,7 @@ pub struct Shuffle {
 }
 
 impl Shuffle {
-    /// The permutation of `0..count` that belongs to `seed`.
+    /// The permutation of `0..count` for `seed`.
     pub fn new(count: u64, seed: u64) -> Self {
         let bits = u64::BITS - count.saturating_sub(1).leading_zeros();
         // Two halves of the same width: the domain is below four times the count, so few steps leave it.

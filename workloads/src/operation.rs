@@ -1,6 +1,6 @@
-//! The names of what is counted.
+//! The names of the operations and events that are counted.
 
-/// What a workload asks of the kernel, or of memory.
+/// A system call, or an access to mapped memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(
     missing_docs,
@@ -87,7 +87,7 @@ impl Operation {
     }
 }
 
-/// Something unusual in a transfer that is neither an error of the file nor nothing.
+/// Something unusual in a transfer that does not make the file fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(
     missing_docs,

@@ -157,9 +157,9 @@ pub struct LatencySummary {
 /// Operations that took from `ge_ns` to `le_ns`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencyBucket {
-    /// The shortest that belongs here.
+    /// The shortest latency of the bucket.
     pub ge_ns: u64,
-    /// The longest that belongs here.
+    /// The longest latency of the bucket.
     pub le_ns: u64,
     /// How many there are.
     pub count: u64,

@@ -191,7 +191,7 @@ fn few_descriptors_are_enough() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_in_one_line() {
+fn contradicting_options_are_refused_in_one_line() {
     let dir = tempfile::tempdir().expect("temporary folder");
     run(Path::new("/nonexistent/folder"), "async").assert_refused("/nonexistent/folder");
     run(Path::new("/proc/version"), "async").assert_refused("folder");
@@ -239,7 +239,7 @@ fn a_summary_descriptor_that_the_program_opened_itself_is_refused() {
 }
 
 #[test]
-fn a_full_disk_is_said_in_one_line_and_left_clean() {
+fn a_full_disk_is_reported_in_one_line_and_left_clean() {
     let Some(disk) = SmallDisk::new(160) else {
         return;
     };
@@ -284,7 +284,7 @@ fn a_full_disk_is_said_in_one_line_and_left_clean() {
 }
 
 #[test]
-fn a_read_only_file_system_is_said_in_one_line() {
+fn a_read_only_file_system_is_reported_in_one_line() {
     let Some(disk) = SmallDisk::new(80) else {
         return;
     };
@@ -301,7 +301,7 @@ fn a_read_only_file_system_is_said_in_one_line() {
 }
 
 #[test]
-fn memory_is_no_device_and_that_is_said() {
+fn a_data_set_in_memory_is_noted() {
     let shm = Path::new("/dev/shm");
     let Ok(dir) = tempfile::tempdir_in(shm) else {
         common::skip("/dev/shm cannot be written to");

@@ -212,9 +212,9 @@ fn blocks_of_one_file_are_each_read_once() {
 }
 
 #[test]
-fn a_kernel_in_bad_moods_changes_nothing_for_the_pool() {
+fn injected_faults_do_not_change_what_the_pool_does() {
     let dir = tempfile::tempdir().expect("temporary folder");
-    let moods = [
+    let outcomes = [
         FaultOutcome::Short,
         FaultOutcome::Error(libc::EINTR),
         FaultOutcome::Error(libc::EAGAIN),
@@ -223,7 +223,8 @@ fn a_kernel_in_bad_moods_changes_nothing_for_the_pool() {
     ];
     let gauge = Arc::new(OpenGauge::default());
     let plan = Arc::new(plan(dir.path(), &[50_000; 20]));
-    let (counters, lost) = tokio_pool::run(plan, Faulty::new(moods.to_vec()), gauge).expect("pool");
+    let (counters, lost) =
+        tokio_pool::run(plan, Faulty::new(outcomes.to_vec()), gauge).expect("pool");
     let mut summary = Summary::default();
     counters.report(&mut summary);
     assert_eq!((lost, summary.errors.as_slice()), (0, [].as_slice()));

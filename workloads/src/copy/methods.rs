@@ -187,7 +187,7 @@ impl<'a> MethodState<'a> {
             .read_some(source, &mut self.buffer[..wanted], Some(left.start))
             .map_err(Stopped::reading(left.start))?;
         let count = count.min(length as usize);
-        // A direct write must be whole pages; what is too much at the end is cut off once the copy is done.
+        // A direct write takes whole pages; the padding at the end is truncated once the copy is done.
         let written = if direct {
             round_up(count as u64) as usize
         } else {
@@ -232,7 +232,7 @@ impl<'a> MethodState<'a> {
         .map_err(Stopped::reading(left.start))?;
         let mut written = 0;
         while written < count {
-            // On an error the rest stays in the pipe, so the pipe is not kept and what is in it is copied anew.
+            // On an error the rest stays in the pipe, so the pipe is dropped and its contents are copied again.
             written += retry(transfer, Operation::Splice, || {
                 let rest = count - written;
                 nix::fcntl::splice(output, None, target, Some(&mut to), rest, flags)

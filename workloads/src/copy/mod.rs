@@ -1,4 +1,4 @@
-//! `copy`: the ways to copy a file.
+//! `copy`: one large file, copied by one of several methods.
 
 mod copier;
 mod methods;
@@ -47,7 +47,7 @@ pub fn run(options: &CopyOptions, control: &Control<'_>) -> Result<Summary, Erro
         for file in source.files() {
             if let Err(failed) = copier.copy(&file.path, &target) {
                 copier.transfer.counters.fail(&failed.path, failed.failure);
-                // Half a copy is worse than none. What cannot be removed goes with the folder.
+                // No partial copy is kept; where it cannot be removed here, it is with the folder.
                 let _ = std::fs::remove_file(&target);
             }
             copier.transfer.counters.finish_file();
@@ -74,7 +74,7 @@ pub fn run(options: &CopyOptions, control: &Control<'_>) -> Result<Summary, Erro
             }
         }
     }
-    // A kept data set stays as it was made; and truncating an old copy would be part of the next run's figures.
+    // A kept data set stays unchanged, and truncating an old copy would count in the next run.
     if target.exists() {
         std::fs::remove_file(&target).map_err(Error::io("remove", &target))?;
     }
@@ -116,7 +116,7 @@ impl Source {
         let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
         if !metadata.is_file() {
             return Err(Error::Options(format!(
-                "{} is no regular file; name one with --input",
+                "{} is not a regular file; name one with --input",
                 path.display()
             )));
         }

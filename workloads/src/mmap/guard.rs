@@ -28,7 +28,7 @@ static GUARDED: [Slot; SLOTS] = [const {
     }
 }; SLOTS];
 
-/// A page's size, for the handler, which may not ask for it.
+/// The page size, for the handler: sysconf is not safe in one.
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
 
 /// Whether the handler is installed, or the error.

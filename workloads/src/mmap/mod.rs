@@ -1,4 +1,4 @@
-//! `mmap`: a file larger than memory allows, through a window of mapped memory that slides over it.
+//! `mmap`: a file through a sliding window of mapped memory.
 
 mod guard;
 mod patterns;
@@ -102,7 +102,7 @@ fn check(options: &MmapOptions) -> Result<(), Error> {
     Ok(())
 }
 
-/// All patterns, one after the other. `huge` receives how much of the first window has huge pages, if they were asked for.
+/// All patterns, one after the other. `huge` receives the bytes of the first window in huge pages, with --huge.
 fn work(
     options: &MmapOptions,
     file: &DataFile,

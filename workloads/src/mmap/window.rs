@@ -156,7 +156,7 @@ impl<'a> Window<'a> {
                         path: self.path.to_path_buf(),
                         offset_bytes,
                     },
-                    // The page is within the file and could not be had: a hole found no space, or the device failed.
+                    // The page is within the file and could not be loaded: no space for a hole, or a device error.
                     Map::Write(_) => Error::io("change a mapped page of", self.path)(
                         io::Error::from_raw_os_error(libc::ENOSPC),
                     ),

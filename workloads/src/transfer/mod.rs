@@ -120,7 +120,7 @@ impl<'a, F: Files> Transfer<'a, F> {
         }
     }
 
-    /// One read that returns data, 0 at the end of the file, or an error that repeating does not cure.
+    /// One read that returns data, 0 at the end of the file, or an error that is not transient.
     ///
     /// `offset` is `None` to read at the file's own position.
     pub fn read_some(
@@ -188,7 +188,7 @@ impl<'a, F: Files> Transfer<'a, F> {
                 || files.write_at(file, rest, at),
             ) {
                 Err(error) => self.recover(error, file, PollFlags::POLLOUT, &mut waiting_since)?,
-                // Nothing written and no error: going on could loop for ever.
+                // Nothing written and no error: repeating it could loop forever.
                 Ok(0) => return Err(io::Error::from_raw_os_error(libc::EIO)),
                 Ok(count) => {
                     if count < rest.len() {
@@ -201,7 +201,7 @@ impl<'a, F: Files> Transfer<'a, F> {
         Ok(())
     }
 
-    /// Whether it is worth trying again: at once after EINTR, once the file is ready after EAGAIN.
+    /// Ok where the call is to be repeated: at once after EINTR, once the file is ready after EAGAIN.
     fn recover(
         &mut self,
         error: io::Error,

@@ -4,27 +4,27 @@ use crate::summary::Summary;
 use proptest::prelude::*;
 
 /// Moods that a transfer must get over: at least one lets it move.
-fn moods() -> impl Strategy<Value = Vec<FaultOutcome>> {
+fn outcomes() -> impl Strategy<Value = Vec<FaultOutcome>> {
     let passing = prop_oneof![
         Just(FaultOutcome::Complete),
         Just(FaultOutcome::Short),
         Just(FaultOutcome::Error(libc::EINTR)),
         Just(FaultOutcome::Error(libc::EAGAIN)),
     ];
-    prop::collection::vec(passing, 0..8).prop_map(|mut moods| {
-        moods.push(FaultOutcome::Complete);
-        moods
+    prop::collection::vec(passing, 0..8).prop_map(|mut outcomes| {
+        outcomes.push(FaultOutcome::Complete);
+        outcomes
     })
 }
 
 proptest! {
     #[test]
     fn everything_arrives_whatever_the_kernel_does(
-        bytes in prop::collection::vec(any::<u8>(), 0..3000), moods in moods(), at in 0_u64..100,
+        bytes in prop::collection::vec(any::<u8>(), 0..3000), outcomes in outcomes(), at in 0_u64..100,
     ) {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("file");
-        let faulty = Faulty::new(moods);
+        let faulty = Faulty::new(outcomes);
         let gauge = OpenGauge::default();
         let mut transfer = Transfer::new(&faulty, &gauge, None);
         let file = transfer.open(&path, OFlag::O_RDWR | OFlag::O_CREAT).expect("open");

@@ -10,9 +10,9 @@ use crate::transfer::{OpenGauge, Transfer};
 
 /// The file that blocks are read from and written to, opened before the ring starts.
 pub struct BlockFile<'a> {
-    /// For reading, where anything is read.
+    /// For reading, if the plan has reads.
     pub read: Option<OwnedFd>,
-    /// For writing, where anything is written.
+    /// For writing, if the plan has writes.
     pub write: Option<OwnedFd>,
     /// Opens and closes the file, and counts that.
     pub transfer: Transfer<'a, Kernel>,

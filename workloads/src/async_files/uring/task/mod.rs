@@ -157,7 +157,7 @@ impl Task {
                     self.next_transfer(plan, counters)
                 }
             }
-            // Nothing written and no error: going on could loop for ever.
+            // Nothing written and no error: repeating it could loop forever.
             Step::Write(..) if count == 0 => self.failed(plan, libc::EIO, counters),
             Step::Write(_, wanted) => {
                 if count < wanted {

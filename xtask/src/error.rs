@@ -67,7 +67,7 @@ pub enum Error {
     #[error("no package of a kernel of {series} in Debian's archives; `newest` is always there")]
     NoKernel { series: String },
 
-    #[error("not installed: {programs}; --yes installs what Debian has of it")]
+    #[error("not installed: {programs}; install them, or run again with --yes on Debian")]
     Missing { programs: String },
 
     #[error("cannot ask on the terminal: {source}; --yes makes that needless")]

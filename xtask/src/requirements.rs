@@ -107,7 +107,7 @@ pub fn provide(purpose: Purpose, consent: &Consent) -> Result<Vec<&'static Tool>
             false
         }
         Action::NamePackages => {
-            println!("install it; Debian's packages are {}", packages.join(", "));
+            println!("install them; Debian's packages: {}", packages.join(", "));
             false
         }
     };

@@ -36,7 +36,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     if args.cargo_args.is_empty() || args.consent.yes {
         let missing = requirements::provide(Purpose::Tests, &args.consent)?;
         if !missing.is_empty() {
-            println!("tests of {} are skipped", programs(&missing));
+            println!("without {}, tests are skipped", programs(&missing));
         }
     }
     let forbid_skip = args.forbid_skip || in_ci();

@@ -164,7 +164,7 @@ fn an_ordinary_user_keeps_neither_of_the_two_capabilities() {
     for thread in &shown.threads {
         thread.assert_reduced(NOBODY, 0);
     }
-    assert_eq!(shown.keeper, None);
+    assert_eq!(shown.helper, None);
     assert_eq!(shown.command.capabilities, [0; 4]);
     assert!(!shown.command.no_new_privs);
 }

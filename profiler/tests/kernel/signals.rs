@@ -120,7 +120,7 @@ fn children(process: u32) -> Vec<i32> {
 }
 
 #[test]
-fn without_the_process_that_keeps_privileges_only_the_cost_is_unknown() {
+fn without_the_helper_only_the_overhead_is_unknown() {
     requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
@@ -128,9 +128,9 @@ fn without_the_process_that_keeps_privileges_only_the_cost_is_unknown() {
     assert_eq!(line(&mut reader(&mut child.stdout)), "ready\n");
     let named = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     let all = children(child.id());
-    let keeper = all.iter().find(|pid| named(pid) == "ioprof-keeper\n");
-    let keeper = nix::unistd::Pid::from_raw(*keeper.expect("root has one"));
-    nix::sys::signal::kill(keeper, Signal::SIGKILL).expect("it runs");
+    let helper = all.iter().find(|pid| named(pid) == "ioprof-helper\n");
+    let helper = nix::unistd::Pid::from_raw(*helper.expect("root has one"));
+    nix::sys::signal::kill(helper, Signal::SIGKILL).expect("it runs");
     let ended = child.wait_with_output().expect("a child");
     // read(1) of sh(1) fails at the end of its input.
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");

@@ -61,10 +61,10 @@ impl Rights {
     }
 }
 
-/// What [`SHOW`] has shown: the threads of ioprof, what it keeps beside itself, and the command.
+/// What [`SHOW`] has shown: the threads of ioprof, its helper, and the command.
 pub struct Shown {
     pub threads: Vec<Rights>,
-    pub keeper: Option<Rights>,
+    pub helper: Option<Rights>,
     pub command: Rights,
 }
 
@@ -78,18 +78,18 @@ impl Shown {
         assert!(!threads.is_empty(), "{said}");
         Self {
             threads,
-            keeper: find("ioprof-keeper"),
+            helper: find("ioprof-helper"),
             command: find("sh").expect("the command is a child"),
         }
     }
 
-    /// Fails where any thread of ioprof has more or less than these, or its keeper has.
+    /// Fails where any thread of ioprof has more or less than these, or its helper has.
     pub fn assert_reduced(&self, uid: u32, kept: u64) {
         for thread in &self.threads {
             thread.assert_reduced(uid, kept);
         }
-        let keeper = self.keeper.as_ref().expect("root has one");
-        keeper.assert_reduced(0, CAP_SYS_ADMIN | CAP_DAC_READ_SEARCH | CAP_KILL);
+        let helper = self.helper.as_ref().expect("root has one");
+        helper.assert_reduced(0, CAP_SYS_ADMIN | CAP_DAC_READ_SEARCH | CAP_KILL);
     }
 }
 

@@ -21,6 +21,8 @@ pub mod kernel;
 mod launch;
 pub mod model;
 pub mod output;
+#[cfg(test)]
+mod schema;
 pub mod text;
 pub mod transfer;
 pub mod version;

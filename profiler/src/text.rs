@@ -16,6 +16,14 @@ use serde::{Deserialize, Serialize};
 /// The bytes of a name are had back from its text, displayed or not: a byte that is no UTF-8 is `\xNN`, and a
 /// backslash before an `x` is `\x5c`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(
+        inline,
+        description = r"A byte that is not UTF-8 is \xNN, and a backslash before an x is \x5c."
+    )
+)]
 #[serde(transparent)]
 pub struct Text(String);
 

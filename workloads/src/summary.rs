@@ -12,6 +12,7 @@ use crate::error::Failure;
 /// Numbers are of the *measured phase* unless noted otherwise: it begins when the data set is made and the page cache is
 /// prepared, and ends before the data set is removed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The workload's name on the command line: async, mmap, batch or copy.
     pub workload: String,
@@ -83,6 +84,7 @@ impl Summary {
 
 /// What happened before the measured phase.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Setup {
     /// Time spent on it.
     pub setup_ns: u64,
@@ -100,6 +102,7 @@ pub struct Setup {
 
 /// How an operation reached the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// A system call of its own.
@@ -113,6 +116,7 @@ pub enum Via {
 
 /// One kind of operation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OperationSummary {
     /// The operation: "open", "read", "write", "fsync", "close"... `docs/workloads.md` lists the calls behind each.
     pub name: String,
@@ -133,6 +137,7 @@ pub struct OperationSummary {
 
 /// A latency distribution. Percentiles are off by 1 % of their value at most.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LatencySummary {
     /// Operations timed: all, except where a note says that a sample was.
     pub count: u64,
@@ -156,6 +161,7 @@ pub struct LatencySummary {
 
 /// Operations that took from `ge_ns` to `le_ns`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LatencyBucket {
     /// The shortest latency of the bucket.
     pub ge_ns: u64,
@@ -167,6 +173,7 @@ pub struct LatencyBucket {
 
 /// A file that could not be worked on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileError {
     /// The file.
     pub path: String,

@@ -17,6 +17,13 @@ use crate::{
     transfer::{Direction, is_in_proc_io},
 };
 
+/// The kinds of loss in the ledger, by their names there. The others are told as requests in flight at attach, and
+/// as a message.
+pub fn loss_kinds() -> impl Iterator<Item = (Loss, &'static str)> {
+    let kinds = Loss::ALL.iter().copied();
+    kinds.filter(|(loss, _)| !matches!(loss, Loss::RequestUnmatched | Loss::FilesFull))
+}
+
 /// The ledger of a run whose workloads and devices are done.
 pub fn ledger(
     snapshot: &Snapshot,
@@ -35,10 +42,8 @@ pub fn ledger(
         snapshot.workloads.iter().map(value).sum()
     };
     Ledger {
-        lost: Loss::ALL
-            .iter()
-            .filter(|(loss, _)| !matches!(loss, Loss::RequestUnmatched | Loss::FilesFull))
-            .map(|(loss, name)| ((*name).into(), lost(*loss)))
+        lost: loss_kinds()
+            .map(|(loss, name)| (name.into(), lost(loss)))
             .collect(),
         requests_in_flight_at_attach: lost(Loss::RequestUnmatched),
         calls_in_flight_at_attach: total(|totals| totals.calls_in_flight_at_attach),

@@ -14,6 +14,7 @@ mod self_report;
 mod syscall;
 mod writeback;
 
+pub use ledger::loss_kinds;
 pub use report::{CpuTime, WorkloadInfo, report};
 
 use ioprof_ebpf::{

@@ -11,43 +11,46 @@ use super::{
 };
 use crate::{text::Text, transfer::Direction};
 
-/// What a workload did by io_submit.
+/// The operations of a workload by io_submit(2), by libaio or directly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Aio {
     /// By opcode, those that took the most time together first.
     pub operations: Vec<AioOperation>,
-    /// Operations submitted, by the results of the calls.
+    /// Operations submitted: the sum of the results of io_submit.
     pub submitted: u64,
-    /// Events reaped, by the results of the calls.
+    /// Events reaped: the sum of the results of io_getevents and io_pgetevents. Less than `submitted` where a program
+    /// takes events out of the ring without a call.
     pub reaped: u64,
-    /// Operations submitted and not reaped.
+    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `wall_ns`, `max` the most at once.
     pub depth: QueueDepth,
-    /// Time with at least one of them.
+    /// Nanoseconds with at least one operation submitted and not reaped.
     pub busy_ns: u64,
-    /// Control blocks that were not looked at.
+    /// Control blocks that could not be read, or were more than 256 in one call: in `submitted` alone.
     pub iocbs_unread: u64,
-    /// Events that were not looked at.
+    /// Events that could not be read, or were more than 256 in one call: in `reaped` alone.
     pub events_unread: u64,
-    /// Events of operations that were not seen to be submitted.
+    /// Events of operations that were not seen to be submitted: in `reaped` alone.
     pub unmatched_events: u64,
 }
 
 /// The operations of one opcode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AioOperation {
-    /// The opcode, without `IOCB_CMD_`.
+    /// The opcode, without IOCB_CMD_; `op N` where it has no name here.
     pub name: Text,
     /// Operations submitted.
     pub submissions: u64,
-    /// Operations that were seen to complete.
+    /// Operations that were seen to complete, well or not.
     pub completions: u64,
-    /// Operations that have completed unseen.
+    /// Operations that have completed without that being seen: their control block was submitted again.
     pub unseen_completions: u64,
-    /// Those that completed with an error, by its name.
+    /// How many of them failed, by the name of the error.
     pub errors: BTreeMap<Text, u64>,
-    /// Bytes moved; none for opcodes that move none.
+    /// Bytes moved: the sum of the positive results; null for opcodes that move none.
     pub bytes: Option<u64>,
-    /// From the beginning of the call that submitted to the end of the one that reaped.
+    /// Nanoseconds from the beginning of the io_submit that took it to the end of the call that reaped its event.
     pub latency: Histogram,
 }
 

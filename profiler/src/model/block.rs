@@ -7,6 +7,7 @@ use crate::text::Text;
 
 /// What a request does to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum BlockOperation {
     /// From the device.
@@ -21,6 +22,7 @@ pub enum BlockOperation {
 
 /// How a request came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// A thread of the workload itself, or an io_uring worker of its process, submitted it.
@@ -35,28 +37,33 @@ pub enum Origin {
     Unknown,
 }
 
-/// Requests of one operation on one device.
+/// The requests of one operation on one device, of a workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Block {
-    /// The device's name, or its numbers where it has none any more.
+    /// The device's name, or its numbers as MAJOR:MINOR where it has no name.
     pub device: Text,
-    /// What they do.
+    /// What the requests do. A write-zeroes counts as a write; a flush is an empty write that has the device's cache
+    /// written.
     pub operation: BlockOperation,
-    /// How they came about.
+    /// How they came about. `thread`: a thread of the workload, or an io_uring worker of one of its processes,
+    /// submitted them. `writeback`: another task submitted pages that the workload had made dirty. `journal` and
+    /// `metadata`: for the file system, submitted by a thread of the workload, or pages that it had made dirty.
     pub origin: Origin,
-    /// Requests completed.
+    /// Requests completed, well or not. One that was merged into another is part of that one; 0 where all bios were
+    /// merged into requests of others.
     pub requests: u64,
-    /// Those of them whose completion the probes were not shown: counted, but in none of the histograms.
+    /// Those of them whose completion the kernel did not show to the probes: counted, but in none of the histograms.
     pub unseen_completions: u64,
     /// Those that failed.
     pub errors: u64,
-    /// Bytes of the workload's own bios, in these requests and in those of others they were merged into.
+    /// Bytes of the workload's own bios: in these requests, and in those of others that they were merged into.
     pub bytes: u64,
-    /// From made to issued.
+    /// Nanoseconds from queued to (last) issued to the driver. Requests that are never issued, as flushes, have none.
     pub queue: Histogram,
-    /// From issued to completed; of a flush, from made to completed.
+    /// Nanoseconds from (last) issued to completed; of a flush, from queued to completed.
     pub service: Histogram,
-    /// Bytes of each.
+    /// Bytes of each request when it completed.
     pub size: Histogram,
     /// Whether they became requests of a device below, where the workload has them again: sums leave them out.
     #[serde(default)]
@@ -71,11 +78,12 @@ impl Block {
     }
 }
 
-/// How many requests were made and not completed.
+/// Requests queued and not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QueueDepth {
-    /// Over the run.
+    /// The mean over the run: the time of all completed requests from queued to completed, over `duration_ns`.
     pub mean: f64,
-    /// At most.
+    /// The most there were at once.
     pub max: u64,
 }

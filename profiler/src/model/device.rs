@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::block::{Origin, QueueDepth};
 use crate::text::Text;
 
-/// A device over the run, for everybody.
+/// A device over the run, for all processes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Device {
-    /// Its name, or its numbers where it has none any more.
+    /// Its name, or its numbers as MAJOR:MINOR where it has no name.
     pub name: Text,
     /// Its major number.
     pub major: u32,
@@ -18,7 +19,7 @@ pub struct Device {
     pub reads: u64,
     /// Bytes read.
     pub read_bytes: u64,
-    /// Write requests completed.
+    /// Write requests completed, without flushes.
     pub writes: u64,
     /// Bytes written.
     pub written_bytes: u64,
@@ -26,48 +27,50 @@ pub struct Device {
     pub flushes: u64,
     /// Discards completed.
     pub discards: u64,
-    /// Time of its read requests from made to completed, together.
+    /// Nanoseconds from queued to completed of all its read requests together.
     pub read_ns: u64,
-    /// The same of its write requests.
+    /// Nanoseconds from queued to completed of all its write requests together.
     pub write_ns: u64,
-    /// Time with at least one request made and not completed.
+    /// Nanoseconds with at least one request queued and not completed.
     pub busy_ns: u64,
-    /// `busy_ns` over the run's duration, from 0 to 1.
+    /// `busy_ns` over `duration_ns`, from 0 to 1. It is no measure of saturation: a device may work on many requests at
+    /// once.
     pub utilization: f64,
     /// Requests made and not completed.
     pub queue_depth: QueueDepth,
-    /// Whose requests they were: each workload's, those of what workloads share, and everybody else's.
+    /// The owners of its requests; all other processes come last.
     pub shares: Vec<Share>,
-    /// The devices that are made of it or of its partitions; their requests become requests of this one.
+    /// The devices that are made of it or of its partitions: their requests become requests of this one.
     #[serde(default)]
     pub holders: Vec<Text>,
     /// The devices it is made of.
     #[serde(default)]
     pub slaves: Vec<Text>,
-    /// The file that a loop device shows.
+    /// The file that a loop device shows; null for others.
     #[serde(default)]
     pub backing_file: Option<Text>,
 }
 
 /// The part of one workload in what a device did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Share {
-    /// The workload's name; none for everybody else, and for what is shared.
+    /// The workload's name; null for what is shared, and for processes that are in none.
     pub workload: Option<Text>,
-    /// What is shared, [`Origin::Journal`] or [`Origin::Metadata`], or [`Origin::Unknown`]; none for a workload
-    /// and for other processes, whose requests are counted together whatever their origin.
+    /// What is in no workload: `journal` and `metadata` of file systems, shared by all who use them; `unknown` was
+    /// submitted by kernel threads for an unknown owner. Null for a workload, and for other processes.
     pub origin: Option<Origin>,
     /// Requests completed, of all operations.
     pub requests: u64,
     /// Bytes read and written.
     pub bytes: u64,
-    /// `bytes` over those of everybody, from 0 to 1; none where there are none.
+    /// `bytes` over those of all processes, from 0 to 1; null where there are none.
     pub bytes_share: Option<f64>,
-    /// Time with at least one of its requests in flight.
+    /// Nanoseconds with at least one of its requests queued and not completed.
     pub busy_ns: u64,
-    /// The most of its requests that were in flight at once.
+    /// The most of its requests that were queued and not completed at once.
     pub queue_depth_max: u64,
-    /// `busy_ns` over the device's, from 0 to 1; none where that is 0. The parts of workloads whose
-    /// requests are in flight together add up to more than 1.
+    /// `busy_ns` over the device's; null where that is 0. The parts of workloads whose requests overlap add up to more
+    /// than 1.
     pub busy_share: Option<f64>,
 }

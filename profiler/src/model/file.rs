@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a row of the files is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
     /// A regular file.
@@ -23,8 +24,9 @@ pub enum FileKind {
     Anonymous,
 }
 
-/// What was done to a file; none where a probe for it is missing.
+/// What was done to a file, or to several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileCounts {
     /// Opens of it.
     pub opens: u64,
@@ -36,9 +38,9 @@ pub struct FileCounts {
     pub writes: u64,
     /// Bytes they wrote.
     pub written_bytes: u64,
-    /// Time in all calls on it.
+    /// Nanoseconds in all calls on it.
     pub time_ns: u64,
-    /// The longest of them.
+    /// Nanoseconds of the longest of them.
     pub max_ns: u64,
     /// Bytes read from devices for it.
     pub device_read_bytes: Option<u64>,
@@ -52,7 +54,7 @@ pub struct FileCounts {
     pub major_faults: Option<u64>,
     /// Write faults that had to make a page dirty.
     pub dirtying_faults: Option<u64>,
-    /// Time of the major faults.
+    /// Nanoseconds of the major faults.
     pub major_fault_ns: Option<u64>,
     /// Reads and writes that began where the one before had ended.
     pub sequential: u64,
@@ -116,31 +118,34 @@ fn known_sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     }
 }
 
-/// One file, or all of a kind that have no names.
+/// One file, or everything of a kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct File {
-    /// Its path; none where it has none, or none was seen.
+    /// Its path as it was first seen; null for what has none, or where it was not seen. A byte that is not UTF-8 is
+    /// \xNN, and a backslash before an x is \x5c.
     pub path: Option<Text>,
-    /// Whether that led to it when the run was over: false where it was renamed, deleted or is in another
+    /// Whether the path led to the file when the run was over: false where it was renamed, deleted, or is in another
     /// mount namespace.
     pub path_is_current: bool,
-    /// What it is.
+    /// What it is: a file, a block device that was opened itself, or everything of a kind that has no name.
     pub kind: FileKind,
     /// What was done to it.
     #[serde(flatten)]
     pub counts: FileCounts,
-    /// The most frequent size of reads and writes, as the lower bound of a power of two; none where there
-    /// were none, 0 below 1 KiB.
+    /// The most frequent size of reads and writes, as the lower bound of a power of two, 0 below 1 KiB; null where
+    /// there were none.
     pub typical_size_bytes: Option<u64>,
 }
 
 /// The files of a workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Files {
-    /// Those with the most time, bytes or device bytes.
+    /// Those with the most time, bytes or device bytes, and what has no name.
     pub top: Vec<File>,
-    /// How many others have a row in the kernel's table.
+    /// How many others have a row of their own in the kernel's table.
     pub others: u64,
-    /// All others together, those without a row included: with the rows above they add up to everything.
+    /// All others together, those for which the table had no room included.
     pub other_counts: FileCounts,
 }

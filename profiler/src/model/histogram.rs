@@ -8,6 +8,7 @@ use super::sum::sum;
 
 /// What the values of a histogram are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Nanoseconds.
@@ -16,14 +17,15 @@ pub enum Unit {
     Bytes,
 }
 
-/// Values from `ge` to `le`, both included.
+/// Values from `ge` to `le`, both included. A bucket is at most 1/32 of `ge` wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bucket {
-    /// The smallest value that belongs here.
+    /// The smallest value that belongs here, in the histogram's unit.
     pub ge: u64,
-    /// The largest value that belongs here.
+    /// The largest value that belongs here, in the histogram's unit.
     pub le: u64,
-    /// How many there are.
+    /// How many values there are.
     pub count: u64,
 }
 
@@ -36,6 +38,7 @@ impl Bucket {
 
 /// A distribution of values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "Buckets", into = "Written")]
 pub struct Histogram {
     /// What the values are.
@@ -112,6 +115,7 @@ impl Histogram {
 
 /// What is read back: the rest of what is written follows from it.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Buckets {
     unit: Unit,
     count: u64,
@@ -144,20 +148,34 @@ impl TryFrom<Buckets> for Histogram {
     }
 }
 
-/// What is written.
+/// A distribution.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Written {
+    /// What `sum`, `min`, `max`, `mean`, the quantiles and the bounds of the buckets are.
     unit: Unit,
+    /// How many values. Exact.
     count: u64,
+    /// Their sum, in `unit`. Exact.
     sum: u64,
+    /// The smallest, in `unit`; 0 where there are no values. Exact.
     min: u64,
+    /// The largest, in `unit`; 0 where there are no values. Exact.
     max: u64,
+    /// `sum` over `count`, rounded down; null where there are no values.
     mean: Option<u64>,
+    /// The median, within 1.6 %; null where there are no values.
     p50: Option<u64>,
+    /// 90 % of the values are not larger, within 1.6 %; null where there are no values.
     p90: Option<u64>,
+    /// 99 % of the values are not larger, within 1.6 %; null where there are no values.
     p99: Option<u64>,
+    /// 99.9 % of the values are not larger, within 1.6 %; null where there are no values.
     p999: Option<u64>,
+    /// Ascending, without empty ones. Together they hold `count` values, or fewer where `histogram_full` of the ledger
+    /// is not 0.
     buckets: Vec<Bucket>,
+    /// The middles of the buckets as an HdrHistogram V2, compressed with DEFLATE, in base64: for merging reports.
     hdr: String,
 }
 

@@ -11,47 +11,50 @@ use super::{
 };
 use crate::{text::Text, transfer::Direction};
 
-/// What a workload did by io_uring.
+/// The requests of a workload to io_uring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IoUring {
     /// By opcode, those that took the most time together first.
     pub operations: Vec<UringOperation>,
-    /// Requests submitted and not completed.
+    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `wall_ns`, `max` the most at once.
     pub depth: QueueDepth,
-    /// Time with at least one of them.
+    /// Nanoseconds with at least one request submitted and not completed.
     pub busy_ns: u64,
-    /// Completions that are not the end of a request.
+    /// Completions that do not end a request: all but the last of a multishot request, those that say that the kernel
+    /// is done with a buffer, and messages of other rings.
     pub extra_completions: u64,
-    /// Completions of requests that were not seen to be submitted.
+    /// Completions of requests that were not seen to be submitted, as of those in flight at attach: in no other count.
     pub unmatched_completions: u64,
 }
 
 /// The requests of one opcode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UringOperation {
-    /// The opcode, without `IORING_OP_`.
+    /// The opcode, without IORING_OP_; `op N` where it has no name here.
     pub name: Text,
-    /// Requests submitted.
+    /// Requests submitted, those that the kernel refused at once included.
     pub submissions: u64,
-    /// Requests that were seen to complete.
+    /// Requests that were seen to complete, well or not.
     pub completions: u64,
-    /// Requests submitted with `IOSQE_CQE_SKIP_SUCCESS`: only those that fail are seen to complete.
+    /// Requests submitted with IOSQE_CQE_SKIP_SUCCESS: they are seen to complete only where they fail.
     pub silent: u64,
-    /// Requests that have completed unseen.
+    /// Other requests that have completed without that being seen: their memory was used again.
     pub unseen_completions: u64,
-    /// Those that completed with an error, by its name.
+    /// How many of them failed, by the name of the error.
     pub errors: BTreeMap<Text, u64>,
-    /// Bytes moved; none for opcodes that move none.
+    /// Bytes moved: the sum of the positive results; null for opcodes that move none.
     pub bytes: Option<u64>,
-    /// From submission to completion.
+    /// Nanoseconds from submission to completion.
     pub latency: Histogram,
-    /// Of those completed: done within the call that submitted them.
+    /// Of those completed: done before their submission returned.
     pub inline: u64,
-    /// They waited for their file to be ready.
+    /// Those that waited until their file was ready.
     pub poll_armed: u64,
-    /// A worker thread executed them.
+    /// Those that a worker thread executed.
     pub worker: u64,
-    /// They went on by themselves after submission, and an interrupt or the like completed them.
+    /// All others: they went on in the background, and an interrupt, a timer or the request before them completed them.
     pub asynchronous: u64,
 }
 

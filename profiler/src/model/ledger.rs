@@ -9,6 +9,7 @@ use crate::text::Text;
 
 /// What became of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// It ran.
@@ -40,41 +41,49 @@ impl Verdict {
     }
 }
 
-/// A probe in the ledger.
+/// A probe, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Probe {
     /// The program.
     pub name: Text,
     /// What it is attached to.
     pub tracepoint: Text,
-    /// What became of it.
+    /// What became of it: it ran; another does its work; the kernel has no such tracepoint, or the user excluded it;
+    /// the kernel rejected it.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// Events it did not see because it was running on that CPU already; none where that is not known.
+    /// Events it did not see because it was running on that CPU already; null where that is not known.
     pub missed: Option<u64>,
-    /// Runs while the overhead was measured; none where it was not.
+    /// Its runs while the overhead was measured; null where it was not.
     pub measured_runs: Option<u64>,
-    /// Nanoseconds those runs took.
+    /// Nanoseconds those runs took; null where that was not measured.
     pub measured_ns: Option<u64>,
 }
 
-/// A sum of the probes beside the kernel's.
+/// A sum of the probes, beside one of the kernel's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
-    /// The workload; none where it is about everybody.
+    /// The workload; null where it is about all processes.
     pub workload: Option<Text>,
-    /// The device; none where it is about all.
+    /// The device; null where it is about a workload on all devices.
     pub device: Option<Text>,
-    /// What is compared.
+    /// What is compared. call_read_bytes and call_written_bytes: results of calls, with rchar and wchar of
+    /// proc_pid_io(5). block_read_bytes and block_written_bytes: the workload's own requests, with read_bytes and
+    /// write_bytes of the same; write_bytes counts pages as they become dirty. device_owned_bytes: bytes read and
+    /// written whose owner is known. device_read_bytes, device_written_bytes, device_reads, device_writes: all
+    /// processes' requests, with /sys/block/DEV/stat; device_writes has flushes in it.
     pub what: CheckKind,
-    /// What the probes counted.
+    /// What the probes counted: bytes, or requests for device_reads and device_writes.
     pub counted: u64,
-    /// What the kernel counted.
+    /// What the kernel counted, in the same unit.
     pub kernel: u64,
 }
 
 /// What is compared, and with what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckKind {
     /// Bytes that calls returned, against `rchar` of /proc/PID/io.
@@ -112,26 +121,29 @@ impl CheckKind {
     }
 }
 
-/// The ledger of a run.
+/// What was lost, what was missing, and what the kernel counted for itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ledger {
     /// Events that were lost, by kind; all kinds are there.
     pub lost: BTreeMap<Text, u64>,
-    /// Requests that were in flight when the probes were attached: in no other count.
+    /// Requests that completed and were never seen to be made, in flight when the probes were attached: in no other
+    /// count.
     pub requests_in_flight_at_attach: u64,
     /// Calls that were in progress when the probes were attached: in no other count.
     pub calls_in_flight_at_attach: u64,
-    /// Calls by the 32-bit interface, all counted as `other`.
+    /// Calls by the 32-bit interface, whose numbers have another meaning: all counted as `other`.
     pub compat_calls: u64,
-    /// Vectored calls whose size is that of what was moved, because their segments were too many.
+    /// Vectored calls whose size is that of what was moved, because their segments were too many or could not be read.
     pub vectors_unread: u64,
-    /// What became of the probes.
+    /// What became of each probe.
     pub probes: Vec<Probe>,
-    /// CPU time of the probes over the run, their overhead; none where it may not be measured.
+    /// Nanoseconds of CPU time of the probes over the run, in proportion to the part that was measured; null where it
+    /// may not be measured.
     pub probe_cpu_ns: Option<u64>,
-    /// Which part of the run that was measured in, from 0 to 1; the rest is in proportion.
+    /// The part of the run in which that was measured, from 0 to 1; null where it may not be.
     pub probe_cpu_measured_share: Option<f64>,
-    /// The probes' sums beside the kernel's.
+    /// Sums of the probes, beside the kernel's own.
     pub checks: Vec<Check>,
     /// Messages of the probes and of ioprof.
     pub messages: Vec<Text>,

@@ -4,24 +4,25 @@ use serde::{Deserialize, Serialize};
 
 /// Time off the CPU, by what was waited for. In nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OffCpu {
-    /// For a device, while the request was made and not yet issued to the driver.
+    /// Nanoseconds waiting for a device while the request was queued and not yet issued to the driver.
     pub queue_ns: u64,
-    /// For a device, while the driver and the device had the request.
+    /// Nanoseconds waiting for a device while the driver and the device had the request.
     pub service_ns: u64,
-    /// For a device, with no request known to be behind it.
+    /// Nanoseconds waiting for a device with no known request for it.
     pub device_ns: u64,
-    /// Held back by the kernel because too many pages are dirty.
+    /// Nanoseconds held back by the kernel because too many pages are dirty.
     pub throttled_ns: u64,
-    /// In a call that makes data durable, while no request of the kernel's threads was in flight.
+    /// Nanoseconds in a call that makes data durable, while no request of the kernel's threads was in flight.
     pub journal_ns: u64,
-    /// In page faults outside of calls.
+    /// Nanoseconds in page faults outside of calls.
     pub fault_ns: u64,
-    /// Ready to run, waiting for a CPU.
+    /// Nanoseconds ready to run, waiting for a CPU.
     pub runnable_ns: u64,
-    /// Asleep in an I/O call for another reason, such as a lock or an empty pipe.
+    /// Nanoseconds asleep in an I/O call for another reason, such as a lock or an empty pipe.
     pub sleep_ns: u64,
-    /// Asleep outside of I/O calls.
+    /// Nanoseconds asleep outside of I/O calls.
     pub idle_ns: u64,
 }
 
@@ -47,27 +48,29 @@ impl OffCpu {
 
 /// The time of all threads of a workload, from their coming into scope to their end or that of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Time {
-    /// All of it: what follows adds up to this.
+    /// Nanoseconds of all threads: the others add up to this.
     pub thread_ns: u64,
-    /// On a CPU outside of calls: in user mode, and in page faults.
+    /// Nanoseconds on a CPU outside of calls: in user mode, and in page faults.
     pub user_ns: u64,
-    /// On a CPU in system calls.
+    /// Nanoseconds on a CPU in system calls.
     pub calls_ns: u64,
     /// Off the CPU.
     #[serde(flatten)]
     pub off_cpu: OffCpu,
-    /// On a CPU that the scheduler has not charged to the thread, because the hypervisor or an interrupt took it;
-    /// at most what these took of all CPUs.
+    /// Nanoseconds on a CPU that the scheduler has not charged to the thread, because the hypervisor or an interrupt
+    /// took them; at most what these took of all CPUs by /proc/stat.
     pub stolen_ns: u64,
-    /// On a CPU that the scheduler has not charged, for no known reason.
+    /// Nanoseconds that are left: on a CPU, but not charged to the thread by the scheduler, for no known reason.
     pub unexplained_ns: u64,
 }
 
 /// The time of the calls of one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CallTime {
-    /// On a CPU.
+    /// Nanoseconds on a CPU.
     pub cpu_ns: u64,
     /// Off the CPU.
     #[serde(flatten)]

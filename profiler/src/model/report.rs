@@ -13,22 +13,24 @@ use crate::text::Text;
 /// The identifier of the report's format.
 pub const SCHEMA: &str = "ioprof.report.v1";
 
-/// One run of ioprof.
+/// One run of ioprof. Numbers are exact counts made in the kernel unless their description says otherwise; what is not
+/// known is null, never 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// The identifier of this format.
     pub schema: Text,
-    /// The version that measured.
+    /// The version of ioprof that measured.
     pub ioprof_version: Text,
     /// Where.
     pub host: Host,
-    /// When, as RFC 3339 has it.
+    /// When the probes had been attached, in UTC.
     pub started_at: Text,
-    /// From the attaching of the probes to their last reading.
+    /// Nanoseconds from there to the end of the measurement.
     pub duration_ns: u64,
     /// What was profiled.
     pub workloads: Vec<Workload>,
-    /// The devices that were touched, by anybody; none where the probes for requests are missing.
+    /// The devices that were used, the busiest first; null where a probe for requests is missing.
     pub devices: Option<Vec<Device>>,
     /// The books.
     pub ledger: Ledger,
@@ -36,19 +38,21 @@ pub struct Report {
 
 /// The machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Host {
-    /// Its name.
+    /// The node name, as uname(2) has it.
     pub name: Text,
-    /// The release of its kernel.
+    /// The release of its kernel, as uname(2) has it.
     pub kernel: Text,
-    /// Its architecture, as uname(2) has it.
+    /// The machine, as uname(2) has it.
     pub architecture: Text,
-    /// How many CPUs are online.
+    /// The CPUs that ioprof could run on.
     pub cpus: u64,
 }
 
 /// What kind of workload it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// One of ioprof's own.
@@ -59,8 +63,9 @@ pub enum Kind {
     Attached,
 }
 
-/// How a process ended.
+/// How a process ended: by itself with a status, or by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Exit {
     /// By itself, with this status.
@@ -69,26 +74,29 @@ pub enum Exit {
     Signal(i32),
 }
 
-/// One workload: a process, its threads, and all their descendants.
+/// A process, its threads, and all their descendants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Workload {
-    /// What it is called.
+    /// Its name. Of several with one name the second is NAME#2.
     pub name: Text,
-    /// What kind it is.
+    /// One of ioprof's own, a command of the user's, or a process that ran before.
     pub kind: Kind,
-    /// Its command line.
+    /// Its command line. As in all names, a byte that is not UTF-8 is \xNN, and a backslash before an x is \x5c.
     pub argv: Vec<Text>,
-    /// Its first process.
+    /// The number of its first process; 0 where it was never started.
     pub root_pid: i32,
-    /// How the first process ended; none where it still runs.
+    /// How the first process ended; null where it still ran, was not started, or was attached to.
     pub exit: Option<Exit>,
-    /// From its coming into scope to its end, or to the end of the run.
+    /// Nanoseconds from its start (or the attaching) to its end, or to the end of the run.
     pub wall_ns: u64,
-    /// CPU time in user mode.
+    /// Nanoseconds of CPU time in user mode. Of a run: of the first process and the descendants that were waited for,
+    /// by wait4(2). Attached: of all threads in scope, since the attaching.
     pub cpu_user_ns: u64,
-    /// CPU time in the kernel.
+    /// Nanoseconds of CPU time in the kernel, of the same.
     pub cpu_system_ns: u64,
-    /// The largest resident set of any of its processes; none where it is not known.
+    /// Bytes of the largest resident set. Of a run: of any process that was waited for, and never less than ioprof's
+    /// own when it forked. Attached: of the first process, since its start. Null where it is not known.
     pub max_rss_bytes: Option<u64>,
     /// Processes that were in scope.
     pub processes: u64,
@@ -96,26 +104,26 @@ pub struct Workload {
     pub threads: u64,
     /// Threads that still ran at the end.
     pub threads_running: u64,
-    /// Where the time of its threads went; none where the probes for it are missing.
+    /// Where the time of its threads went; null where the probes for it are missing.
     pub time: Option<Time>,
     /// Its system calls, the most expensive first.
     pub syscalls: Vec<Syscall>,
-    /// How the page cache served it; none where the probes for that are missing.
+    /// How the page cache served it; null where the probes for that are missing.
     pub cache: Option<PageCache>,
-    /// The files it used; none where the kernel does not let the probes see them.
+    /// The files it used; null where the kernel lets no probe read its memory.
     pub files: Option<Files>,
-    /// What it did by io_uring; none where the probes for it are missing.
+    /// What it did by io_uring; null where a probe for it is missing, as on kernels before 6.0.
     pub io_uring: Option<IoUring>,
     /// What it did by io_submit.
     pub aio: Aio,
-    /// Its requests to devices; none where the probes for them are missing.
+    /// Its requests to devices; null where the probes for them are missing.
     pub block: Option<Vec<Block>>,
-    /// Its page faults; none where the probes for them are missing.
+    /// Its page faults; null where the probes for them are missing.
     pub faults: Option<Faults>,
-    /// What it made dirty and what became of that; none where a probe for it is missing.
+    /// What became of the pages that it made dirty; null where a probe for it or for requests is missing.
     pub writeback: Option<Writeback>,
-    /// What a built-in workload says it did.
+    /// What a built-in workload reports of itself; null for others, and where it reported nothing.
     pub self_reported: Option<Summary>,
-    /// That beside what the probes counted; empty where nothing was said.
+    /// What a built-in workload reports of itself, beside what the probes counted; empty where it reported nothing.
     pub self_checks: Vec<SelfCheck>,
 }

@@ -7,26 +7,30 @@ use serde::{Deserialize, Serialize};
 use super::{histogram::Histogram, off_cpu::CallTime, sum::sum};
 use crate::text::Text;
 
-/// A system call.
+/// A system call of a workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Syscall {
-    /// Its name, or `other` for all without a name of their own.
+    /// The name of the call, or `other` for all without an entry of their own.
     pub name: Text,
-    /// Calls that returned.
+    /// Calls that returned, those that a seccomp filter answered included, which have no latency. Those that never
+    /// return, such as exit_group, are not counted.
     pub calls: u64,
-    /// Those that returned an error, by its name.
+    /// How many of them failed, by the name of the error. A call that a signal interrupted has the kernel's own code,
+    /// such as ERESTARTSYS.
     pub errors: BTreeMap<Text, u64>,
-    /// Bytes moved; none for calls that move none.
+    /// Bytes moved: the sum of the positive results; null for calls that move none.
     pub bytes: Option<u64>,
-    /// Time in the call, of all threads together.
+    /// Nanoseconds from entry to exit, of all threads together.
     pub time_ns: u64,
-    /// Where that time went; none where the probes for it are missing.
+    /// Where that time went; null where the probes for it are missing.
     pub time: Option<CallTime>,
-    /// From entry to exit.
+    /// Nanoseconds from entry to exit of each call.
     pub latency: Histogram,
-    /// Where the time of a call went that takes about as long as the 99th percentile.
+    /// Where the time of a call went that takes about as long as the 99th percentile: the mean of those in its octave
+    /// of latencies; null where there is none.
     pub p99_time: Option<CallTime>,
-    /// Requested bytes; none for calls that move none.
+    /// Bytes each call asked for, those that failed included; null for calls that move none.
     pub size: Option<Histogram>,
 }
 

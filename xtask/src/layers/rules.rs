@@ -35,6 +35,7 @@ const SOURCES: [Sources; 2] = [
             collector: text transfer error model kernel
             launch: *
             commands: *
+            schema: *
             cli: *
         ",
         crates: &[

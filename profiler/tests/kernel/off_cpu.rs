@@ -15,6 +15,7 @@ use crate::support::{
     report::{OffCpu, Time, known},
     requirements::{skip, tool},
     succeed, text,
+    throttle::ThrottledReads,
 };
 
 const MIB: usize = 1 << 20;
@@ -152,27 +153,6 @@ fn a_writer_is_throttled_by_the_limit_of_dirty_pages() {
     assert_eq!(longest(off_cpu(&report, "write")), "throttled", "{time:#?}");
 }
 
-/// A cgroup of version 1 that limits reads from a device; gone with this value.
-struct Throttled(PathBuf);
-
-impl Throttled {
-    fn new(disk: &Loop, reads_per_second: u32) -> Option<Self> {
-        let place = PathBuf::from(format!("/sys/fs/cgroup/blkio/ioprof-test-{}", disk.name()));
-        fs::create_dir(&place).ok()?;
-        let made = Self(place);
-        let number = fs::read_to_string(format!("/sys/block/{}/dev", disk.name())).ok()?;
-        let limit = format!("{} {reads_per_second}", number.trim());
-        fs::write(made.0.join("blkio.throttle.read_iops_device"), limit).ok()?;
-        Some(made)
-    }
-}
-
-impl Drop for Throttled {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 #[test]
 fn a_reader_is_throttled_by_its_cgroup() {
     requires!("cc", "mkfs.ext4", "losetup");
@@ -180,15 +160,10 @@ fn a_reader_is_throttled_by_its_cgroup() {
     let disk = Loop::new(64 * MIB as u64);
     let file = written_file(&disk.mounted(), 8 * MIB);
     // So few that the device waits for them, and not the other way round, however slow the machine is.
-    let Some(group) = Throttled::new(&disk, 10) else {
-        return skip("no blkio controller of cgroup version 1");
+    let Some(group) = ThrottledReads::new(&disk, 10) else {
+        return skip(ThrottledReads::MISSING);
     };
-    let mut command: Vec<_> = ["sh", "-c", "echo 0 > $0/cgroup.procs && exec \"$@\""]
-        .map(std::ffi::OsString::from)
-        .into();
-    command.push(group.0.clone().into());
-    command.extend(reads(&program, &file, 20));
-    let report = profile(&[], &command);
+    let report = profile(&[], &group.command(reads(&program, &file, 20)));
     let time = split(&report);
     // What is held back has not been issued.
     assert_eq!(longest(off_cpu(&report, "pread64")), "queue", "{time:#?}");

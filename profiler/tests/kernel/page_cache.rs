@@ -6,7 +6,9 @@ use crate::support::{
     device::{Loop, written_file},
     plain, profile,
     program::Program,
-    report::{Served, known},
+    report::{BlockOperation, Served, known},
+    requirements::skip,
+    throttle::ThrottledReads,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -75,4 +77,24 @@ fn direct_reads_do_not_ask_the_cache() {
     for other in [&cache.hits, &cache.misses, &cache.read_ahead_waits] {
         assert_eq!(counts(other), (0, 0), "{cache:?}");
     }
+}
+
+#[test]
+fn what_a_thread_of_the_kernel_reads_into_the_cache_is_the_readers() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("files");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), 4 * MIB);
+    // So many that most are held back, and submitted later by a worker of the kernel.
+    disk.set("queue/read_ahead_kb", "64");
+    let Some(group) = ThrottledReads::new(&disk, 50) else {
+        return skip(ThrottledReads::MISSING);
+    };
+    evict(&path);
+    let command = program.with(&["read", plain(&path), &(64 * 1024).to_string()]);
+    let report = profile(&[], &group.command(command));
+    let all = 4 * MIB as u64;
+    let (_, bytes) = report.block(0, disk.name(), BlockOperation::Read);
+    assert_eq!(bytes, all, "{:#?}", report.device(disk.name()).shares);
+    assert_eq!(report.file(&path).counts.device_read_bytes, Some(all));
 }

@@ -13,6 +13,7 @@ pub mod report;
 pub mod rights;
 pub mod steps;
 pub mod strace;
+pub mod throttle;
 pub mod tracers;
 
 use std::{

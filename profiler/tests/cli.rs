@@ -14,7 +14,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use support::{folder, ioprof, output, requirements::is_root, text};
+use support::{folder, ioprof, output, plain, requirements::is_root, text};
 
 /// Fails where ioprof did not end with this status and one line that has all these words.
 fn assert_refused(refused: &Output, status: i32, words: &[&str]) {
@@ -53,7 +53,7 @@ fn a_command_that_cannot_be_executed_is_126() {
     let file = folder.path().join("plain");
     fs::write(&file, "text").expect("a file can be written");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("permissions can be set");
-    let name = file.to_str().expect("a plain path");
+    let name = plain(&file);
     assert_refused(&refused(&["run", "--", name]), 126, &[name, "permissions"]);
 }
 
@@ -143,8 +143,8 @@ impl Drop for Waiting {
 fn a_report_that_cannot_be_written_is_found_before_the_command_runs() {
     let folder = folder();
     let marker = folder.path().join("marker");
-    let marker_name = marker.to_str().expect("a plain path");
-    let folder_name = folder.path().to_str().expect("a plain path");
+    let marker_name = plain(&marker);
+    let folder_name = plain(folder.path());
     for place in ["/nonexistent/folder/run.json", folder_name] {
         let run = ["run", "-o", place, "--", "touch", marker_name];
         assert_refused(&refused(&run), 125, &[place, "-o"]);
@@ -159,7 +159,7 @@ fn a_report_that_cannot_be_written_is_found_before_the_command_runs() {
 fn what_is_not_a_report_is_refused_with_its_reason() {
     let folder = folder();
     let file = folder.path().join("run.json");
-    let name = file.to_str().expect("a plain path");
+    let name = plain(&file);
     let cases: [(&[u8], &str); 6] = [
         (b"hello, this is text", "not JSON"),
         (b"", "truncated"),
@@ -173,7 +173,7 @@ fn what_is_not_a_report_is_refused_with_its_reason() {
         assert_refused(&refused(&["report", name]), 125, &[name, reason]);
     }
     let missing = folder.path().join("missing");
-    let missing = missing.to_str().expect("a plain path");
+    let missing = plain(&missing);
     assert_refused(&refused(&["report", missing]), 125, &[missing]);
 }
 
@@ -219,7 +219,7 @@ fn what_a_user_names_is_repeated_visibly() {
     let file = folder.path().join("run.json");
     let report = format!(r#"{{"schema": "{}"}}"#, r"\u001b[31m\u009b".repeat(1000));
     fs::write(&file, report).expect("a file can be written");
-    let refused = refused(&["report", file.to_str().expect("a plain path")]);
+    let refused = refused(&["report", plain(&file)]);
     assert_refused(&refused, 125, &[r"\x1b[31m\xc2\x9b", "..."]);
     assert!(refused.stderr.len() < 2000, "{refused:?}");
 }
@@ -258,7 +258,7 @@ fn without_privileges_the_capabilities_that_are_missing_are_named() {
     let words = ["CAP_BPF", "CAP_PERFMON", "sudo"];
     let folder = folder();
     let marker = folder.path().join("marker");
-    let touch = ["run", "--", "touch", marker.to_str().expect("a plain path")];
+    let touch = ["run", "--", "touch", plain(&marker)];
     assert_refused(&unprivileged(&touch), 125, &words);
     assert!(!marker.exists(), "the command must not have run");
     assert_refused(&unprivileged(&["run", "async"]), 125, &words);

@@ -19,7 +19,7 @@ use std::{
 
 use commit::Checkout;
 use support::{
-    folder, ioprof,
+    folder, ioprof, plain,
     requirements::{find_tool, skip, tool},
     succeed, text,
 };
@@ -134,7 +134,7 @@ fn the_commit_is_that_of_the_checkout_and_dirty_by_its_sources_alone() {
     assert!(Checkout::at(&below).is_none());
     // In a linked worktree .git is a file.
     let other = place.path().join("other");
-    let path = other.to_str().expect("a plain path");
+    let path = plain(&other);
     git(&top, &["worktree", "add", "--quiet", path, &first]);
     let linked = Checkout::at(&other).expect("a checkout");
     assert_eq!(linked.commit(&["src"]), Some(first.clone()));
@@ -213,7 +213,7 @@ fn man_has_nothing_against_the_pages() {
     }
     let folder = folder();
     let pages = folder.path().join("man1");
-    let name = pages.to_str().expect("a plain path");
+    let name = plain(&pages);
     said(&["man", name]);
     let mut names = Vec::new();
     for page in fs::read_dir(&pages).expect("the folder was made") {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use support::{
-    Report, ioprof, profile,
+    Report, ioprof, plain, profile,
     program::Program,
     report::{Block, BlockOperation, known},
     succeed, text,
@@ -33,7 +33,7 @@ fn data() -> (tempfile::TempDir, PathBuf) {
 
 /// Direct reads of 4 KiB each from a file or a device.
 fn reads(program: &Program, from: &Path, count: u64) -> Vec<std::ffi::OsString> {
-    let from = from.to_str().expect("a plain path");
+    let from = plain(from);
     program.with(&[from, "read", "4096", &count.to_string()])
 }
 

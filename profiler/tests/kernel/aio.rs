@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     fio::{self, FILE, READS, fio},
-    folder, profile,
+    folder, plain, profile,
     program::Program,
     report::{BlockOperation, CheckKind},
 };
@@ -15,7 +15,7 @@ fn operations_of_io_submit_are_counted_with_their_results() {
     let program = Program::compile("aio");
     let folder = folder();
     let file = folder.path().join("file");
-    let report = profile(&[], &program.with(&[file.to_str().expect("a plain path")]));
+    let report = profile(&[], &program.with(&[plain(&file)]));
     let aio = &report.workload(0).aio;
     let exact = |name: &str| {
         let one = report.aio(name);

@@ -11,7 +11,7 @@ use crate::support::{
     self, Report,
     attached::Attached,
     device::{Loop, device_below, written_file},
-    ioprof, profile,
+    ioprof, plain, profile,
     program::Program,
     report::{BlockOperation, Check, CheckKind, Verdict, known},
     requirements::{attempts, skip},
@@ -61,7 +61,7 @@ impl Transfers {
 
     fn command(self, program: &Program, file: &Path) -> Vec<OsString> {
         let (size, count) = (self.size.to_string(), self.count.to_string());
-        let file = file.to_str().expect("a plain path");
+        let file = plain(file);
         program.with(&[file, self.word(), &size, &count])
     }
 }

@@ -18,7 +18,7 @@ use std::{
 use crate::support::{
     self, Report, ioprof,
     leftovers::Names,
-    line, reader,
+    line, plain, reader,
     report::Exit,
     requirements::{self, skip, tool},
     signal, text,
@@ -83,7 +83,7 @@ fn the_report_in_a_file_is_whole_and_its_owners_and_renders_as_it_did() {
     requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
-    let name = file.to_str().expect("a plain path");
+    let name = plain(&file);
     fs::write(&file, "what was there before").expect("a file can be written");
     let ended = run(
         &["-o", name],

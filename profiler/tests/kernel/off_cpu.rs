@@ -10,7 +10,7 @@ use crate::support::{
     self, Report,
     attached::Attached,
     device::{Loop, written_file},
-    ioprof, profile,
+    ioprof, plain, profile,
     program::Program,
     report::{OffCpu, Time, known},
     requirements::{skip, tool},
@@ -93,7 +93,7 @@ fn direct_reads_wait_for_the_device() {
 
 /// Direct reads of 4 KiB each.
 fn reads(program: &Program, file: &Path, count: u32) -> Vec<std::ffi::OsString> {
-    let file = file.to_str().expect("a plain path");
+    let file = plain(file);
     program.with(&[file, "read", "4096", &count.to_string()])
 }
 
@@ -109,10 +109,7 @@ fn durable_writes_of_a_database_wait_for_the_device() {
         let script = format!(
             "pragma journal_mode={mode}; pragma synchronous=full; create table t(a);{inserts}"
         );
-        let report = profile(
-            &[],
-            &["sqlite3", database.to_str().expect("plain"), &script],
-        );
+        let report = profile(&[], &["sqlite3", plain(&database), &script]);
         let time = split(&report);
         // Of all calls it takes the most time, and most of its waiting has a device behind it.
         assert_eq!(report.workload(0).syscalls[0].name, "fdatasync", "{mode}");

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, fs, path::Path};
 
 use crate::support::{
-    self, Report, ioprof, profile,
+    self, Report, ioprof, plain, profile,
     program::Program,
     report::{CheckKind, Exit},
     requirements::{self},
@@ -19,7 +19,7 @@ fn a_program_of_known_calls_is_counted_exactly_twenty_times_in_a_row() {
     let folder = support::folder();
     let file = folder.path().join("data");
     fs::write(&file, [7; 64 * KIB as usize]).expect("a file can be written");
-    let command = program.with(&[file.to_str().expect("a plain path")]);
+    let command = program.with(&[plain(&file)]);
     for turn in 1..=requirements::turns(20) {
         let report = profile(&[], &command);
         assert_known_calls(&report, turn);

@@ -11,7 +11,7 @@ use crate::support::{
     Report,
     attached::Attached,
     device::{Loop, written_file},
-    folder, ioprof, line, profile,
+    folder, ioprof, line, plain, profile,
     program::Program,
     reader,
     report::known,
@@ -47,7 +47,7 @@ impl Prepared {
 
     /// Starts it behind other words of a command line, and returns when it waits for its own.
     fn start(&self, mut before: Command, faults: u64) -> Running {
-        let file = self.file.to_str().expect("a plain path");
+        let file = plain(&self.file);
         let mut outer = before
             .args(self.program.with(&[file, &faults.to_string()]))
             .stdin(Stdio::piped())

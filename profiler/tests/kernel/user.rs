@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::support::{
-    self, ioprof,
+    self, ioprof, plain,
     requirements::tool,
     rights::{NOBODY, by_sudo, folder_of, open_folder},
     text,
@@ -76,7 +76,7 @@ fn a_setuid_program_is_still_one() {
     let id = folder.path().join("id");
     support::succeed(Command::new("cp").arg("/usr/bin/id").arg(&id));
     fs::set_permissions(&id, fs::Permissions::from_mode(0o4755)).expect("permissions can be set");
-    let ran = as_nobody(&mut ioprof(), &[id.to_str().expect("a plain path"), "-u"]);
+    let ran = as_nobody(&mut ioprof(), &[plain(&id), "-u"]);
     assert_eq!(text(&ran.stdout), "0\n", "{ran:?}");
 }
 

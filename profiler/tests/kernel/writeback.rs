@@ -66,7 +66,7 @@ fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
         sync(&device);
         let before = device.stat();
         let attached = Attached::to(&[writer.pid(), waiting.pid()], &[]);
-        writer.tell(&"w".repeat(64));
+        writer.tell("w".repeat(64));
         let pid = writer.pid();
         writer.end();
         sync(&device);
@@ -196,7 +196,7 @@ fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
         let mut writer = start(&program, &device.mounted().join("file"), 16 * KIB);
         sync(&device);
         let attached = Attached::to(&[writer.pid()], &["--sync"]);
-        writer.tell(&"ws".repeat(64));
+        writer.tell("ws".repeat(64));
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
         let own = report.workload_of(writer.pid());
@@ -220,8 +220,8 @@ fn what_is_neither_written_nor_dropped_is_left() {
         let mut writer = start(&program, &device.mounted().join("file"), 64 * KIB);
         let mut dropper = start(&program, &device.mounted().join("gone"), 64 * KIB);
         let attached = Attached::to(&[writer.pid(), dropper.pid()], &[]);
-        writer.tell(&"w".repeat(16));
-        dropper.tell(&"w".repeat(16));
+        writer.tell("w".repeat(16));
+        dropper.tell("w".repeat(16));
         dropper.tell("t");
         let report = attached.end(Signal::SIGINT);
         report.assert_nothing_lost();
@@ -250,7 +250,7 @@ fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
         let device = Loop::with(file_system, DEVICE);
         // Blocks of a page each, so that no folio is larger.
         let mut writer = start(&program, &device.mounted().join("file"), 4 * KIB);
-        writer.tell(&"ws".repeat(64));
+        writer.tell("ws".repeat(64));
         let attached = Attached::to(&[writer.pid()], &["--sync"]);
         writer.tell("m");
         let report = attached.end(Signal::SIGINT);

@@ -1,9 +1,6 @@
-//! Where the time went.
+//! Where the time of threads and calls went.
 
-use ioprof_ebpf::{
-    abi::off_cpu::{WAIT_KINDS, WaitKind},
-    histogram::{bounds, place},
-};
+use ioprof_ebpf::abi::off_cpu::{WAIT_KINDS, WaitKind};
 
 use super::Snapshot;
 use crate::{
@@ -84,16 +81,16 @@ fn call_time(all_ns: u64, off_cpu: OffCpu) -> CallTime {
 }
 
 /// The off-CPU time is kept by octaves of latency: that of the octave which holds the 99th percentile is
-/// divided among its calls, and brought to the length of the percentile.
+/// divided among its calls, and brought to the length of the percentile. `latency` has the buckets of the call.
 fn at_p99(call: &Call, latency: &Histogram) -> Option<CallTime> {
     let p99 = latency.quantile(0.99)?;
-    let (octave, _) = place(p99);
-    let buckets = call.latency.iter().filter(|(of, _, _)| *of == octave);
-    let all_ns: u128 = buckets
-        .map(|(_, bucket, count)| {
-            let (low, high) = bounds(octave, *bucket);
-            u128::from(low.midpoint(high)) * u128::from(*count)
-        })
+    let (octave, ..) = *call.latency.get(latency.quantile_bucket(0.99)?)?;
+    let all_ns: u128 = call
+        .latency
+        .iter()
+        .zip(&latency.buckets)
+        .filter(|((of, ..), _)| *of == octave)
+        .map(|(_, bucket)| u128::from(bucket.middle()) * u128::from(bucket.count))
         .sum();
     let parts = call.off_cpu.iter().find(|(of, _)| *of == octave);
     let parts = parts.map_or([0; WAIT_KINDS], |(_, parts)| {

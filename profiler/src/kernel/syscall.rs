@@ -1,9 +1,12 @@
-//! Which system calls are told apart, and where their sizes stand.
+//! The system calls that are told apart, and where their arguments are. Which of them move bytes: see
+//! [`crate::transfer`].
 
 use ioprof_ebpf::abi::{
     layout::{MAX_OPERATIONS, MAX_SYSCALLS},
     syscall::CallKind,
 };
+
+use crate::transfer::{Direction, of_call};
 
 /// A system call with a name of its own in the report.
 #[derive(Clone, Copy, Debug)]
@@ -17,9 +20,6 @@ const PLAIN: u32 = 0;
 const FILE: u32 = CallKind::FILE;
 const OPENS: u32 = CallKind::OPENS;
 const SYNCS: u32 = CallKind::SYNCS;
-const MOVES: u32 = CallKind::MOVES_BYTES | FILE;
-const READS: u32 = MOVES | CallKind::READS;
-const WRITES: u32 = MOVES | CallKind::WRITES;
 const AT: u32 = CallKind::AT_ARG3;
 const REAPS: u32 = CallKind::ASYNCHRONOUS | CallKind::REAPS | CallKind::WAITS;
 
@@ -42,19 +42,19 @@ macro_rules! calls {
 
 /// The calls in the order in which operations are numbered, from 1.
 const CALLS: &[Call] = calls![
-    "read" libc::SYS_read, READS | CallKind::SIZE_ARG2,
-    "pread64" libc::SYS_pread64, READS | AT | CallKind::SIZE_ARG2,
-    "readv" libc::SYS_readv, READS | CallKind::SIZE_VECTOR,
-    "preadv" libc::SYS_preadv, READS | AT | CallKind::SIZE_VECTOR,
-    "preadv2" libc::SYS_preadv2, READS | AT | CallKind::SIZE_VECTOR,
-    "write" libc::SYS_write, WRITES | CallKind::SIZE_ARG2,
-    "pwrite64" libc::SYS_pwrite64, WRITES | AT | CallKind::SIZE_ARG2,
-    "writev" libc::SYS_writev, WRITES | CallKind::SIZE_VECTOR,
-    "pwritev" libc::SYS_pwritev, WRITES | AT | CallKind::SIZE_VECTOR,
-    "pwritev2" libc::SYS_pwritev2, WRITES | AT | CallKind::SIZE_VECTOR,
-    "copy_file_range" libc::SYS_copy_file_range, MOVES | CallKind::COPIES | CallKind::SIZE_ARG4,
-    "sendfile" libc::SYS_sendfile, MOVES | CallKind::SENDS | CallKind::SIZE_ARG3,
-    "splice" libc::SYS_splice, MOVES | CallKind::COPIES | CallKind::SIZE_ARG4,
+    "read" libc::SYS_read, CallKind::SIZE_ARG2,
+    "pread64" libc::SYS_pread64, AT | CallKind::SIZE_ARG2,
+    "readv" libc::SYS_readv, CallKind::SIZE_VECTOR,
+    "preadv" libc::SYS_preadv, AT | CallKind::SIZE_VECTOR,
+    "preadv2" libc::SYS_preadv2, AT | CallKind::SIZE_VECTOR,
+    "write" libc::SYS_write, CallKind::SIZE_ARG2,
+    "pwrite64" libc::SYS_pwrite64, AT | CallKind::SIZE_ARG2,
+    "writev" libc::SYS_writev, CallKind::SIZE_VECTOR,
+    "pwritev" libc::SYS_pwritev, AT | CallKind::SIZE_VECTOR,
+    "pwritev2" libc::SYS_pwritev2, AT | CallKind::SIZE_VECTOR,
+    "copy_file_range" libc::SYS_copy_file_range, CallKind::COPIES | CallKind::SIZE_ARG4,
+    "sendfile" libc::SYS_sendfile, CallKind::SENDS | CallKind::SIZE_ARG3,
+    "splice" libc::SYS_splice, CallKind::COPIES | CallKind::SIZE_ARG4,
     "fsync" libc::SYS_fsync, SYNCS | FILE,
     "fdatasync" libc::SYS_fdatasync, SYNCS | FILE,
     "sync_file_range" libc::SYS_sync_file_range, SYNCS | FILE,
@@ -111,6 +111,17 @@ pub fn operation_name(operation: u32) -> &'static str {
         .map_or(OTHER, |call| call.name)
 }
 
+/// What a call does, beside where its arguments are.
+fn transfers(name: &str) -> u32 {
+    let moves = CallKind::MOVES_BYTES | FILE;
+    match of_call(name) {
+        Some(Direction::Read) => moves | CallKind::READS,
+        Some(Direction::Written) => moves | CallKind::WRITES,
+        Some(Direction::Copied) => moves,
+        None => PLAIN,
+    }
+}
+
 /// For each system call number, the packed [`CallKind`].
 pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
     let mut kinds = [0; MAX_SYSCALLS as usize];
@@ -119,7 +130,7 @@ pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
             .ok()
             .and_then(|at| kinds.get_mut(at))
         {
-            *kind = operation | call.kind;
+            *kind = operation | call.kind | transfers(call.name);
         }
     }
     for number in [libc::SYS_execve, libc::SYS_execveat] {

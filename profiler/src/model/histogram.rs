@@ -71,6 +71,12 @@ impl Histogram {
     /// The value below or at which the part `q` of all values lies, within 1.6 %; none where there are no
     /// values.
     pub fn quantile(&self, q: f64) -> Option<u64> {
+        let bucket = self.buckets.get(self.quantile_bucket(q)?)?;
+        Some(self.within(bucket.middle()))
+    }
+
+    /// The index of the bucket in which that value lies.
+    pub fn quantile_bucket(&self, q: f64) -> Option<usize> {
         let held = sum(self.buckets.iter().map(|bucket| bucket.count));
         #[expect(
             clippy::cast_precision_loss,
@@ -79,9 +85,9 @@ impl Histogram {
         )]
         let rank = ((held as f64 * q).ceil() as u64).clamp(1, held.max(1));
         let mut seen = 0_u64;
-        self.buckets.iter().find_map(|bucket| {
+        self.buckets.iter().position(|bucket| {
             seen = seen.saturating_add(bucket.count);
-            (seen >= rank).then(|| self.within(bucket.middle()))
+            seen >= rank
         })
     }
 

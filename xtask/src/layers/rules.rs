@@ -25,7 +25,7 @@ const SOURCES: [Sources; 2] = [
             analysis: text transfer model
             output: text transfer model analysis
             kernel::opcode:
-            kernel::syscall:
+            kernel::syscall: transfer
             kernel::system: text error
             kernel::bpf::statistics:
             kernel::helper: error kernel::system kernel::bpf::statistics

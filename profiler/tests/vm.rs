@@ -291,6 +291,43 @@ mod known_latency {
     }
 }
 
+mod handed_back {
+    use super::*;
+    use support::{attached::Attached, plain, requirements::tool, steps::Steps};
+
+    /// A folder that a device is mounted on; unmounted with this value.
+    struct Mounted(tempfile::TempDir);
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            support::output(tool("umount").arg(self.0.path()));
+        }
+    }
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn a_request_that_the_driver_hands_back_waits_in_the_queue() {
+        let (node, mounted) = ("/dev/nullb0", Mounted(support::folder()));
+        let options = ["-q", "-F", "-b", "4096", "-J", "size=4"];
+        let options = options
+            .iter()
+            .chain(&["-E", "lazy_itable_init=0,lazy_journal_init=1"]);
+        succeed(tool("mkfs.ext4").args(options).arg(node));
+        succeed(tool("mount").arg(node).arg(mounted.0.path()));
+        let program = Program::compile("steps");
+        let file = mounted.0.path().join("file");
+        let mut writer = Steps::start(&program, &[plain(&file), "4096"]);
+        let attached = Attached::to(&[writer.pid()], &[]);
+        writer.tell("ws".repeat(50));
+        writer.end();
+        let report = attached.ended();
+        // The journal's requests are handed back until there is room again, and done at once then.
+        let waits = &known(&report.call("fsync").time).off_cpu;
+        println!("{waits:#?}");
+        assert!(waits.queue_ns > 4 * waits.service_ns, "{waits:#?}");
+    }
+}
+
 mod stacked_devices {
     use super::*;
     use support::{device::Loop, requirements::tool};

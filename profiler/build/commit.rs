@@ -1,4 +1,4 @@
-//! Which commit a folder is a checkout of.
+//! The commit of a checkout.
 
 use std::{
     path::{Path, PathBuf},
@@ -49,15 +49,15 @@ impl<'a> Checkout<'a> {
     /// What git answers; none where it fails.
     fn git(&self, arguments: &[&str]) -> Option<String> {
         let answer = Command::new("git")
-            // Built by root from another's checkout it is no less this commit.
+            // root may build from another user's checkout.
             .args(["-c", "safe.directory=*"])
             .args(arguments)
             .current_dir(self.folder)
-            // A hook of git sets these, for another repository maybe.
+            // Git hooks set these, maybe for another repository.
             .env_remove("GIT_DIR")
             .env_remove("GIT_WORK_TREE")
             .env_remove("GIT_INDEX_FILE")
-            // To look is not to write: without this, `status` brings the index up to date.
+            // Without this, `status` would write the index.
             .env("GIT_OPTIONAL_LOCKS", "0")
             .stdin(Stdio::null())
             .stderr(Stdio::null())

@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-/// What the binary is made from, below the workspace's folder: a change elsewhere makes it no other one.
+/// The sources of the binary, below the workspace's folder.
 const SOURCES: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
@@ -67,13 +67,12 @@ fn embed_object() {
     tell("IOPROF_OBJECT_SHA256", &hex);
 }
 
-/// The commit of the checkout that this is, and its date; none in what is no checkout, such as an unpacked
-/// archive.
+/// The commit of this checkout, and its date; none outside of a checkout, such as in an unpacked archive.
 fn commit_of_sources() -> Option<(String, String)> {
     let checkout = commit::Checkout::at(Path::new(".."))?;
     let sources = SOURCES.iter().map(|path| Path::new("..").join(path));
     for path in checkout.moves_with_head().into_iter().chain(sources) {
-        // What is not there would count as changed each time.
+        // A missing file would count as changed each time.
         if path.exists() {
             watch(&path);
         }

@@ -1,36 +1,36 @@
-//! What can go wrong, each with its remedy, in one line.
+//! The errors, each in one line with its remedy.
 
 use std::{io, path::PathBuf};
 
 use crate::text::Text;
 
-/// An error that ends ioprof itself; what ends the profiled command is not one.
+/// A failure of ioprof itself; a failure of the profiled command is none.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command line is wrong, or asks for help.
     #[error(transparent)]
     Usage(#[from] clap::Error),
-    /// The kernel refuses BPF to this user.
+    /// The kernel rejects BPF programs of this user.
     #[error(
         "no permission to load BPF programs: run as root (sudo), or give CAP_BPF and CAP_PERFMON, \
          e.g. sudo setcap cap_bpf,cap_perfmon+ep PATH_OF_IOPROF"
     )]
     NoPrivilege,
-    /// The kernel does not describe its types.
+    /// The kernel has no BTF.
     #[error(
         "no BTF at {path}: ioprof needs a kernel of 5.15 or later built with CONFIG_DEBUG_INFO_BTF=y"
     )]
     NoBtf {
-        /// Where it was looked for.
+        /// The path that was tried.
         path: PathBuf,
     },
-    /// The kernel lacks what no probe can do without.
+    /// The kernel is too old for the probes.
     #[error("Linux {release} is too old for ioprof, which needs 5.15 or later")]
     OldKernel {
-        /// What `uname -r` says.
+        /// The release, as `uname -r` prints it.
         release: String,
     },
-    /// The kernel's BTF is there, but cannot be used.
+    /// The kernel's BTF cannot be used.
     #[error(
         "the kernel's BTF cannot be used ({reason}); please report this with your kernel's version"
     )]
@@ -46,14 +46,14 @@ pub enum Error {
         /// The loader's words, in one line.
         reason: String,
     },
-    /// A probe without which nothing can be measured is missing.
+    /// A required probe is missing.
     #[error(
         "the probe {probe} cannot be attached: {reason}; `ioprof doctor` shows what this kernel allows"
     )]
     ProbeMissing {
         /// The program.
         probe: &'static str,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// A map could not be read or written.
@@ -80,13 +80,13 @@ pub enum Error {
         /// The process the thread belongs to.
         process: i32,
     },
-    /// Nothing is left of a process but its status.
-    #[error("process {pid} has ended, and its parent has not asked for its status yet")]
+    /// The process is a zombie.
+    #[error("process {pid} is a zombie: it has ended, and its parent has not waited for it")]
     Ended {
         /// What the user asked for.
         pid: i32,
     },
-    /// A thread of the kernel makes no system calls.
+    /// A kernel thread makes no system calls.
     #[error(
         "{pid} is a kernel thread ({name}): ioprof profiles user processes, and shows what the kernel writes for them as `other`"
     )]
@@ -96,7 +96,7 @@ pub enum Error {
         /// Its name.
         name: Text,
     },
-    /// More workloads than one run can tell apart.
+    /// More workloads than one run supports.
     #[error(
         "{count} workloads in one run, and at most {most} can be told apart: start several ioprof"
     )]
@@ -113,7 +113,7 @@ pub enum Error {
     UnknownWorkload {
         /// What the user asked for.
         name: Text,
-        /// What there is.
+        /// The workloads there are.
         names: String,
     },
     /// Neither a workload nor a command.
@@ -121,7 +121,7 @@ pub enum Error {
         "nothing to run: name a workload ({names}), or a command behind --, as in: ioprof run -- ls"
     )]
     NothingToRun {
-        /// What there is.
+        /// The workloads there are.
         names: String,
     },
     /// The command does not exist.
@@ -144,30 +144,30 @@ pub enum Error {
         /// What the user asked for.
         name: String,
     },
-    /// Nobody but root may become somebody else.
+    /// Only root may run commands as another user.
     #[error("--user {name} is not permitted: run ioprof as root (sudo)")]
     NotRoot {
         /// What the user asked for.
         name: String,
     },
-    /// The kernel refuses to run something as somebody else.
+    /// The kernel rejects the change of the user.
     #[error("cannot run anything as {name}: {source}")]
     User {
-        /// Who.
+        /// The user.
         name: String,
         /// The kernel's reason.
         source: io::Error,
     },
-    /// The process that was to become the command is gone.
+    /// The child ended before it executed the command.
     #[error("the command was ended before it began; nothing was measured")]
     EndedEarly,
-    /// A signal came while the probes were loaded.
+    /// A signal arrived while the probes were loaded.
     #[error("{signal} came before the command began; nothing was measured")]
     Interrupted {
         /// Its name.
         signal: &'static str,
     },
-    /// The probes and their maps take more descriptors than there may be.
+    /// The probes and their maps need more descriptors than the limit.
     #[error(
         "the probes take about {needed} descriptors, and at most {limit} may be open: raise the hard limit (ulimit -Hn)"
     )]
@@ -183,7 +183,7 @@ pub enum Error {
         Text::of(path)
     )]
     Output {
-        /// The place.
+        /// The path.
         path: PathBuf,
         /// The kernel's reason.
         source: io::Error,
@@ -191,7 +191,7 @@ pub enum Error {
     /// A man page cannot be written.
     #[error("cannot write {path}: {source}; choose another folder for the man pages")]
     ManPage {
-        /// The place.
+        /// The path.
         path: PathBuf,
         /// The kernel's reason.
         source: io::Error,
@@ -199,7 +199,7 @@ pub enum Error {
     /// A report cannot be read.
     #[error("cannot read {}: {source}", Text::of(path))]
     Input {
-        /// The place.
+        /// The path.
         path: PathBuf,
         /// The kernel's reason.
         source: io::Error,
@@ -220,18 +220,18 @@ pub enum Error {
     NewerSchema {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// Its schema.
         schema: String,
-        /// What is read here.
+        /// The schema that this ioprof reads.
         supported: &'static str,
     },
     /// A built-in workload failed.
     #[error(transparent)]
     Workload(#[from] ioprof_workloads::Error),
-    /// The machine refused something that is not expected to fail.
+    /// An operation failed that is not expected to.
     #[error("{what}: {source}")]
     System {
-        /// What was being done.
+        /// The operation.
         what: &'static str,
         /// The kernel's reason.
         source: io::Error,
@@ -239,7 +239,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// For `map_err`: names what was being done.
+    /// For `map_err`: names the operation.
     pub fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::System {
             what,

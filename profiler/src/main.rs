@@ -1,4 +1,4 @@
-//! The command: parse, do, and say in one line what went wrong.
+//! The command: parse, execute, and print an error in one line.
 
 use std::{io::Write as _, process::ExitCode};
 

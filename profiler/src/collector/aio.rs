@@ -9,7 +9,7 @@ use crate::{
     transfer::opcode_moves_bytes,
 };
 
-/// What a workload did by io_submit in `wall_ns`. It is seen by the calls, whose probes are always there.
+/// The operations of a workload in `wall_ns`. They are seen by the calls, whose probes are always attached.
 pub fn aio(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Aio {
     let counted = &snapshot.async_io;
     let totals = counted

@@ -49,12 +49,12 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
     Some(blocks)
 }
 
-/// Whether anything of a slot was completed: its requests, or its bios in those of others.
+/// Whether anything of a slot completed: its requests, or its bios in requests of others.
 pub const fn is_used(requests: &Requests) -> bool {
     requests.stats.requests() > 0 || requests.stats.merged_bytes > 0
 }
 
-/// What the numbers of origins in the ABI mean.
+/// The origins of the ABI in the report.
 const ORIGINS: [(block::Origin, Origin); 5] = [
     (block::Origin::Thread, Origin::Thread),
     (block::Origin::Writeback, Origin::Writeback),
@@ -68,7 +68,7 @@ fn origin(number: u32) -> Origin {
     found.map_or(Origin::Thread, |(_, origin)| *origin)
 }
 
-/// What the numbers of operations in the ABI mean.
+/// The operations of the ABI in the report.
 const OPERATIONS: [(Operation, BlockOperation); 4] = [
     (Operation::Read, BlockOperation::Read),
     (Operation::Write, BlockOperation::Write),

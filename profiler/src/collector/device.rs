@@ -1,4 +1,4 @@
-//! Devices, and whose requests they served.
+//! Devices, and the owners of their requests.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// The devices that anybody used, the busiest first; none where the probes for requests are missing, as what
-/// they did is unknown then, and not zero.
+/// The devices that were used, the busiest first; none where the probes for requests are missing: then it is unknown,
+/// not zero.
 pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Option<Vec<Device>> {
     if !snapshot.has(Feature::Block) {
         return None;
@@ -84,7 +84,7 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
     }
 }
 
-/// The time from made to completed of all requests.
+/// The time from queued to completed of all requests.
 const fn in_flight_ns(stats: &BlockStats) -> u64 {
     stats.queue.sum + stats.service.sum
 }
@@ -107,7 +107,7 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
         .iter()
         .filter(|requests| requests.key.device == packed && is_used(requests))
         .collect();
-    // A workload, or what workloads share.
+    // A workload, or a shared origin.
     let owner = |requests: &Requests| DepthKey::owner(requests.key.workload, requests.key.origin);
     let bytes = |wanted: Option<u32>| -> u64 {
         of_device
@@ -142,7 +142,7 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
             }
         })
         .collect();
-    // What is shared comes behind the workloads, and everybody else last.
+    // The workloads, then what they share, then all other processes.
     shares.sort_by_key(|share| {
         let is_workload = share.workload.is_some();
         (!is_workload, share.origin.is_none(), share.origin)
@@ -150,7 +150,7 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
     shares
 }
 
-/// What is shared by the owner of a depth, if it is shared.
+/// The shared origin that a depth belongs to; none for a workload.
 const fn shared(owner: u32) -> Option<Origin> {
     match owner {
         DepthKey::JOURNAL => Some(Origin::Journal),

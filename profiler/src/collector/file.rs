@@ -11,11 +11,11 @@ use crate::{
     text::Text,
 };
 
-/// How many files are told of for each thing they may be at the top of.
+/// How many files of each ranking are in the report.
 const TOP: usize = 50;
 
-/// What files may be at the top of.
-const CRITERIA: [fn(&FileCounts) -> u64; 3] = [
+/// The rankings of files.
+const RANKINGS: [fn(&FileCounts) -> u64; 3] = [
     |counts| counts.time_ns + counts.major_fault_ns.unwrap_or(0),
     |counts| counts.read_bytes + counts.written_bytes,
     |counts| counts.device_read_bytes.unwrap_or(0) + counts.device_written_bytes.unwrap_or(0),
@@ -33,29 +33,29 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
         .filter(|file| file.key.workload == workload)
         .partition(|file| file.key.inode == 0 && !file.key.is_class());
     own.sort_by_key(|file| identity(file));
-    // There may be tens of thousands, of which few are told: none is copied before that is known.
+    // There may be tens of thousands: none is copied before it is known to be reported.
     let mut rows: Vec<(bool, &[&snapshot::File])> = own
         .chunk_by(|one, next| is_same(one, next))
         .map(|same| (is_class(kind(same[0])), same))
         .filter(|(_, same)| !known.sum(same).is_nothing())
         .collect();
-    for value in CRITERIA {
+    for value in RANKINGS {
         rows.sort_by_cached_key(|(_, same)| Reverse(value(&known.sum(same))));
-        for (is_told, _) in rows.iter_mut().take(TOP) {
-            *is_told = true;
+        for (is_reported, _) in rows.iter_mut().take(TOP) {
+            *is_reported = true;
         }
     }
     let mut other_counts = known.sum(&without_row);
     let (mut top, mut others) = (Vec::new(), 0);
-    for (is_told, same) in rows {
-        if is_told {
+    for (is_reported, same) in rows {
+        if is_reported {
             top.push(known.file(same));
         } else {
             other_counts.add(&known.sum(same));
             others += 1;
         }
     }
-    top.sort_by_key(|file| Reverse(CRITERIA.map(|value| value(&file.counts))));
+    top.sort_by_key(|file| Reverse(RANKINGS.map(|value| value(&file.counts))));
     Files {
         top,
         others,
@@ -63,12 +63,12 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
     }
 }
 
-/// What tells files apart for the user, by which those that are the same come to stand together.
+/// The identity of a file for the user; sorting by it brings equal ones together.
 fn identity(file: &snapshot::File) -> (FileKind, Option<&Path>) {
     (kind(file), file.path.as_deref())
 }
 
-/// Whether two inodes are one file to the user: one that is deleted and made again has the path of the one before.
+/// Whether two inodes are one file to the user: a file that is deleted and created again keeps its path.
 fn is_same(one: &snapshot::File, other: &snapshot::File) -> bool {
     identity(one) == identity(other) && (one.path.is_some() || one.key.is_class())
 }
@@ -91,7 +91,7 @@ const fn kind(file: &snapshot::File) -> FileKind {
     }
 }
 
-/// What the probes that are there tell of a file, besides calls on it.
+/// What is known of files besides calls, by the attached probes.
 struct Known {
     requests: bool,
     dirty_pages: bool,

@@ -9,7 +9,7 @@ use crate::{
     transfer::opcode_moves_bytes,
 };
 
-/// What a workload did by io_uring in `wall_ns`; none where the probes for it are missing.
+/// The requests of a workload in `wall_ns`; none where the probes for them are missing.
 pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUring> {
     if !snapshot.has(Feature::IoUring) {
         return None;

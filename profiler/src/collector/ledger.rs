@@ -17,7 +17,7 @@ use crate::{
     transfer::{Direction, is_in_proc_io},
 };
 
-/// The kinds of loss in the ledger, by their names there. The others are told as requests in flight at attach, and
+/// The kinds of loss in the ledger, by their names there. The others are reported as requests in flight at attach, and
 /// as a message.
 pub fn loss_kinds() -> impl Iterator<Item = (Loss, &'static str)> {
     let kinds = Loss::ALL.iter().copied();
@@ -155,7 +155,7 @@ fn workload_checks<'a>(
         .flatten()
 }
 
-/// Bytes of which nobody knows whose they are.
+/// Bytes without a known owner.
 fn unowned(device: &Device) -> u64 {
     let shares = device.shares.iter();
     shares
@@ -172,7 +172,7 @@ fn device_checks<'a>(
         .iter()
         .filter_map(|device| {
             let number = (device.major, device.minor);
-            // One that came or went during the run has nothing to be compared with.
+            // A device that was added or removed during the run cannot be compared.
             let before = context.before.find(number)?.stat;
             let after = context.after.find(number)?.stat;
             let kernel = |value: fn(&DeviceStat) -> u64| value(&after).wrapping_sub(value(&before));

@@ -1,4 +1,4 @@
-//! From what the probes counted to what the report tells.
+//! Turns what the probes counted into the report, with a file for each subject.
 
 mod aio;
 mod block;
@@ -37,7 +37,7 @@ use crate::{
     text::Text,
 };
 
-/// What a reading of the maps needs beside it to be understood.
+/// What is needed beside a snapshot to make a report of it.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The names of the workloads, the first of number 1.
@@ -102,7 +102,7 @@ fn histogram(unit: Unit, totals: &Aggregate, buckets: &[(u32, u32, u64)]) -> His
     }
 }
 
-/// The mean over the time is the time of all requests over it: each adds one for as long as it lasts.
+/// The mean depth is the time of all requests over the whole time: each adds one for as long as it lasts.
 #[expect(clippy::cast_precision_loss, reason = "a mean is for reading")]
 fn mean_depth(depth: &Depth, waited_ns: u64, wall_ns: u64) -> QueueDepth {
     QueueDepth {

@@ -37,10 +37,10 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
     let on_cpu = times.thread_ns.saturating_sub(off_cpu.total());
     let uncharged = times.uncharged_ns.min(on_cpu);
     let cpu = on_cpu - uncharged;
-    // Nobody's can have been more than everybody's.
+    // At most what was stolen of all CPUs.
     let stolen_ns = uncharged.min(snapshot.stolen_ns);
     let in_calls = times.in_call_ns.saturating_sub(times.in_call_off_ns);
-    // What was not charged is not known by call: each has its part.
+    // Uncharged time is not known by call: it is divided in proportion.
     let calls_ns = u128::from(in_calls.min(on_cpu)) * u128::from(cpu);
     let calls_ns = calls_ns.checked_div(on_cpu.into()).unwrap_or(0) as u64;
     Some(Time {
@@ -53,8 +53,7 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
     })
 }
 
-/// The time of the calls of one name, and that of an average one among those about as long as the 99th
-/// percentile.
+/// The time of the calls of one name, and of a mean call about as long as the 99th percentile.
 pub fn of_calls(
     snapshot: &Snapshot,
     call: &Call,

@@ -36,7 +36,7 @@ pub fn page_cache(
         let index = page_cache_index(workload, served as u32);
         snapshot.page_cache.get(index as usize)
     };
-    let told = |served: page_cache::Served| {
+    let counted = |served: page_cache::Served| {
         let (stats, buckets) = of(served)?;
         Some(Served {
             bytes: stats.bytes,
@@ -51,15 +51,15 @@ pub fn page_cache(
     ];
     let (hits, misses) = (
         hits(snapshot, workload, &not_hits.map(of))?,
-        told(page_cache::Served::Miss)?,
+        counted(page_cache::Served::Miss)?,
     );
     let (read_ahead_waits, direct) = (
-        told(page_cache::Served::Wait)?,
-        told(page_cache::Served::Direct)?,
+        counted(page_cache::Served::Wait)?,
+        counted(page_cache::Served::Direct)?,
     );
-    let asked = hits.bytes + misses.bytes + read_ahead_waits.bytes + direct.bytes;
+    let requested = hits.bytes + misses.bytes + read_ahead_waits.bytes + direct.bytes;
     Some(PageCache {
-        read_amplification: amplification(block, via_async.map(|bytes| bytes + asked)),
+        read_amplification: amplification(block, via_async.map(|bytes| bytes + requested)),
         hits,
         misses,
         read_ahead_waits,
@@ -68,15 +68,15 @@ pub fn page_cache(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
-fn amplification(block: Option<&[Block]>, asked: Option<u64>) -> Option<f64> {
-    let asked = asked.filter(|bytes| *bytes > 0)?;
+fn amplification(block: Option<&[Block]>, requested: Option<u64>) -> Option<f64> {
+    let requested = requested.filter(|bytes| *bytes > 0)?;
     let read: u64 = Block::once(block?, BlockOperation::Read)
         .map(|row| row.bytes)
         .sum();
-    Some(read as f64 / asked as f64)
+    Some(read as f64 / requested as f64)
 }
 
-/// All calls that read, without those that were no hits.
+/// All calls that read, without those that were not hits.
 fn hits(
     snapshot: &Snapshot,
     workload: u32,
@@ -117,7 +117,7 @@ fn hits(
     })
 }
 
-/// The extremes of what is left are known to a bucket.
+/// The extremes of the rest are known to a bucket.
 fn within_buckets(mut histogram: Histogram) -> Histogram {
     if let (Some(first), Some(last)) = (histogram.buckets.first(), histogram.buckets.last()) {
         histogram.min = histogram.min.max(first.ge);

@@ -22,9 +22,9 @@ use crate::{
     transfer::Direction,
 };
 
-/// What is known of a workload beside what the probes count.
+/// What is known of a workload besides what the probes count.
 pub struct WorkloadInfo {
-    /// What the report calls it.
+    /// Its name in the report.
     pub name: Text,
     /// What kind it is.
     pub kind: Kind,
@@ -32,7 +32,7 @@ pub struct WorkloadInfo {
     pub argv: Vec<Text>,
     /// Its first process.
     pub root_pid: i32,
-    /// How that ended; none where it still runs.
+    /// How it ended; none where it still runs.
     pub exit: Option<Exit>,
     /// From its coming into scope to its end.
     pub wall: Duration,
@@ -40,13 +40,13 @@ pub struct WorkloadInfo {
     pub cpu: Option<CpuTime>,
     /// The largest resident set of any of its processes.
     pub max_rss_bytes: Option<u64>,
-    /// What a built-in workload says it did.
+    /// What a built-in workload reports of itself.
     pub self_reported: Option<ioprof_workloads::Summary>,
     /// Threads that were taken out of scope before they ended.
     pub retired_threads: u64,
 }
 
-/// The report of a run: what the probes counted, and what else is known of its workloads, the first of number 1.
+/// The report of a run: of what the probes counted, and of what else is known of its workloads, the first of number 1.
 pub fn report(
     snapshot: &Snapshot,
     infos: Vec<WorkloadInfo>,
@@ -148,7 +148,7 @@ impl CpuTime {
             .unwrap_or_default();
         let ticks = u128::from(accounts.user_ns) + u128::from(accounts.system_ns);
         let runtime = u128::from(accounts.runtime_ns);
-        // Where no tick fell into it, it is taken for time in the kernel, as the kernel does.
+        // Without a tick it counts as time in the kernel, as the kernel does it.
         let user = (runtime * u128::from(accounts.user_ns))
             .checked_div(ticks)
             .unwrap_or(0) as u64;
@@ -159,7 +159,7 @@ impl CpuTime {
     }
 }
 
-/// Bytes that a workload moved by no system call; none where it used io_uring, and the probes for that are
+/// Bytes that a workload moved by io_uring and io_submit(2); none where it used io_uring and the probes for it are
 /// missing.
 fn via_async(
     io_uring: Option<&IoUring>,

@@ -31,7 +31,7 @@ impl Operation {
     }
 }
 
-/// The calls and opcodes behind the operations that a workload names; those of other names have none.
+/// The operations that can be compared, by the names that workloads give them.
 const OPERATIONS: [(&str, Operation); 6] = [
     (
         "open",
@@ -54,7 +54,7 @@ const OPERATIONS: [(&str, Operation); 6] = [
 ];
 
 /// One comparison for each operation that was done by system calls or by io_uring in the measured phase.
-/// What was done by io_uring is left out on both sides where its probes are missing.
+/// Requests to io_uring are left out on both sides where its probes are missing.
 pub fn self_checks(
     reported: &Summary,
     counted: &[Syscall],

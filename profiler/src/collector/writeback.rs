@@ -1,4 +1,4 @@
-//! What became of the pages that workloads made dirty.
+//! The pages that workloads made dirty.
 
 use ioprof_ebpf::abi::writeback::DirtyInode;
 
@@ -13,8 +13,8 @@ use crate::{
     transfer::{Direction, is_in_proc_io},
 };
 
-/// What became of a workload's dirty pages; none where a probe for it is missing. `via_async` is what it wrote by no
-/// system call, where that is known.
+/// What became of a workload's dirty pages; none where a probe for it is missing. `via_async` is what it wrote by
+/// io_uring and io_submit(2), where that is known.
 pub fn writeback(
     snapshot: &Snapshot,
     workload: u32,

@@ -24,10 +24,10 @@ use crate::{
     model::report::Kind,
 };
 
-/// How often the descendants of processes that have ended are looked for.
+/// How often to look for living descendants of processes that have ended.
 const LOOKED_FOR_EACH: Duration = Duration::from_millis(100);
 
-/// Profiles processes that already run, until they and their descendants end, the time is over, or a signal says so.
+/// Profiles running processes until they and their descendants end, the time is over, or a signal arrives.
 ///
 /// # Errors
 ///
@@ -92,23 +92,23 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             .collect();
         measurement.finish(infos)
     })?;
-    // A file system that a signal did not let wait for may still be synced.
+    // A sync that a signal interrupted may still be running.
     runtime.shutdown_background();
     deliver(&report, destination)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits until the processes have ended, and what they have left behind to run on, or until a signal asks to end.
+/// Waits until the processes and their descendants have ended, or a signal asks to stop.
 async fn ended(processes: Vec<OwnedFd>, measurement: &mut Measurement) -> Result<(), Error> {
     tokio::select! {
         ended = all_ended(processes) => ended?,
-        _ = measurement.asked_to_end() => return Ok(()),
+        _ = measurement.stop_signal() => return Ok(()),
     }
-    // Nothing tells of the end of what is not known by a number of its own.
+    // There are no descriptors of the descendants to wait for.
     while measurement.session().any_process_lives()? {
         tokio::select! {
             () = tokio::time::sleep(LOOKED_FOR_EACH) => {}
-            _ = measurement.asked_to_end() => return Ok(()),
+            _ = measurement.stop_signal() => return Ok(()),
         }
     }
     Ok(())
@@ -117,7 +117,7 @@ async fn ended(processes: Vec<OwnedFd>, measurement: &mut Measurement) -> Result
 /// Waits until every process has ended: its descriptor becomes readable, by pidfd_open(2).
 async fn all_ended(processes: Vec<OwnedFd>) -> Result<(), Error> {
     for process in processes {
-        // SAFETY: the descriptor is owned by what it is moved into, and closed with it.
+        // SAFETY: the AsyncFd owns the descriptor, and closes it when dropped.
         let process = unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }
             .map_err(Error::system("watching the process"))?;
         process

@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// None of its own: what is wrong is what it prints.
+/// None: failures are what it prints.
 pub fn doctor() -> Result<ExitCode, Error> {
     // A reader that has gone, such as head, is no error.
     let line = |what: &str, found: &str| {

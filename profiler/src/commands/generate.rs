@@ -1,4 +1,4 @@
-//! `ioprof completions` and `ioprof man`: the command line, told to shells and to man(1).
+//! `ioprof completions` and `ioprof man`: the command line for shells and for man(1).
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use clap_mangen::{
 
 use crate::{cli::Cli, error::Error, version};
 
-/// Every page ends with it.
+/// The end of every page.
 const SEE_ALSO: &str = "ioprof(1), perf(1), strace(1), iostat(1), bpftrace(8)";
 
 /// Prints the completions for a shell.
@@ -33,7 +33,7 @@ pub fn completions(shell: Shell) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a man page for each command into a folder, which is made where it is missing.
+/// Writes a man page for each command into a folder, which is created if missing.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ fn page(command: &Command) -> io::Result<(String, Vec<u8>)> {
     Ok((man.get_filename(), page))
 }
 
-/// Paragraphs as such; indented lines, which are commands, as they stand.
+/// Paragraphs as such; indented lines, which are commands, verbatim.
 fn notes(text: &str, page: &mut Roff) {
     page.control("SH", ["NOTES"]);
     let mut is_literal = false;

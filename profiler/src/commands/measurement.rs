@@ -19,18 +19,18 @@ use crate::{
     text::Text,
 };
 
-/// A measurement under way.
+/// A measurement in progress.
 pub struct Measurement {
     session: Session,
     helper: Option<Arc<Helper>>,
-    /// Another, which may wait for a disk while the first has other things to do.
+    /// A second one, which may wait for a disk while the first serves other requests.
     syncing: Option<Arc<Helper>>,
     started_at: jiff::Timestamp,
     next_tick: tokio::time::Instant,
     signals: [Signal; 3],
 }
 
-/// A signal that asks ioprof to end.
+/// A signal that asks ioprof to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopSignal(pub nix::sys::signal::Signal);
 
@@ -41,8 +41,8 @@ const SIGNALS: [(fn() -> SignalKind, nix::sys::signal::Signal); 3] = [
 ];
 
 impl Measurement {
-    /// Attaches the probes, and gives up the privileges that this took. The children of this process are
-    /// those that signals may be sent to.
+    /// Attaches the probes, then gives up the privileges for it. `children` are the processes that signals may be
+    /// sent to.
     ///
     /// # Errors
     ///
@@ -89,18 +89,18 @@ impl Measurement {
         &mut self.session
     }
 
-    /// A signal that has asked to end already.
-    pub async fn has_been_asked(&mut self) -> Option<StopSignal> {
-        // What has come is known when the event loop has gone round once.
+    /// A signal that has arrived already.
+    pub async fn pending_signal(&mut self) -> Option<StopSignal> {
+        // Pending signals are known after one round of the event loop.
         tokio::task::yield_now().await;
         tokio::select! {
             biased;
-            asked = self.asked_to_end() => Some(asked),
+            signal = self.stop_signal() => Some(signal),
             () = std::future::ready(()) => None,
         }
     }
 
-    /// Sends a signal to a child, by its place and its number.
+    /// Sends a signal to a child, by its index and its PID.
     pub fn send(&self, (place, pid): (usize, i32), signal: nix::sys::signal::Signal) {
         // It may have ended in this moment.
         let _ = match &self.helper {
@@ -109,8 +109,8 @@ impl Measurement {
         };
     }
 
-    /// Waits for a signal that asks to end, and meanwhile keeps the measuring of the probes' cost going.
-    pub async fn asked_to_end(&mut self) -> StopSignal {
+    /// Waits for a signal that asks to stop, and measures the probes' overhead meanwhile.
+    pub async fn stop_signal(&mut self) -> StopSignal {
         loop {
             let [interrupt, terminate, hangup] = &mut self.signals;
             tokio::select! {
@@ -124,12 +124,12 @@ impl Measurement {
         }
     }
 
-    /// Waits until what the workloads made dirty is written, by syncfs(2) on the file systems that hold it, or
-    /// until a signal asks to end.
+    /// Waits until the workloads' dirty pages are written, by syncfs(2) on their file systems, or until a signal asks
+    /// to stop.
     ///
     /// # Errors
     ///
-    /// Where the map of it cannot be read.
+    /// Where the map of dirty pages cannot be read.
     pub async fn sync(&mut self) -> Result<(), Error> {
         for number in self.session.dirty_file_systems()? {
             let helper = self.syncing.clone();
@@ -139,7 +139,7 @@ impl Measurement {
             });
             let failed = tokio::select! {
                 synced = &mut synced => synced.ok().and_then(Result::err).map(why_not_synced),
-                _ = self.asked_to_end() => Some("a signal came".into()),
+                _ = self.stop_signal() => Some("interrupted by a signal".into()),
             };
             if let Some(reason) = failed {
                 let (major, minor) = number;
@@ -173,7 +173,7 @@ fn why_not_synced(error: std::io::Error) -> String {
 ///
 /// # Errors
 ///
-/// Where the kernel refuses what it needs.
+/// Where the kernel rejects it.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

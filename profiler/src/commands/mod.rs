@@ -1,4 +1,4 @@
-//! What the user asks for, put together from the parts.
+//! The commands, put together from the parts.
 
 mod attach;
 mod deliver;
@@ -20,7 +20,7 @@ pub use run::run;
 
 use crate::{error::Error, output::text, version};
 
-/// Ends the process as clap does where the command line is wrong or asks for help. What is wrong may hold anything.
+/// Ends the process as clap does where the command line is wrong or asks for help. The message may quote any bytes.
 pub fn refuse(error: &clap::Error) -> ! {
     let message = error.render().to_string();
     let lines: Vec<_> = message.lines().map(text::visible).collect();
@@ -48,7 +48,7 @@ pub fn workload(
     Ok(ioprof_workloads::main(workload, summary_fd, start_fd)?)
 }
 
-/// `ioprof --version`: a line, or everything that is known.
+/// `ioprof --version`: one line, or all facts.
 pub fn version(verbose: bool) -> ExitCode {
     if verbose {
         print!("{}", version::verbose());

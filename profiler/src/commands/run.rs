@@ -31,19 +31,19 @@ use crate::{
     text::Text,
 };
 
-/// Profiles workloads or a command from their first instruction on.
+/// Profiles a command or workloads from their first instruction on.
 ///
 /// # Errors
 ///
-/// Everything that is ioprof's own failure; how the command ends is not one.
+/// Failures of ioprof itself; the command's exit is none.
 pub fn run(run: Run) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
     let destination = Destination::open(options.common.output.as_deref())?;
     let sync = options.common.sync;
     let runtime = runtime()?;
     let (report, exits) = runtime.block_on(async {
-        // The children first: one is a copy of ioprof until it executes its program, and its largest
-        // resident set is never less than that.
+        // The children first: each is a copy of ioprof until it executes its program, and its largest resident set
+        // is never less than ioprof's here.
         let waiting = targets
             .iter()
             .map(Waiting::start)
@@ -51,7 +51,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         let children: Vec<_> = waiting.iter().map(|waiting| &waiting.process).collect();
         let mut measurement =
             Measurement::start(targets.len(), &children, &options.common, &destination)?;
-        if let Some(asked) = measurement.has_been_asked().await {
+        if let Some(asked) = measurement.pending_signal().await {
             return Err(Error::Interrupted {
                 signal: asked.0.as_str(),
             });
@@ -84,7 +84,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         let exits: Vec<Exit> = infos.iter().filter_map(|infos| infos.exit).collect();
         Ok::<_, Error>((measurement.finish(infos)?, exits))
     })?;
-    // A thread may still wait for a child that the user no longer waits for.
+    // A thread may still be waiting for a child.
     runtime.shutdown_background();
     deliver(&report, destination)?;
     Ok(end_as(&exits))
@@ -94,20 +94,20 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
 #[derive(Default)]
 struct Runs {
     children: Vec<Child>,
-    /// The signal that has asked for the end, if one has.
+    /// The signal that has asked to stop, if any.
     asked: Option<StopSignal>,
-    /// Where the measured phases of built-in workloads are told to be over, by their place in `children`.
+    /// Receives the ends of measured phases of built-in workloads, by the index in `children`.
     over: Option<mpsc::UnboundedReceiver<(usize, Arc<UnixStream>)>>,
 }
 
 struct Child {
-    /// The number of its workload.
+    /// The number of its workload, from 1.
     number: u32,
     running: Running,
-    /// When it was let go; a built-in workload, when it was given the word to begin.
+    /// When it was released; for a built-in workload, when its measured phase was started.
     released: Instant,
     ended: Option<Ended>,
-    /// When the measured phase of a built-in workload was over.
+    /// When the measured phase of a built-in workload ended.
     over: Option<Instant>,
 }
 
@@ -133,8 +133,8 @@ impl Runs {
         Ok(())
     }
 
-    /// Waits until every built-in workload has made its data, brings them into scope, and has them begin
-    /// together: making the data is no part of what is profiled.
+    /// Waits until all built-in workloads have made their data sets, brings them into scope, and starts them
+    /// together: the setup is not profiled.
     async fn begin(&mut self, measurement: &mut Measurement) -> Result<(), Error> {
         let mut ready = Vec::new();
         for at in 0..self.children.len() {
@@ -159,10 +159,10 @@ impl Runs {
         for (at, start) in ready {
             let (start, tell) = (Arc::new(start), tell.clone());
             self.children[at].released = Instant::now();
-            // It may have ended in this moment.
+            // The workload may have just ended.
             let _ = start.try_write(&[1]);
             tokio::spawn(async move {
-                if said(&start).await {
+                if signalled(&start).await {
                     let _ = tell.send((at, start));
                 }
             });
@@ -171,12 +171,12 @@ impl Runs {
         Ok(())
     }
 
-    /// Whether a workload says that it is ready; false where it has ended instead.
+    /// Whether a workload signals that it is ready; false where it has ended instead.
     async fn is_ready(&mut self, start: &UnixStream, measurement: &mut Measurement) -> bool {
         loop {
             tokio::select! {
-                ready = said(start) => return ready,
-                signal = measurement.asked_to_end() => self.pass_on(signal, measurement),
+                ready = signalled(start) => return ready,
+                signal = measurement.stop_signal() => self.pass_on(signal, measurement),
             }
         }
     }
@@ -187,30 +187,29 @@ impl Runs {
             tokio::select! {
                 ended = &mut child.running.ended => {
                     let ended = ended
-                        .unwrap_or_else(|_| Err(std::io::Error::other("nobody waited")))
+                        .unwrap_or_else(|_| Err(std::io::Error::other("the waiting thread is gone")))
                         .map_err(Error::system("waiting for the command"))?;
                     child.ended = Some(ended);
                 }
-                Some((at, start)) = told(&mut self.over) => {
+                Some((at, start)) = next_over(&mut self.over) => {
                     let child = &mut self.children[at];
                     child.over = Some(Instant::now());
                     measurement
                         .session()
                         .retire_process(child.running.pid, child.number)?;
-                    // Its files are gone when it has cleared up.
+                    // Cleanup removes its files.
                     if sync {
                         measurement.sync().await?;
                     }
                     let _ = start.try_write(&[1]);
                 }
-                signal = measurement.asked_to_end() => self.pass_on(signal, measurement),
+                signal = measurement.stop_signal() => self.pass_on(signal, measurement),
             }
         }
         Ok(())
     }
 
-    /// The first signal is passed on where the terminal has not done that; a second one kills what still
-    /// runs.
+    /// Passes the first signal on, unless the terminal has done that; a second one kills the children.
     fn pass_on(&mut self, signal: StopSignal, measurement: &Measurement) {
         if self.asked.is_some() {
             self.send(Signal::SIGKILL, measurement);
@@ -237,7 +236,7 @@ impl Runs {
             .iter()
             .zip(names)
             .map(|(target, name)| {
-                // Those that a signal kept from being started have none.
+                // A signal may have kept it from being started.
                 let child = children.next();
                 let ended = child.as_ref().and_then(|child| child.ended);
                 WorkloadInfo {
@@ -247,7 +246,7 @@ impl Runs {
                     root_pid: child.as_ref().map_or(0, |child| child.running.pid),
                     exit: ended.map(|ended| ended.exit),
                     wall: child.as_ref().map_or_else(Default::default, Child::wall),
-                    // What a built-in workload used before it began is not asked for.
+                    // That of a built-in workload includes its setup.
                     cpu: ended
                         .filter(|_| target.kind == Kind::Command)
                         .map(|ended| CpuTime {
@@ -268,8 +267,8 @@ impl Runs {
     }
 }
 
-/// Whether a workload says that a phase is over; false where it has ended instead.
-async fn said(start: &UnixStream) -> bool {
+/// Whether a workload signals the end of a phase; false where it has ended instead.
+async fn signalled(start: &UnixStream) -> bool {
     loop {
         if start.readable().await.is_err() {
             return false;
@@ -282,8 +281,8 @@ async fn said(start: &UnixStream) -> bool {
     }
 }
 
-/// The next that is over, if any is still to be.
-async fn told(
+/// The next measured phase to end, if any is left.
+async fn next_over(
     over: &mut Option<mpsc::UnboundedReceiver<(usize, Arc<UnixStream>)>>,
 ) -> Option<(usize, Arc<UnixStream>)> {
     match over {
@@ -292,15 +291,15 @@ async fn told(
     }
 }
 
-/// Whether a signal came from the terminal, which sends it to the whole foreground process group. A terminal that
-/// hangs up does, too, but is none any more by then.
-fn has_reached_children(asked: StopSignal) -> bool {
+/// Whether the terminal has sent the signal to the whole foreground process group. It does so at a hangup, too, but
+/// cannot be opened any more then.
+fn has_reached_children(signal: StopSignal) -> bool {
     let in_foreground = std::fs::File::open("/dev/tty")
         .is_ok_and(|terminal| unistd::tcgetpgrp(terminal) == Ok(unistd::getpgrp()));
-    asked.0 == Signal::SIGINT && in_foreground
+    signal.0 == Signal::SIGINT && in_foreground
 }
 
-/// Ends as the first workload that failed did.
+/// The exit status of the first workload that failed.
 fn end_as(exits: &[Exit]) -> ExitCode {
     for exit in exits {
         match *exit {
@@ -312,15 +311,15 @@ fn end_as(exits: &[Exit]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Raises the signal that ended the command, so that who started ioprof sees the same end.
+/// Raises the signal that ended the command, so that the caller of ioprof sees the same.
 fn raise(number: i32) -> ExitCode {
     if let Ok(signal) = Signal::try_from(number) {
-        // A second core file would say nothing of the command's.
+        // No second core file.
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
         // SAFETY: the default action needs no handler.
         let _ = unsafe { signal::signal(signal, SigHandler::SigDfl) };
         let _ = signal::raise(signal);
     }
-    // Some cannot be raised; a shell reports them so.
+    // Some signals cannot be raised; shells report them like this.
     ExitCode::from((128 + number) as u8)
 }

@@ -1,9 +1,7 @@
-//! A process of its own that keeps a few privileges, so that ioprof itself needs none once its probes are
-//! attached.
+//! A helper process that keeps a few privileges, so that ioprof itself needs none once its probes are attached.
 //!
-//! It is made before anything is loaded, holds no descriptor but its socket and those of the children, and
-//! reads nothing but requests of a fixed form. What they can bring about is all that an ioprof could do that
-//! somebody has taken over: see docs/security.md.
+//! It is forked before anything is loaded, holds no descriptors but its socket and those of the children, and reads
+//! only requests of a fixed form. An attacker who took over ioprof could do no more than these: see docs/security.md.
 
 use std::{
     ffi::OsStr,
@@ -33,25 +31,25 @@ use super::{
     system::{Mounts, capabilities},
 };
 
-/// What it keeps: for BPF statistics, for the paths of other users, and for signals to them.
+/// The capabilities it keeps: for BPF statistics, for paths of other users, and for signals to them.
 pub const KEPT: [Capability; 3] = [
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_KILL,
 ];
 
-/// What can be asked for.
+/// A request to the helper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 enum Request {
-    /// Nothing: shows that there is somebody.
-    Nothing,
+    /// Shows that the helper runs.
+    Ping,
     /// BPF statistics on, or off.
     StatisticsOn,
     StatisticsOff,
     /// A signal to a child, both by number.
     Signal,
-    /// The number of the inode that a path leads to.
+    /// The inode number of a path.
     Inode,
     /// syncfs(2) on the file system of a device, by major and minor number.
     Sync,
@@ -59,7 +57,7 @@ enum Request {
 
 impl Request {
     const ALL: [Self; 6] = [
-        Self::Nothing,
+        Self::Ping,
         Self::StatisticsOn,
         Self::StatisticsOff,
         Self::Signal,
@@ -68,32 +66,32 @@ impl Request {
     ];
 }
 
-/// A request with two numbers and the length of the path behind it, in words of the machine.
+/// A request, two arguments, and the length of the path that follows.
 type Message = [u32; 4];
 const MESSAGE: usize = size_of::<Message>();
 
-/// The number of an error, or 0, and the answer.
+/// An errno or 0, and the result.
 const ANSWER: usize = size_of::<u32>() + size_of::<u64>();
 
-/// The longest path, by limits.h of Linux.
+/// PATH_MAX of linux/limits.h.
 const PATH_MAX: usize = 4096;
 
-/// The process, as ioprof sees it. It ends when this is dropped, and when ioprof ends by whatever.
+/// The helper process. It exits when this is dropped, and when ioprof exits for any reason.
 #[derive(Debug)]
 pub struct Helper {
     process: Pid,
     socket: UnixStream,
-    /// Whether it may still wait for a disk, so that its end is not waited for.
+    /// Whether it may be waiting for a disk: then its exit is not waited for.
     syncs: AtomicBool,
 }
 
 impl Helper {
-    /// Makes the process, where there are privileges to keep: none without CAP_SYS_ADMIN. To be called while
-    /// this process has one thread.
+    /// Starts the helper; none without CAP_SYS_ADMIN, as there are no privileges to keep. Call it while this process
+    /// has one thread.
     ///
     /// # Errors
     ///
-    /// Where the kernel refuses a process.
+    /// Where the kernel rejects the fork.
     pub fn start(children: &[&OwnedFd]) -> io::Result<Option<Self>> {
         let has = |capability| caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false);
         if !has(Capability::CAP_SYS_ADMIN) {
@@ -101,7 +99,7 @@ impl Helper {
         }
         let (socket, theirs) = UnixStream::pair()?;
         let mut before = SigSet::empty();
-        // No handler of ours is to run in the copy.
+        // No handler of this process may run in the copy.
         pthread_sigmask(
             SigmaskHow::SIG_SETMASK,
             Some(&SigSet::all()),
@@ -112,7 +110,7 @@ impl Helper {
         if let Ok(ForkResult::Child) = forked {
             let serve = || serve(&theirs, children, &before);
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(serve));
-            // SAFETY: the call ends the process, which holds nothing that needs an ending.
+            // SAFETY: the call ends the process, which holds nothing that needs to be dropped.
             unsafe { libc::_exit(0) }
         }
         pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
@@ -125,12 +123,12 @@ impl Helper {
             socket,
             syncs: AtomicBool::new(false),
         };
-        // From here on it holds nothing of ioprof's.
-        helper.ask(Request::Nothing, [0, 0], b"")?;
+        // After the answer it holds none of ioprof's descriptors.
+        helper.ask(Request::Ping, [0, 0], b"")?;
         Ok(Some(helper))
     }
 
-    /// Sends a signal to a child, by its place among those that were named at the start.
+    /// Sends a signal to a child, by its index among the children given at the start.
     ///
     /// # Errors
     ///
@@ -141,7 +139,7 @@ impl Helper {
             .map(|_| ())
     }
 
-    /// The number of the inode that a path leads to, links not followed.
+    /// The inode number of a path, links not followed.
     ///
     /// # Errors
     ///
@@ -150,11 +148,11 @@ impl Helper {
         self.ask(Request::Inode, [0, 0], path.as_os_str().as_bytes())
     }
 
-    /// Writes a file system out; see [`sync_file_system`].
+    /// Syncs a file system; see [`sync_file_system`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`sync_file_system`].
     pub fn sync_file_system(&self, (major, minor): (u32, u32)) -> io::Result<()> {
         self.syncs.store(true, Ordering::Relaxed);
         let done = self.ask(Request::Sync, [major, minor], b"").map(|_| ());
@@ -190,18 +188,18 @@ impl Drop for Helper {
     }
 }
 
-/// BPF statistics that are on, as far as it is for this to say. The helper's are until [`Statistics::end`],
-/// or its own end.
+/// BPF statistics that this process or the helper keeps on; the helper does until [`Statistics::end`] or its own
+/// exit.
 #[derive(Debug)]
 pub enum Statistics {
-    /// Held by this process.
+    /// Kept on by this process.
     Own(OwnedFd),
-    /// Held by the helper.
+    /// Kept on by the helper.
     Helpers(Arc<Helper>),
 }
 
 impl Statistics {
-    /// Switches them on; none where that is refused.
+    /// Switches them on; none where the kernel rejects it.
     pub fn on(helper: Option<&Arc<Helper>>) -> Option<Self> {
         let Some(helper) = helper else {
             return statistics::enable().ok().map(Self::Own);
@@ -210,7 +208,7 @@ impl Statistics {
         Some(Self::Helpers(helper.clone()))
     }
 
-    /// Lets them go, and says whether they have been on until now: an helper may have been killed.
+    /// Switches them off. Returns whether they were on until now: the helper may have been killed.
     pub fn end(self) -> bool {
         match self {
             Self::Own(held) => {
@@ -222,7 +220,7 @@ impl Statistics {
     }
 }
 
-/// Writes out the file system of a device, wherever it is mounted, by syncfs(2).
+/// Syncs the file system of a device, wherever it is mounted, by syncfs(2).
 ///
 /// # Errors
 ///
@@ -233,7 +231,7 @@ pub fn sync_file_system(device: (u32, u32)) -> io::Result<()> {
     Ok(nix::unistd::syncfs(std::fs::File::open(place)?)?)
 }
 
-/// The life of the process: answers until the other end is closed.
+/// Serves requests until the other end is closed.
 fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Result<()> {
     for ignored in [
         Signal::SIGINT,
@@ -255,7 +253,7 @@ fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Resul
     loop {
         let mut request = [0; MESSAGE];
         (&*socket).read_exact(&mut request)?;
-        let done = answer(socket, request, children, &mut statistics);
+        let done = execute(socket, request, children, &mut statistics);
         let (error, value) = match done {
             Ok(value) => (0, value),
             Err(error) => (error.raw_os_error().unwrap_or(libc::EIO), 0),
@@ -266,8 +264,8 @@ fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Resul
     }
 }
 
-/// Does what is asked for.
-fn answer(
+/// Executes a request.
+fn execute(
     mut socket: &UnixStream,
     request: [u8; MESSAGE],
     children: &[&OwnedFd],
@@ -283,7 +281,7 @@ fn answer(
     socket.read_exact(&mut path)?;
     let request = Request::ALL.into_iter().find(|one| *one as u32 == request);
     match request.filter(|_| length <= PATH_MAX).ok_or_else(wrong)? {
-        Request::Nothing => Ok(0),
+        Request::Ping => Ok(0),
         Request::StatisticsOn => {
             *statistics = Some(statistics::enable()?);
             Ok(0)
@@ -322,7 +320,7 @@ fn send(process: &OwnedFd, number: Signal) -> io::Result<()> {
     }
 }
 
-/// Closes every descriptor that is not to be held, the standard ones included.
+/// Closes all descriptors but these, the standard ones included.
 fn close_all_but(mut held: Vec<RawFd>) -> io::Result<()> {
     held.sort_unstable();
     let mut first = 0;

@@ -1,4 +1,4 @@
-//! One measurement: the probes from load to the last reading of their maps.
+//! A session: the probes from loading them to the last reading of their maps.
 
 use std::{
     collections::BTreeSet,
@@ -26,14 +26,14 @@ use super::{
 };
 use crate::error::Error;
 
-/// What a measurement is to cover.
+/// What a session measures.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// How many workloads are told apart.
+    /// The number of workloads.
     pub workloads: u32,
     /// The probes to attach.
     pub probes: ProbeSelection,
-    /// Who does what takes privileges, where this process is to give up its own.
+    /// The helper for privileged operations, if this process will give up its privileges.
     pub helper: Option<Arc<Helper>>,
 }
 
@@ -69,7 +69,7 @@ impl Session {
         let types = KernelTypes::of_this_kernel()?;
         let (mut ebpf, layout) = bpf::load(settings.workloads, &settings.probes, &types)?;
         limits::check(&ebpf, most_descriptors)?;
-        // The loader has read it for itself, and given it up.
+        // The loader has dropped its own copy.
         let btf = KernelTypes::as_aya_reads_them()?;
         bpf::set_call_kinds(&mut ebpf)?;
         bpf::make_rows_of_other_files(&mut ebpf, settings.workloads)?;
@@ -118,12 +118,12 @@ impl Session {
         scope::retire_process(&mut self.ebpf, pid, workload)
     }
 
-    /// Keeps the measuring of the probes' own cost going, and says when to come again.
+    /// Continues measuring the overhead, and returns the time until the next call.
     pub fn tick(&mut self) -> Duration {
         self.overhead.tick()
     }
 
-    /// Whether a process of any workload still runs, the first ones or descendants of theirs.
+    /// Whether a process of any workload still runs, descendants included.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl Session {
             .collect())
     }
 
-    /// Has the probes look at the inodes with dirty pages once more, where they know of any.
+    /// Has the probes examine the inodes with dirty pages again, if they track any.
     fn examine_dirty(&mut self) -> Result<(), Error> {
         if self.probes.is_attached(Feature::Writeback) {
             scope::examine_dirty(&mut self.ebpf)?;
@@ -165,7 +165,7 @@ impl Session {
         snapshot::loss::can_be_read(&self.ebpf) && scope::can_walk(&mut self.ebpf)
     }
 
-    /// Puts a message into the report, among those of the probes.
+    /// Adds a message to the report, among those of the probes.
     pub fn warn(&self, message: String) {
         self.messages.add(message);
     }
@@ -214,16 +214,16 @@ impl Session {
     }
 }
 
-/// Gives the kernel back what was used to load the probes, and what the C library would keep for later.
+/// Returns the memory that loading the probes took to the kernel; the C library would keep it.
 fn give_back_memory() {
-    // SAFETY: it takes a number, and may be called at any time.
+    // SAFETY: it takes an integer, and may be called at any time.
     #[cfg(target_env = "gnu")]
     unsafe {
         libc::malloc_trim(0)
     };
 }
 
-/// What interrupts and the hypervisor have taken of all CPUs since; none where that is not known.
+/// The time that interrupts and the hypervisor have taken of all CPUs since; 0 where that is not known.
 fn taken_since(before: Option<u64>) -> u64 {
     let now = machine::stolen_ns();
     now.zip(before)

@@ -1,4 +1,4 @@
-//! A child that waits, before its first instruction, until it is let go.
+//! A child that waits, before its first instruction, until it is released.
 
 use std::{
     ffi::{CString, OsString},
@@ -29,17 +29,17 @@ use crate::{
     text::Text,
 };
 
-/// More than what a built-in workload says it did: whoever runs as its user can write there, too.
+/// A limit on the summary of a built-in workload: other processes of its user can write to the pipe, too.
 const MOST_OF_A_SUMMARY: u64 = 1 << 20;
 
 /// A child that exists and waits.
 ///
-/// It reads from a pipe whose other end only ioprof holds: where ioprof dies, even by SIGKILL, the read ends
-/// and the child with it. A child that was stopped by a signal would stay so.
+/// It reads from a pipe whose other end only ioprof holds: when ioprof dies, even by SIGKILL, the read ends and so
+/// does the child. A child stopped by a signal would stay stopped.
 pub struct Waiting {
-    /// Its number.
+    /// Its PID.
     pub pid: i32,
-    /// The same, which never means another process.
+    /// A descriptor of it, which never means another process.
     pub process: OwnedFd,
     gate: io::PipeWriter,
     outcome: io::PipeReader,
@@ -51,13 +51,13 @@ pub struct Waiting {
 
 /// A child that runs.
 pub struct Running {
-    /// Its number.
+    /// Its PID.
     pub pid: i32,
-    /// How it ended, when it has.
+    /// Receives how it ended.
     pub ended: oneshot::Receiver<io::Result<Ended>>,
-    /// What a built-in workload says it did.
+    /// What a built-in workload reports of itself.
     pub summary: Option<JoinHandle<Option<Summary>>>,
-    /// Where a built-in workload says that its data are made, and waits for the word to begin.
+    /// Where a built-in workload signals that its data set is made, and waits for the start.
     pub start: Option<UnixStream>,
 }
 
@@ -66,11 +66,11 @@ pub struct Running {
 pub struct Ended {
     /// By itself or by a signal.
     pub exit: Exit,
-    /// When.
+    /// When it ended.
     pub at: Instant,
-    /// CPU time in user mode, of it and the descendants it waited for.
+    /// CPU time in user mode, of it and of the descendants it waited for.
     pub cpu_user_ns: u64,
-    /// The same in the kernel.
+    /// CPU time in the kernel, of the same.
     pub cpu_system_ns: u64,
     /// The largest resident set of any of them.
     pub max_rss_bytes: u64,
@@ -129,19 +129,19 @@ impl Waiting {
         })
     }
 
-    /// Lets the child go, and returns when it has executed its program.
+    /// Releases the child, and returns when it has executed its program.
     ///
     /// # Errors
     ///
     /// Where the program cannot be executed.
     pub fn release(mut self) -> Result<Running, Error> {
-        // A child that was killed meanwhile reads no more.
+        // The write fails if the child was killed meanwhile.
         self.gate.write_all(&[1]).map_err(|_| Error::EndedEarly)?;
-        let mut said = Vec::new();
+        let mut failure = Vec::new();
         self.outcome
-            .read_to_end(&mut said)
-            .map_err(Error::system("letting the child go"))?;
-        if let Some((stage, number)) = said.split_first() {
+            .read_to_end(&mut failure)
+            .map_err(Error::system("releasing the child"))?;
+        if let Some((stage, number)) = failure.split_first() {
             let number = number.try_into().map_or(0, i32::from_ne_bytes);
             let source = io::Error::from_raw_os_error(number);
             return Err(match self.user {
@@ -157,11 +157,11 @@ impl Waiting {
         let no_thread = Error::system("starting a thread");
         std::thread::Builder::new()
             .spawn(move || {
-                // Whoever waited may have been told to stop waiting.
+                // The receiver may be gone.
                 let _ = sender.send(wait(pid));
             })
             .map_err(no_thread)?;
-        // Without the thread for it, what the workload says is not known.
+        // Without a thread the summary stays unknown.
         let summary = self.summary.and_then(|reader| {
             let read = move || {
                 let mut json = Vec::new();
@@ -179,7 +179,7 @@ impl Waiting {
     }
 }
 
-/// Words as the kernel takes them.
+/// Words as C strings.
 fn words<'a>(words: impl IntoIterator<Item = &'a std::ffi::OsStr>) -> Result<Vec<CString>, Error> {
     words
         .into_iter()
@@ -188,7 +188,7 @@ fn words<'a>(words: impl IntoIterator<Item = &'a std::ffi::OsStr>) -> Result<Vec
         .map_err(Error::system("starting a process"))
 }
 
-/// How far a child has come that says what was refused: before the number of the error.
+/// The step of a child that failed; it is sent before the error number.
 #[derive(Clone, Copy)]
 enum Stage {
     User,
@@ -205,16 +205,16 @@ struct Child {
 }
 
 impl Child {
-    /// Waits at the gate, and executes the program; where that is refused, says why.
+    /// Waits at the gate and executes the program; sends the error where that fails.
     fn run(self, mut gate: io::PipeReader, mut outcome: io::PipeWriter) -> ! {
         if gate.read_exact(&mut [0]).is_ok() {
             let (stage, error) = self.execute();
-            let mut said = vec![stage as u8];
-            said.extend(error.raw_os_error().unwrap_or(0).to_ne_bytes());
-            let _ = outcome.write_all(&said);
+            let mut failure = vec![stage as u8];
+            failure.extend(error.raw_os_error().unwrap_or(0).to_ne_bytes());
+            let _ = outcome.write_all(&failure);
         }
-        // Where nothing came, ioprof is gone, or going.
-        // SAFETY: the call ends the process, which holds nothing that needs an ending.
+        // The read fails where ioprof is gone.
+        // SAFETY: the call ends the process, which holds nothing that needs to be dropped.
         unsafe { libc::_exit(125) }
     }
 
@@ -231,7 +231,7 @@ impl Child {
                 return (Stage::Execute, error.into());
             }
         }
-        // Rust's start has it ignored, which a program would inherit.
+        // The Rust runtime ignores SIGPIPE, and the program would inherit that.
         // SAFETY: the default action needs no handler.
         let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
         let mut argv: Vec<_> = self.argv.iter().map(|word| word.as_ptr()).collect();

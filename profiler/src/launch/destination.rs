@@ -1,16 +1,15 @@
-//! Where the JSON report goes: found to be writable before the run, and written whole or not at all.
+//! Where the JSON report goes: checked to be writable before the run, and written completely or not at all.
 //!
-//! ioprof runs as root, and may be told to write where others can: into /tmp, into the home of who called sudo.
+//! ioprof runs as root, and may be asked to write where others can: into /tmp, or into the home of the sudo caller.
 //!
-//! - Under sudo the place is opened with the caller's rights, so that the report is theirs, and nothing is written
-//!   that they may not write. Where these do not suffice, root's are used, as whoever calls sudo expects; the report
-//!   is root's then.
-//! - The path is followed step by step, and a symbolic link only where root, the caller or this user has put it there:
-//!   see [`super::path`]. The same holds of pipes.
-//! - From then on the folder is held by a descriptor. The report is made in a new file in it, that nobody else may
-//!   read, and takes its name by a rename in that folder, which follows no link. Whoever may rename things meanwhile
-//!   can have it lost, but cannot have it written elsewhere.
-//! - What is not a file is written to as it is. Block devices are rejected.
+//! - Under sudo the file is opened with the caller's rights: the caller owns the report, and ioprof writes nothing
+//!   that the caller may not write. Where these rights do not suffice, root's are used, and root owns the report.
+//! - The path is resolved component by component. A symbolic link is followed only if root, the caller or this user
+//!   owns it: see [`super::path`]. The same holds for pipes.
+//! - From then on a descriptor holds the folder. The report is written to a new file in it with mode 0600, and renamed
+//!   into place when complete; the rename follows no link. Whoever can rename files there can make the report
+//!   disappear, but cannot redirect it.
+//! - Pipes and character devices are written to directly. Block devices are rejected.
 
 use std::{
     fs::File,
@@ -35,20 +34,20 @@ use crate::error::Error;
 
 /// Where a report can be written to.
 pub enum Destination {
-    /// Nowhere: no report was asked for.
+    /// No report was asked for.
     None,
     /// The standard output.
     Stdout,
-    /// A file that takes its name when it is whole; only its owner may read it.
+    /// A file that is renamed into place when complete; only its owner may read it.
     File(Pending, PathBuf),
-    /// A device, a pipe or an open descriptor, which is written as it is.
+    /// A device, a pipe or an open descriptor, written to directly.
     Special(File, PathBuf),
 }
 
-/// A file without its name.
+/// A file that is not yet in its place.
 pub struct Pending {
     file: NamedTempFile,
-    /// Where it goes, by way of the folder's descriptor.
+    /// Its final path, through the folder's descriptor.
     destination: PathBuf,
     /// Holds the folder.
     _folder: OwnedFd,
@@ -80,7 +79,7 @@ impl Destination {
         })
     }
 
-    /// The file that is to take a name when the report is written, and that name.
+    /// The temporary file and its final path.
     pub fn pending(&self) -> Option<(&Path, &Path)> {
         match self {
             Self::File(pending, _) => Some((pending.file.path(), &pending.destination)),
@@ -92,7 +91,7 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// [`Error::Output`] where that fails; a file that was there before is then as it was.
+    /// [`Error::Output`] where that fails; an existing file is unchanged then.
     pub fn write(self, json: &[u8]) -> Result<(), Error> {
         let (path, written) = match self {
             Self::None => return Ok(()),
@@ -117,9 +116,9 @@ fn open(path: &Path) -> io::Result<Destination> {
     }
 }
 
-/// Another descriptor of the same open file: what is written follows what was written to the other.
+/// A duplicate of the descriptor, which shares its offset.
 fn copy_of(number: i32) -> io::Result<File> {
-    // SAFETY: it is only asked for a copy, and was open a moment ago; where it is not any more, that fails.
+    // SAFETY: it is only duplicated, and was open a moment ago; if it is closed, fcntl fails.
     let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
     let mode = OFlag::from_bits_truncate(fcntl(descriptor, FcntlArg::F_GETFL)?);
     if mode & OFlag::O_ACCMODE == OFlag::O_RDONLY {
@@ -130,7 +129,7 @@ fn copy_of(number: i32) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(copy) })
 }
 
-/// Opens what is no file. It may wait for a reader, where that is a pipe.
+/// Opens a pipe or a device. On a pipe it may wait for a reader.
 fn special(resolved: &ResolvedPath) -> io::Result<File> {
     let is_the_same = |one: &FileStat, other: &FileStat| {
         (one.st_dev, one.st_ino, one.st_mode) == (other.st_dev, other.st_ino, other.st_mode)
@@ -157,7 +156,7 @@ fn special(resolved: &ResolvedPath) -> io::Result<File> {
 
 impl Pending {
     fn new(resolved: ResolvedPath) -> io::Result<Self> {
-        // The kernel would refuse this when all is done.
+        // The kernel would reject the rename at the end.
         let folder = fstat(&resolved.folder)?;
         let me = geteuid();
         let is_others = |status: &FileStat| status.st_uid != me.as_raw();

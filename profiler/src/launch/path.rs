@@ -20,24 +20,24 @@ use nix::{
 use super::user::User;
 use crate::text::Text;
 
-/// As many links in one path as the kernel follows.
+/// The kernel's limit of links in one path.
 const MOST_LINKS: usize = 40;
 
-/// A name in a folder.
+/// The folder and the name that a path leads to.
 #[derive(Debug)]
 pub struct ResolvedPath {
     /// The folder.
     pub folder: OwnedFd,
     /// The name in it.
     pub name: OsString,
-    /// What bears the name; none where nothing does.
+    /// The file of that name; none where there is none.
     pub found: Option<FileStat>,
-    /// The number, where it stands for an open descriptor of this process, as `/dev/stdout` does.
+    /// The descriptor of this process that the path means, as `/dev/stdout` does.
     pub descriptor: Option<i32>,
 }
 
 impl ResolvedPath {
-    /// Finds what a path leads to. Links are followed, the last one, too, where [`may_be_trusted`] says so.
+    /// Resolves a path. Links are followed, the last one included, if [`may_be_trusted`] allows it.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl ResolvedPath {
             let status = fstat(&found)?;
             match kind(&status) {
                 SFlag::S_IFDIR => folder = found,
-                // Links there are the kernel's, and what they stand for may have no path.
+                // The kernel's own links; their targets may have no path.
                 SFlag::S_IFLNK if fstatfs(&folder)?.filesystem_type() == PROC_SUPER_MAGIC => {
                     if is_last {
                         return Self::of_process(folder, part);
@@ -106,7 +106,7 @@ impl ResolvedPath {
         })
     }
 
-    /// The folder by a path that leads to it whatever is renamed.
+    /// A path of the folder that survives renames.
     pub fn folder_path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.folder.as_raw_fd()))
     }
@@ -129,14 +129,14 @@ pub fn kind(status: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits())
 }
 
-/// Whether only their owners replace files in a folder that many may write to.
+/// Whether only owners may replace their files in a folder (the sticky bit).
 pub fn is_sticky(folder: &FileStat) -> bool {
     Mode::from_bits_truncate(folder.st_mode).contains(Mode::S_ISVTX)
 }
 
-/// Whether something that leads elsewhere, a link or a pipe, was put into its folder by somebody who may: root, this
-/// user, or who called sudo. To others than root the rule is that of fs.protected_symlinks, see proc_sys_fs(5), set or
-/// not: where anybody may write, what is another's is not followed, unless it is the folder's owner's.
+/// Whether a link or a pipe may be followed: root, this user or the sudo caller owns it. For other users than root the
+/// rule is that of fs.protected_symlinks, see proc_sys_fs(5), whether it is set or not: in a sticky world-writable
+/// folder a link of another user is not followed, unless the folder's owner owns it.
 pub fn may_be_trusted(found: &FileStat, folder: &FileStat) -> bool {
     let me = geteuid();
     let trusted = [
@@ -150,7 +150,7 @@ pub fn may_be_trusted(found: &FileStat, folder: &FileStat) -> bool {
         || (!me.is_root() && (!anybody || found.st_uid == folder.st_uid))
 }
 
-/// The error where it may not.
+/// The error where it may not be followed.
 pub fn not_trusted(name: &OsStr, what: &str) -> io::Error {
     let name = Text::of(name);
     io::Error::other(format!("{name} is {what} of another user"))

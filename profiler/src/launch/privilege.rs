@@ -15,14 +15,14 @@ use crate::{
     kernel::{Session, system::capabilities},
 };
 
-/// Keeps only what reading the maps and putting the report into its place takes, mostly nothing: under sudo
-/// this becomes a process of who called it, elsewhere it stays root's without any capability.
+/// Keeps only the privileges that reading the maps and renaming the report require, mostly none: under sudo this
+/// becomes a process of the caller, otherwise it stays root's without capabilities.
 ///
-/// Capabilities are a thread's: this must come before there is another one.
+/// Capabilities belong to threads: call this before there is a second one.
 ///
 /// # Errors
 ///
-/// Where the kernel refuses it, rather than going on with more than is needed.
+/// Where the kernel rejects it: ioprof does not go on with more privileges than needed.
 pub fn give_up(session: &mut Session, report: &Destination) -> Result<(), Error> {
     let refused = Error::system::<std::io::Error>;
     let refused = || refused("giving up privileges");
@@ -30,7 +30,7 @@ pub fn give_up(session: &mut Session, report: &Destination) -> Result<(), Error>
     if let Some(caller) = User::caller()
         && caller.act_as(fits)?
     {
-        // Those that are permitted are looked at below; none is effective from here on.
+        // The permitted ones are reduced below; none is effective from here on.
         nix::sys::prctl::set_keepcaps(true).map_err(|error| refused()(error.into()))?;
         caller.become_for_good().map_err(refused())?;
     }
@@ -45,7 +45,7 @@ pub fn give_up(session: &mut Session, report: &Destination) -> Result<(), Error>
     capabilities::keep(&kept).map_err(refused())
 }
 
-/// Whether a file may be moved to a place, both by their paths.
+/// Whether a file may be renamed to a path.
 fn may_be_put((file, place): (&Path, &Path)) -> bool {
     let folder = match place.parent() {
         Some(folder) if folder != Path::new("") => folder,

@@ -1,4 +1,4 @@
-//! From the words of the command line to what is to be run.
+//! From the words of the command line to the targets of a run.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -21,22 +21,22 @@ use crate::{
     text::Text,
 };
 
-/// Something to run.
+/// A command or a workload to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// What the report calls it.
+    /// Its name in the report.
     pub name: Text,
-    /// Built-in, or the user's.
+    /// Built-in, or a command.
     pub kind: Kind,
     /// The file to execute.
     pub program: PathBuf,
-    /// Its words, the first its own name.
+    /// Its arguments, the first its own name.
     pub argv: Vec<OsString>,
-    /// Who runs it; none where that is who runs ioprof.
+    /// The user it runs as; none for the user that ioprof runs as.
     pub user: Option<User>,
 }
 
-/// Parses one workload with its options, to have its mistakes found before anything starts.
+/// Parses one workload with its options, to find mistakes before anything starts.
 #[derive(Parser)]
 #[command(name = "ioprof workload")]
 struct OneWorkload {
@@ -73,7 +73,7 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
     if let Some(user) = &user
         && user.act_as(|| may_execute(&own).is_err())?
     {
-        // It is in a folder that the user may not enter, which this way need not be entered.
+        // Works although the user may not enter the program's folder.
         own = PathBuf::from("/proc/self/exe");
     }
     let targets = segments(words)?
@@ -117,7 +117,7 @@ fn segments(words: Vec<OsString>) -> Result<Vec<Vec<OsString>>, Error> {
         if is_name(&word) {
             segments.push(vec![word]);
         } else if let Some(segment) = segments.last_mut() {
-            // A word that no option takes is a workload that does not exist.
+            // A word that belongs to no option is an unknown workload.
             let takes_no_word =
                 segment.len() == 1 || !segment.last().is_some_and(|last| is_option(last));
             if takes_no_word && !is_option(&word) {
@@ -183,7 +183,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
     })
 }
 
-/// The file that a command's name stands for, by the rule of execvp(3).
+/// The file of a command, found as execvp(3) finds it.
 fn find(command: &OsStr) -> Result<PathBuf, Error> {
     let name = || Text::of(command);
     let candidates: Vec<PathBuf> = if command.as_bytes().contains(&b'/') {

@@ -1,4 +1,4 @@
-//! Who runs what is profiled, where that is not who runs ioprof.
+//! The user that the profiled processes run as, where it is not the user of ioprof.
 
 use std::{ffi::CString, io};
 
@@ -36,7 +36,7 @@ impl User {
         Ok(Self::of(found))
     }
 
-    /// Who called sudo, where this was started by it and that was not root.
+    /// The user who called sudo; none without sudo, and for root.
     pub fn caller() -> Option<Self> {
         let id = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
         let (uid, gid) = (id("SUDO_UID")?, id("SUDO_GID")?);
@@ -55,7 +55,7 @@ impl User {
         ))
     }
 
-    /// Their number.
+    /// The user ID.
     pub const fn uid(&self) -> Uid {
         self.uid
     }
@@ -73,11 +73,11 @@ impl User {
         }
     }
 
-    /// Does something with the rights of this user, in a process with a single thread.
+    /// Runs a function with the rights of this user, in a process with a single thread.
     ///
     /// # Errors
     ///
-    /// Where this may not become that user. A process that cannot be again who it was ends.
+    /// Where this process may not become that user. It aborts if it cannot change back.
     pub fn act_as<T>(&self, act: impl FnOnce() -> T) -> Result<T, Error> {
         let refused = |error: nix::Error| self.refused(error.into());
         let (uid, gid) = (geteuid(), getegid());
@@ -95,7 +95,7 @@ impl User {
         done.map_err(refused)
     }
 
-    /// Makes this process one of the user's, with no way back.
+    /// Makes this process the user's for good.
     ///
     /// # Errors
     ///

@@ -27,13 +27,13 @@ pub enum BlockOperation {
 pub enum Origin {
     /// A thread of the workload itself, or an io_uring worker of its process, submitted it.
     Thread,
-    /// Somebody else submitted pages that the workload had made dirty.
+    /// Another task submitted pages that the workload had made dirty.
     Writeback,
     /// It is for the journal of a file system.
     Journal,
     /// It is for other metadata of a file system.
     Metadata,
-    /// A thread of the kernel submitted it, and nothing says for whom; never a workload's.
+    /// A kernel thread submitted it, for an unknown owner; never a workload's.
     Unknown,
 }
 

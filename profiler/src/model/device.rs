@@ -1,4 +1,4 @@
-//! Devices, and whose requests they served.
+//! Devices, and the owners of their requests.
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use crate::text::Text;
 use serde::{Deserialize, Serialize};
 
-/// What a row of the files is about.
+/// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -110,7 +110,7 @@ impl FileCounts {
     }
 }
 
-/// The sum of what is known.
+/// The sum of the known ones.
 fn known_sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.saturating_add(other)),

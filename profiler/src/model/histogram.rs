@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sum::sum;
 
-/// What the values of a histogram are.
+/// The unit of a histogram's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -103,7 +103,7 @@ impl Histogram {
 
     /// The HdrHistogram of the buckets' midpoints, V2 with DEFLATE, in base64.
     fn hdr(&self) -> String {
-        // Four digits, so that nothing worth speaking of is added to the buckets' own error.
+        // Four digits, so that the error stays that of the buckets.
         let highest = self.max.max(2);
         let Ok(mut hdr) = hdrhistogram::Histogram::<u64>::new_with_bounds(1, highest, 4) else {
             return String::new();
@@ -119,7 +119,7 @@ impl Histogram {
     }
 }
 
-/// What is read back: the rest of what is written follows from it.
+/// The part that is read; the rest of what is written follows from it.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Buckets {
@@ -154,7 +154,7 @@ impl TryFrom<Buckets> for Histogram {
     }
 }
 
-/// A distribution.
+/// The form that is written.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Written {

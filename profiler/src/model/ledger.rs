@@ -81,7 +81,7 @@ pub struct Check {
     pub kernel: u64,
 }
 
-/// What is compared, and with what.
+/// What a check compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,8 @@
-//! Plain data: what was measured, in the shape in which the report tells it.
+//! Plain data: what was measured, in the form of the report. Doc comments of its fields are the descriptions in
+//! docs/report.schema.json.
 //!
-//! A report may come from anywhere, so what is computed here ends with a result whatever the numbers are: sums stay
-//! at the largest number there is. What contradicts itself is refused by [`read`].
+//! A report is untrusted, so what is computed here has a result for all numbers: sums saturate. [`read`] rejects what
+//! contradicts itself.
 #![warn(
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,

@@ -29,7 +29,7 @@ pub struct OffCpu {
 impl OffCpu {
     /// Everything.
     pub fn total(&self) -> u64 {
-        // A report may come from anywhere.
+        // A report is untrusted.
         [
             self.queue_ns,
             self.service_ns,

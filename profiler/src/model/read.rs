@@ -1,7 +1,7 @@
-//! A report out of bytes that may come from anywhere.
+//! Reads a report from untrusted bytes.
 //!
-//! What is read here has the form of a report and does not contradict itself; whoever renders it need not look again.
-//! Numbers may be anything all the same: see [`super::sum`].
+//! What is read has the form of a report and does not contradict itself; the renderer need not check again. Numbers
+//! may still be anything: see [`super::sum`].
 
 use serde::Deserialize;
 
@@ -13,11 +13,10 @@ use super::{
     report::{Report, SCHEMA, Workload},
 };
 
-/// A report is no larger: 64 workloads with every call, distribution and file take less. What it takes to read so
-/// many bytes is bounded, too.
+/// The largest report: 64 workloads with every call, distribution and file take less. It bounds what reading takes.
 pub const MOST_BYTES: u64 = 64 << 20;
 
-/// Why bytes are no report.
+/// Why bytes are not a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// They are no report, for this reason.
@@ -26,7 +25,7 @@ pub enum Refusal {
     Newer(String),
 }
 
-/// The part of a report by which its version is known.
+/// The part of a report that tells its version.
 #[derive(Deserialize)]
 struct Versioned {
     schema: String,
@@ -36,7 +35,7 @@ struct Versioned {
 ///
 /// # Errors
 ///
-/// Where the bytes are no report, or one that contradicts itself.
+/// Where the bytes are not a report, or one that contradicts itself.
 pub fn read(bytes: &[u8]) -> Result<Report, Refusal> {
     let wrong = |reason: String| Err(Refusal::NotAReport(reason));
     if bytes.len() as u64 > MOST_BYTES {
@@ -60,7 +59,7 @@ pub fn read(bytes: &[u8]) -> Result<Report, Refusal> {
     }
 }
 
-/// The first number that cannot be. Those of distributions are looked at where they are read.
+/// The first impossible number. Distributions are checked where they are read.
 fn contradiction(report: &Report) -> Option<String> {
     let devices = report.devices.iter().flatten();
     let measured = report.ledger.probe_cpu_measured_share;
@@ -77,7 +76,7 @@ fn contradiction(report: &Report) -> Option<String> {
         })
 }
 
-/// A number with a fraction: its name, itself, and the largest that it can be.
+/// A number with a fraction: its name, its value, and its maximum.
 type Fraction = (&'static str, Option<f64>, Option<f64>);
 
 fn is_possible(found: f64, most: Option<f64>) -> bool {

@@ -1,4 +1,4 @@
-//! The report: the whole of one run.
+//! The report of one run.
 
 use ioprof_workloads::Summary;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub struct Host {
     pub cpus: u64,
 }
 
-/// What kind of workload it was.
+/// The kind of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

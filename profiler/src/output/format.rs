@@ -1,4 +1,4 @@
-//! Numbers and lists as a person reads them.
+//! Numbers and lists for people.
 
 use super::text::width;
 use crate::text::Text;
@@ -23,7 +23,7 @@ pub fn percent(part: f64) -> String {
     format!("{} %", digits(part * 100.0))
 }
 
-/// Words as a shell would take them, so that they can be copied.
+/// Words quoted for a shell, so that they can be copied.
 pub fn command_line(words: &[Text]) -> String {
     words
         .iter()

@@ -5,9 +5,9 @@ use crate::model::report::Report;
 
 /// The whole report, indented, with a newline at its end; docs/report.schema.json describes it.
 ///
-/// What a terminal would act on is escaped, more than JSON asks for: the file may be looked at with cat(1).
+/// What a terminal would act on is escaped, more than JSON requires: users may look at the file with cat(1).
 pub fn render(report: &Report) -> Vec<u8> {
-    // Nothing in the model can fail to be written: its keys are strings, and its numbers finite.
+    // Serialising the model cannot fail: its keys are strings, and its numbers finite.
     let json = serde_json::to_string_pretty(report).unwrap_or_default();
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {

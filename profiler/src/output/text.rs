@@ -1,4 +1,4 @@
-//! Text from outside, as a terminal may show it.
+//! Text for a terminal: escaping, width and shortening.
 //!
 //! A report's texts are [`crate::text::Text`], which is displayed escaped; all other messages go through [`line()`].
 

@@ -49,7 +49,7 @@ fn failed(block: &[Block]) -> String {
     }
 }
 
-/// Requests that are counted, but whose end was not shown to the probes.
+/// Requests that are counted, but whose completion the probes did not see.
 fn unseen(block: &[Block]) -> String {
     match sum(block.iter().map(|block| block.unseen_completions)) {
         0 => String::new(),
@@ -60,7 +60,7 @@ fn unseen(block: &[Block]) -> String {
     }
 }
 
-/// What requests do, and for what, where they are not just the workload's threads'.
+/// The operation, and the origin where it is not a thread of the workload.
 const fn request(operation: BlockOperation, origin: Origin) -> &'static str {
     match (origin, operation) {
         (Origin::Writeback, _) => "writeback",

@@ -39,7 +39,7 @@ pub fn render(report: &Report, style: Style) -> String {
     )
 }
 
-/// What a device is made of, and what is made of it; none where it stands alone.
+/// The devices below and above; none where there are none.
 fn stack(device: &Device) -> Option<String> {
     let names = |names: &[Text], what: &str| {
         let names: Vec<_> = names.iter().map(Text::to_string).collect();
@@ -86,7 +86,7 @@ fn row(device: &Device, duration_ns: u64) -> [String; 10] {
     ]
 }
 
-/// Who had which part, a line for each workload on each device.
+/// The shares: a line for each owner on each device.
 fn shares(devices: &[Device]) -> Table {
     let mut table = Table::new(
         2,

@@ -6,7 +6,7 @@ use crate::{
     output::format::{count, time, wrapped},
 };
 
-/// The lines, without the end of the last; none where there is nothing worth telling.
+/// The lines, without the last line end; none where there is nothing to report.
 pub fn lines(faults: Option<&Faults>) -> Option<String> {
     let Some(faults) = faults else {
         return Some(

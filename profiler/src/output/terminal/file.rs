@@ -13,7 +13,7 @@ use crate::{
 const FILES: usize = 10;
 const NAME: usize = 30;
 
-/// In the place of the table where there is none.
+/// What stands in place of the table where files are unknown.
 const UNKNOWN: &str = "\nfiles and page cache unknown: this kernel lets no probe read its memory\n";
 
 /// The table; nothing where no file was read or written.

@@ -1,4 +1,4 @@
-//! A distribution as bars, in the shape that biolatency has made known.
+//! A distribution as bars, in the format of biolatency.
 
 use crate::model::histogram::Histogram;
 
@@ -48,13 +48,13 @@ fn rows(histogram: &Histogram, divisor: u64) -> Vec<u64> {
 }
 
 fn line(row: usize, count: u64, most: u64) -> String {
-    // So many bits are set in the largest.
+    // The largest value of a row has as many bits.
     let high = u64::MAX.checked_shr(u64::BITS.saturating_sub(row as u32));
     let high = high.unwrap_or(0);
     let low = high.div_ceil(2);
     let length = u128::from(count).saturating_mul(BAR as u128);
     let length = length.checked_div(most.into()).unwrap_or(0);
-    // What happened once can still be seen.
+    // A single event stays visible.
     let length = (length as usize).max(usize::from(count > 0));
     let bar = "*".repeat(length);
     format!("{low:>10} -> {high:<10} : {count:<10} |{bar:<BAR$}|\n")

@@ -69,7 +69,7 @@ pub fn render(uring: &IoUring, style: Style) -> String {
     text
 }
 
-/// A part of all as a percentage without a fraction; nothing for nothing.
+/// A part as a percentage without a fraction; empty for 0.
 fn part(part: u64, whole: u64) -> String {
     match part.saturating_mul(100).checked_div(whole) {
         _ if part == 0 => String::new(),

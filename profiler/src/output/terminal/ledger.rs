@@ -107,7 +107,7 @@ fn overhead(report: &Report) -> String {
     )
 }
 
-/// Requests are told by their bytes already, and faults of the workload by itself.
+/// Counts are shown only where they differ: bytes and the workload's faults are shown elsewhere.
 const fn is_shown(check: &Check) -> bool {
     (check.counted > 0 || check.kernel > 0)
         && (!check.what.is_count() || check.counted != check.kernel)

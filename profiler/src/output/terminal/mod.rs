@@ -1,4 +1,4 @@
-//! The report for a person, in 80 columns.
+//! The report for people, in 80 columns.
 
 mod aio;
 mod block;
@@ -32,14 +32,14 @@ use crate::{
     text::Text,
 };
 
-/// The width that everything but paths and command lines keeps to.
+/// The width of all but paths and command lines.
 const WIDTH: usize = 80;
 
-/// The whole report, in which nothing is a terminal's to act on but line ends and `style`.
+/// The whole report. A terminal acts on nothing in it but line ends and `style`.
 pub fn render(report: &Report, style: Style) -> String {
     let mut text = String::new();
     let lost = ledger::alarm(&report.ledger);
-    // What puts the figures in doubt comes before them.
+    // What puts the figures in doubt comes first.
     if let Some(lost) = &lost {
         text.push_str(&format!("{}\n\n", style.alarm(lost)));
     }
@@ -79,12 +79,12 @@ fn workload(workload: &Workload, style: Style) -> String {
     .concat()
 }
 
-/// A quantile of times; a dash where there were none.
+/// A quantile of times; a dash for none.
 fn quantile(histogram: &Histogram, q: f64) -> String {
     histogram.quantile(q).map_or_else(|| "-".into(), time)
 }
 
-/// A line of errors: what failed, by which error, and how often. Nothing where nothing failed.
+/// A line of errors: what failed, the error, and how often; empty for none.
 fn errors<'a>(errors: impl Iterator<Item = (&'a Text, &'a Text, u64)>) -> String {
     let listed: Vec<_> = errors
         .map(|(failed, error, times)| format!("{failed} {error} {}", count(times)))

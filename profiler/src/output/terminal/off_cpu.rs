@@ -1,4 +1,4 @@
-//! Where the time went, a row for each kind that took any.
+//! Where the time went, a row for each kind that is not 0.
 
 use super::{Style, WIDTH, table::Table};
 use crate::{
@@ -9,9 +9,9 @@ use crate::{
     output::format::{percent, time, wrapped},
 };
 
-/// Below this part of a call's time nothing is said of it.
-const WORTH_TELLING: f64 = 0.01;
-/// How many calls are told of.
+/// Smaller parts of a call's time are left out.
+const SMALLEST_PART: f64 = 0.01;
+/// How many calls have a line.
 const CALLS: usize = 4;
 
 /// The split of the threads' time, and that of the slowest calls; nothing where it is not known.
@@ -42,7 +42,7 @@ fn rows(split: &Time) -> Vec<(&'static str, u64)> {
     rows
 }
 
-/// The kinds of time off the CPU: in a word, and in some.
+/// The kinds of time off the CPU: a short and a long name, and the time.
 fn named(off: &OffCpu) -> [(&'static str, &'static str, u64); 9] {
     [
         ("queue", "device: request in the queue", off.queue_ns),
@@ -66,7 +66,7 @@ fn share(ns: u64, all: u64) -> String {
     percent(ns as f64 / all as f64)
 }
 
-/// What the calls waited for that waited most.
+/// What the slowest calls waited for.
 fn slowest(workload: &Workload) -> String {
     let mut text = String::new();
     let slow = workload.syscalls.iter().filter_map(|call| {
@@ -91,7 +91,7 @@ fn parts(split: &CallTime) -> Vec<String> {
         .into_iter()
         .map(|(word, _, ns)| (word, ns))
         .chain([("CPU", split.cpu_ns)])
-        .filter(|(_, ns)| *ns as f64 / all as f64 >= WORTH_TELLING)
+        .filter(|(_, ns)| *ns as f64 / all as f64 >= SMALLEST_PART)
         .collect();
     parts.sort_by_key(|(_, ns)| std::cmp::Reverse(*ns));
     let told = parts.into_iter();

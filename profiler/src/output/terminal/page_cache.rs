@@ -52,7 +52,7 @@ fn served(workload: &Workload, cache: &PageCache, style: Style) -> String {
     }
 }
 
-/// Bytes read from devices over bytes asked for.
+/// Bytes read from devices over bytes requested.
 fn amplification(workload: &Workload, cache: &PageCache) -> String {
     match cache.read_amplification {
         Some(ratio) if ratio > 0.0 => {
@@ -66,7 +66,7 @@ fn amplification(workload: &Workload, cache: &PageCache) -> String {
     }
 }
 
-/// What page faults read is among it, and was asked for by no call.
+/// A note where bytes that page faults read are among it: no call requested them.
 fn faulted(workload: &Workload) -> &'static str {
     match &workload.faults {
         Some(faults) if faults.major > 0 => ", by page faults too",

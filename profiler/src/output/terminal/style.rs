@@ -1,4 +1,4 @@
-//! Emphasis, where there is a terminal to show it.
+//! Emphasis on a terminal.
 
 /// How text is emphasised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -101,7 +101,7 @@ fn calls_line(workload: &Workload) -> String {
     }
     let is_io_uring = |call: &Syscall| call.name == "io_uring_enter";
     if workload.io_uring.is_none() && workload.syscalls.iter().any(is_io_uring) {
-        // Or the difference to the device's line would be taken for amplification.
+        // Otherwise the difference to the device's line looks like amplification.
         line.push_str("\n          (bytes moved by io_uring are unknown, see the ledger)");
     }
     line

@@ -9,7 +9,7 @@ use crate::{
 /// How many calls have a line of their own, and how many a histogram.
 const CALLS: usize = 12;
 const HISTOGRAMS: usize = 2;
-/// Below this a distribution says no more than its quantiles.
+/// With fewer values a distribution says no more than its quantiles.
 const FEW: u64 = 16;
 
 /// The table, and the histograms of the calls that took the most time.
@@ -59,7 +59,7 @@ fn table(workload: &Workload, style: Style) -> String {
     format!("{}{}\n", table.render(style), errors_of_calls(workload))
 }
 
-/// Which errors there were, the most frequent first.
+/// The errors, the most frequent first.
 fn errors_of_calls(workload: &Workload) -> String {
     let mut found: Vec<_> = workload
         .syscalls

@@ -21,6 +21,8 @@ const STEPS: &[&str] = &[
     "fuzz --seconds 12",
     // The Debian package: built, installed below a folder, used from there, removed.
     "package",
+    // Today's third of the probes.
+    "mute",
     // Other kernels, each in a machine of its own, with another kind of disk than this one's.
     "vm --kernel 6.1,6.12 --disk nvme --test kernel -- block::direct_io_is_counted block::direct_io_on_a_loop block::requests_of",
 ];

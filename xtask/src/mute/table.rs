@@ -78,6 +78,8 @@ const WHAT: &str = "profiler/tests/kernel/mute.toml";
 #[cfg(test)]
 mod tests {
     use super::Table;
+    use crate::ebpf;
+    use crate::workspace::Workspace;
 
     fn parse(text: &str) -> Result<Table, String> {
         let probes = ["block_issue", "block_getrq"].map(str::to_owned);
@@ -92,6 +94,14 @@ mod tests {
         let table = parse(&text).expect("a table");
         let tests = table.tests_of(&["block_issue", "block_getrq"]);
         assert_eq!(Vec::from_iter(tests), ["block::a", "block::b"]);
+    }
+
+    #[test]
+    fn the_committed_table_names_each_probe_of_the_committed_object() {
+        let workspace = Workspace::find().expect("the checkout");
+        let probes = ebpf::probes(&workspace).expect("an object");
+        let text = include_str!("../../../profiler/tests/kernel/mute.toml");
+        Table::parse(text, &probes).expect("a table");
     }
 
     #[test]

@@ -97,9 +97,7 @@ pub enum Error {
         name: Text,
     },
     /// More workloads than one run supports.
-    #[error(
-        "{count} workloads in one run, and at most {most} can be told apart: start several ioprof"
-    )]
+    #[error("{count} workloads in one run, and at most {most} are supported: start several ioprof")]
     TooManyWorkloads {
         /// How many were asked for.
         count: usize,

@@ -88,9 +88,9 @@ fn written_by_calls(syscalls: &[Syscall]) -> u64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
-fn amplification(written: u64, asked: Option<u64>) -> Option<f64> {
-    let asked = asked.filter(|bytes| *bytes > 0)?;
-    Some(written as f64 / asked as f64)
+fn amplification(written: u64, requested: Option<u64>) -> Option<f64> {
+    let requested = requested.filter(|bytes| *bytes > 0)?;
+    Some(written as f64 / requested as f64)
 }
 
 #[cfg(test)]

@@ -51,9 +51,9 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         let children: Vec<_> = waiting.iter().map(|waiting| &waiting.process).collect();
         let mut measurement =
             Measurement::start(targets.len(), &children, &options.common, &destination)?;
-        if let Some(asked) = measurement.pending_signal().await {
+        if let Some(stop) = measurement.pending_signal().await {
             return Err(Error::Interrupted {
-                signal: asked.0.as_str(),
+                signal: stop.0.as_str(),
             });
         }
         let mut runs = Runs::default();
@@ -71,7 +71,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
                 runs.begin(&mut measurement).await?;
                 runs.wait(&mut measurement, sync).await?;
             }
-            if runs.asked.is_some() {
+            if runs.stop.is_some() {
                 break;
             }
         }
@@ -95,7 +95,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
 struct Runs {
     children: Vec<Child>,
     /// The signal that has asked to stop, if any.
-    asked: Option<StopSignal>,
+    stop: Option<StopSignal>,
     /// Receives the ends of measured phases of built-in workloads, by the index in `children`.
     over: Option<mpsc::UnboundedReceiver<(usize, Arc<UnixStream>)>>,
 }
@@ -211,14 +211,14 @@ impl Runs {
 
     /// Passes the first signal on, unless the terminal has done that; a second one kills the children.
     fn pass_on(&mut self, signal: StopSignal, measurement: &Measurement) {
-        if self.asked.is_some() {
+        if self.stop.is_some() {
             self.send(Signal::SIGKILL, measurement);
             return;
         }
         if !has_reached_children(signal) {
             self.send(signal.0, measurement);
         }
-        self.asked = Some(signal);
+        self.stop = Some(signal);
     }
 
     fn send(&self, signal: Signal, measurement: &Measurement) {

@@ -96,7 +96,7 @@ const CALLS: &[Call] = calls![
     #[cfg(target_arch = "x86_64")] "mkdir" libc::SYS_mkdir, PLAIN,
 ];
 
-/// The name of everything else.
+/// The name of all other calls.
 const OTHER: &str = "other";
 
 /// How many operations there are, `other` included.
@@ -111,7 +111,7 @@ pub fn operation_name(operation: u32) -> &'static str {
         .map_or(OTHER, |call| call.name)
 }
 
-/// What a call does, beside where its arguments are.
+/// The flags of a call that moves bytes.
 fn transfers(name: &str) -> u32 {
     let moves = CallKind::MOVES_BYTES | FILE;
     match of_call(name) {

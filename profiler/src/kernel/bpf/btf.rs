@@ -1,4 +1,4 @@
-//! What the running kernel's BTF says: where fields are, which flags mean what, which tracepoints there are.
+//! The running kernel's BTF: offsets of fields, values of flags, and tracepoints.
 
 use std::{fs::File, io, os::fd::AsRawFd as _, path::Path};
 
@@ -16,10 +16,10 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use super::error::one_line;
 use crate::{error::Error, kernel::system::machine};
 
-/// Where the kernel describes its types.
+/// The kernel's BTF.
 pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 
-/// The first kernel that has all the probes cannot do without.
+/// The first kernel with all that the probes require.
 const OLDEST: (u32, u32) = (5, 15);
 
 /// The registers that hold the number of a system call and its first to fifth argument, as fields of
@@ -68,7 +68,7 @@ const FLAGS: [(&str, &str, &str); 4] = [
     (names::FOLIO_IS_LARGE, "pageflags", "PG_head"),
 ];
 
-/// What the probes must be told before they are loaded.
+/// What the probes need to know before they are loaded.
 pub struct KernelTypes {
     /// Symbol of a constant, and its value.
     pub constants: Vec<(&'static str, u32)>,
@@ -78,7 +78,7 @@ pub struct KernelTypes {
 }
 
 impl KernelTypes {
-    /// Those of the running kernel.
+    /// The types of the running kernel.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl KernelTypes {
         Self::read(Path::new(PATH))
     }
 
-    /// The same as aya reads them. They take 20 MB, so that nobody is to keep them longer than needed.
+    /// The same in aya's form. It takes 20 MB: drop it soon.
     ///
     /// # Errors
     ///
@@ -167,7 +167,7 @@ impl KernelTypes {
         }
     }
 
-    /// Whether the completion of an io_uring request is told by its entry in the queue, rather than by what is in that.
+    /// Whether the tracepoint of completions passes the completion queue entry, rather than its fields.
     pub fn completes_by_cqe(&self) -> bool {
         self.arguments(URING_COMPLETE).len() == 3
     }
@@ -180,7 +180,7 @@ impl KernelTypes {
             .is_ok_and(|found| !found.is_empty())
     }
 
-    /// Whether the arguments of a tracepoint are such that its probe knows them.
+    /// Whether the probe of a tracepoint knows its arguments.
     pub fn has_arguments(&self, tracepoint: &str) -> bool {
         let arguments = self.arguments(tracepoint);
         if tracepoint == URING_COMPLETE {
@@ -225,7 +225,7 @@ impl KernelTypes {
 }
 
 /// Whether programs may read the kernel's memory by address: a kernel that is locked down for confidentiality
-/// (kernel_lockdown(7)) does not know the helper for it. What is not known for sure, the verifier will tell.
+/// (kernel_lockdown(7)) lacks the helper for it. Where this is uncertain, the verifier decides.
 fn may_read_memory() -> bool {
     is_helper_supported(
         ProgramType::RawTracePoint,
@@ -249,8 +249,8 @@ fn is_old(release: &str) -> bool {
     }
 }
 
-/// Parses BTF where it stands, in memory: made into values of its own, that of a kernel takes ten times as much.
-/// From a copy, as kernels before 6.16 do not let their file be mapped; where no copy can be made, by values.
+/// Parses BTF in place, in a memory copy: parsed into values it takes ten times as much. Kernels before 6.16 do not
+/// let their file be mapped. Where no copy can be made, it is parsed into values.
 fn parse(path: &Path) -> Result<Btf, btf_rs::Error> {
     let in_place = || -> Option<Btf> {
         let copy = memfd_create(c"btf", MFdFlags::MFD_CLOEXEC).ok()?;

@@ -1,4 +1,4 @@
-//! What aya and the verifier say, in one line.
+//! Errors of aya and of the verifier, in one line.
 
 use std::error::Error;
 

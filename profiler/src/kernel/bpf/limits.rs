@@ -11,7 +11,7 @@ use crate::error::Error;
 /// Room for what else is opened: pipes, the files of /proc and /sys, the iterators over tasks.
 const OTHERS: u64 = 32;
 
-/// Raises the soft limit to the hard one, and says what it is then. Children that there are already keep theirs.
+/// Raises the soft limit to the hard one, and returns it. Existing children keep theirs.
 pub fn raise_limit() -> u64 {
     const LIMIT: Resource = Resource::RLIMIT_NOFILE;
     let Ok((soft, hard)) = getrlimit(LIMIT) else {
@@ -23,11 +23,11 @@ pub fn raise_limit() -> u64 {
     }
 }
 
-/// Whether what is still to be opened fits, when the maps are made.
+/// Checks that the descriptors still to be opened fit, once the maps are created.
 ///
 /// # Errors
 ///
-/// [`Error::TooFewDescriptors`] where not.
+/// [`Error::TooFewDescriptors`] where they do not.
 pub fn check(ebpf: &Ebpf, limit: u64) -> Result<(), Error> {
     let maps = ebpf.maps().count() as u64;
     let needed = others_open().saturating_sub(maps) + needed(maps);
@@ -37,7 +37,7 @@ pub fn check(ebpf: &Ebpf, limit: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// The error of having too few where not even the maps could be made.
+/// The error where not even the maps could be created.
 pub fn too_few() -> Error {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
     Error::TooFewDescriptors {
@@ -54,12 +54,12 @@ fn needed(maps: u64) -> u64 {
     maps + (2 * PROBES.len() + 2 * events * cpus) as u64 + OTHERS
 }
 
-/// What is open in this process.
+/// The open descriptors of this process.
 fn others_open() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(0, |open| open.count() as u64)
 }
 
-/// Whether an error comes from there being too many.
+/// Whether an error is caused by too many open descriptors.
 pub fn are_used_up(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,6 +1,6 @@
-//! The eBPF object that this binary carries.
+//! The embedded eBPF object.
 
-/// Puts the object where the loader may read it as the words it consists of.
+/// Aligns the object for the loader.
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
 

@@ -1,11 +1,11 @@
-//! What the probes themselves cost, by the kernel's own clock.
+//! The overhead of the probes, by the kernel's own clock.
 //!
-//! The kernel takes two time stamps for every run of every BPF program while somebody asks for statistics
-//! (BPF_ENABLE_STATS), which would be a third of the cost itself. So it is asked for at the beginning, and
-//! then for a twentieth of the time; a run shorter than the beginning is measured whole.
+//! While statistics are enabled (BPF_ENABLE_STATS), the kernel takes two time stamps for every run of every BPF
+//! program, which would be a third of the overhead itself. So they are enabled at the beginning, and then for a
+//! twentieth of the time; a run shorter than the beginning is measured completely.
 //!
-//! Others may ask, too: another ioprof, bpftop(8), an administrator. The kernel's sums grow meanwhile, so only
-//! their growth between our own asking and its end counts here.
+//! Others may enable them, too: another ioprof, bpftop(8), an administrator. The kernel's sums grow meanwhile, so only
+//! their growth within our own windows counts.
 
 use std::{
     fs::File,
@@ -29,7 +29,7 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// Where every program's statistics are always on.
 const ALWAYS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
-/// More than the kernel writes about a program.
+/// More than the size of a program's fdinfo.
 const FDINFO_BYTES: usize = 1024;
 
 /// Runs of a program while statistics were on.
@@ -43,7 +43,7 @@ pub struct Runs {
     pub missed: u64,
 }
 
-/// What the probes cost over a run.
+/// The overhead of the probes over a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
     /// Their CPU time in nanoseconds.
@@ -56,10 +56,9 @@ pub struct Cost {
 #[derive(Debug)]
 pub struct Overhead {
     began: Instant,
-    /// Who switches them, where that is not this process.
+    /// The helper that switches them; none where this process does.
     helper: Option<Arc<Helper>>,
-    /// What the kernel tells of each program; none where there is nothing to read. Open all the time: each is
-    /// read twice in every period.
+    /// The fdinfo of each program; none where there is none. They stay open: each is read twice in every period.
     counters: Vec<Option<File>>,
     window: Option<Window>,
     sums: Sums,
@@ -71,7 +70,7 @@ pub struct Overhead {
 /// A span in which statistics are on for us.
 #[derive(Debug)]
 struct Window {
-    /// What keeps them on; none where they are on anyhow and we may not ask.
+    /// What keeps them on; none where they are always on and this process may not enable them.
     on: Option<Statistics>,
     since: Instant,
     before: Vec<Runs>,
@@ -101,7 +100,7 @@ impl Overhead {
         cost
     }
 
-    /// Switches on or off, as the time has come, and says when to come again.
+    /// Switches the statistics on or off, and returns the time until the next call.
     pub fn tick(&mut self) -> Duration {
         if self.always || self.refused {
             return PERIOD;
@@ -125,7 +124,7 @@ impl Overhead {
             return;
         }
         let on = Statistics::on(self.helper.as_ref());
-        // It takes CAP_SYS_ADMIN, more than the probes do.
+        // It requires CAP_SYS_ADMIN, which the probes do not.
         self.refused = on.is_none() && !self.always;
         self.window = Some(Window {
             on,
@@ -138,11 +137,11 @@ impl Overhead {
         let Some(window) = self.window.take() else {
             return;
         };
-        // The time before the counters as when it was opened, so that reading them is left out both times.
+        // The time before the counters, as at the opening: reading them is excluded both times.
         let lasted = window.since.elapsed();
         let after = self.read();
         self.sums.add(&window.before, &after, lasted);
-        // Where they went off by themselves, nobody knows when.
+        // Where they were switched off meanwhile, the time of that is unknown.
         self.refused |= window.on.is_some_and(|statistics| !statistics.end());
     }
 
@@ -155,14 +154,14 @@ impl Overhead {
 
     /// Ends the measuring.
     pub fn stop(&mut self) {
-        // What we did not keep on ourselves, somebody may have switched off.
+        // Statistics that others kept on may have been switched off.
         let is_others = self.window.as_ref().is_some_and(|open| open.on.is_none());
         self.refused |= is_others && !is_always_on();
         self.close();
         self.whole = self.began.elapsed();
     }
 
-    /// The cost over the whole time; none where measuring is not allowed.
+    /// The overhead over the whole time; none where measuring is not permitted.
     pub fn over_all(&self) -> Option<Cost> {
         (!self.refused).then(|| self.sums.over(self.whole))
     }

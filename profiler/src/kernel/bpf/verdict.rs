@@ -53,7 +53,7 @@ pub struct AttachedProbe {
 pub struct AttachedProbes(Vec<AttachedProbe>);
 
 impl AttachedProbes {
-    /// These, of which one whose work another does is not missing.
+    /// These probes. One that a substitute replaces is not missing.
     pub fn new(mut probes: Vec<AttachedProbe>) -> Self {
         let substitutes: Vec<(&str, &str)> = probes
             .iter()
@@ -93,13 +93,13 @@ impl AttachedProbes {
         self.iter().filter(move |one| one.probe.feature == feature)
     }
 
-    /// The programs, none in the place of one that is not attached.
+    /// The programs; none in place of one that is not attached.
     pub fn attached_programs(&self) -> impl Iterator<Item = Option<&'static str>> {
         self.iter()
             .map(|one| (one.verdict == Verdict::Attached).then_some(one.probe.program))
     }
 
-    /// Sets the measured runs of each program, by its place.
+    /// Sets the measured runs of each program, by its index.
     pub fn set_runs(&mut self, runs: impl Fn(usize) -> Option<Runs>) {
         for (index, one) in self.0.iter_mut().enumerate() {
             one.runs = runs(index);

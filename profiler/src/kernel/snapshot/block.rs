@@ -22,11 +22,11 @@ use crate::{
 /// One operation on one device by one workload, of one origin.
 #[derive(Clone, Debug)]
 pub struct Requests {
-    /// Whose, where and what.
+    /// The owner, the device and the operation.
     pub key: BlockKey,
     /// All CPUs together.
     pub stats: BlockStats,
-    /// Nanoseconds from made to issued.
+    /// Nanoseconds from queued to issued.
     pub queue: Buckets,
     /// Nanoseconds from issued to completed.
     pub service: Buckets,

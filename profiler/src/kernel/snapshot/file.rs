@@ -30,7 +30,7 @@ use crate::{
 /// A row of the table of files.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Whose it is, and which file.
+    /// Its workload, and the file.
     pub key: FileKey,
     /// What was done to it.
     pub stats: FileStats,

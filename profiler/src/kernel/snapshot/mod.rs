@@ -73,7 +73,7 @@ pub struct Snapshot {
     pub probes: AttachedProbes,
     /// The probes' CPU time; none where it may not be measured.
     pub cost: Option<Cost>,
-    /// What the probes had to say.
+    /// Messages of the probes and of ioprof.
     pub messages: Vec<String>,
     /// When the depths were read, in nanoseconds of the monotonic clock.
     pub read_at_ns: u64,

@@ -26,8 +26,7 @@ pub fn can_load() -> bool {
     missing().is_empty()
 }
 
-/// Gives up every capability but these, for this thread, and any way to more: nothing that it executes will
-/// have others.
+/// Gives up all capabilities of this thread but these, for good: programs that it executes get no others either.
 ///
 /// # Errors
 ///
@@ -36,7 +35,7 @@ pub fn keep(kept: &HashSet<Capability>) -> io::Result<()> {
     let permitted = caps::read(None, CapSet::Permitted).map_err(refused)?;
     let kept = kept.intersection(&permitted).copied().collect();
     nix::sys::prctl::set_no_new_privs()?;
-    // Not an effective one that is not permitted, at any moment.
+    // The effective set first: it must stay within the permitted set.
     for set in [CapSet::Effective, CapSet::Permitted] {
         caps::set(None, set, &kept).map_err(refused)?;
     }
@@ -46,7 +45,7 @@ pub fn keep(kept: &HashSet<Capability>) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes no use of any capability, for this thread, without giving them up.
+/// Makes no capability of this thread effective, without giving them up.
 ///
 /// # Errors
 ///

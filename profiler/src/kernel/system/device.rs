@@ -1,4 +1,4 @@
-//! What /sys says of block devices.
+//! Block devices, by /sys.
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
@@ -22,7 +22,7 @@ pub struct DeviceStat {
 const SECTOR: u64 = 512;
 
 impl DeviceStat {
-    /// Reads the file; none where it has another form.
+    /// Parses the file; none where it has another format.
     pub fn parse(text: &str) -> Option<Self> {
         let numbers: Vec<u64> = text
             .split_whitespace()
@@ -40,23 +40,23 @@ impl DeviceStat {
     }
 }
 
-/// Where the kernel shows its devices.
+/// The folder of all block devices.
 const DEVICES: &str = "/sys/block";
 
 /// The devices of this machine at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Devices(Vec<Device>);
 
-/// A device, and what the kernel has counted for it.
+/// A device, and the kernel's counts for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// Its name in /sys/block.
     pub name: Text,
     /// Its major and minor number.
     pub number: (u32, u32),
-    /// What the kernel has counted.
+    /// The kernel's counts.
     pub stat: DeviceStat,
-    /// What is above it and below, once [`Devices::read_topology`] has looked.
+    /// The devices above and below it, once [`Devices::read_topology`] was called.
     pub topology: DeviceTopology,
 }
 
@@ -74,7 +74,7 @@ impl Devices {
         )
     }
 
-    /// Looks at what is above each and below: apart from what the kernel has counted, which is of one moment.
+    /// Reads the devices above and below each. It is separate from the counts, which belong to one moment.
     pub fn read_topology(&mut self) {
         for device in &mut self.0 {
             device.topology = DeviceTopology::of(
@@ -135,7 +135,7 @@ pub fn requests_at_most() -> u32 {
             })
         })
         .fold(0, u32::saturating_add);
-    // Devices may yet come.
+    // Devices may be added.
     sum.saturating_mul(2).clamp(4096, MOST_REQUESTS)
 }
 

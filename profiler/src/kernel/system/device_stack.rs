@@ -1,27 +1,27 @@
-//! Which devices are made of which others.
+//! Stacks of devices: which are made of which others.
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
 use crate::text::Text;
 
-/// What a device is part of, and what it is made of.
+/// The devices above and below a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceTopology {
-    /// The devices that are made of it or of its partitions.
+    /// The devices made of it or of its partitions.
     pub holders: Vec<Text>,
     /// The devices it is made of.
     pub slaves: Vec<Text>,
-    /// The file that a loop device shows.
+    /// The file behind a loop device.
     pub backing_file: Option<Text>,
 }
 
 impl DeviceTopology {
-    /// That of a device by its folder in /sys/block, where `holders` and `slaves` are folders of links
+    /// Those of a device, by its folder in /sys/block, where `holders` and `slaves` are folders of links
     /// (Documentation/ABI/testing/sysfs-block).
     pub fn of(device: &Path) -> Self {
         let mut holders = names(&device.join("holders"));
         for inner in names(device) {
-            // Partitions are folders in that of their disk.
+            // A partition is a folder in the folder of its disk.
             let partition = device.join(OsStr::from_bytes(&inner.bytes()));
             if partition.join("partition").exists() {
                 holders.extend(names(&partition.join("holders")));
@@ -37,7 +37,7 @@ impl DeviceTopology {
     }
 }
 
-/// The names in a folder in their order; none where there is no such folder.
+/// The sorted names in a folder; none where there is no such folder.
 fn names(folder: &Path) -> Vec<Text> {
     let mut names: Vec<_> = fs::read_dir(folder)
         .into_iter()

@@ -1,4 +1,4 @@
-//! What /proc and sysconf(3) say of the machine.
+//! The machine, by /proc and sysconf(3).
 
 use std::{
     fs,
@@ -8,14 +8,14 @@ use std::{
 use nix::unistd::{SysconfVar, sysconf};
 
 /// What interrupts and the hypervisor have taken of all CPUs since boot, in nanoseconds: irq, softirq and steal of
-/// proc_stat(5), in ticks of `_SC_CLK_TCK`. None where it is not shown.
+/// proc_stat(5), in ticks of `_SC_CLK_TCK`. None where /proc is not mounted.
 pub fn stolen_ns() -> Option<u64> {
     let ticks = stolen_ticks(&fs::read_to_string("/proc/stat").ok()?)?;
     let rate = sysconf(SysconfVar::CLK_TCK).ok()??.cast_unsigned();
     ticks.saturating_mul(1_000_000_000).checked_div(rate)
 }
 
-/// Those ticks in /proc/stat; none where it has another form.
+/// These ticks in /proc/stat; none where it has another format.
 pub fn stolen_ticks(text: &str) -> Option<u64> {
     let numbers = text.lines().next()?.strip_prefix("cpu ")?;
     let taken = numbers.split_whitespace().skip(5).take(3);
@@ -26,7 +26,7 @@ pub fn stolen_ticks(text: &str) -> Option<u64> {
     )
 }
 
-/// The address of a function of the kernel, by /proc/kallsyms; none where it is not there, or not shown.
+/// The address of a kernel function, by /proc/kallsyms; none where it is missing or hidden.
 pub fn kernel_symbol(name: &str) -> Option<u64> {
     let symbols = BufReader::new(fs::File::open("/proc/kallsyms").ok()?);
     symbols.lines().map_while(Result::ok).find_map(|line| {

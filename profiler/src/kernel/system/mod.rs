@@ -1,4 +1,4 @@
-//! What /proc, /sys and the system calls for it say of processes, devices and the machine.
+//! Processes, devices and the machine, by /proc, /sys and system calls.
 
 pub mod capabilities;
 pub mod device;

@@ -1,8 +1,8 @@
-//! Where file systems are mounted, by /proc/self/mountinfo; proc_pid_mountinfo(5) has its form.
+//! Mount points of file systems, by /proc/self/mountinfo; see proc_pid_mountinfo(5).
 
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt as _, path::PathBuf};
 
-/// The file systems in sight.
+/// The mounted file systems of this mount namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts(Vec<Mount>);
 
@@ -10,16 +10,16 @@ pub struct Mounts(Vec<Mount>);
 struct Mount {
     device: (u32, u32),
     is_whole: bool,
-    place: PathBuf,
+    point: PathBuf,
 }
 
 impl Mounts {
-    /// Those of now.
+    /// Reads the current mounts.
     pub fn now() -> Self {
         Self::parse(&fs::read("/proc/self/mountinfo").unwrap_or_default())
     }
 
-    /// Those that the file lists. Lines of another form are left out.
+    /// Parses the file. Lines of another format are ignored.
     pub fn parse(mountinfo: &[u8]) -> Self {
         Self(
             mountinfo
@@ -29,36 +29,36 @@ impl Mounts {
         )
     }
 
-    /// Where the file system of a device is mounted from its root on.
+    /// The mount point of the root of a device's file system.
     pub fn of_whole(&self, device: (u32, u32)) -> Option<PathBuf> {
         self.find(|mount| mount.is_whole && mount.device == device)
     }
 
-    /// Where it, or a part of it, is mounted.
+    /// The mount point of the file system, or of a part of it.
     pub fn of(&self, device: (u32, u32)) -> Option<PathBuf> {
         self.find(|mount| mount.device == device)
     }
 
     fn find(&self, wanted: impl Fn(&Mount) -> bool) -> Option<PathBuf> {
         let found = self.0.iter().find(|mount| wanted(mount));
-        found.map(|mount| mount.place.clone())
+        found.map(|mount| mount.point.clone())
     }
 }
 
-/// A line: the third field is the device, the fourth the root, the fifth the place.
+/// Parses a line: the third field is the device, the fourth the root, the fifth the mount point.
 fn mount(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ').skip(2);
     let (major, minor) = str::from_utf8(fields.next()?).ok()?.split_once(':')?;
     let is_whole = fields.next()? == b"/";
-    let place = OsString::from_vec(unescaped(fields.next()?));
+    let point = OsString::from_vec(unescaped(fields.next()?));
     Some(Mount {
         device: (major.parse().ok()?, minor.parse().ok()?),
         is_whole,
-        place: place.into(),
+        point: point.into(),
     })
 }
 
-/// Blanks, tabs, line ends and backslashes stand there as a backslash and three octal digits.
+/// Decodes blanks, tabs, line ends and backslashes, which are a backslash and three octal digits.
 fn unescaped(path: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = path;
@@ -83,7 +83,7 @@ mod tests {
         let line = br"36 35 98:0 / /mnt\040a rw,noatime shared:1 - ext4 /dev/root rw";
         let mount = mount(line).expect("a mount");
         assert_eq!((mount.device, mount.is_whole), ((98, 0), true));
-        assert_eq!(mount.place, PathBuf::from("/mnt a"));
+        assert_eq!(mount.point, PathBuf::from("/mnt a"));
         assert!(super::mount(b"36 35 98:x / /mnt").is_none());
     }
 

@@ -1,4 +1,4 @@
-//! What /proc says of processes.
+//! Processes, by /proc and pidfd_open(2).
 
 use std::{
     fs, io,
@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{error::Error, text::Text};
 
-/// What the report tells of a process that was attached to.
+/// A process to attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Its command line.
@@ -18,11 +18,11 @@ pub struct Process {
     pub name: Text,
 }
 
-/// Looks at a process that is to be attached to.
+/// Reads what the report needs of a process to attach to.
 ///
 /// # Errors
 ///
-/// Where there is none, where it is one of the kernel's, or a thread of another.
+/// Where there is none, or it is a kernel thread, a thread of another process, or a zombie.
 pub fn process(pid: i32) -> Result<Process, Error> {
     let file = |name: &str| fs::read(format!("/proc/{pid}/{name}"));
     let status = file("status").map_err(|_| Error::NoProcess { pid })?;
@@ -43,7 +43,7 @@ pub fn process(pid: i32) -> Result<Process, Error> {
     Ok(Process { argv, name })
 }
 
-/// The words of a command line, each with a zero byte at its end; a process may have written anything there.
+/// The words of a command line, each ended by a zero byte. A process may have written any bytes there.
 pub fn words(command_line: &[u8]) -> Vec<Text> {
     command_line
         .split(|byte| *byte == 0)
@@ -52,7 +52,7 @@ pub fn words(command_line: &[u8]) -> Vec<Text> {
         .collect()
 }
 
-/// Why a number is not that of a process.
+/// The error for a number that is not a process.
 pub fn why_not_a_process(pid: i32) -> Error {
     let status = fs::read(format!("/proc/{pid}/status")).unwrap_or_default();
     match Status::parse(&status).process {
@@ -76,12 +76,12 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd, Error> {
     // SAFETY: the call takes two integers.
     let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     match i32::try_from(descriptor) {
-        // SAFETY: the kernel has just made the descriptor for us.
+        // SAFETY: the kernel has just created the descriptor for this process.
         Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
         _ => {
             let source = io::Error::last_os_error();
             Err(match source.raw_os_error() {
-                // The number of a thread is refused with ENOENT, and before Linux 6.9 with EINVAL.
+                // A thread ID is rejected with ENOENT, before Linux 6.9 with EINVAL.
                 Some(libc::ESRCH | libc::EINVAL | libc::ENOENT) => why_not_a_process(pid),
                 _ => Error::system("opening the process")(source),
             })
@@ -112,23 +112,23 @@ pub fn wait_until_asleep(pid: i32) -> Result<(), Error> {
     }
 }
 
-/// What is read in /proc/PID/status; proc_pid_status(5) has its form.
+/// The parsed /proc/PID/status; see proc_pid_status(5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The process that the thread belongs to.
     pub process: Option<i32>,
-    /// Whether it is a thread of the kernel.
+    /// Whether it is a kernel thread.
     pub is_of_kernel: bool,
     /// Whether it is on a CPU or waits for one.
     pub is_running: bool,
-    /// Whether it has ended, with all its threads, and only waits to be looked after by its parent.
+    /// Whether it is a zombie: it has ended with all its threads, and its parent has not waited for it.
     pub has_ended: bool,
     /// The most memory that it has had resident.
     pub max_rss_bytes: Option<u64>,
 }
 
 impl Status {
-    /// Reads the file. The name in it may be of any bytes, but not have a line end.
+    /// Parses the file. The name in it may have any bytes, but no line end.
     pub fn parse(status: &[u8]) -> Self {
         let field = |key: &[u8]| {
             let mut lines = status.split(|byte| *byte == b'\n');
@@ -138,7 +138,7 @@ impl Status {
         let kib = field(b"VmHWM").and_then(|value| value.strip_suffix("kB")?.trim().parse().ok());
         let is_in_state = |letter| field(b"State").is_some_and(|state| state.starts_with(letter));
         let is_zombie = is_in_state('Z');
-        // Neither threads of the kernel nor a process that has ended have memory of their own.
+        // Neither kernel threads nor zombies have memory of their own.
         let has_memory = is_zombie || field(b"VmSize").is_some();
         Self {
             process: field(b"Tgid").and_then(|number| number.parse().ok()),
@@ -177,7 +177,7 @@ mod tests {
         let own = i32::try_from(std::process::id()).expect("a pid");
         assert!(!process(own).expect("this process").argv.is_empty());
         assert!(matches!(process(i32::MAX), Err(Error::NoProcess { .. })));
-        // kthreadd is 2 wherever the machine is not a container.
+        // kthreadd has PID 2, except in containers.
         if fs::read_to_string("/proc/2/comm").is_ok_and(|name| name.trim() == "kthreadd") {
             assert!(matches!(process(2), Err(Error::KernelThread { .. })));
         }

@@ -89,15 +89,15 @@ fn calls_line(workload: &Workload) -> String {
         let uring = uring.map_or_else(Transferred::default, |uring| uring.transferred(direction));
         by_calls.and(uring).and(workload.aio.transferred(direction))
     };
-    let told = |all: Transferred| format!("{} in {}", bytes(all.bytes), count(all.operations));
+    let summary = |all: Transferred| format!("{} in {}", bytes(all.bytes), count(all.operations));
     let mut line = format!(
         "calls   read {}, written {}",
-        told(transferred(Direction::Read)),
-        told(transferred(Direction::Written))
+        summary(transferred(Direction::Read)),
+        summary(transferred(Direction::Written))
     );
     let copied = transferred(Direction::Copied);
     if copied.operations > 0 {
-        line.push_str(&format!(", copied {}", told(copied)));
+        line.push_str(&format!(", copied {}", summary(copied)));
     }
     let is_io_uring = |call: &Syscall| call.name == "io_uring_enter";
     if workload.io_uring.is_none() && workload.syscalls.iter().any(is_io_uring) {

@@ -317,6 +317,6 @@ fn an_ordinary_user_with_the_two_capabilities_can_run() {
     // To measure what the probes cost takes more than the two.
     assert!(report.ledger.probe_cpu_ns.is_none());
     assert!(report.ledger.probe_cpu_measured_share.is_none());
-    assert!(text(&done.stderr).contains("cost unknown"), "{done:?}");
+    assert!(text(&done.stderr).contains("overhead unknown"), "{done:?}");
     assert_eq!(report.workload(0).processes, 1);
 }

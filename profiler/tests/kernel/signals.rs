@@ -134,7 +134,10 @@ fn without_the_helper_only_the_overhead_is_unknown() {
     let ended = child.wait_with_output().expect("a child");
     // read(1) of sh(1) fails at the end of its input.
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(text(&ended.stderr).contains("cost unknown"), "{ended:?}");
+    assert!(
+        text(&ended.stderr).contains("overhead unknown"),
+        "{ended:?}"
+    );
     let report = Report::read(&file);
     report.assert_nothing_lost();
     assert!(report.ledger.probe_cpu_ns.is_none());

@@ -2,10 +2,13 @@
 
 use ioprof_ebpf::abi::aio;
 
-use super::{Snapshot, Unit, histogram, mean_depth, syscall::errors};
+use super::{depth::mean_depth, histogram::histogram, syscall::errors};
 use crate::{
-    kernel::opcode::aio_name,
-    model::aio::{Aio, AioOperation},
+    kernel::{opcode::aio_name, snapshot::Snapshot},
+    model::{
+        aio::{Aio, AioOperation},
+        histogram::Unit,
+    },
     transfer::opcode_moves_bytes,
 };
 

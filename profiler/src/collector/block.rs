@@ -4,10 +4,16 @@ use std::collections::BTreeSet;
 
 use ioprof_ebpf::abi::block::{self, Operation, device_number};
 
-use super::{Context, Snapshot, Unit, histogram};
+use super::{context::Context, histogram::histogram};
 use crate::{
-    kernel::{bpf::probes::Feature, snapshot::Requests},
-    model::block::{Block, BlockOperation, Origin},
+    kernel::{
+        bpf::probes::Feature,
+        snapshot::{Requests, Snapshot},
+    },
+    model::{
+        block::{Block, BlockOperation, Origin},
+        histogram::Unit,
+    },
     text::Text,
 };
 

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use ioprof_ebpf::abi::block::{BlockStats, Depth, DepthKey, Operation, device_number};
 
-use super::{Context, Snapshot, block::is_used};
+use super::{block::is_used, context::Context};
 use crate::{
-    kernel::{bpf::probes::Feature, snapshot::Requests},
+    kernel::{
+        bpf::probes::Feature,
+        snapshot::{Requests, Snapshot},
+    },
     model::{
         block::{Origin, QueueDepth},
         device::{Device, Share},

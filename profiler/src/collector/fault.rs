@@ -1,9 +1,12 @@
 //! Page faults.
 
-use super::{Snapshot, Unit, histogram};
+use super::histogram::histogram;
 use crate::{
-    kernel::bpf::probes::Feature,
-    model::fault::{FaultTime, Faults, FileFaults},
+    kernel::{bpf::probes::Feature, snapshot::Snapshot},
+    model::{
+        fault::{FaultTime, Faults, FileFaults},
+        histogram::Unit,
+    },
 };
 
 /// The page faults of a workload; none where the probes for them are missing.

@@ -4,9 +4,11 @@ use std::{cmp::Reverse, path::Path};
 
 use ioprof_ebpf::abi::file::{FileStats, SIZES};
 
-use super::Snapshot;
 use crate::{
-    kernel::{bpf::probes::Feature, snapshot},
+    kernel::{
+        bpf::probes::Feature,
+        snapshot::{self, Snapshot},
+    },
     model::file::{File, FileCounts, FileKind, Files},
     text::Text,
 };

@@ -2,10 +2,13 @@
 
 use ioprof_ebpf::abi::io_uring as uring;
 
-use super::{Snapshot, Unit, histogram, mean_depth, syscall::errors};
+use super::{depth::mean_depth, histogram::histogram, syscall::errors};
 use crate::{
-    kernel::{bpf::probes::Feature, opcode::uring_name},
-    model::io_uring::{IoUring, UringOperation},
+    kernel::{bpf::probes::Feature, opcode::uring_name, snapshot::Snapshot},
+    model::{
+        histogram::Unit,
+        io_uring::{IoUring, UringOperation},
+    },
     transfer::opcode_moves_bytes,
 };
 

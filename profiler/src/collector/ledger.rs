@@ -2,10 +2,11 @@
 
 use ioprof_ebpf::abi::loss::Loss;
 
-use super::{Context, Snapshot};
+use super::context::Context;
 use crate::{
     kernel::{
         bpf::{self, AttachedProbe},
+        snapshot::Snapshot,
         system::device::DeviceStat,
     },
     model::{

@@ -2,9 +2,11 @@
 
 use ioprof_ebpf::abi::off_cpu::{WAIT_KINDS, WaitKind};
 
-use super::Snapshot;
 use crate::{
-    kernel::{bpf::probes::Feature, snapshot::Call},
+    kernel::{
+        bpf::probes::Feature,
+        snapshot::{Call, Snapshot},
+    },
     model::{
         histogram::Histogram,
         off_cpu::{CallTime, OffCpu, Time},

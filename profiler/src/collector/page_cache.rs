@@ -9,12 +9,16 @@ use ioprof_ebpf::abi::{
     page_cache::{self, CacheStats},
 };
 
-use super::{Snapshot, Unit, histogram};
+use super::histogram::histogram;
 use crate::{
-    kernel::{bpf::probes::Feature, snapshot::Buckets, syscall::operation_name},
+    kernel::{
+        bpf::probes::Feature,
+        snapshot::{Buckets, Snapshot},
+        syscall::operation_name,
+    },
     model::{
         block::{Block, BlockOperation},
-        histogram::Histogram,
+        histogram::{Histogram, Unit},
         page_cache::{PageCache, Served},
     },
     transfer::{Direction, of_call},

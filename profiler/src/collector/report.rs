@@ -8,10 +8,11 @@ use nix::{
 };
 
 use super::{
-    Context, Snapshot, aio, block, device, fault, file, io_uring, ledger, off_cpu, page_cache,
+    aio, block, context::Context, device, fault, file, io_uring, ledger, off_cpu, page_cache,
     self_report, syscall, writeback,
 };
 use crate::{
+    kernel::snapshot::Snapshot,
     model::{
         aio::Aio,
         io_uring::IoUring,

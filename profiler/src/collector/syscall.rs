@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Snapshot, Unit, histogram, off_cpu};
+use super::{histogram::histogram, off_cpu};
 use crate::{
-    kernel::syscall::{error_name, operation_name},
-    model::syscall::Syscall,
+    kernel::{
+        snapshot::Snapshot,
+        syscall::{error_name, operation_name},
+    },
+    model::{histogram::Unit, syscall::Syscall},
     text::Text,
     transfer::of_call,
 };

@@ -2,9 +2,8 @@
 
 use ioprof_ebpf::abi::writeback::DirtyInode;
 
-use super::Snapshot;
 use crate::{
-    kernel::bpf::probes::Feature,
+    kernel::{bpf::probes::Feature, snapshot::Snapshot},
     model::{
         block::{Block, BlockOperation, Origin},
         syscall::Syscall,

@@ -1,9 +1,9 @@
 //! The opcodes of io_submit(2).
 
 use super::{
-    Style,
     depth::{note, render as depth},
-    errors, quantile,
+    line::{errors, quantile},
+    style::Style,
     table::Table,
 };
 use crate::{

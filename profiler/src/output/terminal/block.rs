@@ -1,6 +1,6 @@
 //! The block requests of a workload.
 
-use super::{Style, quantile, table::Table};
+use super::{line::quantile, style::Style, table::Table};
 use crate::{
     model::{
         block::{Block, BlockOperation, Origin},

@@ -1,6 +1,6 @@
 //! How much asynchronous I/O was in flight.
 
-use super::WIDTH;
+use super::line::WIDTH;
 use crate::{
     model::block::QueueDepth,
     output::format::{count, digits, time, wrapped},

@@ -1,6 +1,6 @@
 //! The devices, in the columns of iostat -x.
 
-use super::{Style, table::Table};
+use super::{style::Style, table::Table};
 use crate::{
     model::{block::Origin, device::Device, report::Report},
     output::{

@@ -1,6 +1,6 @@
 //! Page faults, in two or three lines of a workload's summary.
 
-use super::WIDTH;
+use super::line::WIDTH;
 use crate::{
     model::fault::Faults,
     output::format::{count, time, wrapped},

@@ -1,6 +1,6 @@
 //! The files of a workload.
 
-use super::{Style, table::Table};
+use super::{style::Style, table::Table};
 use crate::{
     model::file::{File, FileCounts, FileKind, Files},
     output::{

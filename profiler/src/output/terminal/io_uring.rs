@@ -1,9 +1,9 @@
 //! io_uring's opcodes.
 
 use super::{
-    Style,
     depth::{note, render as depth},
-    errors, quantile,
+    line::{errors, quantile},
+    style::Style,
     table::Table,
 };
 use crate::{

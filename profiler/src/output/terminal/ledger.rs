@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Style, WIDTH};
+use super::{line::WIDTH, style::Style};
 use crate::{
     analysis::{Cause, Doubt, cause, doubts},
     model::{

@@ -9,6 +9,7 @@ mod file;
 mod histogram;
 mod io_uring;
 mod ledger;
+mod line;
 mod off_cpu;
 mod page_cache;
 mod self_report;
@@ -20,20 +21,11 @@ mod writeback;
 
 pub use style::Style;
 
+use self::line::WIDTH;
 use crate::{
-    model::{
-        histogram::Histogram,
-        report::{Report, Workload},
-    },
-    output::{
-        format::{count, time, wrapped},
-        text::shortened,
-    },
-    text::Text,
+    model::report::{Report, Workload},
+    output::format::{time, wrapped},
 };
-
-/// The width of all but paths and command lines.
-const WIDTH: usize = 80;
 
 /// The whole report. A terminal acts on nothing in it but line ends and `style`.
 pub fn render(report: &Report, style: Style) -> String {
@@ -77,23 +69,4 @@ fn workload(workload: &Workload, style: Style) -> String {
         self_report::render(workload),
     ]
     .concat()
-}
-
-/// A quantile of times; a dash for none.
-fn quantile(histogram: &Histogram, q: f64) -> String {
-    histogram.quantile(q).map_or_else(|| "-".into(), time)
-}
-
-/// A line of errors: what failed, the error, and how often; empty for none.
-fn errors<'a>(errors: impl Iterator<Item = (&'a Text, &'a Text, u64)>) -> String {
-    let listed: Vec<_> = errors
-        .map(|(failed, error, times)| format!("{failed} {error} {}", count(times)))
-        .collect();
-    if listed.is_empty() {
-        return String::new();
-    }
-    format!(
-        "{}\n",
-        shortened(&format!("errors: {}", listed.join(", ")), WIDTH)
-    )
 }

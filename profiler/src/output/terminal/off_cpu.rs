@@ -1,6 +1,6 @@
 //! Where the time went, a row for each kind that is not 0.
 
-use super::{Style, WIDTH, table::Table};
+use super::{line::WIDTH, style::Style, table::Table};
 use crate::{
     model::{
         off_cpu::{CallTime, OffCpu, Time},

@@ -1,6 +1,6 @@
 //! How the page cache served a workload.
 
-use super::{Style, quantile, table::Table};
+use super::{line::quantile, style::Style, table::Table};
 use crate::{
     model::{page_cache::PageCache, report::Workload},
     output::format::{bytes, count, digits, time},

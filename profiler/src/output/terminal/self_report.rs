@@ -1,6 +1,6 @@
 //! What a built-in workload reports of itself.
 
-use super::WIDTH;
+use super::line::WIDTH;
 use crate::{
     model::report::Workload,
     output::{

@@ -1,6 +1,6 @@
 //! The first lines of a workload: what it is, and the sums of what it did.
 
-use super::{Style, WIDTH, fault, writeback};
+use super::{fault, line::WIDTH, style::Style, writeback};
 use crate::{
     model::{
         block::{Block, BlockOperation},

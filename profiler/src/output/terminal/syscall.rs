@@ -1,6 +1,11 @@
 //! The system calls of a workload.
 
-use super::{Style, errors, histogram, quantile, table::Table};
+use super::{
+    histogram,
+    line::{errors, quantile},
+    style::Style,
+    table::Table,
+};
 use crate::{
     model::{report::Workload, sum::sum, syscall::Syscall},
     output::format::{bytes, count, time},

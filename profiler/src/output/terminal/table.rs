@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table as Cells, presets::NOTHING};
 
-use super::Style;
+use super::style::Style;
 use crate::output::text::shortened;
 
 /// The widest cell: a longer one would widen all rows.

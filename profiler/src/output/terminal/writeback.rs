@@ -1,6 +1,6 @@
 //! The pages that a workload made dirty.
 
-use super::WIDTH;
+use super::line::WIDTH;
 use crate::{
     model::report::Workload,
     output::format::{bytes, digits, wrapped},

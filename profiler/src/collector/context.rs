@@ -1,0 +1,50 @@
+//! What a snapshot does not hold: the names of workloads and devices.
+
+use crate::{
+    kernel::system::{
+        DeviceTopology,
+        device::{Device, Devices},
+    },
+    text::Text,
+};
+
+/// What is needed beside a snapshot to make a report of it.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The names of the workloads, the first of number 1.
+    pub names: &'a [Text],
+    /// The devices as the probes were attached.
+    pub before: &'a Devices,
+    /// The devices as the maps were read.
+    pub after: &'a Devices,
+    /// The time between.
+    pub duration_ns: u64,
+}
+
+impl Context<'_> {
+    /// The name of a workload; none for 0, which is all other processes.
+    pub fn workload(&self, number: u32) -> Option<Text> {
+        let index = (number as usize).checked_sub(1)?;
+        self.names.get(index).cloned()
+    }
+
+    /// The name of a device: that of the kernel, or its numbers where it is gone.
+    pub fn device(&self, number: (u32, u32)) -> Text {
+        self.found(number).map_or_else(
+            || format!("{}:{}", number.0, number.1).into(),
+            |device| device.name.clone(),
+        )
+    }
+
+    /// What is above a device and below.
+    pub fn topology(&self, number: (u32, u32)) -> DeviceTopology {
+        let found = self.found(number);
+        found.map_or_else(DeviceTopology::default, |device| device.topology.clone())
+    }
+
+    fn found(&self, number: (u32, u32)) -> Option<&Device> {
+        [self.after, self.before]
+            .into_iter()
+            .find_map(|devices| devices.find(number))
+    }
+}

@@ -1,0 +1,32 @@
+//! What lines of several tables have in common.
+
+use crate::{
+    model::histogram::Histogram,
+    output::{
+        format::{count, time},
+        text::shortened,
+    },
+    text::Text,
+};
+
+/// The width of all but paths and command lines.
+pub const WIDTH: usize = 80;
+
+/// A quantile of times; a dash for none.
+pub fn quantile(histogram: &Histogram, q: f64) -> String {
+    histogram.quantile(q).map_or_else(|| "-".into(), time)
+}
+
+/// A line of errors: what failed, the error, and how often; empty for none.
+pub fn errors<'a>(errors: impl Iterator<Item = (&'a Text, &'a Text, u64)>) -> String {
+    let listed: Vec<_> = errors
+        .map(|(failed, error, times)| format!("{failed} {error} {}", count(times)))
+        .collect();
+    if listed.is_empty() {
+        return String::new();
+    }
+    format!(
+        "{}\n",
+        shortened(&format!("errors: {}", listed.join(", ")), WIDTH)
+    )
+}

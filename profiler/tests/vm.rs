@@ -53,6 +53,16 @@ fn assert_near(what: &str, found: f64, known: f64, part: f64) {
     assert!(off <= part, "{what} is {found}, and must be {known}");
 }
 
+/// The disk of the module scsi_debug.
+fn scsi_debug() -> PathBuf {
+    let devices = fs::read_dir("/sys/block").expect("sysfs is mounted");
+    let found = devices.flatten().find(|device| {
+        fs::read_to_string(device.path().join("device/model"))
+            .is_ok_and(|model| model.trim() == "scsi_debug")
+    });
+    Path::new("/dev").join(found.expect("the module is loaded").file_name())
+}
+
 fn lockdown() -> String {
     let _ = succeed(support::requirements::tool("mount").args([
         "-t",
@@ -282,12 +292,7 @@ mod known_latency {
     #[test]
     #[ignore = "it takes a machine of its own"]
     fn the_service_time_of_scsi_debug_is_the_one_it_was_given() {
-        let devices = fs::read_dir("/sys/block").expect("sysfs is mounted");
-        let found = devices.flatten().find(|device| {
-            fs::read_to_string(device.path().join("device/model"))
-                .is_ok_and(|model| model.trim() == "scsi_debug")
-        });
-        assert_service(&Path::new("/dev").join(found.expect("the module is loaded").file_name()));
+        assert_service(&scsi_debug());
     }
 }
 
@@ -307,13 +312,14 @@ mod handed_back {
     #[test]
     #[ignore = "it takes a machine of its own"]
     fn a_request_that_the_driver_hands_back_waits_in_the_queue() {
-        let (node, mounted) = ("/dev/nullb0", Mounted(support::folder()));
-        let options = ["-q", "-F", "-b", "4096", "-J", "size=4"];
-        let options = options
-            .iter()
-            .chain(&["-E", "lazy_itable_init=0,lazy_journal_init=1"]);
-        succeed(tool("mkfs.ext4").args(options).arg(node));
-        succeed(tool("mount").arg(node).arg(mounted.0.path()));
+        let (node, mounted) = (scsi_debug(), Mounted(support::folder()));
+        succeed(tool("mkfs.ext4").args(["-q", "-F"]).arg(&node));
+        succeed(tool("mount").arg(&node).arg(mounted.0.path()));
+        // Of three commands one finds the host busy, and is sent again about 20 ms later.
+        for (what, value) in [("every_nth", "3"), ("opts", "0x8000")] {
+            let file = Path::new("/sys/bus/pseudo/drivers/scsi_debug").join(what);
+            fs::write(file, value).expect("the driver can be told");
+        }
         let program = Program::compile("steps");
         let file = mounted.0.path().join("file");
         let mut writer = Steps::start(&program, &[plain(&file), "4096"]);
@@ -321,7 +327,7 @@ mod handed_back {
         writer.tell("ws".repeat(50));
         writer.end();
         let report = attached.ended();
-        // The journal's requests are handed back until there is room again, and done at once then.
+        // Those of the journal, too; what is not handed back is done at once.
         let waits = &known(&report.call("fsync").time).off_cpu;
         println!("{waits:#?}");
         assert!(waits.queue_ns > 4 * waits.service_ns, "{waits:#?}");

@@ -61,16 +61,10 @@ pub const CONFIGURATIONS: &[Configuration] = &[
             modprobe sd_mod",
         ..PLAIN
     },
-    // A driver that takes 20 KiB in 20 ms, and hands back what is more.
     Configuration {
         name: "handed_back",
-        before: "modprobe null_blk nr_devices=0\n\
-            mount -t configfs configfs /sys/kernel/config\n\
-            mkdir /sys/kernel/config/nullb/nullb0\n\
-            for set in size=64 memory_backed=1 queue_mode=2 mbps=1 power=1; do\n\
-            echo ${set#*=} >/sys/kernel/config/nullb/nullb0/${set%=*}\n\
-            done\n\
-            echo 16 >/sys/block/nullb0/queue/max_sectors_kb",
+        before: "modprobe scsi_debug delay=0 dev_size_mb=64\n\
+            modprobe sd_mod",
         ..PLAIN
     },
     Configuration {

@@ -24,7 +24,7 @@ const IOPROF: &str = env!("CARGO_BIN_EXE_ioprof");
 /// Stands for "be the loop" on the command line.
 const LOOP: &str = "pread-loop";
 /// What the others are set against.
-const FLOOR: &str = "two empty probes (the floor)";
+const BASELINE: &str = "two empty probes (baseline)";
 const ROUNDS: usize = 7;
 /// Calls of a fast tool; slow ones make fewer, or one round would take minutes.
 const CALLS: u64 = 400_000;
@@ -104,7 +104,7 @@ fn tools() -> Vec<Tool> {
     };
     vec![
         tool("nothing", "true", CALLS, How::Bare),
-        tool(FLOOR, "true", CALLS, How::Baseline),
+        tool(BASELINE, "true", CALLS, How::Baseline),
         tool(
             "ioprof, profiled",
             IOPROF,
@@ -177,7 +177,7 @@ impl Tool {
                 self.name
             );
         }
-        tried.is_ok() || self.name == FLOOR
+        tried.is_ok() || self.name == BASELINE
     }
 
     /// Nanoseconds of a call under the tool.
@@ -263,7 +263,7 @@ fn print(tools: &[Tool], mut samples: Vec<Vec<f64>>) {
             *sample -= bare;
         }
     }
-    let floor = median(&samples[1]);
+    let baseline = median(&samples[1]);
     println!(
         "A cached 1-byte pread takes {:.0} ns; added to it by:",
         median(&bare)
@@ -271,7 +271,7 @@ fn print(tools: &[Tool], mut samples: Vec<Vec<f64>>) {
     println!("{:<30} {:>10} {:>10}", "", "ns", "floors");
     for (tool, samples) in tools.iter().zip(&samples).skip(1) {
         let added = median(samples);
-        println!("{:<30} {added:>10.0} {:>10.2}", tool.name, added / floor);
+        println!("{:<30} {added:>10.0} {:>10.2}", tool.name, added / baseline);
     }
 }
 

@@ -11,8 +11,8 @@ pub struct Checkout<'a> {
 }
 
 impl<'a> Checkout<'a> {
-    /// None where the folder is not the top of a checkout, as where an archive was unpacked inside somebody
-    /// else's repository, and where there is no git.
+    /// None where the folder is not the top of a checkout, such as where an archive was unpacked inside another
+    /// repository, and where there is no git.
     pub fn at(folder: &'a Path) -> Option<Self> {
         let checkout = Self { folder };
         let top = PathBuf::from(checkout.git(&["rev-parse", "--show-toplevel"])?);

@@ -7,8 +7,8 @@
 //! - The path is resolved component by component. A symbolic link is followed only if root, the caller or this user
 //!   owns it: see [`super::path`]. The same holds for pipes.
 //! - From then on a descriptor holds the folder. The report is written to a new file in it with mode 0600, and renamed
-//!   into place when complete; the rename follows no link. Whoever can rename files there can make the report
-//!   disappear, but cannot redirect it.
+//!   into place when complete; the rename follows no link. A user who can rename files there can make the
+//!   report disappear, but cannot redirect it.
 //! - Pipes and character devices are written to directly. Block devices are rejected.
 
 use std::{

@@ -1,4 +1,4 @@
-//! Resolves a path component by component, so that nobody can redirect it meanwhile.
+//! Resolves a path component by component, so that no other user can redirect it meanwhile.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -144,10 +144,10 @@ pub fn may_be_trusted(found: &FileStat, folder: &FileStat) -> bool {
         Some(me.as_raw()),
         User::caller().map(|caller| caller.uid().as_raw()),
     ];
-    let anybody =
+    let is_shared =
         is_sticky(folder) && Mode::from_bits_truncate(folder.st_mode).contains(Mode::S_IWOTH);
     trusted.contains(&Some(found.st_uid))
-        || (!me.is_root() && (!anybody || found.st_uid == folder.st_uid))
+        || (!me.is_root() && (!is_shared || found.st_uid == folder.st_uid))
 }
 
 /// The error where it may not be followed.

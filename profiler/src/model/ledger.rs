@@ -14,7 +14,7 @@ use crate::text::Text;
 pub enum Verdict {
     /// It ran.
     Attached,
-    /// Another does its work on this kernel, or nobody asked for it.
+    /// Another does its work on this kernel, or it was not requested.
     NotNeeded {
         /// The reason.
         reason: Text,
@@ -95,9 +95,9 @@ pub enum CheckKind {
     /// Bytes of the workload's own write requests, against `write_bytes`, which counts pages as they
     /// become dirty: the two differ by what is written later, by others.
     BlockWrittenBytes,
-    /// Bytes read from a device by everybody, against /sys/block/DEV/stat.
+    /// Bytes read from a device by all processes, against /sys/block/DEV/stat.
     DeviceReadBytes,
-    /// Bytes written to a device by everybody, against /sys/block/DEV/stat.
+    /// Bytes written to a device by all processes, against /sys/block/DEV/stat.
     DeviceWrittenBytes,
     /// Bytes read and written of which it is known whose they are, against /sys/block/DEV/stat.
     DeviceOwnedBytes,

@@ -32,7 +32,7 @@ pub struct Report {
     pub workloads: Vec<Workload>,
     /// The devices that were used, the busiest first; null where a probe for requests is missing.
     pub devices: Option<Vec<Device>>,
-    /// The books.
+    /// What was lost, what was missing, and the probes' sums beside the kernel's.
     pub ledger: Ledger,
 }
 

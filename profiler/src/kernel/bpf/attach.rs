@@ -86,7 +86,7 @@ fn prepare(
         _ if !types.has_arguments(probe.tracepoint) => {
             absent("this kernel's tracepoint has other arguments")
         }
-        // Dirty pages that were truncated would be waited for if nobody looked.
+        // Without the examiner, --sync would wait for dirty pages that were truncated.
         Feature::Writeback => {
             let examiner = scope::load_examiner(ebpf, btf);
             verdict_of(examiner.and_then(|()| verify(ebpf, btf, probe)))

@@ -105,7 +105,7 @@ pub fn retire_process(ebpf: &mut Ebpf, pid: i32, workload: u32) -> Result<(), Er
     map::fill(ebpf, names::RETIRING, [0_u32])?;
     settled?;
     let process = pidfd_open(pid)?;
-    // A waiting task of nobody's: its calls and its requests count for no workload.
+    // A waiting task of no workload: its calls and requests are not counted.
     let state = TaskState {
         workload: 0,
         flags: TaskState::WAITING,

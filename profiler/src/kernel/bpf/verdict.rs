@@ -10,7 +10,7 @@ use super::{
 pub enum Verdict {
     /// It ran.
     Attached,
-    /// Another does its work on this kernel, or nobody asked for it.
+    /// Another does its work on this kernel, or it was not requested.
     NotNeeded {
         /// The reason.
         reason: String,

@@ -56,8 +56,8 @@ pub fn read(ebpf: &Ebpf) -> Result<BlockReading, Error> {
     })
 }
 
-/// Requests whose completion was not seen and whose place nobody has taken since: those still recorded as
-/// issued on a device that has none in flight, by slot with their bytes.
+/// Requests whose completion was not seen and whose record was not reused since: those still recorded as issued on a
+/// device that has none in flight, by slot with their bytes.
 fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)>, Error> {
     let asked_at = now_ns()?;
     let idle: Vec<u32> = slots

@@ -20,7 +20,6 @@ use crate::{
         bpf::scope::EntryState,
         system::process::{max_rss_bytes, pidfd_open, process},
     },
-    launch::destination::Destination,
     model::report::Kind,
 };
 
@@ -40,10 +39,9 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         .iter()
         .map(|pid| process(*pid))
         .collect::<Result<Vec<_>, _>>()?;
-    let destination = Destination::open(attach.common.output.as_deref())?;
     let runtime = runtime()?;
-    let report = runtime.block_on(async {
-        let mut measurement = Measurement::start(pids.len(), &[], &attach.common, &destination)?;
+    let (report, destination) = runtime.block_on(async {
+        let (mut measurement, destination) = Measurement::start(pids.len(), &[], &attach.common)?;
         let mut ends = Vec::new();
         for (number, pid) in (1..).zip(&pids) {
             let descriptor = pidfd_open(*pid)?;
@@ -90,7 +88,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
                 retired_threads: 0,
             })
             .collect();
-        measurement.finish(infos)
+        Ok::<_, Error>((measurement.finish(infos)?, destination))
     })?;
     // A sync that a signal interrupted may still be running.
     runtime.shutdown_background();

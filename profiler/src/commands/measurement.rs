@@ -41,18 +41,17 @@ const SIGNALS: [(fn() -> SignalKind, nix::sys::signal::Signal); 3] = [
 ];
 
 impl Measurement {
-    /// Attaches the probes, then gives up the privileges for it. `children` are the processes that signals may be
-    /// sent to.
+    /// Opens where the report goes, attaches the probes, then gives up the privileges for it. `children` are the
+    /// processes that signals may be sent to.
     ///
     /// # Errors
     ///
-    /// Those of [`Session::start`].
+    /// Those of [`Destination::open`] and [`Session::start`].
     pub fn start(
         workloads: usize,
         children: &[&OwnedFd],
         common: &Common,
-        report: &Destination,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Destination), Error> {
         let attend = |children| {
             let helper = Helper::start(children);
             let helper = helper.map_err(Error::system("starting a process"))?;
@@ -65,6 +64,8 @@ impl Measurement {
         };
         let [interrupt, terminate, hangup] = SIGNALS;
         let signals = [catch(interrupt)?, catch(terminate)?, catch(hangup)?];
+        // Not before signals are caught: one that ends ioprof would leave an unfinished file behind.
+        let destination = Destination::open(common.output.as_deref())?;
         let mut session = Session::start(&Settings {
             workloads: u32::try_from(workloads).unwrap_or(u32::MAX),
             probes: ProbeSelection {
@@ -73,15 +74,16 @@ impl Measurement {
             },
             helper: helper.clone(),
         })?;
-        privilege::give_up(&mut session, report)?;
-        Ok(Self {
+        privilege::give_up(&mut session, &destination)?;
+        let measurement = Self {
             session,
             helper,
             syncing,
             started_at: jiff::Timestamp::now(),
             next_tick: tokio::time::Instant::now() + Overhead::first_tick(),
             signals,
-        })
+        };
+        Ok((measurement, destination))
     }
 
     /// The probes.

@@ -24,7 +24,6 @@ use crate::{
     kernel::bpf::scope::EntryState,
     launch::{
         child::{Ended, Running, Waiting},
-        destination::Destination,
         targets::{Target, targets},
     },
     model::report::{Exit, Kind},
@@ -38,10 +37,9 @@ use crate::{
 /// Failures of ioprof itself; the command's exit is none.
 pub fn run(run: Run) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
-    let destination = Destination::open(options.common.output.as_deref())?;
     let sync = options.common.sync;
     let runtime = runtime()?;
-    let (report, exits) = runtime.block_on(async {
+    let (report, exits, destination) = runtime.block_on(async {
         // The children first: each is a copy of ioprof until it executes its program, and its largest resident set
         // is never less than ioprof's here.
         let waiting = targets
@@ -49,8 +47,8 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
             .map(Waiting::start)
             .collect::<Result<Vec<_>, _>>()?;
         let children: Vec<_> = waiting.iter().map(|waiting| &waiting.process).collect();
-        let mut measurement =
-            Measurement::start(targets.len(), &children, &options.common, &destination)?;
+        let (mut measurement, destination) =
+            Measurement::start(targets.len(), &children, &options.common)?;
         if let Some(stop) = measurement.pending_signal().await {
             return Err(Error::Interrupted {
                 signal: stop.0.as_str(),
@@ -82,7 +80,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         }
         let infos = runs.infos(&targets);
         let exits: Vec<Exit> = infos.iter().filter_map(|infos| infos.exit).collect();
-        Ok::<_, Error>((measurement.finish(infos)?, exits))
+        Ok::<_, Error>((measurement.finish(infos)?, exits, destination))
     })?;
     // A thread may still be waiting for a child.
     runtime.shutdown_background();

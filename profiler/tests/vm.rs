@@ -104,7 +104,7 @@ mod lockdown_integrity {
         assert_eq!(report.call("pread64").bytes, Some(100 * 4 * KIB));
         let workload = report.workload(0);
         assert!(workload.files.is_some());
-        assert!(workload.cache.is_some());
+        assert!(workload.page_cache.is_some());
         assert!(workload.writeback.is_some());
         assert!(workload.time.is_some());
         assert!(workload.block.is_some());
@@ -132,7 +132,7 @@ mod lockdown_confidentiality {
         assert!(direct >= 100 * 4 * KIB, "{:#?}", workload.block);
         assert!(workload.time.is_some());
         assert!(workload.files.is_none());
-        assert!(workload.cache.is_none());
+        assert!(workload.page_cache.is_none());
         assert!(workload.writeback.is_none());
         let said = text(&succeed(ioprof().args(["run", "--", "true"])).stderr);
         assert!(
@@ -328,7 +328,7 @@ mod handed_back {
         writer.end();
         let report = attached.ended();
         // Those of the journal, too; what is not handed back is done at once.
-        let waits = &known(&report.call("fsync").time).off_cpu;
+        let waits = &known(&report.call("fsync").breakdown).off_cpu;
         println!("{waits:#?}");
         assert!(waits.queue_ns > 4 * waits.service_ns, "{waits:#?}");
     }

@@ -111,7 +111,7 @@ fn workload(
             .threads
             .saturating_sub(totals.threads_exited + info.retired_threads),
         time: off_cpu::time(snapshot, number),
-        cache: page_cache::page_cache(snapshot, number, read, requests),
+        page_cache: page_cache::page_cache(snapshot, number, read, requests),
         files: file::files(snapshot, number),
         self_checks: info
             .self_reported

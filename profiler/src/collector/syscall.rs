@@ -23,16 +23,16 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
             let name = operation_name(call.operation);
             let moves = of_call(name).is_some();
             let latency = histogram(Unit::Ns, &call.stats.latency, &call.latency);
-            let (time, p99_time) = off_cpu::of_calls(snapshot, call, &latency).unzip();
+            let (breakdown, p99_breakdown) = off_cpu::of_calls(snapshot, call, &latency).unzip();
             Syscall {
                 name: name.into(),
                 calls: call.stats.latency.count + call.stats.refused,
                 errors: errors(snapshot, workload, call.operation),
                 bytes: moves.then_some(call.stats.bytes),
                 time_ns: call.stats.latency.sum,
-                time,
+                breakdown,
                 latency,
-                p99_time: p99_time.flatten(),
+                p99_breakdown: p99_breakdown.flatten(),
                 size: moves.then(|| histogram(Unit::Bytes, &call.stats.size, &call.size)),
             }
         })

@@ -84,7 +84,7 @@ fn is_possible(found: f64, most: Option<f64>) -> bool {
 }
 
 fn of_workload(workload: &Workload) -> Vec<Fraction> {
-    let cache = workload.cache.as_ref();
+    let cache = workload.page_cache.as_ref();
     let writeback = workload.writeback.as_ref();
     let uring = workload.io_uring.as_ref();
     let uring = uring.map(|IoUring { depth, .. }| mean(depth));
@@ -178,7 +178,7 @@ mod tests {
                 "write_amplification",
             ),
             (
-                "/workloads/0/cache/read_amplification",
+                "/workloads/0/page_cache/read_amplification",
                 json!(-1),
                 "read_amplification",
             ),

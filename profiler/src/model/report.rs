@@ -109,7 +109,7 @@ pub struct Workload {
     /// Its system calls, the most expensive first.
     pub syscalls: Vec<Syscall>,
     /// How the page cache served it; null where the probes for that are missing.
-    pub cache: Option<PageCache>,
+    pub page_cache: Option<PageCache>,
     /// The files it used; null where the kernel lets no probe read its memory.
     pub files: Option<Files>,
     /// What it did by io_uring; null where a probe for it is missing, as on kernels before 6.0.

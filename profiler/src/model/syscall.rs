@@ -24,12 +24,12 @@ pub struct Syscall {
     /// Nanoseconds from entry to exit, of all threads together.
     pub time_ns: u64,
     /// Where that time went; null where the probes for it are missing.
-    pub time: Option<CallTime>,
+    pub breakdown: Option<CallTime>,
     /// Nanoseconds from entry to exit of each call.
     pub latency: Histogram,
     /// Where the time of a call went that takes about as long as the 99th percentile: the mean of those in its octave
     /// of latencies; null where there is none.
-    pub p99_time: Option<CallTime>,
+    pub p99_breakdown: Option<CallTime>,
     /// Bytes each call asked for, those that failed included; null for calls that move none.
     pub size: Option<Histogram>,
 }

@@ -43,7 +43,7 @@ fn what_has_no_name_is_told_by_its_kind() {
     assert!(kind(FileKind::CharacterDevices).counts.read_bytes >= 1000);
     assert!(kind(FileKind::Directories).counts.time_ns > 0);
     // Pipes are no files to the page cache.
-    let cache = known(&report.workload(0).cache);
+    let cache = known(&report.workload(0).page_cache);
     assert!(cache.misses.bytes < 1_000_000, "{cache:#?}");
 }
 

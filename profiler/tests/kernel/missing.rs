@@ -20,8 +20,8 @@ enum Without {
 
 /// By tracepoint. A probe that is not here fails the test: whoever adds one says what hangs on it.
 fn without(tracepoint: &str) -> Without {
-    const TIME: &[&str] = &["time", "cache"];
-    const BLOCK: &[&str] = &["block", "devices", "cache", "writeback", FILE_READS];
+    const TIME: &[&str] = &["time", "page_cache"];
+    const BLOCK: &[&str] = &["block", "devices", "page_cache", "writeback", FILE_READS];
     match tracepoint {
         "sched_process_exit" | "sched_process_fork" | "sys_enter" | "sys_exit" => Without::All,
         "sched_switch" | "sched_waking" | "balance_dirty_pages" => Without::Parts(TIME),
@@ -56,7 +56,7 @@ fn without(tracepoint: &str) -> Without {
 /// Every part that some probe is needed for.
 const PARTS: [&str; 14] = [
     "time",
-    "cache",
+    "page_cache",
     "block",
     "devices",
     "writeback",
@@ -158,7 +158,7 @@ fn assert_unknown(folder: &Path, tracepoint: &str, unknown: &[&str]) {
     let has_time = !unknown.contains(&"time");
     for call in &report.workload(0).syscalls {
         assert_eq!(
-            call.time.is_some(),
+            call.breakdown.is_some(),
             has_time,
             "without {tracepoint}: {call:#?}"
         );

@@ -45,7 +45,7 @@ fn split(report: &Report) -> &Time {
     let on_cpu = time.user_ns + time.calls_ns + time.stolen_ns + time.unexplained_ns;
     assert_eq!(total(&time.off_cpu) + on_cpu, time.thread_ns, "{time:#?}");
     for call in &report.workload(0).syscalls {
-        let time = known(&call.time);
+        let time = known(&call.breakdown);
         // A thread that is preempted at the end of a call comes back a moment after it was timed.
         let split = time.cpu_ns + total(&time.off_cpu);
         assert!(split >= call.time_ns, "{call:#?}");
@@ -63,7 +63,7 @@ fn longest(time: &OffCpu) -> &'static str {
 }
 
 fn off_cpu<'a>(report: &'a Report, call: &str) -> &'a OffCpu {
-    &known(&report.call(call).time).off_cpu
+    &known(&report.call(call).breakdown).off_cpu
 }
 
 #[test]
@@ -250,7 +250,10 @@ fn without_its_probes_the_split_is_unknown() {
         let report = support::profile_lossy(&["--without-probe", tracepoint], &["true"]);
         assert!(report.workload(0).time.is_none(), "{tracepoint}");
         for call in &report.workload(0).syscalls {
-            assert!(call.time.is_none() && call.p99_time.is_none(), "{call:#?}");
+            assert!(
+                call.breakdown.is_none() && call.p99_breakdown.is_none(),
+                "{call:#?}"
+            );
         }
         let mut run = ioprof();
         run.args(["run", "--without-probe", tracepoint, "--", "true"]);

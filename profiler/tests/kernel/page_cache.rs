@@ -36,7 +36,7 @@ fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
     evict(&path);
     let cold = profile(&[], &command);
     let all = 16 * MIB as u64;
-    let cold_cache = known(&cold.workload(0).cache);
+    let cold_cache = known(&cold.workload(0).page_cache);
     let (missed, misses) = counts(&cold_cache.misses);
     let (waited, waits) = counts(&cold_cache.read_ahead_waits);
     assert_eq!(missed + waited, all, "{cold_cache:?}");
@@ -44,7 +44,7 @@ fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
     // The end of the file.
     assert_eq!(counts(&cold_cache.hits), (0, 1));
     let warm = profile(&[], &command);
-    let warm_cache = known(&warm.workload(0).cache);
+    let warm_cache = known(&warm.workload(0).page_cache);
     assert_eq!(counts(&warm_cache.hits), (all, 2));
     for other in [
         &warm_cache.misses,
@@ -72,7 +72,7 @@ fn direct_reads_do_not_ask_the_cache() {
     let disk = Loop::new(64 * MIB as u64);
     let path = written_file(&disk.mounted(), 4 * MIB);
     let report = profile(&[], &program.with(&[plain(&path), "read", "4096", "100"]));
-    let cache = known(&report.workload(0).cache);
+    let cache = known(&report.workload(0).page_cache);
     assert_eq!(counts(&cache.direct), (100 * 4096, 100));
     for other in [&cache.hits, &cache.misses, &cache.read_ahead_waits] {
         assert_eq!(counts(other), (0, 0), "{cache:?}");

@@ -70,7 +70,10 @@ fn share(ns: u64, all: u64) -> String {
 fn slowest(workload: &Workload) -> String {
     let mut text = String::new();
     let slow = workload.syscalls.iter().filter_map(|call| {
-        let split = call.p99_time.as_ref().filter(|_| call.name != "other")?;
+        let split = call
+            .p99_breakdown
+            .as_ref()
+            .filter(|_| call.name != "other")?;
         let waits = split.off_cpu.total() > split.cpu_ns / 10;
         Some((call, call.latency.quantile(0.99)?, split)).filter(|_| waits)
     });

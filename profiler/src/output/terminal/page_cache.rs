@@ -8,7 +8,7 @@ use crate::{
 
 /// The table; nothing where no file was read, or nothing is known of it.
 pub fn render(workload: &Workload, style: Style) -> String {
-    let cache = workload.cache.as_ref();
+    let cache = workload.page_cache.as_ref();
     cache.map_or_else(String::new, |cache| served(workload, cache, style))
 }
 

@@ -98,7 +98,8 @@ fn assert_reads<'a>(fio: &'a Fio, device: &str, name: &str) -> &'a UringOperatio
     assert_eq!(executed, READS, "{one:?}");
     let (requests, bytes) = fio.report.block(0, device, BlockOperation::Read);
     assert!(requests > 0, "the requests belong to the workload");
-    assert_eq!(bytes, FILE);
+    let shares = &fio.report.device(device).shares;
+    assert_eq!(bytes, FILE, "{shares:#?}");
     one
 }
 

@@ -128,7 +128,8 @@ fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
 
 #[test]
 fn buffered_reads_by_io_uring_are_counted_cold_and_warm() {
-    requires!("fio", "losetup", "mkfs.ext4");
+    // A built-in workload of another test would empty the machine's page cache in between.
+    requires!(alone, "fio", "losetup", "mkfs.ext4");
     let (device, file) = fio::device();
     let buffered = ["--ioengine=io_uring", "--direct=0", "--iodepth=8"];
     // fio drops the file from the page cache before, unless it is told not to.

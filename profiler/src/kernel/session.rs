@@ -179,9 +179,10 @@ impl Session {
         self.overhead.stop();
         self.probes
             .set_runs(|index| self.overhead.of_program(index));
+        let unseen = snapshot::block::wait_for_completions(&self.ebpf)?;
         let duration_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let mut after = Devices::now();
-        let block = snapshot::block::read(&self.ebpf)?;
+        let block = snapshot::block::read(&self.ebpf, &unseen)?;
         after.read_topology();
         // The living once more, with what the kernel has counted for them by now.
         scope::account_living(&mut self.ebpf)?;

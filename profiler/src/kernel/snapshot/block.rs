@@ -1,5 +1,11 @@
 //! Reading the requests and their depths.
 
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    thread::sleep,
+    time::Duration,
+};
+
 use ioprof_ebpf::abi::{
     block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
     layout::{Layout, block_series},
@@ -44,9 +50,33 @@ pub struct BlockReading {
     pub read_at_ns: u64,
 }
 
-/// Reads the requests and their depths.
-pub fn read(ebpf: &Ebpf) -> Result<BlockReading, Error> {
-    let slots = slots(ebpf)?;
+/// Records of requests, each by its key and when it was issued, which a later request under the same key has later.
+pub type Records = HashSet<(u64, u64)>;
+
+/// How often, and after how long each time, a device is asked whether it is idle.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Waits until the workloads' requests have completed, as far as that is soon: a journal that is just written keeps a
+/// device from being idle, which would tell that completions were not seen. The records of those that were not.
+pub fn wait_for_completions(ebpf: &Ebpf) -> Result<Records, Error> {
+    let mut unseen = Records::new();
+    for _ in 0..TRIES {
+        let mut slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
+        slots.retain(|(key, _)| key.workload != 0);
+        let (completed, under_way) = issued(ebpf, &slots)?;
+        unseen.extend(completed.iter().map(|(record, _)| *record));
+        if under_way.iter().all(|(record, _)| unseen.contains(record)) {
+            break;
+        }
+        sleep(PAUSE);
+    }
+    Ok(unseen)
+}
+
+/// Reads the requests and their depths; `unseen` are records of requests that are known to have completed.
+pub fn read(ebpf: &Ebpf, unseen: &Records) -> Result<BlockReading, Error> {
+    let slots = slots(ebpf, unseen)?;
     let depths = depths(ebpf)?;
     Ok(BlockReading {
         slots,
@@ -56,27 +86,35 @@ pub fn read(ebpf: &Ebpf) -> Result<BlockReading, Error> {
     })
 }
 
-/// Requests whose completion was not seen and whose record was not reused since: those still recorded as issued on a
-/// device that has none in flight, by slot with their bytes.
-fn unseen(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Vec<(u32, u64)>, Error> {
+/// A record that is still there, and the request.
+type Issued = Vec<((u64, u64), RequestState)>;
+
+/// The requests in these slots that are recorded as issued: those on devices with none in flight, which have completed
+/// unseen, and the others.
+fn issued(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<(Issued, Issued), Error> {
     let asked_at = now_ns()?;
-    let idle: Vec<u32> = slots
-        .iter()
-        .filter(|(key, _)| device::is_idle(block::device_number(key.device)))
-        .map(|(_, slot)| slot.stats)
-        .collect();
-    let recorded = entries::<u64, RequestState>(ebpf, names::REQUESTS)?;
-    Ok(recorded
+    let devices: BTreeSet<u32> = slots.iter().map(|(key, _)| key.device).collect();
+    let idle: BTreeSet<u32> = devices
         .into_iter()
-        .map(|(_, request)| request)
-        .filter(|request| idle.contains(&request.slot.stats))
-        .filter(|request| request.queued_ns != 0)
-        .filter(|request| request.issued_ns != 0 && request.issued_ns < asked_at)
-        .map(|request| {
-            let own = request.size.saturating_sub(request.other_owner_bytes);
-            (request.slot.stats, own)
-        })
-        .collect())
+        .filter(|device| device::is_idle(block::device_number(*device)))
+        .collect();
+    let devices: HashMap<u32, u32> = slots
+        .iter()
+        .map(|(key, slot)| (slot.stats, key.device))
+        .collect();
+    let is_on_idle = |request: &RequestState| {
+        request.issued_ns < asked_at
+            && devices
+                .get(&request.slot.stats)
+                .is_some_and(|device| idle.contains(device))
+    };
+    // After the devices were asked: a request that has completed meanwhile is not recorded any more.
+    Ok(entries::<u64, RequestState>(ebpf, names::REQUESTS)?
+        .into_iter()
+        .filter(|(_, request)| request.queued_ns != 0 && request.issued_ns != 0)
+        .filter(|(_, request)| devices.contains_key(&request.slot.stats))
+        .map(|(key, request)| ((key, request.issued_ns), request))
+        .partition(|(_, request)| is_on_idle(request)))
 }
 
 /// Nanoseconds of the monotonic clock, which the probes use.
@@ -86,15 +124,18 @@ fn now_ns() -> Result<u64, Error> {
     Ok(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned())
 }
 
-fn slots(ebpf: &Ebpf) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
+fn slots(ebpf: &Ebpf, unseen: &Records) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
     let map = PerCpuArray::<BlockStats>::of(ebpf, names::BLOCK_STATS)?;
     let slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
-    let unseen = unseen(ebpf, &slots)?;
+    let (mut completed, under_way) = issued(ebpf, &slots)?;
+    let known = under_way.into_iter();
+    completed.extend(known.filter(|(record, _)| unseen.contains(record)));
     let with_stats = |(key, slot): (BlockKey, BlockSlot)| {
         let mut stats = map.sum(slot.stats)?;
-        for (_, bytes) in unseen.iter().filter(|(number, _)| *number == slot.stats) {
+        let own = completed.iter().map(|(_, request)| request);
+        for request in own.filter(|request| request.slot.stats == slot.stats) {
             stats.unseen += 1;
-            stats.unseen_bytes += bytes;
+            stats.unseen_bytes += request.size.saturating_sub(request.other_owner_bytes);
         }
         Ok((key, slot, stats))
     };

@@ -99,6 +99,8 @@ pub struct RequestState {
     pub size: u64,
     /// Those of them that are another workload's, which had its bio merged into this request.
     pub other_owner_bytes: u64,
+    /// The address of the bio that it was made for; the others were merged into it.
+    pub bio: u64,
     /// Where its numbers go.
     pub slot: BlockSlot,
     /// The workload that may wait for it, [`super::off_cpu::KERNEL`] where a thread of the kernel queued it.
@@ -106,7 +108,7 @@ pub struct RequestState {
     /// Zero.
     pub padding: u32,
 }
-map_value!(RequestState, 64);
+map_value!(RequestState, 72);
 
 /// A bio that was merged into a request, until that is issued.
 #[repr(C)]

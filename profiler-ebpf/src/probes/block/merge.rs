@@ -10,7 +10,7 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
-use ioprof_ebpf::abi::block::{BlockSlot, MAX_BIOS, MergedBio};
+use ioprof_ebpf::abi::block::{BlockSlot, MAX_BIOS, MergedBio, RequestState};
 
 use super::{bio::look_at, owner::attribute, slot::BLOCK_STATS};
 use crate::probes::{
@@ -21,8 +21,8 @@ use crate::probes::{
     task::state,
 };
 
-/// Merged bios by their address. A request that fails before it is issued leaves its own behind, which the
-/// map then forgets.
+/// Merged bios by their address. Those of a request that was queued before the probes were attached, or that fails before
+/// it is issued, stay behind until the map has no room.
 #[btf_map]
 static MERGED: LruHashMap<u64, MergedBio, 1> = LruHashMap::new();
 
@@ -43,99 +43,80 @@ fn remember(bio: *const c_void) {
     unsafe {
         let (disk, flags, size) = look_at(bio);
         if let Some(owner) = attribute(state::submitter(), bio, disk, flags, size) {
-            put(bio, size, owner.slot, owner.other_owner_bytes);
+            put(bio as u64, size.into(), owner.slot, owner.other_owner_bytes);
         }
     }
 }
 
 #[inline(always)]
-fn put(bio: *const c_void, size: u32, slot: BlockSlot, other_owner_bytes: u64) {
+fn put(bio: u64, size: u64, slot: BlockSlot, other_owner_bytes: u64) {
     let merged = MergedBio {
-        bytes: u64::from(size).saturating_sub(other_owner_bytes),
+        bytes: size.saturating_sub(other_owner_bytes),
         slot,
         other_owner_bytes,
     };
     // Where there is no room, the bytes stay with the request's owner.
-    let _ = MERGED.insert(&(bio as u64), &merged, 0);
+    let _ = MERGED.insert(&bio, &merged, 0);
 }
 
-/// Calls `visit` for each bio of a request.
-///
-/// # Safety
-///
-/// `request` is a BTF pointer to a `struct request`.
+/// Remembers the bio of a request that becomes part of another; those that were merged into it are remembered.
 #[inline(always)]
-unsafe fn for_each_bio(request: *const c_void, mut visit: impl FnMut(*const c_void)) {
-    // SAFETY: by the caller's promise; the rest is loaded from it.
-    unsafe {
-        let last: u64 = field(request, &memory::OFF_REQUEST_BIOTAIL);
-        let mut bio: *const c_void = field(request, &memory::OFF_REQUEST_BIO);
-        for _ in 0..MAX_BIOS {
-            if bio.is_null() {
-                return;
-            }
-            visit(bio);
-            if bio as u64 == last {
-                return;
-            }
-            bio = field(bio, &memory::OFF_BIO_NEXT);
-        }
-    }
-}
-
-/// Remembers the bios of a request that becomes part of another, but for those that are remembered: that is all
-/// but its first, of which others have been given `other_owner_bytes`.
-///
-/// # Safety
-///
-/// As for [`for_each_bio`].
-#[inline(always)]
-pub unsafe fn remember_all(request: *const c_void, slot: &BlockSlot, other_owner_bytes: u64) {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        for_each_bio(request, |bio| {
-            if MERGED.get_ptr(&(bio as u64)).is_none() {
-                put(
-                    bio,
-                    field(bio, &memory::OFF_BIO_SIZE),
-                    *slot,
-                    other_owner_bytes,
-                );
-            }
-        });
-    }
+pub fn remember_request(request: &RequestState) {
+    put(
+        request.bio,
+        request.size,
+        request.slot,
+        request.other_owner_bytes,
+    );
 }
 
 /// Gives the bytes of other owners' bios to them, and returns how many there are.
 ///
 /// # Safety
 ///
-/// As for [`for_each_bio`].
+/// `request` is a BTF pointer to a `struct request`.
 #[inline(always)]
-pub unsafe fn reassign_merged(request: *const c_void, owner: &BlockSlot) -> u64 {
-    // SAFETY: by the caller's promise.
+pub unsafe fn reassign_merged(request: *const c_void, state: &RequestState) -> u64 {
+    let mut foreign = 0;
+    // SAFETY: by the caller's promise; the rest is loaded from it.
     unsafe {
-        let first: u64 = field(request, &memory::OFF_REQUEST_BIO);
-        if first == field(request, &memory::OFF_REQUEST_BIOTAIL) {
+        let last: u64 = field(request, &memory::OFF_REQUEST_BIOTAIL);
+        let mut bio: *const c_void = field(request, &memory::OFF_REQUEST_BIO);
+        if bio as u64 == last {
             return 0;
         }
-        let mut foreign = 0;
-        for_each_bio(request, |bio| {
-            let key = bio as u64;
-            let Some(merged) = MERGED.get_ptr(&key) else {
-                return;
-            };
-            let merged = *merged;
-            let _ = MERGED.remove(&key);
-            foreign += merged.other_owner_bytes;
-            if merged.slot.stats == owner.stats {
-                return;
+        for _ in 0..MAX_BIOS {
+            if bio.is_null() {
+                break;
             }
-            if let Some(stats) = BLOCK_STATS.get_ptr_mut(merged.slot.stats) {
-                atomic::add(&raw mut (*stats).merged_bytes, merged.bytes);
-                foreign += merged.bytes;
+            // What is remembered under the address of its own is of an earlier bio.
+            if bio as u64 != state.bio {
+                foreign += reassign(bio as u64, &state.slot);
             }
-        });
-        foreign
+            if bio as u64 == last {
+                break;
+            }
+            bio = field(bio, &memory::OFF_BIO_NEXT);
+        }
     }
+    foreign
+}
+
+/// Gives the bytes of a bio to its owner, and returns how many are not those of `slot`.
+#[inline(always)]
+fn reassign(bio: u64, slot: &BlockSlot) -> u64 {
+    let Some(merged) = MERGED.get_ptr(&bio) else {
+        return 0;
+    };
+    // SAFETY: the entry stays valid for the run of the program.
+    let merged = unsafe { *merged };
+    let _ = MERGED.remove(&bio);
+    if merged.slot.stats != slot.stats
+        && let Some(stats) = BLOCK_STATS.get_ptr_mut(merged.slot.stats)
+    {
+        // SAFETY: the value is in the map.
+        unsafe { atomic::add(&raw mut (*stats).merged_bytes, merged.bytes) };
+        return merged.other_owner_bytes + merged.bytes;
+    }
+    merged.other_owner_bytes
 }

@@ -75,6 +75,7 @@ unsafe fn queued(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, 
         done_bytes: 0,
         size: size.into(),
         other_owner_bytes: owner.other_owner_bytes,
+        bio: bio as u64,
         slot,
         waiting_workload: owner.waiting_workload,
         padding: 0,
@@ -102,7 +103,7 @@ fn block_issue(ctx: BtfTracePointContext) {
         }
         (*state).issued_ns = now;
         (*state).size = field::<u32>(request, &memory::OFF_REQUEST_LEN).into();
-        (*state).other_owner_bytes += merge::reassign_merged(request, &(*state).slot);
+        (*state).other_owner_bytes += merge::reassign_merged(request, &*state);
         if key != request as u64 {
             let moved = *state;
             requests::forget(key, state);
@@ -131,14 +132,10 @@ fn block_requeue(ctx: BtfTracePointContext) {
 /// The request becomes part of another, and is never issued.
 #[btf_tracepoint(function = "block_rq_merge")]
 fn block_merge(ctx: BtfTracePointContext) {
-    let request: *const c_void = ctx.arg(0);
-    if let Some((key, state)) = requests::find(request) {
-        // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
-        let merged = unsafe {
-            let merged = *state;
-            merge::remember_all(request, &merged.slot, merged.other_owner_bytes);
-            merged
-        };
+    if let Some((key, state)) = requests::find(ctx.arg(0)) {
+        // SAFETY: the entry stays valid for the run of the program.
+        let merged = unsafe { *state };
+        merge::remember_request(&merged);
         requests::leave(&merged, now());
         // SAFETY: the entry is that of the key.
         unsafe { requests::forget(key, state) };

@@ -57,13 +57,14 @@ pub type Records = HashSet<(u64, u64)>;
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Waits until the workloads' requests have completed, as far as that is soon: a journal that is just written keeps a
-/// device from being idle, which would tell that completions were not seen. The records of those that were not.
+/// Waits until the workloads' requests, and those they share, have completed, as far as that is soon: a journal that is
+/// just written keeps a device from being idle, which would tell that completions were not seen. The records of those
+/// that were not.
 pub fn wait_for_completions(ebpf: &Ebpf) -> Result<Records, Error> {
     let mut unseen = Records::new();
     for _ in 0..TRIES {
         let mut slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
-        slots.retain(|(key, _)| key.workload != 0);
+        slots.retain(|(key, _)| DepthKey::owner(key.workload, key.origin) != 0);
         let (completed, under_way) = issued(ebpf, &slots)?;
         unseen.extend(completed.iter().map(|(record, _)| *record));
         if under_way.iter().all(|(record, _)| unseen.contains(record)) {

@@ -58,7 +58,7 @@ pub fn current() -> *const c_void {
 /// The record of a task, where it is in scope.
 #[inline(always)]
 pub fn of(task: *const c_void) -> Option<*mut TaskState> {
-    TASKS.get(task)
+    TASKS.get_if_any(task)
 }
 
 /// Who submits I/O: the running task.

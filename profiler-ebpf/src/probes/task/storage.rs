@@ -7,6 +7,8 @@ use aya_ebpf::{
     helpers::generated::bpf_task_storage_get,
 };
 
+use crate::probes::base::memory::{self, field};
+
 /// A task storage map, declared as aya-ebpf declares its own: the BTF of this structure is the definition.
 #[repr(C)]
 pub struct TaskStorage<T> {
@@ -36,6 +38,18 @@ impl<T> TaskStorage<T> {
     #[inline(always)]
     pub fn get(&self, task: *const c_void) -> Option<*mut T> {
         self.call(task, ptr::null_mut(), 0)
+    }
+
+    /// The same, for tasks of which most have no storage at all, as those that are in no scope: that is seen by a load,
+    /// which spares them the call of the helper.
+    #[inline(always)]
+    pub fn get_if_any(&self, task: *const c_void) -> Option<*mut T> {
+        // SAFETY: the verifier refuses a program that passes anything here but a pointer to a task.
+        let storage: *const c_void = unsafe { field(task, &memory::OFF_TASK_STORAGE) };
+        if storage.is_null() {
+            return None;
+        }
+        self.get(task)
     }
 
     /// The task's value, made from `initial` where it has none.

@@ -4,7 +4,7 @@
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 #![cfg_attr(
     target_arch = "bpf",
-    feature(core_intrinsics),
+    feature(asm_experimental_arch, core_intrinsics),
     allow(
         internal_features,
         reason = "the target declares no atomic types, though the machine has them"

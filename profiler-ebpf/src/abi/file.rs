@@ -16,8 +16,8 @@ pub struct FileKey {
     pub inode: u64,
     /// The inode's generation: a number that is used again is another file.
     pub generation: u32,
-    /// Zero.
-    pub padding: u32,
+    /// The subvolume of btrfs, 0 on other file systems: a snapshot has inodes of the same number and generation.
+    pub subvolume: u32,
 }
 map_value!(FileKey, 24);
 
@@ -29,7 +29,7 @@ impl FileKey {
             device: 0,
             inode: 0,
             generation: 0,
-            padding: 0,
+            subvolume: 0,
         }
     }
 
@@ -144,27 +144,24 @@ pub const fn size_class(bytes: u64) -> usize {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct OpenFile {
-    /// The address of its `struct file`; 0 for none.
-    pub file: u64,
-    /// That of its inode.
-    pub inode: u64,
-    /// Its row.
+    /// Its row; of no workload where there is no file.
     pub key: FileKey,
     /// Where the last read or write ended.
     pub end: u64,
-    /// `f_flags`, as open(2) has them.
+    /// Where the call in flight begins to read or write.
+    pub begin: u64,
+    /// `f_flags` as the call in flight has found them.
     pub flags: u32,
     /// `i_mode` of its inode.
     pub mode: u32,
-    /// The descriptor that it was used by.
-    pub descriptor: u32,
-    /// 1 where the descriptor can stand for no other file: the thread has its table of descriptors to itself, and
-    /// has made no call since that might change it.
-    pub is_sure: u32,
+    /// 1 where the call in flight is on it.
+    pub is_in_use: u32,
+    /// Zero.
+    pub padding: u32,
     /// What is still to be added to the row.
     pub calls: FileCalls,
 }
-map_value!(OpenFile, 216);
+map_value!(OpenFile, 208);
 
 /// Where the path of a file is kept.
 #[repr(C)]

@@ -40,8 +40,12 @@ names! {
     CONSTANTS:
     BTRFS_END, COMPLETE_BY_CQE, FIRST_AIO_SERIES, FIRST_BLOCK_SERIES, FIRST_CACHE_SERIES, FIRST_FAULT_SERIES,
     FIRST_URING_SERIES, FOLIO_IS_LARGE, IN_IOWAIT, MAY_READ, O_DIRECT, PAGE_BYTES, QUEUED_BY_BIO, REQUESTS_KEPT,
-    REQ_IDLE, REQ_META, REQ_PREFLUSH,
+    REQ_IDLE, REQ_META, REQ_PREFLUSH, TYPE_FILES, TYPE_INODE, TYPE_KIOCB,
 }
+
+/// What the probes call where they want an address to have a type. User space puts in the number that the running kernel
+/// has for its function `bpf_rdonly_cast`, before the object is loaded: no loader for Rust does it.
+pub const CAST: i32 = 0x7fc0_de01;
 
 programs! {
     /// All programs: the probes, the walks over all tasks, and the empty ones.

@@ -13,7 +13,7 @@ pub enum Served {
     Miss = 0,
     /// The call submitted none, and waited for one that was in flight.
     Wait = 1,
-    /// The file was opened with `O_DIRECT`: the cache was not asked.
+    /// `O_DIRECT` was set for the file: the cache was not asked.
     Direct = 2,
     /// The call did not read from a regular file, or failed.
     NotApplicable = 3,

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::map_value;
+use super::{file::FileKey, map_value};
 
 /// How many owners of dirty pages an inode can have; the first place is that of all other processes.
 pub const MAX_OWNERS: usize = 8;
@@ -27,12 +27,8 @@ map_value!(DirtyOwner, 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct DirtyInode {
-    /// Its number: another inode may come to stand at the same address.
-    pub inode: u64,
-    /// Its generation.
-    pub generation: u32,
-    /// The device number of its file system, `s_dev`: major << 20 | minor.
-    pub device: u32,
+    /// Which file it is, of no workload: another inode may come to stand at the same address.
+    pub file: FileKey,
     /// 1 where pages were dirty already when a workload first made one dirty: what is written beyond the
     /// bytes counted here is not the workload's then.
     pub was_dirty: u32,
@@ -43,17 +39,4 @@ pub struct DirtyInode {
     /// Its owners.
     pub owners: [DirtyOwner; MAX_OWNERS],
 }
-map_value!(DirtyInode, 160);
-
-/// Who had pages of an inode read last, found by its address.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
-pub struct Reader {
-    /// The inode's number: another may come to stand at the same address.
-    pub inode: u64,
-    /// Its generation.
-    pub generation: u32,
-    /// The workload.
-    pub workload: u32,
-}
-map_value!(Reader, 16);
+map_value!(DirtyInode, 168);

@@ -148,7 +148,7 @@ impl Session {
         Ok(snapshot::writeback::dirty(&self.ebpf)?
             .iter()
             .filter(|inode| inode.cached_bytes > 0)
-            .map(|inode| device_number(inode.device))
+            .map(|inode| device_number(inode.file.device))
             .collect())
     }
 

@@ -16,6 +16,7 @@ mod containers;
 mod failure;
 mod fault;
 mod file;
+mod file_identity;
 mod hostile;
 mod io_uring;
 mod lifecycle;

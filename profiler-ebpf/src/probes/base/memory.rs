@@ -1,8 +1,9 @@
 //! Reading the kernel's structures at offsets that user space has set.
 
-use core::ffi::c_void;
+use core::{arch::asm, ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use ioprof_ebpf::abi::names::CAST;
 
 macro_rules! constants {
     ($($symbol:ident: $structure:literal $path:literal),* $(,)?) => {
@@ -95,4 +96,90 @@ pub fn read_at<T: Copy + Default>(address: u64) -> T {
         )
     };
     value
+}
+
+/// The numbers of types that an address may be taken for, in the kernel's BTF; set at load. 0 where the kernel has no
+/// `bpf_rdonly_cast`, as before 6.2, or no such type.
+#[unsafe(no_mangle)]
+pub static TYPE_FILES: u32 = 0;
+/// That of `struct inode`.
+#[unsafe(no_mangle)]
+pub static TYPE_INODE: u32 = 0;
+/// That of `struct io_kiocb`.
+#[unsafe(no_mangle)]
+pub static TYPE_KIOCB: u32 = 0;
+
+/// A BTF pointer to what is at an address, where the kernel can make one: fields are then loaded from it, which takes no
+/// helper. A fault gives zeroes.
+#[inline(always)]
+pub fn typed(address: u64, number: &'static u32) -> Option<*const c_void> {
+    let number = constant(number);
+    if number == 0 {
+        return None;
+    }
+    let pointer: *const c_void;
+    // SAFETY: user space has put in the kernel's function, which returns its first argument, or else no number is set;
+    // the verifier checks what is loaded from it.
+    unsafe {
+        asm!(
+            "call {}",
+            const CAST,
+            inlateout("r1") address => _,
+            inlateout("r2") u64::from(number) => _,
+            lateout("r0") pointer,
+            lateout("r3") _,
+            lateout("r4") _,
+            lateout("r5") _,
+            options(nostack, nomem),
+        );
+    }
+    Some(pointer)
+}
+
+/// How many bytes of a structure are read at once.
+const HEAD_BYTES: usize = 128;
+
+/// The beginning of a structure at an address that cannot be given a type. One call of the helper reads all of its fields
+/// that stand there, others take one each.
+pub struct Head {
+    address: u64,
+    words: MaybeUninit<[u64; HEAD_BYTES / 8]>,
+}
+
+impl Head {
+    /// Reads the structure at an address, and takes from it what is wanted; zeroes where that is refused. The copy is on
+    /// the stack no longer than that.
+    #[inline(always)]
+    pub fn with<T>(address: u64, take: impl FnOnce(&Self) -> T) -> T {
+        let mut head = Self {
+            address,
+            words: MaybeUninit::uninit(),
+        };
+        if may_read() {
+            // SAFETY: the array is as large as is said, and the helper checks the address.
+            unsafe {
+                bpf_probe_read_kernel(
+                    head.words.as_mut_ptr().cast(),
+                    HEAD_BYTES as u32,
+                    address as *const c_void,
+                )
+            };
+        }
+        take(&head)
+    }
+
+    /// A field of at most eight bytes.
+    #[inline(always)]
+    pub fn get<T: Copy + Default>(&self, offset: &'static u32) -> T {
+        if !may_read() {
+            return T::default();
+        }
+        let at = constant(offset) as usize;
+        if at > HEAD_BYTES - size_of::<T>() {
+            return read(self.address, offset);
+        }
+        // SAFETY: the helper has filled the array, with zeroes where it could not read, and the field lies within it, at
+        // an offset that is aligned as the kernel has it; `T` is an integer.
+        unsafe { *self.words.as_ptr().byte_add(at).cast::<T>() }
+    }
 }

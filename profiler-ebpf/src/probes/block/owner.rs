@@ -16,7 +16,7 @@ use crate::probes::{
         atomic,
         memory::{self, constant, field},
     },
-    file::{inode, table},
+    file::{identity::Identity, inode, table},
     task::state::{self, Submitter},
     writeback::{outstanding, reader},
 };
@@ -118,6 +118,9 @@ unsafe fn owner(
         let by_kernel = submitter == 0 && state::is_of_kernel(task);
         let by_journal = by_kernel && field::<u32>(task, &memory::OFF_TASK_COMM) == JBD2;
         let inode = if has_pages(flags) { inode_of(bio) } else { 0 };
+        // Of no inode it is all zeroes.
+        let file = Identity::at(inode);
+        let is_block_device = inode::is_block_device(file.mode);
         let origin = if by_journal {
             Origin::Journal
         } else if flags & constant(&REQ_META) != 0 {
@@ -127,7 +130,7 @@ unsafe fn owner(
             } else {
                 Origin::Metadata
             }
-        } else if inode != 0 && inode::is_block_device_at(inode) && is_held(bio) {
+        } else if is_block_device && is_held(bio) {
             Origin::Metadata
         } else {
             Origin::Thread
@@ -139,10 +142,10 @@ unsafe fn owner(
         }
         if submitter != 0 {
             if is_write {
-                outstanding::submitted_by(submitter, inode, size.into());
+                outstanding::submitted_by(submitter, inode, &file, size.into());
             }
             if is_data(origin) {
-                count_for_file(submitter, inode, operation, size.into());
+                count_for_file(submitter, inode, &file, operation, size.into());
             }
             return whose(submitter, origin);
         }
@@ -153,14 +156,14 @@ unsafe fn owner(
             origin => origin,
         };
         // The journal's thread submits pages of files, too: `jbd2_journal_submit_inode_data_buffers`.
-        let origin = if by_journal && !inode::is_block_device_at(inode) {
+        let origin = if by_journal && !is_block_device {
             Origin::Writeback
         } else {
             origin
         };
         if !is_write && by_kernel && is_data(origin) {
-            let workload = reader::of_inode(inode);
-            count_for_file(workload, inode, operation, size.into());
+            let workload = reader::of_file(inode, &file);
+            count_for_file(workload, inode, &file, operation, size.into());
             let known = if workload != 0 {
                 Origin::Thread
             } else {
@@ -172,14 +175,15 @@ unsafe fn owner(
             return whose(0, origin);
         }
         let mut other_owner_bytes = 0;
-        let workload = outstanding::submitted_by_others(inode, size.into(), |workload, bytes| {
-            other_owner_bytes +=
-                give_written(workload.into(), device.into(), origin as u64, bytes, inode);
-        });
+        let workload =
+            outstanding::submitted_by_others(inode, &file, size.into(), |workload, bytes| {
+                other_owner_bytes +=
+                    give_written(workload.into(), device.into(), origin as u64, bytes, inode);
+            });
         let workload = workload.unwrap_or(0);
         if is_data(origin) {
             let own = u64::from(size).saturating_sub(other_owner_bytes);
-            count_for_file(workload, inode, operation, own);
+            count_for_file(workload, inode, &file, operation, own);
         }
         Owner {
             other_owner_bytes,
@@ -195,7 +199,13 @@ unsafe fn owner(
 extern "C" fn give_written(workload: u64, device: u64, origin: u64, bytes: u64, inode: u64) -> u64 {
     let workload = workload as u32;
     if origin == Origin::Writeback as u64 {
-        count_for_file(workload, inode, Operation::Write, bytes);
+        count_for_file(
+            workload,
+            inode,
+            &Identity::at(inode),
+            Operation::Write,
+            bytes,
+        );
     }
     let slot = slot_of(&BlockKey {
         workload,
@@ -215,11 +225,11 @@ extern "C" fn give_written(workload: u64, device: u64, origin: u64, bytes: u64, 
 
 /// Adds bytes that go to or come from the device to those of the file.
 #[inline(always)]
-fn count_for_file(workload: u32, inode: u64, operation: Operation, bytes: u64) {
+fn count_for_file(workload: u32, inode: u64, file: &Identity, operation: Operation, bytes: u64) {
     if workload == 0 || bytes == 0 {
         return;
     }
-    if let Some(stats) = table::of_inode(workload, inode) {
+    if let Some(stats) = table::of_identity(workload, inode, file) {
         // SAFETY: the row is in the map.
         unsafe {
             let counter = if operation as u32 == Operation::Read as u32 {

@@ -1,6 +1,6 @@
 //! What an inode and the flags of an open file say of the file.
 
-use crate::probes::base::memory::{self, constant, read};
+use crate::probes::base::memory::constant;
 
 /// The types in `i_mode`, see inode(7).
 pub const S_IFMT: u32 = 0o170_000;
@@ -25,15 +25,17 @@ pub const fn is_block_device(mode: u32) -> bool {
 #[unsafe(no_mangle)]
 static O_DIRECT: u32 = 0;
 
-/// Whether a file was opened to go past the cache.
+/// Whether calls on a file go past the cache, by its flags.
 #[inline(always)]
 pub fn is_direct(flags: u32) -> bool {
     flags & constant(&O_DIRECT) != 0
 }
 
-/// Whether the inode at an address is that of a block device.
+/// `O_APPEND`, which is the same on all architectures that ioprof is built for.
+const O_APPEND: u32 = 0o2000;
+
+/// Whether what is written to a file goes to its end.
 #[inline(always)]
-pub fn is_block_device_at(inode: u64) -> bool {
-    let mode: u16 = read(inode, &memory::OFF_INODE_MODE);
-    is_block_device(mode.into())
+pub const fn appends(flags: u32) -> bool {
+    flags & O_APPEND != 0
 }

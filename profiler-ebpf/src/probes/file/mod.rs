@@ -1,5 +1,7 @@
 //! Files: the table of what was done to each.
 
+pub mod descriptor;
+pub mod identity;
 pub mod inode;
 pub mod path;
 pub mod table;

@@ -7,40 +7,14 @@ use ioprof_ebpf::abi::{
     loss::Loss,
 };
 
-use super::{
-    inode::{S_IFMT, is_block_device, is_regular},
-    path,
-};
-use crate::probes::base::{
-    loss,
-    map::NO_EXIST,
-    memory::{self, read},
-};
+use super::{identity::Identity, path};
+use crate::probes::base::{loss, map::NO_EXIST};
 
 #[btf_map]
 static FILES: HashMap<FileKey, FileStats, { MAX_FILES as usize }> = HashMap::new();
 
 /// A row with nothing in it. On the stack it would take half of that.
 static NEW: FileStats = FileStats::EMPTY;
-
-/// The key and the mode of an inode, by its address. Pipes, sockets and what else has no name share the key
-/// of their kind.
-#[inline(always)]
-pub fn key(workload: u32, inode: u64) -> (FileKey, u32) {
-    let mode = u32::from(read::<u16>(inode, &memory::OFF_INODE_MODE));
-    if !is_regular(mode) && !is_block_device(mode) {
-        return (FileKey::class(workload, (mode & S_IFMT) >> 12), mode);
-    }
-    let superblock: u64 = read(inode, &memory::OFF_INODE_SB);
-    let key = FileKey {
-        workload,
-        device: read(superblock, &memory::OFF_SB_DEV),
-        inode: read(inode, &memory::OFF_INODE_NUMBER),
-        generation: read(inode, &memory::OFF_INODE_GENERATION),
-        padding: 0,
-    };
-    (key, mode)
-}
 
 /// The row of a key, where there is one.
 #[inline(always)]
@@ -75,6 +49,11 @@ pub fn row_or_new(key: &FileKey, mode: u32, path: impl FnOnce() -> u64) -> Optio
 /// The row of a file of which only the inode is known, by its address.
 #[inline(always)]
 pub fn of_inode(workload: u32, inode: u64) -> Option<*mut FileStats> {
-    let (key, mode) = key(workload, inode);
-    row_or_new(&key, mode, || path::of_inode(inode))
+    of_identity(workload, inode, &Identity::at(inode))
+}
+
+/// The same, of which that much has been read already.
+#[inline(always)]
+pub fn of_identity(workload: u32, inode: u64, file: &Identity) -> Option<*mut FileStats> {
+    row_or_new(&file.row(workload), file.mode, || path::of_inode(inode))
 }

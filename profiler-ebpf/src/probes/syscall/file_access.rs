@@ -2,7 +2,8 @@
 //!
 //! A thread keeps the file it has used last in its record, with what it did to it; that goes into the file's
 //! row when the thread turns to another file or ends. A call on the same file as the one before takes no
-//! look-up.
+//! look-up. Whether it is the same is read from the inode at each call: what is known by its address may be gone,
+//! by another thread, another process or a ring.
 
 use core::ffi::c_void;
 
@@ -16,10 +17,17 @@ use super::size::UNKNOWN_SIZE;
 use crate::probes::{
     base::{
         atomic,
-        memory::{self, field, read, read_at},
+        memory::{self, field},
     },
-    file::{inode, path, table},
+    file::{
+        descriptor::{self, Opened},
+        identity::Identity,
+        inode, path, table,
+    },
 };
+
+/// The offset by which preadv2(2) and pwritev2(2) use that of the open file.
+const OWN_OFFSET: u64 = u64::MAX;
 
 /// A call that has returned.
 #[derive(Clone, Copy)]
@@ -30,6 +38,14 @@ pub struct Call {
     pub failed: bool,
 }
 
+impl Call {
+    /// The bytes that it has moved, where it moves any.
+    #[inline(always)]
+    const fn moved(&self) -> u64 {
+        if self.failed { 0 } else { self.result }
+    }
+}
+
 /// What a call or a request did to a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -37,6 +53,44 @@ pub enum Access {
     Write,
     Open,
     Other,
+}
+
+/// Makes the file that a call begins on the one in the thread's record. That is looked up at the beginning: another
+/// thread may have the descriptor stand for another file before the call returns.
+///
+/// # Safety
+///
+/// `task` is the running task, `registers` those of its call.
+#[inline(always)]
+pub unsafe fn begin(
+    task: *const c_void,
+    state: &mut TaskState,
+    registers: *const c_void,
+    kind: CallKind,
+) {
+    if !kind.has(CallKind::FILE) || kind.has(CallKind::COPIES | CallKind::SENDS) {
+        return;
+    }
+    state.file.is_in_use = 0;
+    // SAFETY: by the caller's promise.
+    let (opened, offset) = unsafe {
+        let Some(opened) = descriptor::of(task, field(registers, &memory::OFF_ARG0)) else {
+            return;
+        };
+        let offset = if kind.has(CallKind::AT_ARG3) {
+            field(registers, &memory::OFF_ARG3)
+        } else {
+            OWN_OFFSET
+        };
+        (opened, offset)
+    };
+    keep(&mut state.file, state.workload, &opened);
+    state.file.is_in_use = 1;
+    state.file.begin = match () {
+        () if kind.has(CallKind::WRITES) && inode::appends(opened.flags) => opened.identity.bytes,
+        () if offset != OWN_OFFSET => offset,
+        () => opened.position,
+    };
 }
 
 /// Counts a call in the rows of its files, and returns the flags and the mode of the one it reads from; 0 for
@@ -53,121 +107,80 @@ pub unsafe fn count(
     call: &Call,
 ) -> (u32, u32) {
     let kind = call.kind;
-    // SAFETY: by the caller's promise.
-    unsafe {
-        let argument = |offset| field::<u64>(registers, offset);
-        if kind.has(CallKind::COPIES | CallKind::SENDS) {
-            state.file.is_sure = 0;
-            let (from, to) = if kind.has(CallKind::COPIES) {
-                (&memory::OFF_ARG0, &memory::OFF_ARG2)
-            } else {
-                (&memory::OFF_ARG1, &memory::OFF_ARG0)
-            };
+    if kind.has(CallKind::COPIES | CallKind::SENDS) {
+        let (from, to) = if kind.has(CallKind::COPIES) {
+            (&memory::OFF_ARG0, &memory::OFF_ARG2)
+        } else {
+            (&memory::OFF_ARG1, &memory::OFF_ARG0)
+        };
+        // SAFETY: by the caller's promise.
+        unsafe {
             // The time of the call is that of the file it writes.
-            if switch_file(task, state, argument(to)) {
-                add(state, Access::Write, call, call.latency, None);
+            if switch(task, state, field(registers, to), call) {
+                add(state, Access::Write, call, call.latency);
             }
-            if switch_file(task, state, argument(from)) {
-                add(state, Access::Read, call, 0, None);
-                return (state.file.flags, state.file.mode);
+            if !switch(task, state, field(registers, from), call) {
+                return (0, 0);
             }
+        }
+        add(state, Access::Read, call, 0);
+        return (state.file.flags, state.file.mode);
+    }
+    let did = if kind.has(CallKind::OPENS) {
+        // SAFETY: by the caller's promise.
+        if call.failed || !unsafe { switch(task, state, call.result, call) } {
             return (0, 0);
         }
-        let descriptor = if kind.has(CallKind::OPENS) {
-            if call.failed {
-                return (0, 0);
-            }
-            // The address of a file that was closed may be that of the new one.
-            settle(&mut state.file);
-            state.file.file = 0;
-            state.file.is_sure = 0;
-            call.result
-        } else {
-            argument(&memory::OFF_ARG0)
-        };
-        let is_same = state.file.is_sure != 0 && state.file.descriptor == descriptor as u32;
-        if !(is_same && is_alone(task)) {
-            if !switch_file(task, state, descriptor) {
-                return (0, 0);
-            }
-            state.file.descriptor = descriptor as u32;
-            state.file.is_sure = is_alone(task).into();
-        }
-        let did = match () {
-            () if kind.has(CallKind::READS) => Access::Read,
-            () if kind.has(CallKind::WRITES) => Access::Write,
-            () if kind.has(CallKind::OPENS) => Access::Open,
-            () => Access::Other,
-        };
-        let at = kind
-            .has(CallKind::AT_ARG3)
-            .then(|| argument(&memory::OFF_ARG3));
-        add(state, did, call, call.latency, at);
-    }
+        Access::Open
+    } else if state.file.is_in_use == 0 {
+        return (0, 0);
+    } else if kind.has(CallKind::READS) {
+        Access::Read
+    } else if kind.has(CallKind::WRITES) {
+        Access::Write
+    } else {
+        Access::Other
+    };
+    add(state, did, call, call.latency);
     (state.file.flags, state.file.mode)
 }
 
-/// Whether a task has its table of descriptors to itself: no other thread, and no ring that polls.
+/// Makes the file of a descriptor the one in the thread's record, where the call has moved its offset. False where
+/// there is none.
 ///
 /// # Safety
 ///
 /// `task` is the running task.
 #[inline(always)]
-unsafe fn is_alone(task: *const c_void) -> bool {
-    // SAFETY: by the caller's promise; the rest is loaded from it.
-    unsafe {
-        let files: *const c_void = field(task, &memory::OFF_TASK_FILES);
-        let signal: *const c_void = field(task, &memory::OFF_TASK_SIGNAL);
-        field::<u32>(files, &memory::OFF_FILES_COUNT) == 1
-            && field::<u32>(signal, &memory::OFF_SIGNAL_THREADS) == 1
-    }
-}
-
-/// Makes the file of a descriptor the one in the thread's record. False where there is none.
-///
-/// # Safety
-///
-/// `task` is the running task.
-#[inline(always)]
-unsafe fn switch_file(task: *const c_void, state: &mut TaskState, descriptor: u64) -> bool {
-    // SAFETY: by the caller's promise; the rest is loaded from it.
-    let file = unsafe {
-        let files: *const c_void = field(task, &memory::OFF_TASK_FILES);
-        let table: *const c_void = field(files, &memory::OFF_FILES_FDT);
-        let descriptor = u64::from(descriptor as u32);
-        if descriptor >= u64::from(field::<u32>(table, &memory::OFF_FDT_MAX)) {
-            return false;
-        }
-        let slots: u64 = field(table, &memory::OFF_FDT_FD);
-        read_at::<u64>(slots.wrapping_add(descriptor * 8))
-    };
-    keep(&mut state.file, state.workload, file)
-}
-
-/// Makes a file, by the address of its `struct file`, the one that is kept. False where there is none.
-#[inline(always)]
-pub fn keep(open: &mut OpenFile, workload: u32, file: u64) -> bool {
-    if file == 0 {
+unsafe fn switch(task: *const c_void, state: &mut TaskState, descriptor: u64, call: &Call) -> bool {
+    // SAFETY: by the caller's promise.
+    let Some(opened) = (unsafe { descriptor::of(task, descriptor) }) else {
         return false;
-    }
-    let inode: u64 = read(file, &memory::OFF_FILE_INODE);
-    if (file, inode, workload) != (open.file, open.inode, open.key.workload) {
-        settle(open);
-        take(open, workload, file, inode);
-    }
+    };
+    keep(&mut state.file, state.workload, &opened);
+    state.file.begin = opened.position.wrapping_sub(call.moved());
     true
 }
 
+/// Makes an open file the one that is kept.
 #[inline(always)]
-fn take(open: &mut OpenFile, workload: u32, file: u64, inode: u64) {
-    let (key, mode) = table::key(workload, inode);
-    open.file = file;
-    open.inode = inode;
+fn keep(open: &mut OpenFile, workload: u32, opened: &Opened) {
+    keep_file(open, workload, opened.file, &opened.identity);
+    open.flags = opened.flags;
+}
+
+/// Makes a file the one that is kept; `file` is the address of its `struct file`.
+#[inline(always)]
+pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Identity) {
+    let key = identity.row(workload);
+    if open.key == key {
+        return;
+    }
+    settle(open);
     open.key = key;
-    open.mode = mode;
-    open.flags = read(file, &memory::OFF_FILE_FLAGS);
+    open.mode = identity.mode;
     open.end = 0;
-    if let Some(row) = table::row_or_new(&key, mode, || path::of_file(file)) {
+    if let Some(row) = table::row_or_new(&key, identity.mode, || path::of_file(file)) {
         // SAFETY: the row is in the map.
         unsafe { open.end = (*row).end };
     }
@@ -175,9 +188,9 @@ fn take(open: &mut OpenFile, workload: u32, file: u64, inode: u64) {
 
 /// Adds a call to what the thread has done to its file.
 #[inline(always)]
-fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64, at: Option<u64>) {
+fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
     let open = &mut state.file;
-    let moved = if call.failed { 0 } else { call.result };
+    let moved = call.moved();
     // The size that a copy asks for is mostly just a large number.
     let copies = call.kind.has(CallKind::COPIES | CallKind::SENDS);
     let size = if copies || state.size == UNKNOWN_SIZE {
@@ -193,15 +206,11 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64, at: Option<u64>
         open.calls.device_read_bytes += state.read_bytes;
         open.calls.device_written_bytes += state.written_bytes;
     }
-    let begin = match at {
-        Some(at) => at,
-        None => read::<u64>(open.file, &memory::OFF_FILE_POS).wrapping_sub(moved),
-    };
-    if begin == open.end {
+    if open.begin == open.end {
         open.calls.sequential += 1;
     }
-    open.end = begin + moved;
-    if (begin | size) & 4095 != 0 {
+    open.end = open.begin + moved;
+    if (open.begin | size) & 4095 != 0 {
         open.calls.unaligned += 1;
     }
 }
@@ -234,7 +243,7 @@ pub fn count_one(calls: &mut FileCalls, did: Access, ns: u64, moved: u64, size: 
 /// Adds what was done to the file that is kept to the file's row.
 #[inline(always)]
 pub fn settle(open: &mut OpenFile) {
-    if open.file == 0 {
+    if open.key.workload == 0 {
         return;
     }
     let others = FileKey::others(open.key.workload);

@@ -78,6 +78,7 @@ fn syscall_enter(ctx: BtfTracePointContext) {
             CallKind::SIZE_ARG4 => field(registers, &memory::OFF_ARG4),
             _ => vector_size(registers),
         };
+        file_access::begin(task, &mut *state, registers, kind);
         (*state).entered_ns = now();
     }
 }
@@ -122,8 +123,6 @@ unsafe fn files(
 ) {
     let kind = CallKind(state.kind);
     if !kind.has(CallKind::FILE | CallKind::OPENS) {
-        // It may have closed a descriptor, or made one stand for another file.
-        state.file.is_sure = 0;
         return;
     }
     let call = file_access::Call {

@@ -27,7 +27,7 @@ use crate::probes::{
         atomic, loss,
         memory::{self, constant, field},
     },
-    file::{inode as file_kind, path, table},
+    file::{identity::Identity, inode as file_kind, table},
     task::{iterators::TaskIteration, state},
 };
 
@@ -92,27 +92,19 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             dirtied_by_others(folio, inode);
             return;
         }
-        let mode = u32::from(field::<u16>(inode, &memory::OFF_INODE_MODE));
+        let file = Identity::of(inode);
         // What a file system writes to inodes that it keeps for itself, or to that of its device, is metadata
         // that its users share.
-        let is_file = if file_kind::is_block_device(mode) {
+        let is_file = if file_kind::is_block_device(file.mode) {
             !is_held(address)
         } else {
-            file_kind::is_regular(mode)
-                && field::<u64>(inode, &memory::OFF_INODE_NUMBER) > LAST_RESERVED
+            file_kind::is_regular(file.mode) && file.number() > LAST_RESERVED
         };
         if !is_file {
             return;
         }
         let size = size_of_folio(folio);
-        let key = FileKey {
-            workload,
-            device: device_of(inode),
-            inode: field(inode, &memory::OFF_INODE_NUMBER),
-            generation: field(inode, &memory::OFF_INODE_GENERATION),
-            padding: 0,
-        };
-        if let Some(stats) = table::row_or_new(&key, mode, || path::of_inode(address)) {
+        if let Some(stats) = table::of_identity(workload, address, &file) {
             atomic::add(&raw mut (*stats).dirtied_bytes, size);
         }
         let is_in_call = state::of(state::current()).is_none_or(|state| (*state).entered_ns != 0);
@@ -120,7 +112,7 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             atomic::add(mapped, size);
         }
         let tagged = field::<u32>(mapping, &memory::OFF_MAPPING_MARKS) & MARKS != 0;
-        let Some(record) = record(address, &key, tagged) else {
+        let Some(record) = record(address, &file.with(0), tagged) else {
             loss::count(Loss::DirtyInodesFull);
             return;
         };
@@ -142,10 +134,7 @@ unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
     };
     // SAFETY: by the caller's promise; the record is in the map.
     unsafe {
-        let is_same = (*record).inode == field::<u64>(inode, &memory::OFF_INODE_NUMBER)
-            && (*record).generation == field::<u32>(inode, &memory::OFF_INODE_GENERATION)
-            && (*record).device == device_of(inode);
-        if !is_same {
+        if (*record).file != Identity::of(inode).with(0) {
             let _ = DIRTY.remove(&address);
         } else if !state::is_of_kernel(state::current()) {
             // A thread of the kernel makes a page dirty again that it could not write.
@@ -178,24 +167,6 @@ unsafe fn size_of_folio(folio: *const c_void) -> u64 {
     }
 }
 
-/// The device number of the file system of an inode.
-///
-/// # Safety
-///
-/// `inode` is a BTF pointer to a `struct inode`.
-#[inline(always)]
-unsafe fn device_of(inode: *const c_void) -> u32 {
-    // SAFETY: by the caller's promise; the verifier wants to see that the pointer is none.
-    unsafe {
-        let superblock: *const c_void = field(inode, &memory::OFF_INODE_SB);
-        if superblock.is_null() {
-            0
-        } else {
-            field(superblock, &memory::OFF_SB_DEV)
-        }
-    }
-}
-
 /// The record of an inode, made where there is none yet, and made anew where nothing of it is left to be
 /// written. `tagged` says whether pages of it are dirty or being written, the new one apart.
 #[inline(always)]
@@ -205,10 +176,7 @@ fn record(address: u64, file: &FileKey, tagged: bool) -> Option<*mut DirtyInode>
         let known = DIRTY.get_ptr_mut(&address);
         if let Some(record) = known {
             // Another inode may have stood at this address before.
-            if (*record).inode == file.inode
-                && (*record).generation == file.generation
-                && (*record).device == file.device
-            {
+            if (*record).file == *file {
                 if !tagged {
                     // What was truncated is not written any more.
                     (*record).was_dirty = 0;
@@ -220,9 +188,7 @@ fn record(address: u64, file: &FileKey, tagged: bool) -> Option<*mut DirtyInode>
             }
         }
         let new = DirtyInode {
-            inode: file.inode,
-            generation: file.generation,
-            device: file.device,
+            file: *file,
             was_dirty: u32::from(tagged),
             last: 0,
             cached_bytes: 0,
@@ -308,14 +274,9 @@ fn make_room(address: u64) {
 /// `record` is in the map.
 #[inline(always)]
 unsafe fn bytes_cached(inode: u64, record: *const DirtyInode) -> u64 {
-    let superblock: u64 = memory::read(inode, &memory::OFF_INODE_SB);
     let mapping: u64 = memory::read(inode, &memory::OFF_INODE_MAPPING);
     // SAFETY: by the caller's promise.
-    let is_same = unsafe {
-        (*record).inode == memory::read::<u64>(inode, &memory::OFF_INODE_NUMBER)
-            && (*record).generation == memory::read::<u32>(inode, &memory::OFF_INODE_GENERATION)
-            && (*record).device == memory::read::<u32>(superblock, &memory::OFF_SB_DEV)
-    };
+    let is_same = unsafe { (*record).file == Identity::at(inode).with(0) };
     if !is_same || memory::read::<u32>(mapping, &memory::OFF_MAPPING_MARKS) & MARKS == 0 {
         return 0;
     }

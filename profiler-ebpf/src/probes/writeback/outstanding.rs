@@ -6,7 +6,7 @@
 use ioprof_ebpf::abi::writeback::{DirtyInode, MAX_OWNERS};
 
 use super::dirty::DIRTY;
-use crate::probes::base::atomic;
+use crate::probes::{base::atomic, file::identity::Identity};
 
 /// Takes bytes that an owner has outstanding in an inode, as they are submitted; how many they were.
 #[unsafe(no_mangle)]
@@ -30,10 +30,19 @@ extern "C" fn take_outstanding(address: u64, owner: u64, size: u64) -> u64 {
     0
 }
 
+/// The record of a file, by the address of its inode. That of another one, which stood there before, is none.
+#[inline(always)]
+fn of_file(address: u64, file: &Identity) -> Option<*mut DirtyInode> {
+    // SAFETY: the record is in the map.
+    DIRTY
+        .get_ptr_mut(&address)
+        .filter(|record| unsafe { (**record).file == file.with(0) })
+}
+
 /// Takes bytes of an inode that a task in scope submits: its own workload's first.
 #[inline(always)]
-pub fn submitted_by(workload: u32, address: u64, size: u64) {
-    let Some(record) = DIRTY.get_ptr_mut(&address) else {
+pub fn submitted_by(workload: u32, address: u64, file: &Identity, size: u64) {
+    let Some(record) = of_file(address, file) else {
         return;
     };
     let mut left = size;
@@ -63,8 +72,13 @@ fn is_clean(record: *const DirtyInode) -> bool {
 /// What of them is others' is passed to `give`, with their workload. None where no workload has made pages of
 /// the inode dirty.
 #[inline(always)]
-pub fn submitted_by_others(address: u64, size: u64, mut give: impl FnMut(u32, u64)) -> Option<u32> {
-    let record = DIRTY.get_ptr_mut(&address)?;
+pub fn submitted_by_others(
+    address: u64,
+    file: &Identity,
+    size: u64,
+    mut give: impl FnMut(u32, u64),
+) -> Option<u32> {
+    let record = of_file(address, file)?;
     // SAFETY: the record is in the map.
     unsafe {
         let (mut main, mut most) = (0, 0);

@@ -8,16 +8,18 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
-use ioprof_ebpf::abi::{layout::MAX_READ_INODES, writeback::Reader};
+use ioprof_ebpf::abi::{file::FileKey, layout::MAX_READ_INODES};
 
 use crate::probes::{
     base::memory::{self, field},
+    file::identity::Identity,
     task::state,
 };
 
-/// By the address of the inode. The reader of one that is evicted is unknown.
+/// By the address of the inode: which file that is, with the workload that read it last. The reader of one that is
+/// evicted is unknown.
 #[btf_map]
-static READERS: LruHashMap<u64, Reader, { MAX_READ_INODES as usize }> = LruHashMap::new();
+static READERS: LruHashMap<u64, FileKey, { MAX_READ_INODES as usize }> = LruHashMap::new();
 
 #[btf_tracepoint(function = "mm_filemap_add_to_page_cache")]
 fn cached_folio(ctx: BtfTracePointContext) {
@@ -36,11 +38,7 @@ fn cached_folio(ctx: BtfTracePointContext) {
         if inode.is_null() {
             return;
         }
-        let reader = Reader {
-            inode: field(inode, &memory::OFF_INODE_NUMBER),
-            generation: field(inode, &memory::OFF_INODE_GENERATION),
-            workload,
-        };
+        let reader = Identity::of(inode).with(workload);
         let address = inode as u64;
         if READERS.get(&address).is_none_or(|known| *known != reader) {
             // Where there is no room, the owner of what is read is unknown.
@@ -49,14 +47,16 @@ fn cached_folio(ctx: BtfTracePointContext) {
     }
 }
 
-/// The workload that had pages of an inode read last; 0 where none is known.
+/// The workload that had pages of a file read last, by the address of its inode; 0 where none is known.
 #[inline(always)]
-pub fn of_inode(inode: u64) -> u32 {
+pub fn of_file(inode: u64, file: &Identity) -> u32 {
     // SAFETY: the entry stays valid for the run of the program.
     let Some(reader) = (unsafe { READERS.get(&inode) }) else {
         return 0;
     };
-    let is_same = reader.inode == memory::read::<u64>(inode, &memory::OFF_INODE_NUMBER)
-        && reader.generation == memory::read::<u32>(inode, &memory::OFF_INODE_GENERATION);
-    if is_same { reader.workload } else { 0 }
+    if *reader == file.with(reader.workload) {
+        reader.workload
+    } else {
+        0
+    }
 }

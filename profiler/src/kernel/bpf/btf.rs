@@ -1,6 +1,11 @@
 //! The running kernel's BTF: offsets of fields, values of flags, and tracepoints.
 
-use std::{fs::File, io, os::fd::AsRawFd as _, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    os::fd::AsRawFd as _,
+    path::Path,
+};
 
 use aya::{
     programs::ProgramType,
@@ -29,7 +34,7 @@ const CALL_REGISTERS: [&str; 6] = ["orig_ax", "di", "si", "dx", "r10", "r8"];
 
 /// Fields that not every architecture or configuration has. The probes ask before they read them, or cannot
 /// be attached without them.
-const OPTIONAL: [&str; 17] = [
+const OPTIONAL: [&str; 19] = [
     "OFF_TASK_STATUS",
     "OFF_KIOCB_FILE",
     "OFF_KIOCB_OPCODE",
@@ -47,6 +52,8 @@ const OPTIONAL: [&str; 17] = [
     "OFF_BTRFS_BIO",
     "OFF_BTRFS_BIO_INODE",
     "OFF_BTRFS_INODE",
+    "OFF_BTRFS_ROOT",
+    "OFF_BTRFS_ROOT_ID",
 ];
 
 /// Tracepoints whose arguments have changed, with the place of the request among them, after the first that
@@ -68,12 +75,21 @@ const FLAGS: [(&str, &str, &str); 4] = [
     (names::FOLIO_IS_LARGE, "pageflags", "PG_head"),
 ];
 
+/// Types that the probes take an address for, with the structure.
+const TYPES: [(&str, &str); 3] = [
+    (names::TYPE_FILES, "files_struct"),
+    (names::TYPE_INODE, "inode"),
+    (names::TYPE_KIOCB, "io_kiocb"),
+];
+
 /// What the probes need to know before they are loaded.
 pub struct KernelTypes {
     /// Symbol of a constant, and its value.
     pub constants: Vec<(&'static str, u32)>,
     /// Whether probes may read the kernel's memory by address.
     pub may_read: bool,
+    /// The number of the kernel's `bpf_rdonly_cast`, where it has one and memory may be read.
+    pub cast: Option<i32>,
     btf: Btf,
 }
 
@@ -142,8 +158,13 @@ impl KernelTypes {
         let mut types = Self {
             constants,
             may_read,
+            cast: may_read.then(|| cast(&btf)).flatten(),
             btf,
         };
+        for (symbol, structure) in TYPES {
+            let found = types.cast.and_then(|_| number(&types.btf, structure));
+            types.constants.push((symbol, found.unwrap_or(0)));
+        }
         let by_cqe = types.completes_by_cqe();
         types
             .constants
@@ -232,6 +253,25 @@ fn may_read_memory() -> bool {
         BpfHelper::BPF_FUNC_probe_read_kernel,
     )
     .unwrap_or(true)
+}
+
+/// The number of the function that gives an address a type, which kernels have from 6.2 on, and programs can call where
+/// they are compiled.
+fn cast(btf: &Btf) -> Option<i32> {
+    let compiler = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
+    if compiler.is_ok_and(|is_on| is_on.trim() == "0") {
+        return None;
+    }
+    let found = btf.resolve_ids_by_name("bpf_rdonly_cast").ok()?;
+    let is_function = |id: &u32| matches!(btf.resolve_type_by_id(*id), Ok(Type::Func(_)));
+    found.into_iter().find(is_function)?.try_into().ok()
+}
+
+/// The number of a structure.
+fn number(btf: &Btf, structure: &str) -> Option<u32> {
+    let found = btf.resolve_ids_by_name(structure).ok()?;
+    let is_structure = |id: &u32| matches!(btf.resolve_type_by_id(*id), Ok(Type::Struct(_)));
+    found.into_iter().find(is_structure)
 }
 
 /// The release of the running kernel, where it is older than those that the probes are written for.
@@ -350,7 +390,7 @@ mod tests {
         let missing = KernelTypes::read(Path::new("/nonexistent"));
         assert!(matches!(missing, Err(Error::NoBtf { .. })));
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(file.path(), b"not BTF at all, but longer than a header").expect("written");
+        fs::write(file.path(), b"not BTF at all, but longer than a header").expect("written");
         let wrong = KernelTypes::read(file.path());
         assert!(matches!(wrong, Err(Error::Btf { .. })));
     }

@@ -6,6 +6,7 @@ use ioprof_ebpf::abi::{
     layout::Layout,
     names,
 };
+use zerocopy::IntoBytes as _;
 
 use super::{btf::KernelTypes, error::one_line, limits, map, object, probes::ProbeSelection};
 use crate::{
@@ -51,7 +52,8 @@ pub fn load(
         .override_global(names::QUEUED_BY_BIO, &queued_by_bio, true)
         .override_global(names::PAGE_BYTES, &page_bytes, true)
         .override_global(names::BTRFS_END, &btrfs_end, true);
-    let ebpf = loader.load(object::bytes()).map_err(|error| {
+    let object = object::for_kernel(types.cast);
+    let ebpf = loader.load(object.as_bytes()).map_err(|error| {
         if limits::are_used_up(&error) {
             limits::too_few()
         } else if capabilities::can_load() {

@@ -1,5 +1,7 @@
 //! The embedded eBPF object.
 
+use ioprof_ebpf::abi::names;
+
 /// Aligns the object for the loader.
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
@@ -11,19 +13,50 @@ pub fn bytes() -> &'static [u8] {
     &ALIGNED.0
 }
 
+/// An instruction that calls what has this number: of a helper, or, with the flag, of a function of the kernel
+/// (`BPF_PSEUDO_KFUNC_CALL` of include/uapi/linux/bpf.h).
+const fn call(number: i32, is_function: bool) -> u64 {
+    let flag = if is_function { 0x2000 } else { 0 };
+    (number.cast_unsigned() as u64) << 32 | flag | 0x85
+}
+
+/// `r0 = 0`.
+const NOTHING: u64 = 0xb7;
+
+/// The object for a kernel that has this number for its `bpf_rdonly_cast`, or has none: see [`names::CAST`]. In whole
+/// words, which instructions are in the file, too.
+pub fn for_kernel(cast: Option<i32>) -> Vec<u64> {
+    let cast = cast.map_or(NOTHING, |number| call(number, true));
+    let words = bytes().chunks(size_of::<u64>()).map(|chunk| {
+        let mut word = [0; size_of::<u64>()];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(word)
+    });
+    words
+        .map(|word| {
+            if word == call(names::CAST, false) {
+                cast
+            } else {
+                word
+            }
+        })
+        .collect()
+}
+
 /// How it was built: its hash, the hash of its sources, and the toolchain, as JSON.
 pub const RECORD: &str = include_str!("../../../ebpf/record.json");
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     use std::collections::BTreeSet;
 
-    use ioprof_ebpf::abi::names;
     use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
     /// The symbols of a kind in the sections that are wanted.
     fn symbols(kind: SymbolKind, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
-        let object = object::File::parse(super::bytes()).expect("the object is ELF");
+        let object = object::File::parse(bytes()).expect("the object is ELF");
         object
             .symbols()
             .filter(|symbol| symbol.kind() == kind && symbol.is_global())

@@ -161,6 +161,9 @@ pub struct Common {
     /// Wait at the end until the workloads' dirty pages are written, and count these writes.
     #[arg(long)]
     pub sync: bool,
+    /// Wait at most this long for requests that are in flight when the workloads end; 1 if not given, 0 not to wait.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds_or_none)]
+    pub drain: Option<std::time::Duration>,
     /// Do not attach the probe of this tracepoint, as on a kernel without it.
     #[arg(long, value_name = "TRACEPOINT", hide_short_help = true)]
     pub without_probe: Vec<String>,
@@ -187,11 +190,17 @@ pub struct Attach {
 }
 
 fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    seconds_or_none(text)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "a positive number of seconds is needed, such as 10 or 0.5".into())
+}
+
+fn seconds_or_none(text: &str) -> Result<std::time::Duration, String> {
     text.parse()
         .ok()
         .and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok())
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "a positive number of seconds is needed, such as 10 or 0.5".into())
+        .ok_or_else(|| "a number of seconds is needed, such as 1 or 0.5, or 0".into())
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
             unseen_completions: requests.stats.unseen,
             errors: requests.stats.errors,
             bytes: requests.stats.own_bytes(),
+            in_flight_requests: requests.in_flight.requests,
+            in_flight_bytes: requests.in_flight.bytes,
             queue: histogram(Unit::Ns, &requests.stats.queue, &requests.queue),
             service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
             size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
@@ -55,9 +57,11 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
     Some(blocks)
 }
 
-/// Whether anything of a slot completed: its requests, or its bios in requests of others.
+/// Whether a slot has anything: its requests, or its bios in requests of others.
 pub const fn is_used(requests: &Requests) -> bool {
-    requests.stats.requests() > 0 || requests.stats.merged_bytes > 0
+    requests.stats.requests() > 0
+        || requests.stats.merged_bytes > 0
+        || requests.in_flight.requests > 0
 }
 
 /// The origins of the ABI in the report.

@@ -88,7 +88,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
                 retired_threads: 0,
             })
             .collect();
-        Ok::<_, Error>((measurement.finish(infos)?, destination))
+        Ok::<_, Error>((measurement.finish(infos).await?, destination))
     })?;
     // A sync that a signal interrupted may still be running.
     runtime.shutdown_background();

@@ -1,6 +1,6 @@
 //! A measurement from the attaching of the probes to the report.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,8 +27,15 @@ pub struct Measurement {
     syncing: Option<Arc<Helper>>,
     started_at: jiff::Timestamp,
     next_tick: tokio::time::Instant,
+    drain: Duration,
     signals: [Signal; 3],
 }
+
+/// How long requests in flight are waited for at the end.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// How often the requests in flight are counted while they are waited for.
+const DRAIN_PAUSE: Duration = Duration::from_millis(2);
 
 /// A signal that asks ioprof to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +88,7 @@ impl Measurement {
             syncing,
             started_at: jiff::Timestamp::now(),
             next_tick: tokio::time::Instant::now() + Overhead::first_tick(),
+            drain: common.drain.unwrap_or(DRAIN),
             signals,
         };
         Ok((measurement, destination))
@@ -153,12 +161,28 @@ impl Measurement {
         Ok(())
     }
 
-    /// Reads the maps, detaches the probes and makes the report.
+    /// Waits for the requests of workloads that have ended, until the time for it is over or a signal asks to stop.
+    async fn drain(&mut self) -> Result<(), Error> {
+        let deadline = tokio::time::Instant::now() + self.drain;
+        while tokio::time::Instant::now() < deadline
+            && self.session.requests_in_flight()? > 0
+            && !self.session.any_process_lives()?
+        {
+            tokio::select! {
+                _ = self.stop_signal() => break,
+                () = tokio::time::sleep(DRAIN_PAUSE) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for requests in flight, reads the maps, detaches the probes and makes the report.
     ///
     /// # Errors
     ///
     /// Where a map cannot be read.
-    pub fn finish(self, workloads: Vec<WorkloadInfo>) -> Result<Report, Error> {
+    pub async fn finish(mut self, workloads: Vec<WorkloadInfo>) -> Result<Report, Error> {
+        self.drain().await?;
         let snapshot = self.session.finish()?;
         Ok(collector::report(&snapshot, workloads, self.started_at))
     }

@@ -80,7 +80,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         }
         let infos = runs.infos(&targets);
         let exits: Vec<Exit> = infos.iter().filter_map(|infos| infos.exit).collect();
-        Ok::<_, Error>((measurement.finish(infos)?, exits, destination))
+        Ok::<_, Error>((measurement.finish(infos).await?, exits, destination))
     })?;
     // A thread may still be waiting for a child.
     runtime.shutdown_background();

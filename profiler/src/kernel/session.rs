@@ -138,6 +138,15 @@ impl Session {
         Ok(false)
     }
 
+    /// How many requests of the workloads are in flight.
+    ///
+    /// # Errors
+    ///
+    /// Where a map cannot be read.
+    pub fn requests_in_flight(&self) -> Result<usize, Error> {
+        snapshot::block::in_flight(&self.ebpf)
+    }
+
     /// The file systems with pages that workloads made dirty and that are not written, by their device numbers.
     ///
     /// # Errors

@@ -176,6 +176,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
         user: second.user.or(first.user),
         common: crate::cli::Common {
             output: second.common.output.or(first.common.output),
+            drain: second.common.drain.or(first.common.drain),
             sync: first.common.sync || second.common.sync,
             without_probe: [first.common.without_probe, second.common.without_probe].concat(),
             minor_fault_time: first.common.minor_fault_time || second.common.minor_fault_time,

@@ -55,7 +55,13 @@ pub struct Block {
     pub requests: u64,
     /// Those of them whose completion the kernel did not show to the probes: counted, but in none of the histograms.
     pub unseen_completions: u64,
-    /// Those that failed.
+    /// Requests in flight when the counters were read: queued, not completed, and in no other figure of this row.
+    #[serde(default)]
+    pub in_flight_requests: u64,
+    /// The workload's bytes of them.
+    #[serde(default)]
+    pub in_flight_bytes: u64,
+    /// Those of `requests` that failed.
     pub errors: u64,
     /// Bytes of the workload's own bios: in these requests, and in those of others that they were merged into.
     pub bytes: u64,

@@ -1,68 +1,17 @@
 //! Bios of several workloads that the kernel puts into one request: each workload is given its own bytes.
 
-use std::{fs, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use crate::support::{
-    self,
     attached::Attached,
-    device::Loop,
+    held::{Held, TAGS},
     plain,
     program::Program,
     report::{BlockOperation, CheckKind, requests},
-    requirements::tool,
     steps::Steps,
-    succeed,
 };
 
-const MIB: u64 = 1 << 20;
 const BLOCK: u64 = 4096;
-
-/// How many requests the driver of the device takes: what comes then stays with the scheduler, which merges.
-const TAGS: u8 = 4;
-
-/// A device that completes nothing that is written to it while it is held: its image is on a file system that is frozen.
-struct Held {
-    // Dropped in this order: the one is on the other.
-    device: Loop,
-    below: Loop,
-}
-
-impl Held {
-    fn new() -> Self {
-        let below = Loop::new(32 * MIB);
-        let device = Loop::unmounted_on(&below, 4 * MIB);
-        // With a scheduler this is how many requests that has; without one, how many the driver takes.
-        device.set("queue/scheduler", "none");
-        device.set("queue/nr_requests", &TAGS.to_string());
-        device.set("queue/scheduler", "mq-deadline");
-        Self { device, below }
-    }
-
-    fn freeze(&self) {
-        let mut freeze = tool("fsfreeze");
-        succeed(freeze.arg("--freeze").arg(self.below.mounted()));
-    }
-
-    fn thaw(&self) {
-        let mut thaw = tool("fsfreeze");
-        support::output(thaw.arg("--unfreeze").arg(self.below.mounted()));
-    }
-
-    /// How many requests that write the driver has.
-    fn in_flight(&self) -> u64 {
-        let file = format!("/sys/block/{}/inflight", self.device.name());
-        let text = fs::read_to_string(file).expect("the device is there");
-        let writes = text.split_whitespace().nth(1).expect("reads and writes");
-        writes.parse().expect("a number")
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // A test that fails leaves nothing frozen.
-        self.thaw();
-    }
-}
 
 /// Has two workloads write blocks, each given by the workload, 0 or 1, and its number; the requests and the bytes of
 /// both. What they write is to be merged so many times: where the kernel has not done that, it is begun again.

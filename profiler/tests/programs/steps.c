@@ -1,5 +1,6 @@
 /* steps FILE SIZE: does what each byte of standard input says, and answers each with a byte on standard output.
- * w writes SIZE bytes at the end of FILE, s is fsync, t truncates it to nothing, m changes one byte in each of
+ * w writes SIZE bytes at the end of FILE, s is fsync, q has what is written
+ * queued for the device without waiting for it, t truncates it to nothing, m changes one byte in each of
  * its pages through a shared mapping. It ends at the end of its input. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -37,6 +38,7 @@ int main(int argc, char **argv) {
         switch (step) {
         case 'w': must(write(file, buffer, size) == (ssize_t)size); break;
         case 's': must(fsync(file) == 0); break;
+        case 'q': must(sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE) == 0); break;
         case 't': must(ftruncate(file, 0) == 0); break;
         case 'm': change(file); break;
         default: must(0);

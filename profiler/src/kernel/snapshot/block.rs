@@ -32,6 +32,8 @@ pub struct Requests {
     pub key: BlockKey,
     /// All CPUs together.
     pub stats: BlockStats,
+    /// Those that had not completed when they were read.
+    pub in_flight: InFlight,
     /// Nanoseconds from queued to issued.
     pub queue: Buckets,
     /// Nanoseconds from issued to completed.
@@ -40,10 +42,22 @@ pub struct Requests {
     pub size: Buckets,
 }
 
+/// Requests that were queued and have not completed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InFlight {
+    /// How many.
+    pub requests: u64,
+    /// Their owner's bytes.
+    pub bytes: u64,
+}
+
+/// A slot: its key, its numbers on all CPUs together, and what is in flight.
+type Slot = (BlockKey, BlockSlot, BlockStats, InFlight);
+
 /// What is compared with the kernel's own counts, which go on: read at the same moment as these.
 pub struct BlockReading {
-    /// Each slot, all CPUs together.
-    pub slots: Vec<(BlockKey, BlockSlot, BlockStats)>,
+    /// Each slot.
+    pub slots: Vec<Slot>,
     /// The depths.
     pub depths: Vec<(DepthKey, Depth)>,
     /// When they were read, in nanoseconds of the monotonic clock.
@@ -65,7 +79,7 @@ pub fn wait_for_completions(ebpf: &Ebpf) -> Result<Records, Error> {
     for _ in 0..TRIES {
         let mut slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
         slots.retain(|(key, _)| DepthKey::owner(key.workload, key.origin) != 0);
-        let (completed, under_way) = issued(ebpf, &slots)?;
+        let (completed, under_way) = recorded(ebpf, &slots)?;
         unseen.extend(completed.iter().map(|(record, _)| *record));
         if under_way.iter().all(|(record, _)| unseen.contains(record)) {
             break;
@@ -73,6 +87,13 @@ pub fn wait_for_completions(ebpf: &Ebpf) -> Result<Records, Error> {
         sleep(PAUSE);
     }
     Ok(unseen)
+}
+
+/// How many requests of the workloads are in flight, by the records.
+pub fn in_flight(ebpf: &Ebpf) -> Result<usize, Error> {
+    let mut slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
+    slots.retain(|(key, _)| key.workload != 0);
+    Ok(recorded(ebpf, &slots)?.1.len())
 }
 
 /// Reads the requests and their depths; `unseen` are records of requests that are known to have completed.
@@ -87,12 +108,12 @@ pub fn read(ebpf: &Ebpf, unseen: &Records) -> Result<BlockReading, Error> {
     })
 }
 
-/// A record that is still there, and the request.
-type Issued = Vec<((u64, u64), RequestState)>;
+/// Records that are still there, with the requests.
+type Recorded = Vec<((u64, u64), RequestState)>;
 
-/// The requests in these slots that are recorded as issued: those on devices with none in flight, which have completed
-/// unseen, and the others.
-fn issued(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<(Issued, Issued), Error> {
+/// The requests in these slots that are recorded as queued: those issued to devices with none in flight, which have
+/// completed unseen, and the others.
+fn recorded(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<(Recorded, Recorded), Error> {
     let asked_at = now_ns()?;
     let devices: BTreeSet<u32> = slots.iter().map(|(key, _)| key.device).collect();
     let idle: BTreeSet<u32> = devices
@@ -104,7 +125,7 @@ fn issued(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<(Issued, Issue
         .map(|(key, slot)| (slot.stats, key.device))
         .collect();
     let is_on_idle = |request: &RequestState| {
-        request.issued_ns < asked_at
+        (1..asked_at).contains(&request.issued_ns)
             && devices
                 .get(&request.slot.stats)
                 .is_some_and(|device| idle.contains(device))
@@ -112,7 +133,7 @@ fn issued(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<(Issued, Issue
     // After the devices were asked: a request that has completed meanwhile is not recorded any more.
     Ok(entries::<u64, RequestState>(ebpf, names::REQUESTS)?
         .into_iter()
-        .filter(|(_, request)| request.queued_ns != 0 && request.issued_ns != 0)
+        .filter(|(_, request)| request.queued_ns != 0)
         .filter(|(_, request)| devices.contains_key(&request.slot.stats))
         .map(|(key, request)| ((key, request.issued_ns), request))
         .partition(|(_, request)| is_on_idle(request)))
@@ -125,35 +146,45 @@ fn now_ns() -> Result<u64, Error> {
     Ok(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned())
 }
 
-fn slots(ebpf: &Ebpf, unseen: &Records) -> Result<Vec<(BlockKey, BlockSlot, BlockStats)>, Error> {
+fn slots(ebpf: &Ebpf, unseen: &Records) -> Result<Vec<Slot>, Error> {
     let map = PerCpuArray::<BlockStats>::of(ebpf, names::BLOCK_STATS)?;
     let slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
-    let (mut completed, under_way) = issued(ebpf, &slots)?;
-    let known = under_way.into_iter();
-    completed.extend(known.filter(|(record, _)| unseen.contains(record)));
+    let (mut completed, under_way) = recorded(ebpf, &slots)?;
+    let (known, under_way): (Recorded, Recorded) = under_way
+        .into_iter()
+        .partition(|(record, _)| unseen.contains(record));
+    completed.extend(known);
+    let of_slot = |requests: &Recorded, slot: &BlockSlot| {
+        let mut sum = InFlight::default();
+        let own = requests.iter().map(|(_, request)| request);
+        for request in own.filter(|request| request.slot.stats == slot.stats) {
+            sum.requests += 1;
+            sum.bytes += request.size.saturating_sub(request.other_owner_bytes);
+        }
+        sum
+    };
     let with_stats = |(key, slot): (BlockKey, BlockSlot)| {
         let mut stats = map.sum(slot.stats)?;
-        let own = completed.iter().map(|(_, request)| request);
-        for request in own.filter(|request| request.slot.stats == slot.stats) {
-            stats.unseen += 1;
-            stats.unseen_bytes += request.size.saturating_sub(request.other_owner_bytes);
-        }
-        Ok((key, slot, stats))
+        let unseen = of_slot(&completed, &slot);
+        stats.unseen += unseen.requests;
+        stats.unseen_bytes += unseen.bytes;
+        Ok((key, slot, stats, of_slot(&under_way, &slot)))
     };
     slots.into_iter().map(with_stats).collect()
 }
 
 /// The requests of each slot, with their histograms.
 pub fn requests(
-    slots: Vec<(BlockKey, BlockSlot, BlockStats)>,
+    slots: Vec<Slot>,
     layout: &Layout,
     histograms: &Histograms<'_>,
 ) -> Result<Vec<Requests>, Error> {
-    let with_histograms = |(key, slot, stats): (BlockKey, BlockSlot, BlockStats)| {
+    let with_histograms = |(key, slot, stats, in_flight): Slot| {
         let series = block_series(layout.first_block_series, slot.stats);
         Ok(Requests {
             key,
             stats,
+            in_flight,
             queue: histograms.series(series)?,
             service: histograms.series(series + 1)?,
             size: histograms.series(series + 2)?,

@@ -35,10 +35,11 @@ pub fn render(block: Option<&[Block]>, style: Style) -> String {
     }
     let legend = style.faint("q: from queued to issued; s: from issued to completed");
     format!(
-        "{}{legend}\n{}{}\n",
+        "{}{legend}\n{}{}{}\n",
         table.render(style),
         failed(block),
-        unseen(block)
+        unseen(block),
+        in_flight(block)
     )
 }
 
@@ -56,6 +57,18 @@ fn unseen(block: &[Block]) -> String {
         unseen => format!(
             "{} of them completed unseen: service time unknown\n",
             count(unseen)
+        ),
+    }
+}
+
+/// Requests that are not counted, because they had not completed at the end.
+fn in_flight(block: &[Block]) -> String {
+    match sum(block.iter().map(|block| block.in_flight_requests)) {
+        0 => String::new(),
+        requests => format!(
+            "in flight at the end, not counted: {} in {} requests\n",
+            bytes(sum(block.iter().map(|block| block.in_flight_bytes))),
+            count(requests)
         ),
     }
 }

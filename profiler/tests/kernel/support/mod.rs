@@ -6,6 +6,7 @@ pub mod requirements;
 pub mod attached;
 pub mod device;
 pub mod fio;
+pub mod held;
 pub mod leftovers;
 pub mod load;
 pub mod program;

@@ -1,0 +1,66 @@
+//! Requests that are in flight when their workload ends are waited for, and told where they do not complete.
+
+use crate::support::{
+    Report,
+    attached::Attached,
+    held::Held,
+    plain,
+    program::Program,
+    report::{BlockOperation, CheckKind, requests},
+    steps::Steps,
+};
+
+const BYTES: u64 = 256 << 10;
+
+/// Has a program queue the writing of [`BYTES`] to a device that is held, and end; with what ioprof says after `then`.
+fn left_in_flight(options: &[&str], then: impl FnOnce(&Held)) -> (Report, Held, u32) {
+    let program = Program::compile("steps");
+    let held = Held::new();
+    let node = held.device.node();
+    let mut writer = Steps::start(&program, &[plain(&node), &BYTES.to_string()]);
+    let pid = writer.pid();
+    let attached = Attached::to(&[pid], options);
+    held.freeze();
+    writer.tell("wq");
+    writer.end();
+    then(&held);
+    let report = attached.ended();
+    held.thaw();
+    report.assert_nothing_lost();
+    (report, held, pid)
+}
+
+/// Bytes completed, requests in flight and their bytes.
+fn written((report, held, pid): &(Report, Held, u32)) -> (u64, u64, u64) {
+    let rows = requests(
+        report.workload_of(*pid),
+        held.device.name(),
+        BlockOperation::Write,
+    );
+    rows.fold((0, 0, 0), |(bytes, requests, in_flight), row| {
+        (
+            bytes + row.bytes,
+            requests + row.in_flight_requests,
+            in_flight + row.in_flight_bytes,
+        )
+    })
+}
+
+#[test]
+fn what_a_workload_leaves_in_flight_is_waited_for() {
+    requires!("cc losetup mkfs.ext4 fsfreeze");
+    let left = left_in_flight(&["--drain", "600"], Held::thaw);
+    assert_eq!(written(&left), (BYTES, 0, 0));
+    let (report, held, _) = left;
+    let (counted, kernel) = report.device_check(held.device.name(), CheckKind::DeviceWrittenBytes);
+    assert_eq!(counted, kernel);
+}
+
+#[test]
+fn what_does_not_complete_in_time_is_in_flight_at_the_end() {
+    requires!("cc losetup mkfs.ext4 fsfreeze");
+    let left = left_in_flight(&["--drain", "0"], |_| ());
+    let (bytes, requests, in_flight) = written(&left);
+    assert!(requests > 0);
+    assert_eq!((bytes, in_flight), (0, BYTES));
+}

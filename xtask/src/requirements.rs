@@ -40,6 +40,7 @@ const TOOLS: &[Tool] = &[
     tool("cc", "build-essential", &[Tests, Benchmarks]),
     tool("c++", "build-essential", &[Fuzzing]),
     tool("bash", "bash", &[Tests, Packaging]),
+    tool("blkdiscard", "util-linux", &[Tests, VirtualMachines]),
     tool("bpftool", "bpftool", &[Tests, VirtualMachines]),
     tool("bpftrace", "bpftrace", &[Tests]),
     tool("capsh", "libcap2-bin", &[VirtualMachines]),

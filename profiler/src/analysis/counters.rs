@@ -2,7 +2,12 @@
 
 use std::cmp::Ordering;
 
-use crate::model::ledger::{Check, CheckKind};
+use crate::model::{
+    device::Device,
+    ledger::{Check, CheckKind},
+    report::{Report, Workload},
+    sum::sum,
+};
 
 /// Why the probes count something else than the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +22,88 @@ pub enum Cause {
     KernelAccess,
 }
 
-/// Why a counter differs from the kernel's, where a reason is known.
-pub fn cause(check: &Check) -> Option<Cause> {
+/// What execve(2) reads of a program at most: the head of the file, the headers of its segments, and those of its
+/// interpreter (`BINPRM_BUF_SIZE` and `load_elf_phdrs` of fs/binfmt_elf.c), for scripts several times.
+const READ_BY_EXECVE: u64 = 4096;
+
+/// What there is in a report that may explain a difference.
+struct Context<'a> {
+    /// The check's workload.
+    workload: Option<&'a Workload>,
+    /// The check's device.
+    device: Option<&'a Device>,
+}
+
+impl<'a> Context<'a> {
+    fn of(check: &Check, report: &'a Report) -> Self {
+        let mut workloads = report.workloads.iter();
+        let mut devices = report.devices.iter().flatten();
+        Self {
+            workload: check
+                .workload
+                .as_ref()
+                .and_then(|name| workloads.find(|workload| workload.name == *name)),
+            device: check
+                .device
+                .as_ref()
+                .and_then(|name| devices.find(|device| device.name == *name)),
+        }
+    }
+
+    /// Calls that execute a program.
+    fn executions(&self) -> u64 {
+        let calls = self.workload.iter().flat_map(|workload| &workload.syscalls);
+        let executing = calls.filter(|call| ["execve", "execveat"].contains(&call.name.as_str()));
+        sum(executing.map(|call| call.calls))
+    }
+
+    fn has_io_uring_workers(&self) -> bool {
+        self.workload
+            .and_then(|workload| workload.io_uring.as_ref())
+            .is_some_and(|uring| {
+                uring
+                    .operations
+                    .iter()
+                    .any(|operation| operation.worker > 0)
+            })
+    }
+
+    /// Bytes of pages made dirty; none where that is not known.
+    fn dirtied(&self) -> Option<u64> {
+        Some(self.workload?.writeback.as_ref()?.dirtied_bytes)
+    }
+
+    /// Whether a workload used the device, and what others did there: requests, and bytes.
+    fn use_of_device(&self) -> (bool, u64, u64) {
+        let shares = || self.device.iter().flat_map(|device| &device.shares);
+        let others = || shares().filter(|share| share.workload.is_none() && share.origin.is_none());
+        (
+            shares().any(|share| share.workload.is_some()),
+            sum(others().map(|share| share.requests)),
+            sum(others().map(|share| share.bytes)),
+        )
+    }
+}
+
+/// Why a counter differs from the kernel's, where there is a reason that explains as much.
+pub fn cause(check: &Check, report: &Report) -> Option<Cause> {
+    cause_in(check, &Context::of(check, report))
+}
+
+fn cause_in(check: &Check, context: &Context<'_>) -> Option<Cause> {
+    let difference = check.counted.abs_diff(check.kernel);
     match (check.what, check.counted.cmp(&check.kernel)) {
-        (CheckKind::BlockWrittenBytes, _) => Some(Cause::LaterWriteback),
-        (CheckKind::CallReadBytes, Ordering::Less) => Some(Cause::Execve),
-        (CheckKind::BlockReadBytes, Ordering::Greater) => Some(Cause::IoUringWorkers),
+        (CheckKind::BlockWrittenBytes, Ordering::Less) => context
+            .dirtied()
+            .filter(|dirtied| *dirtied > 0 && !is_large(difference.saturating_sub(*dirtied), check))
+            .map(|_| Cause::LaterWriteback),
+        (CheckKind::CallReadBytes, Ordering::Less) => {
+            let read = context.executions().saturating_mul(READ_BY_EXECVE);
+            (difference <= read).then_some(Cause::Execve)
+        }
+        (CheckKind::BlockReadBytes | CheckKind::BlockWrittenBytes, Ordering::Greater) => context
+            .has_io_uring_workers()
+            .then_some(Cause::IoUringWorkers),
         (CheckKind::MajorFaults | CheckKind::MinorFaults, Ordering::Less) => {
             Some(Cause::KernelAccess)
         }
@@ -35,26 +116,69 @@ const AT_THE_ENDS_BYTES: u64 = 1 << 20;
 const AT_THE_ENDS_COUNT: u64 = 256;
 
 /// Whether a counter disagrees with the kernel's: by more than a hundredth, and more than the ends of a run explain,
-/// with no known cause. The kernel's own accesses are too few to be one.
-pub fn disagrees(check: &Check) -> bool {
+/// with no known cause. The kernel's own accesses are too few to be one. On a device that no workload used nothing is
+/// claimed, and what others did on one may explain as much.
+pub fn disagrees(check: &Check, report: &Report) -> bool {
+    disagrees_in(check, &Context::of(check, report))
+}
+
+fn disagrees_in(check: &Check, context: &Context<'_>) -> bool {
     let difference = check.counted.abs_diff(check.kernel);
+    let is_claimed = match check.what {
+        // Above it are journals, metadata and pages that others made dirty, for which there is no bound.
+        CheckKind::BlockWrittenBytes => check.counted < check.kernel && context.dirtied().is_some(),
+        _ if check.device.is_some() => {
+            let (is_used, requests, bytes) = context.use_of_device();
+            let others = if check.what.is_count() {
+                requests
+            } else {
+                bytes
+            };
+            is_used && difference > others
+        }
+        _ => true,
+    };
+    is_claimed
+        && matches!(cause_in(check, context), None | Some(Cause::KernelAccess))
+        && is_large(difference, check)
+}
+
+/// Whether a difference is more than a hundredth, and more than the ends of a run explain.
+const fn is_large(difference: u64, check: &Check) -> bool {
     let at_the_ends = if check.what.is_count() {
         AT_THE_ENDS_COUNT
     } else {
         AT_THE_ENDS_BYTES
     };
-    matches!(cause(check), None | Some(Cause::KernelAccess))
-        && difference > at_the_ends
-        && difference > check.kernel / 100
+    difference > at_the_ends && difference > check.kernel / 100
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const fn check(what: CheckKind, counted: u64, kernel: u64) -> Check {
+    const GIB: u64 = 1 << 30;
+    const MIB: u64 = 1 << 20;
+
+    /// A report of one workload, `copy`, and one device, `sda`.
+    fn report() -> Report {
+        let text = include_str!("../../tests/fixtures/report.json");
+        let mut report: Report = serde_json::from_str(text).expect("the fixture is a report");
+        report.workloads.truncate(1);
+        let devices = report.devices.as_mut().expect("the fixture has devices");
+        devices.truncate(1);
+        let workload = &mut report.workloads[0];
+        workload.name = "copy".into();
+        workload.io_uring = None;
+        devices[0].name = "sda".into();
+        devices[0].shares.truncate(1);
+        devices[0].shares[0].workload = Some("copy".into());
+        report
+    }
+
+    fn of_workload(what: CheckKind, counted: u64, kernel: u64) -> Check {
         Check {
-            workload: None,
+            workload: Some("copy".into()),
             device: None,
             what,
             counted,
@@ -62,28 +186,89 @@ mod tests {
         }
     }
 
+    fn of_device(what: CheckKind, counted: u64, kernel: u64) -> Check {
+        Check {
+            workload: None,
+            device: Some("sda".into()),
+            ..of_workload(what, counted, kernel)
+        }
+    }
+
     #[test]
     fn a_difference_that_is_large_and_unexplained_is_a_disagreement() {
-        let gib = 1 << 30;
-        let mib = 1 << 20;
+        let report = report();
         for (what, counted, kernel, expected) in [
-            (CheckKind::DeviceReadBytes, gib, gib, false),
-            (CheckKind::DeviceReadBytes, gib - 20 * mib, gib, true),
-            (CheckKind::DeviceReadBytes, gib + 20 * mib, gib, true),
+            (CheckKind::DeviceReadBytes, GIB, GIB, false),
+            (CheckKind::DeviceReadBytes, GIB - 20 * MIB, GIB, true),
+            (CheckKind::DeviceReadBytes, GIB + 20 * MIB, GIB, true),
             // Less than a hundredth, and no more than the ends of a run explain.
-            (CheckKind::DeviceReadBytes, gib - 10 * mib, gib, false),
-            (CheckKind::DeviceReadBytes, 0, mib, false),
+            (CheckKind::DeviceReadBytes, GIB - 10 * MIB, GIB, false),
+            (CheckKind::DeviceReadBytes, 0, MIB, false),
+            (CheckKind::DeviceDiscardedBytes, 0, GIB, true),
             (CheckKind::DeviceReads, 0, 256, false),
             (CheckKind::DeviceReads, 0, 257, true),
-            (CheckKind::CallReadBytes, 0, gib, false),
-            (CheckKind::CallReadBytes, gib, 0, true),
-            (CheckKind::BlockReadBytes, gib, 0, false),
-            (CheckKind::BlockReadBytes, 0, gib, true),
-            (CheckKind::BlockWrittenBytes, 0, gib, false),
-            (CheckKind::MajorFaults, 0, 1000, true),
         ] {
-            let found = disagrees(&check(what, counted, kernel));
+            let found = disagrees(&of_device(what, counted, kernel), &report);
             assert_eq!(found, expected, "{what:?} {counted} {kernel}");
         }
+        for (what, counted, kernel, expected) in [
+            (CheckKind::CallReadBytes, 0, GIB, true),
+            (CheckKind::CallReadBytes, GIB, 0, true),
+            (CheckKind::BlockReadBytes, GIB, 0, true),
+            (CheckKind::BlockReadBytes, 0, GIB, true),
+            (CheckKind::BlockWrittenBytes, GIB, 0, false),
+            (CheckKind::MajorFaults, 0, 1000, true),
+        ] {
+            let found = disagrees(&of_workload(what, counted, kernel), &report);
+            assert_eq!(found, expected, "{what:?} {counted} {kernel}");
+        }
+    }
+
+    #[test]
+    fn execve_explains_a_few_kib_of_each_call() {
+        let mut report = report();
+        let mut call = report.workloads[0].syscalls[0].clone();
+        call.name = "execve".into();
+        call.calls = 10;
+        report.workloads[0].syscalls = vec![call];
+        for (missing, expected) in [(15 << 10, Some(Cause::Execve)), (64 << 20, None)] {
+            let check = of_workload(CheckKind::CallReadBytes, GIB - missing, GIB);
+            assert_eq!(cause(&check, &report), expected, "{missing}");
+        }
+    }
+
+    #[test]
+    fn what_was_never_dirty_is_not_written_back_later() {
+        let mut report = report();
+        let check = of_workload(CheckKind::BlockWrittenBytes, 0, GIB);
+        for (dirtied, expected, disagreement) in [
+            (2 * GIB, Some(Cause::LaterWriteback), false),
+            (0, None, true),
+        ] {
+            let writeback = report.workloads[0].writeback.as_mut().expect("it is known");
+            writeback.dirtied_bytes = dirtied;
+            assert_eq!(cause(&check, &report), expected);
+            assert_eq!(disagrees(&check, &report), disagreement);
+        }
+        report.workloads[0].writeback = None;
+        assert!(!disagrees(&check, &report), "it is not known");
+    }
+
+    #[test]
+    fn no_alarm_is_raised_for_what_others_did() {
+        let mut report = report();
+        let check = of_device(CheckKind::DeviceReadBytes, 0, GIB);
+        assert!(disagrees(&check, &report));
+        let shares = &mut report.devices.as_mut().expect("there are devices")[0].shares;
+        let mut others = shares[0].clone();
+        (others.workload, others.origin, others.bytes) = (None, None, 2 * GIB);
+        shares.push(others);
+        assert!(!disagrees(&check, &report), "they did as much there");
+        let shares = &mut report.devices.as_mut().expect("there are devices")[0].shares;
+        shares.truncate(1);
+        shares[0].workload = None;
+        shares[0].origin = None;
+        shares[0].bytes = 0;
+        assert!(!disagrees(&check, &report), "no workload used it");
     }
 }

@@ -2,7 +2,10 @@
 
 use super::counters::disagrees;
 use crate::{
-    model::ledger::{Check, Ledger, Probe},
+    model::{
+        ledger::{Check, Probe},
+        report::Report,
+    },
     text::Text,
 };
 
@@ -18,12 +21,16 @@ pub enum Doubt<'a> {
 }
 
 /// All that puts the figures of a run in doubt.
-pub fn doubts(ledger: &Ledger) -> Vec<Doubt<'_>> {
+pub fn doubts(report: &Report) -> Vec<Doubt<'_>> {
+    let ledger = &report.ledger;
     let kinds = ledger.lost.iter().filter(|(_, lost)| **lost > 0);
     let kinds = kinds.map(|(kind, lost)| (kind, *lost)).collect();
     let lost = (ledger.lost_total() > 0).then(|| Doubt::EventsLost(kinds, ledger.missed()));
     let missing = ledger.missing();
-    let checks = ledger.checks.iter().filter(|check| disagrees(check));
+    let checks = ledger
+        .checks
+        .iter()
+        .filter(|check| disagrees(check, report));
     lost.into_iter()
         .chain(missing.map(|(probe, reason)| Doubt::ProbeMissing(probe, reason)))
         .chain(checks.map(Doubt::CountersDisagree))

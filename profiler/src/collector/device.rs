@@ -72,6 +72,7 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
         written_bytes: sum(Operation::Write, bytes),
         flushes: sum(Operation::Flush, count),
         discards: sum(Operation::Discard, count),
+        discarded_bytes: sum(Operation::Discard, bytes),
         read_ns: sum(Operation::Read, in_flight_ns),
         write_ns: sum(Operation::Write, in_flight_ns),
         busy_ns,

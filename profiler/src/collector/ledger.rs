@@ -196,6 +196,11 @@ fn device_checks<'a>(
                     kernel(|stat| stat.written_bytes),
                 ),
                 check(
+                    CheckKind::DeviceDiscardedBytes,
+                    device.discarded_bytes,
+                    kernel(|stat| stat.discarded_bytes),
+                ),
+                check(
                     CheckKind::DeviceOwnedBytes,
                     (device.read_bytes + device.written_bytes).saturating_sub(unowned(device)),
                     kernel(|stat| stat.read_bytes) + kernel(|stat| stat.written_bytes),

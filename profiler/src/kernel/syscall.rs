@@ -85,6 +85,8 @@ const CALLS: &[Call] = calls![
     "io_getevents" libc::SYS_io_getevents, REAPS,
     "io_pgetevents" SYS_io_pgetevents, REAPS,
     "io_uring_enter" libc::SYS_io_uring_enter, CallKind::WAITS,
+    "execve" libc::SYS_execve, CallKind::EXECUTES,
+    "execveat" libc::SYS_execveat, CallKind::EXECUTES,
     // The calls below are older forms, which newer architectures do not have.
     #[cfg(target_arch = "x86_64")] "open" libc::SYS_open, OPENS,
     #[cfg(target_arch = "x86_64")] "creat" libc::SYS_creat, OPENS,
@@ -132,9 +134,6 @@ pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
         {
             *kind = operation | call.kind | transfers(call.name);
         }
-    }
-    for number in [libc::SYS_execve, libc::SYS_execveat] {
-        kinds[number as usize] = CallKind::EXECUTES;
     }
     kinds
 }

@@ -27,6 +27,9 @@ pub struct Device {
     pub flushes: u64,
     /// Discards completed.
     pub discards: u64,
+    /// Bytes they covered.
+    #[serde(default)]
+    pub discarded_bytes: u64,
     /// Nanoseconds from queued to completed of all its read requests together.
     pub read_ns: u64,
     /// Nanoseconds from queued to completed of all its write requests together.

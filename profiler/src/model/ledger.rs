@@ -72,7 +72,7 @@ pub struct Check {
     /// What is compared. call_read_bytes and call_written_bytes: results of calls, with rchar and wchar of
     /// proc_pid_io(5). block_read_bytes and block_written_bytes: the workload's own requests, with read_bytes and
     /// write_bytes of the same; write_bytes counts pages as they become dirty. device_owned_bytes: bytes read and
-    /// written whose owner is known. device_read_bytes, device_written_bytes, device_reads, device_writes: all
+    /// written whose owner is known. device_read_bytes, device_written_bytes, device_discarded_bytes, device_reads, device_writes: all
     /// processes' requests, with /sys/block/DEV/stat; device_writes has flushes in it.
     pub what: CheckKind,
     /// What the probes counted: bytes, or requests for device_reads and device_writes.
@@ -99,6 +99,8 @@ pub enum CheckKind {
     DeviceReadBytes,
     /// Bytes written to a device by all processes, against /sys/block/DEV/stat.
     DeviceWrittenBytes,
+    /// Bytes discarded on a device by all processes, against /sys/block/DEV/stat.
+    DeviceDiscardedBytes,
     /// Bytes read and written of which it is known whose they are, against /sys/block/DEV/stat.
     DeviceOwnedBytes,
     /// Read requests, against /sys/block/DEV/stat.

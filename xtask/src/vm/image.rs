@@ -18,6 +18,7 @@ const PROGRAMS: &[&str] = &[
     "awk",
     "basename",
     "bash",
+    "blkdiscard",
     "blockdev",
     "bpftool",
     "capsh",

@@ -17,9 +17,14 @@ pub struct DeviceStat {
     pub writes: u64,
     /// Bytes written.
     pub written_bytes: u64,
+    /// Bytes discarded.
+    pub discarded_bytes: u64,
 }
 
 const SECTOR: u64 = 512;
+
+/// The place of the discarded sectors in the file; Linux has them since 4.18.
+const DISCARD_SECTORS: usize = 13;
 
 impl DeviceStat {
     /// Parses the file; none where it has another format.
@@ -36,6 +41,9 @@ impl DeviceStat {
             read_bytes: read_sectors.saturating_mul(SECTOR),
             writes,
             written_bytes: written_sectors.saturating_mul(SECTOR),
+            discarded_bytes: numbers
+                .get(DISCARD_SECTORS)
+                .map_or(0, |sectors| sectors.saturating_mul(SECTOR)),
         })
     }
 }
@@ -153,6 +161,7 @@ mod tests {
             read_bytes: 764_042 * 512,
             writes: 395,
             written_bytes: 68_736 * 512,
+            discarded_bytes: 37_824 * 512,
         };
         assert_eq!(DeviceStat::parse(text), Some(expected));
         assert_eq!(DeviceStat::parse("1 2 3"), None);

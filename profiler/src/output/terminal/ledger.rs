@@ -6,7 +6,7 @@ use super::{line::WIDTH, style::Style};
 use crate::{
     analysis::{Cause, Doubt, cause, doubts},
     model::{
-        ledger::{Check, CheckKind, Ledger},
+        ledger::{Check, CheckKind},
         report::Report,
     },
     output::format::{bytes, count, percent, time, wrapped},
@@ -14,12 +14,15 @@ use crate::{
 };
 
 /// What puts the figures in doubt; none where nothing does.
-pub fn alarm(ledger: &Ledger) -> Option<String> {
-    let lines: Vec<_> = doubts(ledger).iter().map(doubt).collect();
+pub fn alarm(report: &Report) -> Option<String> {
+    let lines: Vec<_> = doubts(report)
+        .iter()
+        .map(|one| doubt(one, report))
+        .collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-fn doubt(doubt: &Doubt<'_>) -> String {
+fn doubt(doubt: &Doubt<'_>, report: &Report) -> String {
     match doubt {
         Doubt::EventsLost(kinds, missed) => {
             let mut kinds: Vec<_> = kinds
@@ -37,7 +40,7 @@ fn doubt(doubt: &Doubt<'_>) -> String {
             format!("PROBE MISSING: {} ({reason})", probe.tracepoint)
         }
         Doubt::CountersDisagree(check) => {
-            let line = line(check);
+            let line = line(check, report);
             let words: Vec<_> = line.split_whitespace().collect();
             format!("COUNTERS DISAGREE: {}", words.join(" "))
         }
@@ -81,7 +84,7 @@ pub fn render(report: &Report, style: Style) -> String {
         ));
     }
     for check in ledger.checks.iter().filter(|check| is_shown(check)) {
-        text.push_str(&line(check));
+        text.push_str(&line(check, report));
     }
     for message in &ledger.messages {
         text.push_str(&format!("  probes: {message}\n"));
@@ -113,7 +116,7 @@ const fn is_shown(check: &Check) -> bool {
         && (!check.what.is_count() || check.counted != check.kernel)
 }
 
-fn line(check: &Check) -> String {
+fn line(check: &Check, report: &Report) -> String {
     let owner = check
         .workload
         .as_ref()
@@ -127,6 +130,7 @@ fn line(check: &Check) -> String {
         CheckKind::DeviceReadBytes => ("read", "/sys/block"),
         CheckKind::DeviceWrittenBytes => ("written", "/sys/block"),
         CheckKind::DeviceOwnedBytes => ("with an owner", "/sys/block"),
+        CheckKind::DeviceDiscardedBytes => ("discarded", "/sys/block"),
         CheckKind::DeviceReads => ("reads", "/sys/block"),
         CheckKind::DeviceWrites => ("writes", "/sys/block"),
         CheckKind::MajorFaults => ("major faults", "kernel"),
@@ -136,7 +140,7 @@ fn line(check: &Check) -> String {
     let difference = check.counted.abs_diff(check.kernel);
     let part = part(difference, check.kernel);
     let differing = number(difference);
-    let cause = cause(check);
+    let cause = cause(check, report);
     let difference = match check.counted.cmp(&check.kernel) {
         _ if cause == Some(Cause::LaterWriteback) => "written back later".to_owned(),
         Ordering::Equal => "equal".to_owned(),

@@ -30,7 +30,7 @@ use crate::{
 /// The whole report. A terminal acts on nothing in it but line ends and `style`.
 pub fn render(report: &Report, style: Style) -> String {
     let mut text = String::new();
-    let lost = ledger::alarm(&report.ledger);
+    let lost = ledger::alarm(report);
     // What puts the figures in doubt comes first.
     if let Some(lost) = &lost {
         text.push_str(&format!("{}\n\n", style.alarm(lost)));

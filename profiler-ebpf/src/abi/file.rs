@@ -16,8 +16,9 @@ pub struct FileKey {
     pub inode: u64,
     /// The inode's generation: a number that is used again is another file.
     pub generation: u32,
-    /// The subvolume of btrfs, 0 on other file systems: a snapshot has inodes of the same number and generation.
-    pub subvolume: u32,
+    /// What tells it from others besides: the subvolume of btrfs, the generation of the file below on overlayfs; 0 on other
+    /// file systems.
+    pub instance: u32,
 }
 map_value!(FileKey, 24);
 
@@ -29,7 +30,7 @@ impl FileKey {
             device: 0,
             inode: 0,
             generation: 0,
-            subvolume: 0,
+            instance: 0,
         }
     }
 

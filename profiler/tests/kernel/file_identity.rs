@@ -1,12 +1,16 @@
 //! What is done to a file counts in its row, and not in that of another one that the kernel had at the same addresses
 //! before, whoever has opened it, changed it or closed it.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use crate::support::{
-    self, Report, plain, profile,
+    self, Report,
+    device::{FileSystem, Loop},
+    plain, profile,
     program::Program,
     report::{FileKind, known},
+    requirements::{skip, tool},
+    succeed,
 };
 
 /// How many files there are.
@@ -15,13 +19,17 @@ const COUNT: u64 = 30;
 /// Has bytes written to one file after the other in one of the ways of the program; the report, in which each file has
 /// its own.
 fn hand_over(way: &str, keep: &[&str]) -> Report {
+    hand_over_in(support::folder().path(), way, keep)
+}
+
+/// The same in a folder.
+fn hand_over_in(folder: &Path, way: &str, keep: &[&str]) -> Report {
     let program = Program::compile("handed_over");
-    let folder = support::folder();
     let count = COUNT.to_string();
-    let arguments = [&[way, plain(folder.path()), &count], keep].concat();
+    let arguments = [&[way, plain(folder), &count], keep].concat();
     let report = profile(&[], &program.with(&arguments));
     for at in 0..COUNT {
-        let row = report.file(&folder.path().join(format!("file-{at:03}")));
+        let row = report.file(&folder.join(format!("file-{at:03}")));
         assert_eq!(
             (
                 row.counts.opens,
@@ -35,6 +43,14 @@ fn hand_over(way: &str, keep: &[&str]) -> Report {
         assert_eq!(row.path_is_current, !keep.is_empty(), "{way}: {row:#?}");
     }
     report
+}
+
+/// What is said where the types of a file system are not in the kernel's own BTF, so that the probes do without them.
+const MODULE: &str = "the file system is a module";
+
+/// Whether a file system that is mounted is a module.
+fn is_module(name: &str) -> bool {
+    Path::new("/sys/kernel/btf").join(name).exists()
 }
 
 /// All that was written to the files.
@@ -75,6 +91,63 @@ fn what_a_ring_writes_counts_in_the_row_of_the_file() {
     for way in ["ring", "fixed"] {
         let report = hand_over(way, &[]);
         assert_eq!(report.uring("WRITE").bytes, Some(ALL), "{way}");
+    }
+}
+
+#[test]
+fn files_on_overlayfs_that_have_the_same_number_one_after_the_other_are_told_apart() {
+    requires!("cc", "mkfs.ext4", "losetup", "mount", "umount");
+    // An ext4 gives the number of the file that was deleted last to the next one.
+    let disk = Loop::new(64 << 20);
+    let mounted = disk.mounted();
+    let [lower, upper, work, merged] =
+        ["lower", "upper", "work", "merged"].map(|name| mounted.join(name));
+    for place in [&lower, &upper, &work, &merged] {
+        fs::create_dir(place).expect("a folder can be made");
+    }
+    let [lower, upper, work] = [&lower, &upper, &work].map(|place| plain(place));
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    let mut mount = tool("mount");
+    mount.args(["-t", "overlay", "overlay", "-o", &options]);
+    succeed(mount.arg(&merged));
+    let is_module = is_module("overlay");
+    if !is_module {
+        hand_over_in(&merged, "thread", &[]);
+    }
+    succeed(tool("umount").arg(&merged));
+    if is_module {
+        skip(MODULE);
+    }
+}
+
+#[test]
+fn a_file_of_btrfs_and_that_of_its_snapshot_are_told_apart() {
+    requires!("cc", "btrfs", "mkfs.btrfs", "losetup");
+    let disk = Loop::with(FileSystem::Btrfs, 256 << 20);
+    if is_module("btrfs") {
+        return skip(MODULE);
+    }
+    let [first, second] = ["first", "second"].map(|name| disk.mounted().join(name));
+    let subvolume = |words: &[&Path]| {
+        let mut made = tool("btrfs");
+        succeed(made.arg("subvolume").args(words));
+    };
+    subvolume(&[Path::new("create"), &first]);
+    fs::write(first.join("data"), [1; 3000]).expect("a file can be written");
+    subvolume(&[Path::new("snapshot"), &first, &second]);
+    let script = format!(
+        "head -c 1000 {0}/data; head -c 2000 {1}/data; head -c 1000 {0}/data",
+        plain(&first),
+        plain(&second)
+    );
+    let report = profile(&[], &["sh", "-c", &script]);
+    for (folder, opens, bytes) in [(first, 2, 2000), (second, 1, 2000)] {
+        let row = report.file(&folder.join("data"));
+        assert_eq!(
+            (row.counts.opens, row.counts.read_bytes),
+            (opens, bytes),
+            "{row:#?}"
+        );
     }
 }
 

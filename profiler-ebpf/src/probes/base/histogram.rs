@@ -12,7 +12,7 @@ use ioprof_ebpf::{
     histogram::{Block, OCTAVES, SUB_BUCKETS, place},
 };
 
-use super::{atomic, loss};
+use super::{atomic, loss, memory};
 
 /// Which block holds the octave of a series: index series * OCTAVES + octave, 0 for none yet.
 #[btf_map]
@@ -77,7 +77,9 @@ fn cell(series: u32, value: u64) -> Option<*mut u64> {
     let (octave, bucket) = place(value);
     let buckets = block(series, octave)?.cast::<u64>();
     // SAFETY: the pointer comes from the map, and the index is masked to the array.
-    Some(unsafe { buckets.add(bucket as usize & (SUB_BUCKETS - 1)) })
+    Some(unsafe {
+        buckets.add(memory::masked::<{ SUB_BUCKETS as u32 - 1 }>(bucket.into()) as usize)
+    })
 }
 
 /// The cells of the octave that a value falls into, for a series that keeps sums and not buckets there.

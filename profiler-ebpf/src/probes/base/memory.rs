@@ -65,6 +65,14 @@ pub unsafe fn field<T: Copy>(base: *const c_void, offset: &'static u32) -> T {
     unsafe { *base.byte_add(constant(offset) as usize).cast::<T>() }
 }
 
+/// A number with a mask that the compiler cannot leave out: where it knows that a number is small, older verifiers may not.
+#[inline(always)]
+pub fn masked<const MASK: u32>(mut number: u64) -> u64 {
+    // SAFETY: it changes a register.
+    unsafe { asm!("{} &= {}", inout(reg) number, const MASK, options(nostack, nomem, pure)) };
+    number
+}
+
 /// Nanoseconds of the monotonic clock.
 #[inline(always)]
 pub fn now() -> u64 {
@@ -108,6 +116,12 @@ pub static TYPE_INODE: u32 = 0;
 /// That of `struct io_kiocb`.
 #[unsafe(no_mangle)]
 pub static TYPE_KIOCB: u32 = 0;
+/// That of `struct btrfs_inode`.
+#[unsafe(no_mangle)]
+pub static TYPE_BTRFS: u32 = 0;
+/// That of `struct ovl_inode`.
+#[unsafe(no_mangle)]
+pub static TYPE_OVERLAY: u32 = 0;
 
 /// A BTF pointer to what is at an address, where the kernel can make one: fields are then loaded from it, which takes no
 /// helper. A fault gives zeroes.

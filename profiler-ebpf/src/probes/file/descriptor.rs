@@ -86,7 +86,7 @@ fn at_address(file: u64) -> Option<Opened> {
     });
     Some(Opened {
         file,
-        identity: Identity::at(inode),
+        identity: Identity::at_once(inode),
         flags,
         position,
     })

@@ -10,14 +10,17 @@ use crate::probes::base::memory::{self, Head, constant, field, read, typed};
 /// `BTRFS_SUPER_MAGIC` of include/uapi/linux/magic.h.
 const BTRFS: u64 = 0x9123_683e;
 
+/// `OVERLAYFS_SUPER_MAGIC` of the same.
+const OVERLAYFS: u64 = 0x794c_7630;
+
 /// A file as its inode shows it.
 #[derive(Clone, Copy)]
 pub struct Identity {
-    /// The device, the inode's number, its generation and its subvolume; of no workload.
+    /// All that tells it from others; of no workload.
     file: FileKey,
     /// `i_mode`.
     pub mode: u32,
-    /// `i_size`.
+    /// `i_size`; 0 where it was not read.
     pub bytes: u64,
 }
 
@@ -29,6 +32,24 @@ impl Identity {
             // SAFETY: the pointer has that type, and loads from an address that is none give zeroes.
             return unsafe { Self::of(inode) };
         }
+        let superblock: u64 = read(inode, &memory::OFF_INODE_SB);
+        let number = read(inode, &memory::OFF_INODE_NUMBER);
+        Self {
+            file: FileKey {
+                workload: 0,
+                device: read(superblock, &memory::OFF_SB_DEV),
+                inode: number,
+                generation: read(inode, &memory::OFF_INODE_GENERATION),
+                instance: instance(inode, number, read(superblock, &memory::OFF_SB_MAGIC), 0),
+            },
+            mode: read::<u16>(inode, &memory::OFF_INODE_MODE).into(),
+            bytes: 0,
+        }
+    }
+
+    /// The same with `i_size`, by fewer calls of the helper and with more of the stack.
+    #[inline(always)]
+    pub fn at_once(inode: u64) -> Self {
         let (superblock, number, generation, mode, bytes) = Head::with(inode, |head| {
             (
                 head.get(&memory::OFF_INODE_SB),
@@ -50,7 +71,7 @@ impl Identity {
                 device,
                 inode: number,
                 generation,
-                subvolume: subvolume(inode, magic),
+                instance: instance(inode, number, magic, 0),
             },
             mode: mode.into(),
             bytes,
@@ -67,8 +88,10 @@ impl Identity {
         // SAFETY: by the caller's promise; the verifier wants to see that the pointer is none.
         unsafe {
             let superblock: *const c_void = field(inode, &memory::OFF_INODE_SB);
+            let number: u64 = field(inode, &memory::OFF_INODE_NUMBER);
+            let nothing = nothing(inode);
             let (device, magic) = if superblock.is_null() {
-                (0, 0)
+                (nothing, nothing.into())
             } else {
                 (
                     field(superblock, &memory::OFF_SB_DEV),
@@ -79,9 +102,9 @@ impl Identity {
                 file: FileKey {
                     workload: 0,
                     device,
-                    inode: field(inode, &memory::OFF_INODE_NUMBER),
+                    inode: number,
                     generation: field(inode, &memory::OFF_INODE_GENERATION),
-                    subvolume: subvolume(inode as u64, magic),
+                    instance: instance(inode as u64, number, magic, nothing),
                 },
                 mode: field::<u16>(inode, &memory::OFF_INODE_MODE).into(),
                 bytes: field(inode, &memory::OFF_INODE_SIZE),
@@ -115,14 +138,83 @@ impl Identity {
     }
 }
 
-/// The subvolume of an inode of btrfs, whose inodes have the same number and generation in a snapshot as in what it was
-/// taken of; 0 for other file systems, and where btrfs's types are not known.
+/// What tells an inode from others besides its number and generation, by the kind of its file system; `otherwise` where
+/// there is nothing.
 #[inline(always)]
-fn subvolume(inode: u64, magic: u64) -> u32 {
-    if magic != BTRFS || constant(&memory::OFF_BTRFS_ROOT) == ABSENT {
+fn instance(inode: u64, number: u64, magic: u64, otherwise: u32) -> u32 {
+    match magic {
+        BTRFS => subvolume(inode),
+        OVERLAYFS => generation_below(inode, number, otherwise),
+        _ => otherwise,
+    }
+}
+
+/// The subvolume of an inode of btrfs, whose inodes have the same number and generation in a snapshot as in what it was
+/// taken of; 0 where btrfs's types are not known.
+#[inline(always)]
+fn subvolume(inode: u64) -> u32 {
+    if constant(&memory::OFF_BTRFS_ROOT) == ABSENT {
         return 0;
     }
     let around = inode.wrapping_sub(constant(&memory::OFF_BTRFS_INODE).into());
+    if let Some(around) = typed(around, &memory::TYPE_BTRFS) {
+        // SAFETY: the inode is part of such a structure, and the rest is loaded from it.
+        return unsafe {
+            let root: *const c_void = field(around, &memory::OFF_BTRFS_ROOT);
+            field::<u64>(root, &memory::OFF_BTRFS_ROOT_ID) as u32
+        };
+    }
     let root: u64 = read(around, &memory::OFF_BTRFS_ROOT);
     read::<u64>(root, &memory::OFF_BTRFS_ROOT_ID) as u32
+}
+
+/// The generation of the inode that an inode of overlayfs, which has none itself, has its number from: one of the upper
+/// file system. `otherwise` where it has it from a lower one, in which nothing is deleted, and where the types of
+/// overlayfs are not known.
+#[inline(always)]
+fn generation_below(inode: u64, number: u64, otherwise: u32) -> u32 {
+    if constant(&memory::OFF_OVERLAY_UPPER) == ABSENT {
+        return otherwise;
+    }
+    let around = inode.wrapping_sub(constant(&memory::OFF_OVERLAY_INODE).into());
+    let (below, generation): (u64, u32) = if let Some(around) = typed(around, &memory::TYPE_OVERLAY)
+    {
+        // SAFETY: the inode is part of such a structure, and the rest is loaded from it.
+        unsafe {
+            let entry: *const c_void = field(around, &memory::OFF_OVERLAY_UPPER);
+            let below: *const c_void = field(entry, &memory::OFF_DENTRY_INODE);
+            (
+                field(below, &memory::OFF_INODE_NUMBER),
+                field(below, &memory::OFF_INODE_GENERATION),
+            )
+        }
+    } else {
+        let entry: u64 = read(around, &memory::OFF_OVERLAY_UPPER);
+        let below: u64 = read(entry, &memory::OFF_DENTRY_INODE);
+        (
+            read(below, &memory::OFF_INODE_NUMBER),
+            read(below, &memory::OFF_INODE_GENERATION),
+        )
+    };
+    if below == number {
+        generation
+    } else {
+        otherwise
+    }
+}
+
+/// 0, which the verifier does not know: it would go through all that follows once for a number that it knows, and again
+/// for others.
+///
+/// # Safety
+///
+/// `inode` is a BTF pointer to a `struct inode`.
+#[inline(always)]
+unsafe fn nothing(inode: *const c_void) -> u32 {
+    let at = constant(&memory::OFF_INODE_NUMBER) as usize;
+    // SAFETY: by the caller's promise. The number of an inode that is in use does not change.
+    unsafe {
+        let number = inode.byte_add(at).cast::<u64>();
+        (number.read_volatile() ^ number.read_volatile()) as u32
+    }
 }

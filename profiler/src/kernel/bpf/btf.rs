@@ -34,7 +34,7 @@ const CALL_REGISTERS: [&str; 6] = ["orig_ax", "di", "si", "dx", "r10", "r8"];
 
 /// Fields that not every architecture or configuration has. The probes ask before they read them, or cannot
 /// be attached without them.
-const OPTIONAL: [&str; 19] = [
+const OPTIONAL: [&str; 21] = [
     "OFF_TASK_STATUS",
     "OFF_KIOCB_FILE",
     "OFF_KIOCB_OPCODE",
@@ -54,6 +54,8 @@ const OPTIONAL: [&str; 19] = [
     "OFF_BTRFS_INODE",
     "OFF_BTRFS_ROOT",
     "OFF_BTRFS_ROOT_ID",
+    "OFF_OVERLAY_INODE",
+    "OFF_OVERLAY_UPPER",
 ];
 
 /// Tracepoints whose arguments have changed, with the place of the request among them, after the first that
@@ -76,10 +78,12 @@ const FLAGS: [(&str, &str, &str); 4] = [
 ];
 
 /// Types that the probes take an address for, with the structure.
-const TYPES: [(&str, &str); 3] = [
+const TYPES: [(&str, &str); 5] = [
+    (names::TYPE_BTRFS, "btrfs_inode"),
     (names::TYPE_FILES, "files_struct"),
     (names::TYPE_INODE, "inode"),
     (names::TYPE_KIOCB, "io_kiocb"),
+    (names::TYPE_OVERLAY, "ovl_inode"),
 ];
 
 /// What the probes need to know before they are loaded.

@@ -25,9 +25,9 @@ use crate::probes::{
     base::{
         atomic, histogram, in_flight, loss,
         map::NO_EXIST,
-        memory::{self, constant, field, now, typed},
+        memory::{self, constant, field, now},
     },
-    file::identity::Identity,
+    file::descriptor,
     syscall::{
         errors::count_error,
         file_access::{self, Access},
@@ -298,7 +298,8 @@ fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) 
     if constant(&memory::OFF_KIOCB_FILE) == ABSENT {
         return;
     }
-    let Some((file, identity)) = file_of(request) else {
+    let slot = request.wrapping_add(constant(&memory::OFF_KIOCB_FILE).into());
+    let Some(opened) = descriptor::in_slot(slot) else {
         return;
     };
     let Some(open) = URING_FILE.get_ptr_mut(0) else {
@@ -306,7 +307,7 @@ fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) 
     };
     // SAFETY: the value is this CPU's own, and no other program writes it.
     let open = unsafe { &mut *open };
-    file_access::keep_file(open, done.workload, file, &identity);
+    file_access::keep_file(open, done.workload, opened.file, &opened.identity);
     let did = match done.opcode {
         READV | READ_FIXED | READ => Access::Read,
         WRITEV | WRITE_FIXED | WRITE => Access::Write,
@@ -318,28 +319,6 @@ fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) 
         u64::from(result.unsigned_abs())
     };
     file_access::count_one(&mut open.calls, did, latency, moved, moved);
-}
-
-/// The address of a request's open file, and which file that is.
-#[inline(always)]
-fn file_of(request: u64) -> Option<(u64, Identity)> {
-    if let Some(request) = typed(request, &memory::TYPE_KIOCB) {
-        // SAFETY: the pointer has that type, and the rest is loaded from it.
-        unsafe {
-            let file: *const c_void = field(request, &memory::OFF_KIOCB_FILE);
-            if file.is_null() {
-                return None;
-            }
-            let inode: *const c_void = field(file, &memory::OFF_FILE_INODE);
-            if inode.is_null() {
-                return None;
-            }
-            return Some((file as u64, Identity::of(inode)));
-        }
-    }
-    let file: u64 = memory::read(request, &memory::OFF_KIOCB_FILE);
-    let identity = || Identity::at(memory::read(file, &memory::OFF_FILE_INODE));
-    (file != 0).then(|| (file, identity()))
 }
 
 /// Whether the ring is just taking submissions: it posts what was done meanwhile before it commits the

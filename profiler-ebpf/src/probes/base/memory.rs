@@ -113,9 +113,6 @@ pub static TYPE_FILES: u32 = 0;
 /// That of `struct inode`.
 #[unsafe(no_mangle)]
 pub static TYPE_INODE: u32 = 0;
-/// That of `struct io_kiocb`.
-#[unsafe(no_mangle)]
-pub static TYPE_KIOCB: u32 = 0;
 /// That of `struct btrfs_inode`.
 #[unsafe(no_mangle)]
 pub static TYPE_BTRFS: u32 = 0;

@@ -1,4 +1,4 @@
-//! The open file that a descriptor stands for.
+//! The open file that a descriptor or another pointer of the kernel stands for.
 
 use core::ffi::c_void;
 
@@ -37,12 +37,19 @@ pub unsafe fn of(task: *const c_void, descriptor: u64) -> Option<Opened> {
         }
         let slots: u64 = field(table, &memory::OFF_FDT_FD);
         let slot = slots.wrapping_add(descriptor * 8);
-        // The slot is taken for the first of those that are part of a structure: so its type is known.
-        let around = slot.wrapping_sub(constant(&memory::OFF_FILES_SLOTS).into());
-        match typed(around, &memory::TYPE_FILES) {
-            Some(around) => at(field(around, &memory::OFF_FILES_SLOTS)),
-            None => at_address(read_at(slot)),
-        }
+        in_slot(slot)
+    }
+}
+
+/// The open file that a pointer is to, by the address of the pointer. None where it is to none.
+#[inline(always)]
+pub fn in_slot(slot: u64) -> Option<Opened> {
+    // The slot is taken for the first of those that are part of a structure: so its type is known.
+    let around = slot.wrapping_sub(constant(&memory::OFF_FILES_SLOTS).into());
+    match typed(around, &memory::TYPE_FILES) {
+        // SAFETY: what is loaded has that type.
+        Some(around) => unsafe { at(field(around, &memory::OFF_FILES_SLOTS)) },
+        None => at_address(read_at(slot)),
     }
 }
 

@@ -78,11 +78,10 @@ const FLAGS: [(&str, &str, &str); 4] = [
 ];
 
 /// Types that the probes take an address for, with the structure.
-const TYPES: [(&str, &str); 5] = [
+const TYPES: [(&str, &str); 4] = [
     (names::TYPE_BTRFS, "btrfs_inode"),
     (names::TYPE_FILES, "files_struct"),
     (names::TYPE_INODE, "inode"),
-    (names::TYPE_KIOCB, "io_kiocb"),
     (names::TYPE_OVERLAY, "ovl_inode"),
 ];
 

@@ -192,3 +192,12 @@ fn assert_refused(folder: &Path, tracepoint: &str) {
     assert!(said.contains("left out by --without-probe"), "{said}");
     assert!(!marker.exists(), "without {tracepoint} the command has run");
 }
+
+#[test]
+fn the_kernel_refuses_no_probe() {
+    requires!();
+    let report = support::profile(&[], &["true"]);
+    let is_refused = |probe: &&Probe| matches!(probe.verdict, Verdict::Refused { .. });
+    let refused: Vec<_> = report.ledger.probes.iter().filter(is_refused).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+}

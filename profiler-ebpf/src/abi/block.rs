@@ -77,7 +77,9 @@ pub struct BlockSlot {
     /// Index into the depths, of all owners on this device.
     pub device_depth: u32,
     /// The [`Operation`].
-    pub operation: u32,
+    pub operation: u16,
+    /// 1 where each request is counted in histograms, 0 where in count, sum and extremes only.
+    pub has_histograms: u16,
 }
 map_value!(BlockSlot, 16);
 

@@ -37,6 +37,12 @@ pub const MAX_DEPTHS: u32 = 2048;
 /// Times with requests in flight: of each workload and of the kernel's threads, from queued on and from issued on.
 pub const MAX_BUSY: u32 = 2 * (MAX_WORKLOADS + 1);
 
+/// Histogram blocks of all workloads together: one alone may have all of them.
+const SHARED_BLOCKS: u32 = 1536;
+/// Histogram blocks for each workload besides. A program that makes each of the named calls with latencies of ten
+/// octaves takes some 1,000, and with sizes of ten octaves 130 more.
+const BLOCKS: u32 = 512;
+
 /// The series of an operation: latencies, requested bytes, and time off the CPU by octave of latency.
 pub const CALL_SERIES: u32 = 3;
 /// The series of a slot: queue, service and size.
@@ -150,7 +156,7 @@ impl Layout {
             (names::AIO_STATS, aio_index(workloads + 1, 0)),
             (names::AIO_TOTALS, workloads + 1),
             (names::DIRECTORY, self.series * OCTAVES),
-            (names::BLOCKS, 256 + 512 * workloads),
+            (names::BLOCKS, SHARED_BLOCKS + BLOCKS * workloads),
             (names::SLOTS, self.slots),
             (names::BLOCK_STATS, self.slots + 1),
             (names::DEPTH_NUMBERS, self.depths),

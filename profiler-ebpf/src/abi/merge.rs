@@ -13,6 +13,14 @@ impl Merge for u64 {
     }
 }
 
+impl<const N: usize> Merge for [u64; N] {
+    fn merge(&mut self, other: &Self) {
+        for (sum, one) in self.iter_mut().zip(other) {
+            sum.merge(one);
+        }
+    }
+}
+
 /// Sums a structure field by field; every field is named, or it does not compile.
 macro_rules! merge {
     ($type:ident { $($field:ident),* $(,)? }) => {

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{Aggregate, layout::MAX_OPERATIONS, map_value, merge::merge};
+use super::{Aggregate, layout::MAX_OPERATIONS, map_value, merge::merge, off_cpu::WAIT_KINDS};
 
 /// What the probes know of a system call number, packed into the `u32` that the table holds: the operation
 /// in the low half, and above it where the size of the request stands and whether the result is a byte count.
@@ -85,14 +85,18 @@ pub struct CallStats {
     /// Calls that a seccomp filter answered: the kernel shows their end but not their beginning, so that they
     /// are not among the latencies.
     pub refused: u64,
+    /// Nanoseconds that the calls were off the CPU, by [`super::off_cpu::WaitKind`]: also where no histogram block was
+    /// left.
+    pub off_cpu: [u64; WAIT_KINDS],
 }
-map_value!(CallStats, 88);
+map_value!(CallStats, 160);
 merge!(CallStats {
     latency,
     size,
     bytes,
     errors,
-    refused
+    refused,
+    off_cpu
 });
 
 /// Requested bytes that are still to be counted: calls in a row mostly ask for as many.

@@ -122,6 +122,42 @@ mod tests {
     }
 
     #[test]
+    fn a_quantile_that_missing_values_may_move_is_not_known() {
+        let with = |short: u64, long: u64, count: u64| {
+            let totals = Aggregate {
+                count,
+                sum: 23_400_000 * count,
+                min: 2_000,
+                max: 99_000_000,
+            };
+            let bucket = |value, count| {
+                let (octave, bucket) = place(value);
+                (octave, bucket, count)
+            };
+            histogram(
+                Unit::Ns,
+                &totals,
+                &[bucket(2_000, short), bucket(3_900_000, long)],
+            )
+        };
+        // Of 120 values 9 are in buckets: any may be anywhere.
+        let lossy = with(8, 1, 120);
+        for q in [0.0, 0.5, 0.99, 1.0] {
+            assert_eq!(lossy.quantile(q), None, "{q}");
+        }
+        let json = serde_json::to_value(&lossy).expect("a histogram is written");
+        assert!(json["p50"].is_null() && json["p99"].is_null());
+        assert_eq!(json["mean"], 23_400_000);
+        // Of 1000 values 1 is missing: the median stays where it is, and the largest may be that one.
+        let near = with(800, 199, 1000);
+        assert_eq!(near.quantile(0.5), with(800, 200, 1000).quantile(0.5));
+        assert!(near.quantile(0.5).is_some() && near.quantile(0.99).is_some());
+        assert_eq!(near.quantile(0.8), Some(2_000));
+        assert_eq!(near.quantile(0.801), None);
+        assert_eq!(near.quantile(1.0), None);
+    }
+
+    #[test]
     fn an_empty_histogram_has_no_quantiles() {
         let json = serde_json::to_value(counted(&[])).expect("a histogram is written");
         assert!(json["p50"].is_null() && json["mean"].is_null());

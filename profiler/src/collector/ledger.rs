@@ -2,7 +2,7 @@
 
 use ioprof_ebpf::abi::loss::Loss;
 
-use super::context::Context;
+use super::{context::Context, incomplete::incomplete};
 use crate::{
     kernel::{
         bpf::{self, AttachedProbe},
@@ -56,6 +56,7 @@ pub fn ledger(
         checks: workload_checks(snapshot, workloads)
             .chain(device_checks(context, devices))
             .collect(),
+        incomplete_histograms: incomplete(workloads),
         messages: snapshot
             .messages
             .iter()

@@ -8,6 +8,7 @@ mod device;
 mod fault;
 mod file;
 mod histogram;
+mod incomplete;
 mod io_uring;
 mod ledger;
 mod off_cpu;

@@ -64,13 +64,7 @@ pub fn of_calls(
     if !snapshot.has(Feature::Time) {
         return None;
     }
-    let mut all = [0; WAIT_KINDS];
-    for (_, parts) in &call.off_cpu {
-        for (sum, part) in all.iter_mut().zip(parts) {
-            *sum += part;
-        }
-    }
-    let time = call_time(latency.sum, off_cpu(&all));
+    let time = call_time(latency.sum, off_cpu(&call.stats.off_cpu));
     Some((time, at_p99(call, latency)))
 }
 
@@ -81,8 +75,16 @@ fn call_time(all_ns: u64, off_cpu: OffCpu) -> CallTime {
     }
 }
 
+/// Whether the octaves hold all time off the CPU.
+fn is_complete(call: &Call) -> bool {
+    let all = |parts: &[u64; WAIT_KINDS]| parts.iter().sum::<u64>();
+    let held: u64 = call.off_cpu.iter().map(|(_, parts)| all(parts)).sum();
+    held == all(&call.stats.off_cpu)
+}
+
 /// The off-CPU time is kept by octaves of latency: that of the octave which holds the 99th percentile is
-/// divided among its calls, and brought to the length of the percentile. `latency` has the buckets of the call.
+/// divided among its calls, and brought to the length of the percentile. `latency` has the buckets of the call. None
+/// where the percentile is not known, or where an octave without a block may be the one that holds it.
 fn at_p99(call: &Call, latency: &Histogram) -> Option<CallTime> {
     let p99 = latency.quantile(0.99)?;
     let (octave, ..) = *call.latency.get(latency.quantile_bucket(0.99)?)?;
@@ -93,10 +95,13 @@ fn at_p99(call: &Call, latency: &Histogram) -> Option<CallTime> {
         .filter(|((of, ..), _)| *of == octave)
         .map(|(_, bucket)| u128::from(bucket.middle()) * u128::from(bucket.count))
         .sum();
-    let parts = call.off_cpu.iter().find(|(of, _)| *of == octave);
-    let parts = parts.map_or([0; WAIT_KINDS], |(_, parts)| {
-        let part = |sum| u128::from(sum) * u128::from(p99);
-        parts.map(|sum| part(sum).checked_div(all_ns).unwrap_or(0) as u64)
-    });
+    let parts = match call.off_cpu.iter().find(|(of, _)| *of == octave) {
+        Some((_, parts)) => parts.map(|sum| {
+            let part = u128::from(sum) * u128::from(p99);
+            part.checked_div(all_ns).unwrap_or(0) as u64
+        }),
+        None if is_complete(call) => [0; WAIT_KINDS],
+        None => return None,
+    };
     Some(call_time(p99, off_cpu(&parts)))
 }

@@ -87,7 +87,7 @@ fn hits(
     not_hits: &[Option<&(CacheStats, Buckets)>],
 ) -> Option<Served> {
     let mut buckets = BTreeMap::<(u32, u32), u64>::new();
-    let (mut totals, mut bytes) = (Aggregate::default(), 0_u64);
+    let (mut totals, mut bytes, mut is_complete) = (Aggregate::default(), 0_u64, true);
     let reads = |operation: u32| {
         let direction = of_call(operation_name(operation));
         matches!(direction, Some(Direction::Read | Direction::Copied))
@@ -95,6 +95,7 @@ fn hits(
     let calls = snapshot.calls.iter();
     for call in calls.filter(|call| call.workload == workload && reads(call.operation)) {
         totals.merge(&call.stats.latency);
+        is_complete &= holds_all(&call.stats.latency, &call.latency);
         bytes += call.stats.bytes;
         for (octave, bucket, count) in &call.latency {
             *buckets.entry((*octave, *bucket)).or_default() += count;
@@ -102,6 +103,7 @@ fn hits(
     }
     for other in not_hits {
         let (stats, of_other) = (*other)?;
+        is_complete &= holds_all(&stats.latency, of_other);
         totals.count = totals.count.saturating_sub(stats.latency.count);
         totals.sum = totals.sum.saturating_sub(stats.latency.sum);
         bytes = bytes.saturating_sub(stats.bytes);
@@ -112,13 +114,19 @@ fn hits(
     }
     let buckets: Vec<_> = buckets
         .into_iter()
-        .filter(|(_, count)| *count > 0)
+        // Where values are missing on either side, what is left over says nothing.
+        .filter(|(_, count)| *count > 0 && is_complete)
         .map(|((octave, bucket), count)| (octave, bucket, count))
         .collect();
     Some(Served {
         bytes,
         latency: within_buckets(histogram(Unit::Ns, &totals, &buckets)),
     })
+}
+
+/// Whether the buckets hold all values.
+fn holds_all(totals: &Aggregate, buckets: &Buckets) -> bool {
+    buckets.iter().map(|(.., count)| count).sum::<u64>() == totals.count
 }
 
 /// The extremes of the rest are known to a bucket.

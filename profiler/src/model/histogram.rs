@@ -68,22 +68,44 @@ impl Histogram {
         }
     }
 
+    /// The values that the buckets hold.
+    pub fn held(&self) -> u64 {
+        sum(self.buckets.iter().map(|bucket| bucket.count))
+    }
+
+    /// The values that are in no bucket.
+    pub fn missing(&self) -> u64 {
+        self.count.saturating_sub(self.held())
+    }
+
     /// The value below or at which the part `q` of all values lies, within 1.6 %; none where there are no
-    /// values.
+    /// values, or where those that are in no bucket leave it less certain.
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let bucket = self.buckets.get(self.quantile_bucket(q)?)?;
         Some(self.within(bucket.middle()))
     }
 
-    /// The index of the bucket in which that value lies.
+    /// The index of the bucket in which that value lies: wherever those that are in no bucket lie.
     pub fn quantile_bucket(&self, q: f64) -> Option<usize> {
-        let held = sum(self.buckets.iter().map(|bucket| bucket.count));
+        let held = self.held();
+        // Those that are missing may all be larger, or all be smaller.
+        let missing = self.missing();
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_sign_loss,
             reason = "a rank beyond 2^53 may be off by one, and is never negative"
         )]
-        let rank = ((held as f64 * q).ceil() as u64).clamp(1, held.max(1));
+        let rank = {
+            let all = held.saturating_add(missing);
+            ((all as f64 * q).ceil() as u64).clamp(1, all.max(1))
+        };
+        let lowest = rank.checked_sub(missing).filter(|rank| *rank > 0)?;
+        let bucket = self.bucket_of(rank)?;
+        (missing == 0 || self.bucket_of(lowest)? == bucket).then_some(bucket)
+    }
+
+    /// The index of the bucket that holds the value of a rank, from 1.
+    fn bucket_of(&self, rank: u64) -> Option<usize> {
         let mut seen = 0_u64;
         self.buckets.iter().position(|bucket| {
             seen = seen.saturating_add(bucket.count);
@@ -170,16 +192,20 @@ struct Written {
     max: u64,
     /// `sum` over `count`, rounded down; null where there are no values.
     mean: Option<u64>,
-    /// The median, within 1.6 %; null where there are no values.
+    /// The median, within 1.6 %; null where there are no values, or values that are in no
+    /// bucket make it less certain.
     p50: Option<u64>,
-    /// 90 % of the values are not larger, within 1.6 %; null where there are no values.
+    /// 90 % of the values are not larger, within 1.6 %; null where there are no values, or values that are in no
+    /// bucket make it less certain.
     p90: Option<u64>,
-    /// 99 % of the values are not larger, within 1.6 %; null where there are no values.
+    /// 99 % of the values are not larger, within 1.6 %; null where there are no values, or values that are in no
+    /// bucket make it less certain.
     p99: Option<u64>,
-    /// 99.9 % of the values are not larger, within 1.6 %; null where there are no values.
+    /// 99.9 % of the values are not larger, within 1.6 %; null where there are no values, or values that are in no
+    /// bucket make it less certain.
     p999: Option<u64>,
-    /// Ascending, without empty ones. Together they hold `count` values, or fewer where `histogram_full` of the ledger
-    /// is not 0.
+    /// Ascending, without empty ones. Together they hold `count` values, or fewer where `incomplete_histograms` of the
+    /// ledger has an entry for it.
     buckets: Vec<Bucket>,
     /// The middles of the buckets as an HdrHistogram V2, compressed with DEFLATE, in base64: for merging reports.
     hdr: String,

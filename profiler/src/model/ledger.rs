@@ -123,6 +123,21 @@ impl CheckKind {
     }
 }
 
+/// A histogram whose buckets do not hold as many values as it counts: its quantiles are null where that leaves them
+/// less certain than 1.6 %.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct IncompleteHistogram {
+    /// The workload.
+    pub workload: Text,
+    /// Which of its histograms: the section of the report, the row and the column.
+    pub what: Text,
+    /// The values counted.
+    pub count: u64,
+    /// The values in buckets.
+    pub in_buckets: u64,
+}
+
 /// What was lost, what was missing, and what the kernel counted for itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -147,6 +162,8 @@ pub struct Ledger {
     pub probe_cpu_measured_share: Option<f64>,
     /// Sums of the probes, beside the kernel's own.
     pub checks: Vec<Check>,
+    /// The histograms whose buckets do not hold as many values as they count; all were compared.
+    pub incomplete_histograms: Vec<IncompleteHistogram>,
     /// Messages of the probes and of ioprof.
     pub messages: Vec<Text>,
 }

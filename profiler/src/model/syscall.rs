@@ -28,7 +28,7 @@ pub struct Syscall {
     /// Nanoseconds from entry to exit of each call.
     pub latency: Histogram,
     /// Where the time of a call went that takes about as long as the 99th percentile: the mean of those in its octave
-    /// of latencies; null where there is none.
+    /// of latencies; null where there is none, or where its histograms do not have all values.
     pub p99_breakdown: Option<CallTime>,
     /// Bytes each call asked for, those that failed included; null for calls that move none.
     pub size: Option<Histogram>,

@@ -18,6 +18,7 @@ mod failure;
 mod fault;
 mod file;
 mod file_identity;
+mod histogram;
 mod hostile;
 mod io_uring;
 mod lifecycle;

@@ -189,9 +189,12 @@ fn count(request: &RequestState, now: u64, failed: bool) {
         (*stats).bytes += own;
         (*stats).errors += u64::from(failed);
     }
-    histogram::record(series + 2, request.done_bytes);
+    let has_histograms = request.slot.has_histograms != 0;
+    if has_histograms {
+        histogram::record(series + 2, request.done_bytes);
+    }
     // The kernel sends one flush for several: the wait for it is what the workload sees.
-    let is_flush = request.slot.operation == Operation::Flush as u32;
+    let is_flush = request.slot.operation == Operation::Flush as u16;
     let begun = match request.issued_ns {
         0 if is_flush => request.queued_ns,
         0 => return,
@@ -199,12 +202,16 @@ fn count(request: &RequestState, now: u64, failed: bool) {
             let queue = issued.wrapping_sub(request.queued_ns);
             // SAFETY: as above.
             unsafe { (*stats).queue.add(queue) };
-            histogram::record(series, queue);
+            if has_histograms {
+                histogram::record(series, queue);
+            }
             issued
         }
     };
     let service = now.wrapping_sub(begun);
     // SAFETY: as above.
     unsafe { (*stats).service.add(service) };
-    histogram::record(series + 1, service);
+    if has_histograms {
+        histogram::record(series + 1, service);
+    }
 }

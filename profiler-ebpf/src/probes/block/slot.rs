@@ -54,7 +54,10 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
         stats: map::next(&SLOTS_USED)? as u32,
         own_depth,
         device_depth,
-        operation: key.operation,
+        operation: key.operation as u16,
+        // The report shows no distribution of what is in no workload; whoever else uses the devices, and how many
+        // there are, is not to take the blocks of the workloads.
+        has_histograms: u16::from(key.workload != 0),
     };
     let _ = SLOTS.insert(key, &new, NO_EXIST);
     // SAFETY: as above; it may be another CPU's, which was first.

@@ -149,10 +149,6 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
     let kind = CallKind(state.kind);
     let (workload, operation) = (state.workload, kind.operation());
     state.clock.times.in_call_ns += latency;
-    if state.clock.call_off_ns != 0 {
-        let series = call_series(workload, operation) + 2;
-        off_cpu::count_call(&mut state.clock, series, latency);
-    }
     let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
         return;
     };
@@ -160,6 +156,11 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
     // their own, which `settle_sizes` keeps apart.
     unsafe { (*stats).latency.add(latency) };
     let series = call_series(workload, operation);
+    if state.clock.call_off_ns != 0 {
+        // SAFETY: as above.
+        let sums = unsafe { &mut (*stats).off_cpu };
+        off_cpu::count_call(&mut state.clock, sums, series + 2, latency);
+    }
     histogram::record(series, latency);
     let failed = is_error(result);
     if failed {

@@ -305,15 +305,18 @@ fn busy_ns(workload: u32, issued: bool, now: u64) -> u64 {
     })
 }
 
-/// Adds the time off the CPU of a call that has returned to the octave of its latency.
+/// Adds the time off the CPU of a call that has returned to the sums of its operation, and to the octave of its latency,
+/// which may have no block.
 #[inline(always)]
-pub fn count_call(clock: &mut Clock, series: u32, latency: u64) {
+pub fn count_call(clock: &mut Clock, sums: &mut [u64; WAIT_KINDS], series: u32, latency: u64) {
     clock.times.in_call_off_ns += clock.call_off_ns;
     clock.call_off_ns = 0;
     let octave = histogram::octave(series, latency);
-    for part in 0..WAIT_KINDS {
-        let ns = clock.call_waits[part];
-        clock.call_waits[part] = 0;
+    let waits = clock.call_waits.iter_mut().zip(sums);
+    for (part, (wait, sum)) in waits.enumerate() {
+        let ns = *wait;
+        *wait = 0;
+        *sum += ns;
         if let Some(octave) = octave {
             // SAFETY: the pointer comes from the map, and a block has more cells than there are parts.
             unsafe { *octave.cast::<u64>().add(part) += ns };

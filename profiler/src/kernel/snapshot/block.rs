@@ -30,10 +30,12 @@ use crate::{
 pub struct Requests {
     /// The owner, the device and the operation.
     pub key: BlockKey,
-    /// All CPUs together.
+    /// All CPUs together, at the moment of the kernel's own counts.
     pub stats: BlockStats,
     /// Those that had not completed when they were read.
     pub in_flight: InFlight,
+    /// The same as the histograms were read, which is later: those that the histograms belong to.
+    pub later: BlockStats,
     /// Nanoseconds from queued to issued.
     pub queue: Buckets,
     /// Nanoseconds from issued to completed.
@@ -175,19 +177,36 @@ fn slots(ebpf: &Ebpf, unseen: &Records) -> Result<Vec<Slot>, Error> {
 
 /// The requests of each slot, with their histograms.
 pub fn requests(
+    ebpf: &Ebpf,
     slots: Vec<Slot>,
     layout: &Layout,
     histograms: &Histograms<'_>,
 ) -> Result<Vec<Requests>, Error> {
+    let map = PerCpuArray::<BlockStats>::of(ebpf, names::BLOCK_STATS)?;
     let with_histograms = |(key, slot, stats, in_flight): Slot| {
         let series = block_series(layout.first_block_series, slot.stats);
+        let (later, [queue, service, size]) = if slot.has_histograms == 0 {
+            (stats, Default::default())
+        } else {
+            Histograms::together(
+                || map.sum(slot.stats),
+                || {
+                    Ok([
+                        histograms.series(series)?,
+                        histograms.series(series + 1)?,
+                        histograms.series(series + 2)?,
+                    ])
+                },
+            )?
+        };
         Ok(Requests {
             key,
             stats,
             in_flight,
-            queue: histograms.series(series)?,
-            service: histograms.series(series + 1)?,
-            size: histograms.series(series + 2)?,
+            later,
+            queue,
+            service,
+            size,
         })
     };
     slots.into_iter().map(with_histograms).collect()

@@ -114,7 +114,7 @@ pub fn read(
     Ok(Snapshot {
         calls: syscall::read(ebpf, layout, &histograms)?,
         errors: entries(ebpf, names::ERRORS)?,
-        requests: block::requests(block.slots, layout, &histograms)?,
+        requests: block::requests(ebpf, block.slots, layout, &histograms)?,
         files: file::read(ebpf, helper)?,
         page_cache: page_cache::read(ebpf, layout, &histograms)?,
         faults: fault::read(ebpf, layout, &histograms)?,

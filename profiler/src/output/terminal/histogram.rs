@@ -1,6 +1,6 @@
 //! A distribution as bars, in the format of biolatency.
 
-use crate::model::histogram::Histogram;
+use crate::{model::histogram::Histogram, output::format::count};
 
 /// How long the longest bar is.
 const BAR: usize = 40;
@@ -9,7 +9,8 @@ const GAP: usize = 3;
 
 /// A bar for each power of two; in microseconds, or in nanoseconds where most values are below four of those.
 pub fn render(histogram: &Histogram) -> String {
-    let is_fast = histogram.quantile(0.5).is_some_and(|median| median < 4000);
+    let typical = histogram.quantile(0.5).or_else(|| histogram.mean());
+    let is_fast = typical.is_some_and(|typical| typical < 4000);
     let (unit, divisor) = if is_fast {
         ("nsecs", 1)
     } else {
@@ -17,7 +18,7 @@ pub fn render(histogram: &Histogram) -> String {
     };
     let rows = rows(histogram, divisor);
     let Some(first) = rows.iter().position(|count| *count > 0) else {
-        return String::new();
+        return missing(histogram);
     };
     let most = rows.iter().copied().max().unwrap_or(1).max(1);
     let mut text = format!("{:>10}    {unit:<10} : {:<10} distribution\n", "", "count");
@@ -32,7 +33,20 @@ pub fn render(histogram: &Histogram) -> String {
         text.push_str(&line(row, rows[row], most));
         row = row.saturating_add(1);
     }
-    text
+    text + &missing(histogram)
+}
+
+/// The values that are in no row; empty for none.
+fn missing(histogram: &Histogram) -> String {
+    match histogram.missing() {
+        0 => String::new(),
+        missing => format!(
+            "{:>10}    {} of {} values are missing here\n",
+            "",
+            count(missing),
+            count(histogram.count)
+        ),
+    }
 }
 
 /// How many values there are of each power of two; the first row is for zero.

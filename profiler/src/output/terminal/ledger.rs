@@ -6,12 +6,15 @@ use super::{line::WIDTH, style::Style};
 use crate::{
     analysis::{Cause, Doubt, cause, doubts},
     model::{
-        ledger::{Check, CheckKind},
+        ledger::{Check, CheckKind, Ledger},
         report::Report,
     },
     output::format::{bytes, count, percent, time, wrapped},
     text::Text,
 };
+
+/// So many histograms are named that have not all values.
+const INCOMPLETE: usize = 3;
 
 /// What puts the figures in doubt; none where nothing does.
 pub fn alarm(report: &Report) -> Option<String> {
@@ -83,6 +86,7 @@ pub fn render(report: &Report, style: Style) -> String {
             count(ledger.compat_calls)
         ));
     }
+    text.push_str(&incomplete(ledger));
     for check in ledger.checks.iter().filter(|check| is_shown(check)) {
         text.push_str(&line(check, report));
     }
@@ -90,6 +94,25 @@ pub fn render(report: &Report, style: Style) -> String {
         text.push_str(&format!("  probes: {message}\n"));
     }
     text
+}
+
+/// Which histograms have values that are in no bucket; empty for none.
+fn incomplete(ledger: &Ledger) -> String {
+    let found = &ledger.incomplete_histograms;
+    if found.is_empty() {
+        return String::new();
+    }
+    let shown = found.iter().take(INCOMPLETE).map(|one| {
+        let (held, all) = (count(one.in_buckets), count(one.count));
+        format!("{} {} {held} of {all}", one.workload, one.what)
+    });
+    let more = found.len().saturating_sub(INCOMPLETE);
+    let more = (more > 0).then(|| format!("{more} more"));
+    let mut parts: Vec<_> = shown.chain(more).collect();
+    if let Some(first) = parts.first_mut() {
+        *first = format!("histograms without all values: {first}");
+    }
+    format!("  {}\n", wrapped(&parts, WIDTH - 2, "    "))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]

@@ -12,9 +12,10 @@ use crate::{
 /// The width of all but paths and command lines.
 pub const WIDTH: usize = 80;
 
-/// A quantile of times; a dash for none.
+/// A quantile of times; a dash where there are no values, and a question mark where too many of them are in no bucket.
 pub fn quantile(histogram: &Histogram, q: f64) -> String {
-    histogram.quantile(q).map_or_else(|| "-".into(), time)
+    let none = if histogram.count == 0 { "-" } else { "?" };
+    histogram.quantile(q).map_or_else(|| none.into(), time)
 }
 
 /// A line of errors: what failed, the error, and how often; empty for none.

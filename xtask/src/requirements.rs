@@ -43,6 +43,7 @@ const TOOLS: &[Tool] = &[
     tool("blkdiscard", "util-linux", &[Tests, VirtualMachines]),
     tool("bpftool", "bpftool", &[Tests, VirtualMachines]),
     tool("bpftrace", "bpftrace", &[Tests]),
+    tool("btrfs", "btrfs-progs", &[Tests, VirtualMachines]),
     tool("capsh", "libcap2-bin", &[VirtualMachines]),
     tool("cpio", "cpio", &[VirtualMachines]),
     tool("dmsetup", "dmsetup", &[VirtualMachines]),

@@ -21,6 +21,7 @@ const PROGRAMS: &[&str] = &[
     "blkdiscard",
     "blockdev",
     "bpftool",
+    "btrfs",
     "capsh",
     "cat",
     "chmod",

@@ -119,10 +119,7 @@ const AT_THE_ENDS_COUNT: u64 = 256;
 /// with no known cause. The kernel's own accesses are too few to be one. On a device that no workload used nothing is
 /// claimed, and what others did on one may explain as much.
 pub fn disagrees(check: &Check, report: &Report) -> bool {
-    disagrees_in(check, &Context::of(check, report))
-}
-
-fn disagrees_in(check: &Check, context: &Context<'_>) -> bool {
+    let context = Context::of(check, report);
     let difference = check.counted.abs_diff(check.kernel);
     let is_claimed = match check.what {
         // Above it are journals, metadata and pages that others made dirty, for which there is no bound.
@@ -139,7 +136,7 @@ fn disagrees_in(check: &Check, context: &Context<'_>) -> bool {
         _ => true,
     };
     is_claimed
-        && matches!(cause_in(check, context), None | Some(Cause::KernelAccess))
+        && matches!(cause_in(check, &context), None | Some(Cause::KernelAccess))
         && is_large(difference, check)
 }
 

@@ -72,8 +72,8 @@ pub struct Check {
     /// What is compared. call_read_bytes and call_written_bytes: results of calls, with rchar and wchar of
     /// proc_pid_io(5). block_read_bytes and block_written_bytes: the workload's own requests, with read_bytes and
     /// write_bytes of the same; write_bytes counts pages as they become dirty. device_owned_bytes: bytes read and
-    /// written whose owner is known. device_read_bytes, device_written_bytes, device_discarded_bytes, device_reads, device_writes: all
-    /// processes' requests, with /sys/block/DEV/stat; device_writes has flushes in it.
+    /// written whose owner is known. device_read_bytes, device_written_bytes, device_discarded_bytes, device_reads,
+    /// device_writes: all processes' requests, with /sys/block/DEV/stat; device_writes has flushes in it.
     pub what: CheckKind,
     /// What the probes counted: bytes, or requests for device_reads and device_writes.
     pub counted: u64,

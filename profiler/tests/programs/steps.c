@@ -1,7 +1,7 @@
 /* steps FILE SIZE: does what each byte of standard input says, and answers each with a byte on standard output.
- * w writes SIZE bytes at the end of FILE, s is fsync, q has what is written
- * queued for the device without waiting for it, t truncates it to nothing, m changes one byte in each of
- * its pages through a shared mapping. It ends at the end of its input. */
+ * w writes SIZE bytes at the end of FILE, s is fsync, q has what is written queued for the device without waiting for it,
+ * t truncates it to nothing, m changes one byte in each of its pages through a shared mapping. It ends at the end of its
+ * input. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>

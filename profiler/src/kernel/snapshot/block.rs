@@ -79,9 +79,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub fn wait_for_completions(ebpf: &Ebpf) -> Result<Records, Error> {
     let mut unseen = Records::new();
     for _ in 0..TRIES {
-        let mut slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
-        slots.retain(|(key, _)| DepthKey::owner(key.workload, key.origin) != 0);
-        let (completed, under_way) = recorded(ebpf, &slots)?;
+        let is_shared_or_own = |key: &BlockKey| DepthKey::owner(key.workload, key.origin) != 0;
+        let (completed, under_way) = recorded_of(ebpf, is_shared_or_own)?;
         unseen.extend(completed.iter().map(|(record, _)| *record));
         if under_way.iter().all(|(record, _)| unseen.contains(record)) {
             break;
@@ -93,9 +92,7 @@ pub fn wait_for_completions(ebpf: &Ebpf) -> Result<Records, Error> {
 
 /// How many requests of the workloads are in flight, by the records.
 pub fn in_flight(ebpf: &Ebpf) -> Result<usize, Error> {
-    let mut slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
-    slots.retain(|(key, _)| key.workload != 0);
-    Ok(recorded(ebpf, &slots)?.1.len())
+    Ok(recorded_of(ebpf, |key| key.workload != 0)?.1.len())
 }
 
 /// Reads the requests and their depths; `unseen` are records of requests that are known to have completed.
@@ -112,6 +109,16 @@ pub fn read(ebpf: &Ebpf, unseen: &Records) -> Result<BlockReading, Error> {
 
 /// Records that are still there, with the requests.
 type Recorded = Vec<((u64, u64), RequestState)>;
+
+/// The requests in the slots of the keys that are wanted, as [`recorded`] has them.
+fn recorded_of(
+    ebpf: &Ebpf,
+    is_wanted: impl Fn(&BlockKey) -> bool,
+) -> Result<(Recorded, Recorded), Error> {
+    let mut slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
+    slots.retain(|(key, _)| is_wanted(key));
+    recorded(ebpf, &slots)
+}
 
 /// The requests in these slots that are recorded as queued: those issued to devices with none in flight, which have
 /// completed unseen, and the others.

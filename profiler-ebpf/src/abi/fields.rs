@@ -72,6 +72,7 @@ macro_rules! kernel_fields {
             OFF_PAGE_MAPPING: "page" "mapping",
             OFF_FOLIO_FLAGS: "folio" "flags",
             OFF_FOLIO_MAPPING: "folio" "mapping",
+            OFF_FOLIO_INDEX: "folio" "index",
             OFF_FOLIO_FLAGS_1: "folio" "_flags_1",
             OFF_FOLIO_ORDER: "folio" "_folio_order",
             OFF_MAPPING_HOST: "address_space" "host",

@@ -6,7 +6,7 @@ use super::{map_value, merge::Merge};
 
 /// Key of the table of files.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes)]
 pub struct FileKey {
     /// The workload, from 1.
     pub workload: u32,
@@ -78,10 +78,12 @@ pub struct FileCalls {
     pub device_read_bytes: u64,
     /// Bytes that direct I/O wrote to devices.
     pub device_written_bytes: u64,
+    /// Bytes that they wrote to cached pages; those that are known to have been dirty already are left out.
+    pub dirtied_bytes: u64,
     /// Reads and writes by their size, see [`size_class`].
     pub sizes: [u32; SIZES],
 }
-map_value!(FileCalls, 152);
+map_value!(FileCalls, 160);
 
 impl FileCalls {
     /// No call at all.
@@ -97,6 +99,7 @@ impl FileCalls {
         unaligned: 0,
         device_read_bytes: 0,
         device_written_bytes: 0,
+        dirtied_bytes: 0,
         sizes: [0; SIZES],
     };
 }
@@ -123,7 +126,8 @@ impl Merge for FileCalls {
             sequential,
             unaligned,
             device_read_bytes,
-            device_written_bytes
+            device_written_bytes,
+            dirtied_bytes
         );
         self.max_ns = max_ns;
     }
@@ -159,10 +163,18 @@ pub struct OpenFile {
     pub is_in_use: u32,
     /// Zero.
     pub padding: u32,
+    /// Bytes that the call in flight writes to folios that were clean.
+    pub fresh_bytes: u64,
+    /// Where the first of those folios begins.
+    pub fresh_from: u64,
+    /// Where bytes begin that the thread has made dirty, and that count already.
+    pub dirty_from: u64,
+    /// Where they end.
+    pub dirty_to: u64,
     /// What is still to be added to the row.
     pub calls: FileCalls,
 }
-map_value!(OpenFile, 208);
+map_value!(OpenFile, 248);
 
 /// Where the path of a file is kept.
 #[repr(C)]
@@ -208,8 +220,14 @@ pub struct FileStats {
     pub device_read_bytes: u64,
     /// Bytes of it that were written to devices.
     pub device_written_bytes: u64,
-    /// Bytes of its pages that were made dirty.
-    pub dirtied_bytes: u64,
+    /// Bytes of folios that calls and io_uring's requests made dirty.
+    pub folio_bytes: u64,
+    /// Bytes of folios that were made dirty outside calls: through mappings.
+    pub mapped_bytes: u64,
+    /// How many folios those are.
+    pub mapped_folios: u64,
+    /// Bytes of folios that were made dirty in calls that are not seen to write.
+    pub other_folio_bytes: u64,
     /// Page faults on its pages that found the page in memory.
     pub minor_faults: u64,
     /// Page faults on its pages that waited for a device.
@@ -219,7 +237,7 @@ pub struct FileStats {
     /// Nanoseconds of the major faults.
     pub major_fault_ns: u64,
 }
-map_value!(FileStats, 232);
+map_value!(FileStats, 264);
 
 impl FileStats {
     /// A file to which nothing was done.
@@ -230,7 +248,10 @@ impl FileStats {
         calls: FileCalls::EMPTY,
         device_read_bytes: 0,
         device_written_bytes: 0,
-        dirtied_bytes: 0,
+        folio_bytes: 0,
+        mapped_bytes: 0,
+        mapped_folios: 0,
+        other_folio_bytes: 0,
         minor_faults: 0,
         major_faults: 0,
         dirtying_faults: 0,

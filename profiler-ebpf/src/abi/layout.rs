@@ -143,14 +143,13 @@ impl Layout {
     }
 
     /// The maps whose size the run decides, with their entries.
-    pub const fn entries(&self) -> [(&'static str, u32); 17] {
+    pub const fn entries(&self) -> [(&'static str, u32); 16] {
         let workloads = self.workloads;
         [
             (names::CALLS, call_index(workloads + 1, 0)),
             (names::WORKLOADS, workloads + 1),
             (names::CACHE, page_cache_index(workloads + 1, 0)),
             (names::FAULTS, workloads),
-            (names::MAPPED, workloads + 1),
             (names::URING_STATS, uring_index(workloads + 1, 0)),
             (names::URING_TOTALS, workloads + 1),
             (names::AIO_STATS, aio_index(workloads + 1, 0)),

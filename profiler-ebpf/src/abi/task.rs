@@ -76,7 +76,7 @@ pub struct TaskState {
     /// The page fault in flight.
     pub fault: FaultState,
 }
-map_value!(TaskState, 824);
+map_value!(TaskState, 864);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

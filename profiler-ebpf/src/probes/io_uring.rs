@@ -27,7 +27,7 @@ use crate::probes::{
         map::NO_EXIST,
         memory::{self, constant, field, now},
     },
-    file::descriptor,
+    file::{descriptor, inode},
     syscall::{
         errors::count_error,
         file_access::{self, Access},
@@ -319,6 +319,9 @@ fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) 
         u64::from(result.unsigned_abs())
     };
     file_access::count_one(&mut open.calls, did, latency, moved, moved);
+    if did == Access::Write && !inode::is_direct(opened.flags) {
+        open.calls.dirtied_bytes += moved;
+    }
 }
 
 /// Whether the ring is just taking submissions: it posts what was done meanwhile before it commits the

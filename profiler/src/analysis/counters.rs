@@ -16,8 +16,8 @@ pub enum Cause {
     Execve,
     /// io_uring's workers are threads whose accounts the kernel keeps apart.
     IoUringWorkers,
-    /// The kernel counts pages as they become dirty; they are written later, by others.
-    LaterWriteback,
+    /// The kernel counts folios as they become dirty, whoever writes what of them, and whenever.
+    DirtyFolios,
     /// The kernel's own access to a page on behalf of the task is a fault without an exception.
     KernelAccess,
 }
@@ -68,9 +68,10 @@ impl<'a> Context<'a> {
             })
     }
 
-    /// Bytes of pages made dirty; none where that is not known.
+    /// Bytes of folios made dirty; none where that is not known.
     fn dirtied(&self) -> Option<u64> {
-        Some(self.workload?.writeback.as_ref()?.dirtied_bytes)
+        let writeback = self.workload?.writeback.as_ref()?;
+        Some(writeback.dirtied_folio_bytes.max(writeback.dirtied_bytes))
     }
 
     /// Whether a workload used the device, and what others did there: requests, and bytes.
@@ -96,7 +97,7 @@ fn cause_in(check: &Check, context: &Context<'_>) -> Option<Cause> {
         (CheckKind::BlockWrittenBytes, Ordering::Less) => context
             .dirtied()
             .filter(|dirtied| *dirtied > 0 && !is_large(difference.saturating_sub(*dirtied), check))
-            .map(|_| Cause::LaterWriteback),
+            .map(|_| Cause::DirtyFolios),
         (CheckKind::CallReadBytes, Ordering::Less) => {
             let read = context.executions().saturating_mul(READ_BY_EXECVE);
             (difference <= read).then_some(Cause::Execve)
@@ -235,13 +236,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_dirty_is_not_written_back_later() {
+    fn what_was_never_dirty_is_no_dirty_folio() {
         let mut report = report();
         let check = of_workload(CheckKind::BlockWrittenBytes, 0, GIB);
-        for (dirtied, expected, disagreement) in [
-            (2 * GIB, Some(Cause::LaterWriteback), false),
-            (0, None, true),
-        ] {
+        for (dirtied, expected, disagreement) in
+            [(2 * GIB, Some(Cause::DirtyFolios), false), (0, None, true)]
+        {
             let writeback = report.workloads[0].writeback.as_mut().expect("it is known");
             writeback.dirtied_bytes = dirtied;
             assert_eq!(cause(&check, &report), expected);

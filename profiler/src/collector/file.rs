@@ -132,14 +132,14 @@ impl Known {
     }
 
     fn sum(&self, files: &[&snapshot::File]) -> FileCounts {
-        let mut sum = self.counts(&FileStats::default());
+        let mut sum = self.counts(&FileStats::default(), 0);
         for file in files {
-            sum.add(&self.counts(&file.stats));
+            sum.add(&self.counts(&file.stats, file.dirtied_bytes()));
         }
         sum
     }
 
-    fn counts(&self, stats: &FileStats) -> FileCounts {
+    fn counts(&self, stats: &FileStats, dirtied: u64) -> FileCounts {
         let calls = &stats.calls;
         let read = stats.device_read_bytes + calls.device_read_bytes;
         let written = stats.device_written_bytes + calls.device_written_bytes;
@@ -153,7 +153,7 @@ impl Known {
             max_ns: calls.max_ns,
             device_read_bytes: self.requests.then_some(read),
             device_written_bytes: self.requests.then_some(written),
-            dirtied_bytes: self.dirty_pages.then_some(stats.dirtied_bytes),
+            dirtied_bytes: self.dirty_pages.then_some(dirtied),
             minor_faults: self.faults.then_some(stats.minor_faults),
             major_faults: self.faults.then_some(stats.major_faults),
             dirtying_faults: self.dirtying.then_some(stats.dirtying_faults),

@@ -1,13 +1,19 @@
 //! The pages that workloads made dirty.
 
-use ioprof_ebpf::abi::writeback::DirtyInode;
+use std::collections::HashMap;
+
+use ioprof_ebpf::abi::{file::FileKey, writeback::DirtyInode};
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::{
-    kernel::{bpf::probes::Feature, snapshot::Snapshot},
+    kernel::{
+        bpf::probes::Feature,
+        snapshot::{self, Snapshot},
+    },
     model::{
         block::{Block, BlockOperation, Origin},
         syscall::Syscall,
-        writeback::Writeback,
+        writeback::{Bounds, Writeback},
     },
     transfer::{Direction, is_in_proc_io},
 };
@@ -23,12 +29,13 @@ pub fn writeback(
 ) -> Option<Writeback> {
     let block =
         block.filter(|_| snapshot.has(Feature::Block) && snapshot.has(Feature::Writeback))?;
-    let dirtied_bytes = snapshot
-        .files
-        .iter()
-        .filter(|file| file.key.workload == workload)
-        .map(|file| file.stats.dirtied_bytes)
-        .sum();
+    let files = || {
+        let all = snapshot.files.iter();
+        all.filter(|file| file.key.workload == workload)
+    };
+    let dirtied: HashMap<FileKey, u64> = files()
+        .map(|file| (file.key, file.dirtied_bytes()))
+        .collect();
     let written = |origin: Origin| -> u64 {
         Block::once(block, BlockOperation::Write)
             .filter(|row| row.origin == origin)
@@ -40,25 +47,40 @@ pub fn writeback(
         .workloads
         .get(workload as usize - 1)
         .map_or(0, |totals| totals.accounts.cancelled_write_bytes);
-    let mapped_bytes = snapshot
-        .mapped
-        .get(workload as usize - 1)
-        .copied()
-        .unwrap_or(0);
+    let mapped_bytes = files().map(|file| file.stats.mapped_bytes).sum();
+    let mapped_folios: u64 = files().map(|file| file.stats.mapped_folios).sum();
+    let mapped_page_bytes = mapped_folios * page_bytes();
+    let bounds = via_async.and_then(|bytes| {
+        amplification(
+            written(Origin::Thread) + written_bytes,
+            bytes + written_by_calls(syscalls),
+            mapped_page_bytes,
+            mapped_bytes,
+        )
+    });
     Some(Writeback {
-        dirtied_bytes,
+        dirtied_bytes: dirtied.values().sum(),
+        dirtied_folio_bytes: files().map(snapshot::File::own_folio_bytes).sum(),
         written_bytes,
         cancelled_bytes,
         dirty_bytes_at_end: snapshot
             .dirty
             .iter()
-            .map(|inode| left(inode, workload))
+            .map(|inode| {
+                let key = FileKey {
+                    workload,
+                    ..inode.file
+                };
+                let most = dirtied.get(&key).copied().unwrap_or(u64::MAX);
+                left(inode, workload).min(most)
+            })
             .sum(),
         mapped_bytes,
-        write_amplification: amplification(
-            written(Origin::Thread) + written_bytes,
-            via_async.map(|bytes| bytes + mapped_bytes + written_by_calls(syscalls)),
-        ),
+        mapped_page_bytes,
+        write_amplification: bounds
+            .filter(|_| mapped_bytes == mapped_page_bytes)
+            .map(|bounds| bounds.least),
+        write_amplification_bounds: bounds,
     })
 }
 
@@ -87,9 +109,20 @@ fn written_by_calls(syscalls: &[Syscall]) -> u64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
-fn amplification(written: u64, requested: Option<u64>) -> Option<f64> {
-    let requested = requested.filter(|bytes| *bytes > 0)?;
-    Some(written as f64 / requested as f64)
+fn amplification(written: u64, by_calls: u64, pages: u64, folios: u64) -> Option<Bounds> {
+    let (fewest, most) = (by_calls + pages, by_calls + folios);
+    (fewest > 0).then(|| Bounds {
+        least: written as f64 / most as f64,
+        most: written as f64 / fewest as f64,
+    })
+}
+
+/// The size of a page.
+fn page_bytes() -> u64 {
+    let found = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    found
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .unwrap_or(4096)
 }
 
 #[cfg(test)]

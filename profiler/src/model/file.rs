@@ -46,7 +46,7 @@ pub struct FileCounts {
     pub device_read_bytes: Option<u64>,
     /// Bytes of it written to devices.
     pub device_written_bytes: Option<u64>,
-    /// Bytes of its pages that were made dirty.
+    /// Bytes of it that were made dirty, at most.
     pub dirtied_bytes: Option<u64>,
     /// Page faults on its pages that found the page in memory.
     pub minor_faults: Option<u64>,

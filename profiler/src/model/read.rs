@@ -76,6 +76,8 @@ fn contradiction(report: &Report) -> Option<String> {
         })
 }
 
+const AMPLIFICATION_BOUNDS: &str = "write_amplification_bounds";
+
 /// A number with a fraction: its name, its value, and its maximum.
 type Fraction = (&'static str, Option<f64>, Option<f64>);
 
@@ -91,12 +93,19 @@ fn of_workload(workload: &Workload) -> Vec<Fraction> {
     let Aio { depth, .. } = &workload.aio;
     let read = cache.and_then(|cache| cache.read_amplification);
     let written = writeback.and_then(|writeback| writeback.write_amplification);
+    let bounds = writeback.and_then(|writeback| writeback.write_amplification_bounds);
     uring
         .into_iter()
         .chain([
             mean(depth),
             ("read_amplification", read, None),
             ("write_amplification", written, None),
+            (
+                AMPLIFICATION_BOUNDS,
+                bounds.map(|bounds| bounds.least),
+                None,
+            ),
+            (AMPLIFICATION_BOUNDS, bounds.map(|bounds| bounds.most), None),
         ])
         .collect()
 }

@@ -14,6 +14,7 @@ mod block;
 mod block_in_flight;
 mod block_merge;
 mod containers;
+mod dirty;
 mod failure;
 mod fault;
 mod file;

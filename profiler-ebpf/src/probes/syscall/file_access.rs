@@ -86,6 +86,7 @@ pub unsafe fn begin(
     };
     keep(&mut state.file, state.workload, &opened);
     state.file.is_in_use = 1;
+    state.file.fresh_bytes = 0;
     state.file.begin = match () {
         () if kind.has(CallKind::WRITES) && inode::appends(opened.flags) => opened.identity.bytes,
         () if offset != OWN_OFFSET => offset,
@@ -180,6 +181,7 @@ pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Ident
     open.key = key;
     open.mode = identity.mode;
     open.end = 0;
+    (open.dirty_from, open.dirty_to) = (0, 0);
     if let Some(row) = table::row_or_new(&key, identity.mode, || path::of_file(file)) {
         // SAFETY: the row is in the map.
         unsafe { open.end = (*row).end };
@@ -199,10 +201,19 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
         state.size
     };
     count_one(&mut open.calls, did, ns, moved, size);
+    let is_direct = inode::is_direct(open.flags);
+    if did == Access::Write {
+        match () {
+            // The file system may not do all of it so.
+            () if is_direct => open.calls.dirtied_bytes += open.fresh_bytes.min(moved),
+            () if copies => open.calls.dirtied_bytes += moved,
+            () => dirtied(open, moved),
+        }
+    }
     if !matches!(did, Access::Read | Access::Write) || !inode::is_regular(open.mode) {
         return;
     }
-    if inode::is_direct(open.flags) {
+    if is_direct {
         open.calls.device_read_bytes += state.read_bytes;
         open.calls.device_written_bytes += state.written_bytes;
     }
@@ -212,6 +223,28 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
     open.end = open.begin + moved;
     if (open.begin | size) & 4095 != 0 {
         open.calls.unaligned += 1;
+    }
+}
+
+/// Counts the bytes that a call has made dirty: those it wrote, but for what the thread wrote there before, where no
+/// folio was clean.
+#[inline(always)]
+fn dirtied(open: &mut OpenFile, moved: u64) {
+    let (from, to) = (open.begin, open.begin.wrapping_add(moved));
+    let adjoins = from <= open.dirty_to && to >= open.dirty_from;
+    // What was written before to a folio that was clean may be so, too; behind the end there is none of it.
+    if !adjoins || open.fresh_bytes != 0 && open.fresh_from < open.dirty_to {
+        open.calls.dirtied_bytes += moved;
+        (open.dirty_from, open.dirty_to) = (from, to);
+        return;
+    }
+    if from < open.dirty_from {
+        open.calls.dirtied_bytes += open.dirty_from - from;
+        open.dirty_from = from;
+    }
+    if to > open.dirty_to {
+        open.calls.dirtied_bytes += to - open.dirty_to;
+        open.dirty_to = to;
     }
 }
 
@@ -285,7 +318,8 @@ unsafe fn add_up(row: *mut FileStats, calls: &FileCalls) {
             sequential,
             unaligned,
             device_read_bytes,
-            device_written_bytes
+            device_written_bytes,
+            dirtied_bytes
         );
         atomic::raise(&raw mut (*sum).max_ns, calls.max_ns);
         for class in 0..SIZES {

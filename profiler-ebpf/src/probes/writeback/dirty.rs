@@ -19,6 +19,8 @@ use ioprof_ebpf::abi::{
     file::FileKey,
     layout::MAX_DIRTY_INODES,
     loss::Loss,
+    syscall::CallKind,
+    task::TaskState,
     writeback::{DirtyInode, DirtyOwner, MAX_OWNERS, PLACES_TRIED},
 };
 
@@ -34,10 +36,6 @@ use crate::probes::{
 /// By the address of the inode.
 #[btf_map]
 pub static DIRTY: HashMap<u64, DirtyInode, { MAX_DIRTY_INODES as usize }> = HashMap::new();
-
-/// Bytes that threads of each workload made dirty outside calls: through mappings.
-#[btf_map]
-static MAPPED: Array<u64, 1> = Array::new();
 
 /// The addresses of the inodes in that map, in places that a hand goes round to find one to forget.
 #[btf_map]
@@ -105,11 +103,19 @@ fn dirty_folio(ctx: BtfTracePointContext) {
         }
         let size = size_of_folio(folio);
         if let Some(stats) = table::of_identity(workload, address, &file) {
-            atomic::add(&raw mut (*stats).dirtied_bytes, size);
-        }
-        let is_in_call = state::of(state::current()).is_none_or(|state| (*state).entered_ns != 0);
-        if !is_in_call && let Some(mapped) = MAPPED.get_ptr_mut(workload) {
-            atomic::add(mapped, size);
+            match state::of(state::current()) {
+                Some(state) if (*state).entered_ns == 0 => {
+                    atomic::add(&raw mut (*stats).mapped_bytes, size);
+                    atomic::add(&raw mut (*stats).mapped_folios, 1);
+                }
+                Some(state) if !is_by_write(&mut *state, folio, size, &file) => {
+                    atomic::add(&raw mut (*stats).other_folio_bytes, size);
+                }
+                // Without a record it is a worker of io_uring.
+                _ => {
+                    atomic::add(&raw mut (*stats).folio_bytes, size);
+                }
+            }
         }
         let tagged = field::<u32>(mapping, &memory::OFF_MAPPING_MARKS) & MARKS != 0;
         let Some(record) = record(address, &file.with(0), tagged) else {
@@ -119,6 +125,39 @@ fn dirty_folio(ctx: BtfTracePointContext) {
         (*record).last = workload;
         add(record, workload, size);
     }
+}
+
+/// Takes in a folio that a call makes dirty. Whether it is a call that writes, or has a ring write: their bytes are
+/// counted where they return.
+///
+/// # Safety
+///
+/// `folio` is a BTF pointer to a `struct folio`.
+#[inline(always)]
+unsafe fn is_by_write(
+    state: &mut TaskState,
+    folio: *const c_void,
+    size: u64,
+    file: &Identity,
+) -> bool {
+    let kind = CallKind(state.kind);
+    if !kind.has(CallKind::WRITES) {
+        return kind.has(CallKind::COPIES | CallKind::SENDS | CallKind::WAITS);
+    }
+    let open = &mut state.file;
+    if open.is_in_use != 0 && open.key == file.with(state.workload) {
+        // SAFETY: by the caller's promise.
+        let index: u64 = unsafe { field(folio, &memory::OFF_FOLIO_INDEX) };
+        let from = index.wrapping_mul(constant(&PAGE_BYTES).into());
+        if open.fresh_bytes == 0 {
+            open.fresh_from = from;
+        }
+        let to = from
+            .wrapping_add(size)
+            .min(open.begin.saturating_add(state.size));
+        open.fresh_bytes += to.saturating_sub(from.max(open.begin));
+    }
+    true
 }
 
 /// Counts a page that somebody in no workload made dirty, where a workload has dirty pages in the inode.

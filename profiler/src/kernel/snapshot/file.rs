@@ -1,6 +1,7 @@
 //! The table of files, with their paths.
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     fs,
     io::ErrorKind,
@@ -38,6 +39,27 @@ pub struct File {
     pub path: Option<PathBuf>,
     /// Whether the path leads to the file now.
     pub is_current: bool,
+    /// Bytes of folios of the file that any workload made dirty.
+    pub folio_bytes: u64,
+}
+
+impl File {
+    /// Bytes of it that its workload has made dirty, at most: folios that were made so through mappings are counted
+    /// whole, and calls with what they wrote, but no more than the folios.
+    pub fn dirtied_bytes(&self) -> u64 {
+        let stats = &self.stats;
+        let by_calls = match stats.calls.writes {
+            // By calls on another inode, as where a file system is above it.
+            0 => stats.folio_bytes,
+            _ => stats.calls.dirtied_bytes.min(self.folio_bytes),
+        };
+        by_calls + stats.mapped_bytes + stats.other_folio_bytes
+    }
+
+    /// Bytes of folios that its workload has made dirty.
+    pub const fn own_folio_bytes(&self) -> u64 {
+        self.stats.folio_bytes + self.stats.mapped_bytes + self.stats.other_folio_bytes
+    }
 }
 
 /// Reads the rows.
@@ -53,6 +75,7 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
             stats,
             path: None,
             is_current: false,
+            folio_bytes: 0,
         };
         // A number past the end was handed out when no room was left.
         if (1..u64::from(paths.count())).contains(&stats.path) {
@@ -67,7 +90,23 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
         files.push(file);
     }
     add_kept(ebpf, &mut files)?;
+    add_folios(&mut files);
     Ok(files)
+}
+
+/// Sums the folios that workloads made dirty, by file: one may write to what another has made dirty.
+fn add_folios(files: &mut [File]) {
+    let of_file = |file: &File| FileKey {
+        workload: 0,
+        ..file.key
+    };
+    let mut sums = HashMap::new();
+    for file in files.iter() {
+        *sums.entry(of_file(file)).or_insert(0) += file.own_folio_bytes();
+    }
+    for file in files {
+        file.folio_bytes = sums.get(&of_file(file)).copied().unwrap_or(0);
+    }
 }
 
 /// Adds what io_uring's requests did to the file that each CPU still keeps.

@@ -63,8 +63,6 @@ pub struct Snapshot {
     pub page_cache: Vec<(CacheStats, Buckets)>,
     /// Inodes with pages that workloads made dirty.
     pub dirty: Vec<DirtyInode>,
-    /// Bytes that each workload made dirty through mappings, the first of number 1.
-    pub mapped: Vec<u64>,
     /// The totals of each workload, the first of number 1.
     pub workloads: Vec<WorkloadTotals>,
     /// What was lost.
@@ -120,7 +118,6 @@ pub fn read(
         faults: fault::read(ebpf, layout, &histograms)?,
         async_io: async_io::read(ebpf, layout, &histograms)?,
         dirty: writeback::dirty(ebpf)?,
-        mapped: writeback::mapped(ebpf, layout)?,
         depths: block.depths,
         workloads: (1..=layout.workloads)
             .map(|number| workload(ebpf, number))

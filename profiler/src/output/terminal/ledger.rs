@@ -165,7 +165,7 @@ fn line(check: &Check, report: &Report) -> String {
     let differing = number(difference);
     let cause = cause(check, report);
     let difference = match check.counted.cmp(&check.kernel) {
-        _ if cause == Some(Cause::LaterWriteback) => "written back later".to_owned(),
+        _ if cause == Some(Cause::DirtyFolios) => dirty_folios(check, report),
         Ordering::Equal => "equal".to_owned(),
         Ordering::Less => format!("-{differing}, {part}"),
         Ordering::Greater => format!("+{differing}, {part}"),
@@ -174,7 +174,7 @@ fn line(check: &Check, report: &Report) -> String {
         Some(Cause::Execve) => ", by execve",
         Some(Cause::KernelAccess) => ", by the kernel itself",
         Some(Cause::IoUringWorkers) => ", by io_uring workers",
-        Some(Cause::LaterWriteback) | None => "",
+        Some(Cause::DirtyFolios) | None => "",
     };
     let text = format!(
         "  {owner}: {what} {}, {source} {} ({difference}{why})",
@@ -183,6 +183,20 @@ fn line(check: &Check, report: &Report) -> String {
     );
     let parts: Vec<_> = text.split(", ").map(str::to_owned).collect();
     format!("{}\n", wrapped(&parts, WIDTH, "    "))
+}
+
+/// What is known of the folios that a workload made dirty.
+fn dirty_folios(check: &Check, report: &Report) -> String {
+    let mut workloads = report.workloads.iter();
+    let workload = workloads.find(|workload| check.workload.as_ref() == Some(&workload.name));
+    let Some(writeback) = workload.and_then(|workload| workload.writeback.as_ref()) else {
+        return "whole folios".to_owned();
+    };
+    format!(
+        "whole folios, {} written by others, at most {} dirty at end",
+        bytes(writeback.written_bytes),
+        bytes(writeback.dirty_bytes_at_end)
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]

@@ -1,0 +1,106 @@
+//! How many bytes a workload makes dirty: those that it writes, and not the folios around them.
+
+use crate::support::{
+    attached::Attached,
+    device::{FileSystem, Loop},
+    plain,
+    program::Program,
+    report::{Block, BlockOperation, Origin, Report, Workload, known},
+    steps::Steps,
+};
+use nix::sys::signal::Signal;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+/// The smallest xfs there is has 300 MiB.
+const DEVICE: u64 = 512 * MIB;
+
+/// What makes every file system.
+const TOOLS: &str = "cc losetup mkfs.ext4 mkfs.xfs mkfs.btrfs";
+
+/// The report of some steps on a file of 4 MiB that was written by one call, so that it is in large folios where the
+/// file system has any, and is clean; and the process.
+fn report_of(program: &Program, device: &Loop, steps: &str) -> (Report, u32) {
+    let mut writer = Steps::start(program, &[plain(&device.mounted().join("file"))]);
+    writer.tell("fs");
+    let attached = Attached::to(&[writer.pid()], &[]);
+    writer.tell(steps);
+    let report = attached.end(Signal::SIGINT);
+    report.assert_nothing_lost();
+    let pid = writer.pid();
+    writer.end();
+    (report, pid)
+}
+
+/// The bytes that were written to devices for a workload.
+fn written(workload: &Workload) -> u64 {
+    let rows = known(&workload.block).as_slice();
+    let rows = Block::once(rows, BlockOperation::Write);
+    rows.filter(|row| matches!(row.origin, Origin::Thread | Origin::Writeback))
+        .map(|row| row.bytes)
+        .sum()
+}
+
+#[test]
+fn what_calls_make_dirty_is_what_they_write_and_not_the_folios() {
+    requires!(TOOLS);
+    let program = Program::compile("dirty_bytes");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        for (steps, bytes) in [
+            // Pieces of folios.
+            ("r", 64 * KIB),
+            // The same again, once they are clean.
+            ("rsr", 128 * KIB),
+            // Over and over, in one folio that was clean.
+            ("o", 4 * KIB),
+            ("oso", 8 * KIB),
+            ("a", 10_000),
+            ("f", 4 * MIB),
+            ("p", 64 * KIB),
+            // Dropped.
+            ("rt", 64 * KIB),
+        ] {
+            let (report, pid) = report_of(&program, &device, steps);
+            let writeback = known(&report.workload_of(pid).writeback);
+            assert_eq!(
+                writeback.dirtied_bytes, bytes,
+                "{file_system:?} {steps}: {writeback:#?}"
+            );
+            assert!(writeback.dirty_bytes_at_end <= bytes, "{writeback:#?}");
+            assert!(writeback.dirtied_folio_bytes >= bytes, "{writeback:#?}");
+            assert_eq!(writeback.mapped_bytes, 0);
+        }
+    }
+}
+
+#[test]
+fn what_is_changed_through_a_mapping_is_between_the_pages_and_their_folios() {
+    requires!(TOOLS);
+    let program = Program::compile("dirty_bytes");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let (report, pid) = report_of(&program, &device, "ms");
+        let own = report.workload_of(pid);
+        let writeback = known(&own.writeback);
+        let touched = 4 * MIB / 8;
+        assert!(
+            (1..=touched).contains(&writeback.mapped_page_bytes)
+                && writeback.mapped_bytes >= touched,
+            "{file_system:?}: {writeback:#?}"
+        );
+        let bounds = known(&writeback.write_amplification_bounds);
+        assert_eq!(
+            writeback.write_amplification.is_some(),
+            writeback.mapped_page_bytes == writeback.mapped_bytes
+        );
+        assert!(bounds.most >= bounds.least, "{file_system:?}: {bounds:?}");
+        // All of each folio is written, and one page in eight was changed.
+        let requested = (touched + "ms".len() as u64) as f64;
+        let right = (written(own) as f64) / requested;
+        assert!(
+            (bounds.least..=bounds.most).contains(&right),
+            "{file_system:?}: {right} {bounds:?}"
+        );
+    }
+}

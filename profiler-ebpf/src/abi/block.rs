@@ -54,16 +54,9 @@ pub enum Operation {
     Flush = 2,
     /// Blocks no longer needed.
     Discard = 3,
-}
-
-impl Operation {
-    /// All, in the order of their numbers, with the name the report uses.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::Read, "read"),
-        (Self::Write, "write"),
-        (Self::Flush, "flush"),
-        (Self::Discard, "discard"),
-    ];
+    /// The kernel's own request by which the device writes its cache, for however many flushes: of workload 0, and in
+    /// no depth.
+    ExecutedFlush = 4,
 }
 
 /// Where a slot's numbers are kept.
@@ -111,6 +104,27 @@ pub struct RequestState {
     pub padding: u32,
 }
 map_value!(RequestState, 72);
+
+impl RequestState {
+    /// No request.
+    pub const NONE: Self = Self {
+        queued_ns: 0,
+        issued_ns: 0,
+        done_bytes: 0,
+        size: 0,
+        other_owner_bytes: 0,
+        bio: 0,
+        slot: BlockSlot {
+            stats: 0,
+            own_depth: 0,
+            device_depth: 0,
+            operation: 0,
+            has_histograms: 0,
+        },
+        waiting_workload: 0,
+        padding: 0,
+    };
+}
 
 /// A bio that was merged into a request, until that is issued.
 #[repr(C)]

@@ -119,8 +119,9 @@ impl Layout {
     /// For so many workloads, disks that are there or may come, and requests in flight.
     pub const fn new(workloads: u32, disks: u32, requests: u32) -> Self {
         let workloads = at_least(workloads, 1);
-        // On every disk, by each owner: four operations of its threads, writeback, journal and metadata.
-        let slots = at_most(8 * disks * (workloads + 1), MAX_SLOTS);
+        // On every disk, by each owner: four operations of its threads, writeback, journal and metadata; and the flushes
+        // that it executes.
+        let slots = at_most(disks * (8 * (workloads + 1) + 1), MAX_SLOTS);
         let depths = at_most(disks * (workloads + 5), MAX_DEPTHS);
         let first_page_cache_series = call_series(workloads + 1, 0);
         let first_uring_series = first_page_cache_series + page_cache_index(workloads + 1, 0);

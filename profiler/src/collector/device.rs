@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ioprof_ebpf::abi::block::{BlockStats, Depth, DepthKey, Operation, device_number};
 
-use super::{block::is_used, context::Context};
+use super::{block::is_used, context::Context, histogram::histogram};
 use crate::{
     kernel::{
         bpf::probes::Feature,
@@ -12,7 +12,8 @@ use crate::{
     },
     model::{
         block::{Origin, QueueDepth},
-        device::{Device, Share},
+        device::{Device, ExecutedFlushes, Share},
+        histogram::{Histogram, Unit},
     },
 };
 
@@ -42,12 +43,12 @@ pub fn devices(snapshot: &Snapshot, context: &Context<'_>) -> Option<Vec<Device>
 fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
     let (major, minor) = device_number(packed);
     let topology = context.topology((major, minor));
-    let of_device = || {
-        snapshot
-            .requests
-            .iter()
-            .filter(move |requests| requests.key.device == packed)
-    };
+    let (executed, asked_for): (Vec<_>, Vec<_>) = snapshot
+        .requests
+        .iter()
+        .filter(|requests| requests.key.device == packed)
+        .partition(|requests| is_executed_flush(requests));
+    let of_device = || asked_for.iter();
     let sum = |operation: Operation, value: fn(&BlockStats) -> u64| -> u64 {
         of_device()
             .filter(|requests| requests.key.operation == operation as u32)
@@ -71,6 +72,7 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
         writes: sum(Operation::Write, count),
         written_bytes: sum(Operation::Write, bytes),
         flushes: sum(Operation::Flush, count),
+        executed_flushes: Some(executed_flushes(executed.first().copied())),
         discards: sum(Operation::Discard, count),
         discarded_bytes: sum(Operation::Discard, bytes),
         read_ns: sum(Operation::Read, in_flight_ns),
@@ -86,6 +88,27 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
         slaves: topology.slaves,
         backing_file: topology.backing_file,
     }
+}
+
+const fn is_executed_flush(requests: &Requests) -> bool {
+    requests.key.operation == Operation::ExecutedFlush as u32
+}
+
+fn executed_flushes(requests: Option<&Requests>) -> ExecutedFlushes {
+    requests.map_or_else(
+        || ExecutedFlushes {
+            requests: 0,
+            unseen_completions: 0,
+            errors: 0,
+            service: Histogram::empty(Unit::Ns),
+        },
+        |requests| ExecutedFlushes {
+            requests: requests.stats.requests(),
+            unseen_completions: requests.stats.unseen,
+            errors: requests.stats.errors,
+            service: histogram(Unit::Ns, &requests.later.service, &requests.service),
+        },
+    )
 }
 
 /// The time from queued to completed of all requests.
@@ -110,6 +133,7 @@ fn shares(snapshot: &Snapshot, context: &Context<'_>, packed: u32, busy: u64) ->
         .requests
         .iter()
         .filter(|requests| requests.key.device == packed && is_used(requests))
+        .filter(|requests| !is_executed_flush(requests))
         .collect();
     // A workload, or a shared origin.
     let owner = |requests: &Requests| DepthKey::owner(requests.key.workload, requests.key.origin);

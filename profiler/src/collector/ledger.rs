@@ -185,7 +185,13 @@ fn device_checks<'a>(
                 counted,
                 kernel,
             };
+            let executed = device.executed_flushes.as_ref();
             Some([
+                check(
+                    CheckKind::DeviceFlushes,
+                    executed.map_or(0, |executed| executed.requests),
+                    kernel(|stat| stat.flushes),
+                ),
                 check(
                     CheckKind::DeviceReadBytes,
                     device.read_bytes,

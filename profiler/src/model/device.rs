@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::block::{Origin, QueueDepth};
+use super::{
+    block::{Origin, QueueDepth},
+    histogram::Histogram,
+};
 use crate::text::Text;
 
 /// A device over the run, for all processes.
@@ -23,8 +26,11 @@ pub struct Device {
     pub writes: u64,
     /// Bytes written.
     pub written_bytes: u64,
-    /// Flushes asked for and completed.
+    /// Flushes asked for and completed: the kernel has the device execute one for several.
     pub flushes: u64,
+    /// Those that it has executed; null in reports without them.
+    #[serde(default)]
+    pub executed_flushes: Option<ExecutedFlushes>,
     /// Discards completed.
     pub discards: u64,
     /// Bytes they covered.
@@ -52,6 +58,20 @@ pub struct Device {
     /// The file that a loop device shows; null for others.
     #[serde(default)]
     pub backing_file: Option<Text>,
+}
+
+/// The flushes that a device has executed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ExecutedFlushes {
+    /// How many.
+    pub requests: u64,
+    /// Those of them that completed without being seen to: in `requests`, not in `service`.
+    pub unseen_completions: u64,
+    /// Those of them that failed.
+    pub errors: u64,
+    /// Nanoseconds from issued to completed.
+    pub service: Histogram,
 }
 
 /// The part of one workload in what a device did.

@@ -73,7 +73,8 @@ pub struct Check {
     /// proc_pid_io(5). block_read_bytes and block_written_bytes: the workload's own requests, with read_bytes and
     /// write_bytes of the same; write_bytes counts pages as they become dirty. device_owned_bytes: bytes read and
     /// written whose owner is known. device_read_bytes, device_written_bytes, device_discarded_bytes, device_reads,
-    /// device_writes: all processes' requests, with /sys/block/DEV/stat; device_writes has flushes in it.
+    /// device_writes, device_flushes: all processes' requests, with /sys/block/DEV/stat; device_writes has the flushes in
+    /// it that were asked for, device_flushes are those that the device has executed.
     pub what: CheckKind,
     /// What the probes counted: bytes, or requests for device_reads and device_writes.
     pub counted: u64,
@@ -107,6 +108,8 @@ pub enum CheckKind {
     DeviceReads,
     /// Write requests, those for a flush included, against /sys/block/DEV/stat.
     DeviceWrites,
+    /// Flushes that the device has executed, against /sys/block/DEV/stat.
+    DeviceFlushes,
     /// Major page faults that the probes saw, against `maj_flt` of the tasks.
     MajorFaults,
     /// Minor page faults that were timed, against `min_flt` of the tasks.
@@ -118,7 +121,11 @@ impl CheckKind {
     pub const fn is_count(self) -> bool {
         matches!(
             self,
-            Self::DeviceReads | Self::DeviceWrites | Self::MajorFaults | Self::MinorFaults
+            Self::DeviceReads
+                | Self::DeviceWrites
+                | Self::DeviceFlushes
+                | Self::MajorFaults
+                | Self::MinorFaults
         )
     }
 }

@@ -333,22 +333,6 @@ fn requests_of_others_are_not_those_of_the_workload() {
 }
 
 #[test]
-fn discards_are_counted_to_the_byte() {
-    requires!("losetup", "blkdiscard");
-    let device = Loop::unmounted(4 * MIB);
-    let node = device.node();
-    let report = profile(&[], &["blkdiscard", "--length", "3145728", plain(&node)]);
-    report.assert_nothing_lost();
-    let (requests, bytes) = report.block(0, device.name(), BlockOperation::Discard);
-    assert!(requests > 0);
-    assert_eq!(bytes, 3 * MIB);
-    let whole = report.device(device.name());
-    assert_eq!((whole.discards, whole.discarded_bytes), (requests, bytes));
-    let (counted, kernel) = report.device_check(device.name(), CheckKind::DeviceDiscardedBytes);
-    assert_eq!((counted, kernel), (bytes, bytes));
-}
-
-#[test]
 fn without_a_probe_that_requests_need_they_are_unknown_and_not_zero() {
     requires!();
     let folder = support::folder();
@@ -369,7 +353,8 @@ fn without_a_probe_that_requests_need_they_are_unknown_and_not_zero() {
         | CheckKind::DeviceDiscardedBytes
         | CheckKind::DeviceOwnedBytes
         | CheckKind::DeviceReads
-        | CheckKind::DeviceWrites => true,
+        | CheckKind::DeviceWrites
+        | CheckKind::DeviceFlushes => true,
     };
     let of_blocks: Vec<_> = report.ledger.checks.iter().filter(is_of_blocks).collect();
     assert!(of_blocks.is_empty(), "nothing is compared: {of_blocks:?}");

@@ -11,6 +11,7 @@ mod support;
 mod aio;
 mod attach;
 mod block;
+mod block_flush;
 mod block_in_flight;
 mod block_merge;
 mod containers;

@@ -1,7 +1,7 @@
 /* dirty_bytes FILE: does what each byte of standard input says, and answers each with a byte on standard output.
  * f fills the first 4 MiB of FILE by one call, s is fsync, t truncates it to nothing, r writes 1 KiB into the middle of
- * every 64 KiB, o writes 256 times to the same 4 KiB, a appends 100 bytes 100 times, p has 64 KiB sent to it by
- * sendfile, m changes one byte in every eighth page through a shared mapping. */
+ * every 64 KiB, o writes 256 times to the same 4 KiB, a appends 100 bytes 100 times, p has 64 KiB of it sent to
+ * another place in it by sendfile, m changes one byte in every eighth page through a shared mapping. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -31,8 +31,8 @@ static void change(int file) {
     must(munmap(bytes, FILLED) == 0);
 }
 
-static void sent(int file) {
-    int from = open("/dev/zero", O_RDONLY);
+static void sent(int file, const char *path) {
+    int from = open(path, O_RDONLY);
     must(from >= 0);
     must(lseek(file, 1 << 20, SEEK_SET) == 1 << 20);
     for (size_t left = 64 << 10; left > 0;) {
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
             for (int i = 0; i < 100; i++)
                 put(file, 100, FILLED + 100 * i);
             break;
-        case 'p': sent(file); break;
+        case 'p': sent(file, argv[1]); break;
         case 'm': change(file); break;
         default: must(0);
         }

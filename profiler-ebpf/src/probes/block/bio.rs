@@ -51,6 +51,12 @@ pub fn operation(flags: u32, size: u32) -> Option<Operation> {
     }
 }
 
+/// Whether a request is the kernel's own, by which a device writes its cache.
+#[inline(always)]
+pub const fn is_executed_flush(flags: u32) -> bool {
+    flags & REQ_OP_MASK == REQ_OP_FLUSH
+}
+
 /// The lower half of the address of `btrfs_simple_end_io` of fs/btrfs/bio.c: the upper one is that of all the
 /// kernel's functions. 0 where there is none, or the kernel's types do not tell what it ends; set at load.
 #[unsafe(no_mangle)]

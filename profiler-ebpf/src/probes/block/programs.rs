@@ -7,17 +7,18 @@ use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use ioprof_ebpf::abi::{
-    block::{Operation, RequestState},
+    block::{BlockKey, Operation, Origin, RequestState},
     layout::block_series,
     loss::Loss,
+    off_cpu::NOBODY,
 };
 
 use super::{
-    bio::{look_at, operation},
+    bio::{is_executed_flush, look_at, operation},
     merge,
     owner::attribute,
     requests,
-    slot::BLOCK_STATS,
+    slot::{BLOCK_STATS, slot_of},
 };
 use crate::probes::{
     base::{
@@ -93,6 +94,8 @@ unsafe fn queued(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, 
 fn block_issue(ctx: BtfTracePointContext) {
     let request: *const c_void = ctx.arg(0);
     let Some((key, state)) = requests::find(request) else {
+        // SAFETY: `request` is the argument of the tracepoint.
+        unsafe { flush_issued(request) };
         return;
     };
     // SAFETY: the entry stays valid for the run of the program; `request` is the tracepoint's argument.
@@ -112,6 +115,45 @@ fn block_issue(ctx: BtfTracePointContext) {
                 requests::leave(&moved, now);
             }
         }
+    }
+}
+
+/// Records the kernel's own request for a flush: it makes one for however many were asked for (`blk_kick_flush` of
+/// block/blk-flush.c), and issues it without queueing it.
+///
+/// # Safety
+///
+/// `request` is a BTF pointer to a `struct request`.
+#[inline(always)]
+unsafe fn flush_issued(request: *const c_void) {
+    // SAFETY: by the caller's promise; the rest is loaded from it.
+    let device = unsafe {
+        if !is_executed_flush(field(request, &memory::OFF_REQUEST_FLAGS)) {
+            return;
+        }
+        let queue: *const c_void = field(request, &memory::OFF_REQUEST_QUEUE);
+        let disk: *const c_void = field(queue, &memory::OFF_QUEUE_DISK);
+        let major: u32 = field(disk, &memory::OFF_DISK_MAJOR);
+        major << 20 | field::<u32>(disk, &memory::OFF_DISK_MINOR)
+    };
+    let Some(slot) = slot_of(&BlockKey {
+        workload: 0,
+        device,
+        operation: Operation::ExecutedFlush as u32,
+        origin: Origin::Thread as u32,
+    }) else {
+        return;
+    };
+    let now = now();
+    let new = RequestState {
+        queued_ns: now,
+        issued_ns: now,
+        slot,
+        waiting_workload: NOBODY,
+        ..RequestState::NONE
+    };
+    if !requests::enter(request as u64, &new, now) {
+        loss::count(Loss::RequestsFull);
     }
 }
 
@@ -148,7 +190,8 @@ fn block_complete(ctx: BtfTracePointContext) {
     let status: u8 = ctx.arg(1);
     let bytes: u32 = ctx.arg(2);
     let Some((key, state)) = requests::find(request) else {
-        // The kernel's own flush requests, and the second end of a write that had one, are without bytes.
+        // The second end of a write that had a flush is without bytes, and so is a flush that was issued before the probes
+        // were attached.
         // SAFETY: `request` is the argument of the tracepoint.
         let flags = unsafe { field(request, &memory::OFF_REQUEST_FLAGS) };
         if bytes > 0 && operation(flags, bytes).is_some() {
@@ -160,6 +203,12 @@ fn block_complete(ctx: BtfTracePointContext) {
     // SAFETY: the entry stays valid for the run of the program, and is that of the key. The driver completes a
     // request once, so that no other CPU writes it now.
     let done = unsafe {
+        if (*state).slot.operation == Operation::ExecutedFlush as u16 {
+            let done = *state;
+            requests::forget(key, state);
+            count_flush(&done, now, status != 0);
+            return;
+        }
         off_cpu::completed((*state).queued_ns, (*state).issued_ns, now);
         (*state).done_bytes += u64::from(bytes);
         if (*state).done_bytes < (*state).size && bytes > 0 {
@@ -171,6 +220,27 @@ fn block_complete(ctx: BtfTracePointContext) {
     };
     requests::leave(&done, now);
     count(&done, now, status != 0);
+}
+
+/// Counts a flush that the device has executed; those who asked for it complete next.
+#[inline(always)]
+fn count_flush(request: &RequestState, now: u64, failed: bool) {
+    let slot = request.slot.stats;
+    let Some(stats) = BLOCK_STATS.get_ptr_mut(slot) else {
+        loss::count(Loss::SlotsFull);
+        return;
+    };
+    let service = now.wrapping_sub(request.issued_ns);
+    // SAFETY: the value is this CPU's own, and no other program writes these fields.
+    unsafe {
+        (*stats).size.add(0);
+        (*stats).service.add(service);
+        (*stats).errors += u64::from(failed);
+    }
+    histogram::record(
+        block_series(constant(&FIRST_BLOCK_SERIES), slot) + 1,
+        service,
+    );
 }
 
 #[inline(always)]

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use ioprof_ebpf::abi::{
-    block::{BlockKey, BlockSlot, BlockStats, DepthKey},
+    block::{BlockKey, BlockSlot, BlockStats, DepthKey, Operation},
     loss::Loss,
 };
 
@@ -42,14 +42,20 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
         // SAFETY: the entry stays valid for the run of the program, and is never changed.
         return Some(unsafe { *slot });
     }
-    let own_depth = in_flight::number(&DepthKey {
-        device: key.device,
-        workload: DepthKey::owner(key.workload, key.origin),
-    })?;
-    let device_depth = in_flight::number(&DepthKey {
-        device: key.device,
-        workload: DepthKey::EVERYBODY,
-    })?;
+    let is_executed_flush = key.operation == Operation::ExecutedFlush as u32;
+    let (own_depth, device_depth) = if is_executed_flush {
+        (0, 0)
+    } else {
+        let own_depth = in_flight::number(&DepthKey {
+            device: key.device,
+            workload: DepthKey::owner(key.workload, key.origin),
+        })?;
+        let device_depth = in_flight::number(&DepthKey {
+            device: key.device,
+            workload: DepthKey::EVERYBODY,
+        })?;
+        (own_depth, device_depth)
+    };
     let new = BlockSlot {
         stats: map::next(&SLOTS_USED)? as u32,
         own_depth,
@@ -57,7 +63,7 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
         operation: key.operation as u16,
         // The report shows no distribution of what is in no workload; whoever else uses the devices, and how many
         // there are, is not to take the blocks of the workloads.
-        has_histograms: u16::from(key.workload != 0),
+        has_histograms: u16::from(key.workload != 0 || is_executed_flush),
     };
     let _ = SLOTS.insert(key, &new, NO_EXIST);
     // SAFETY: as above; it may be another CPU's, which was first.

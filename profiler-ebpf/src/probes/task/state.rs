@@ -143,7 +143,7 @@ impl Submitter {
                     (*state).read_bytes += u64::from(bytes);
                 }
                 Operation::Write => (*state).written_bytes += u64::from(bytes),
-                Operation::Flush | Operation::Discard => {}
+                Operation::Flush | Operation::Discard | Operation::ExecutedFlush => {}
             }
         }
     }

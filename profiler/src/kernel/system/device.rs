@@ -19,12 +19,16 @@ pub struct DeviceStat {
     pub written_bytes: u64,
     /// Bytes discarded.
     pub discarded_bytes: u64,
+    /// Flushes that the device has executed.
+    pub flushes: u64,
 }
 
 const SECTOR: u64 = 512;
 
 /// The place of the discarded sectors in the file; Linux has them since 4.18.
 const DISCARD_SECTORS: usize = 13;
+/// That of the flushes; Linux has them since 5.5.
+const FLUSHES: usize = 15;
 
 impl DeviceStat {
     /// Parses the file; none where it has another format.
@@ -44,6 +48,7 @@ impl DeviceStat {
             discarded_bytes: numbers
                 .get(DISCARD_SECTORS)
                 .map_or(0, |sectors| sectors.saturating_mul(SECTOR)),
+            flushes: numbers.get(FLUSHES).copied().unwrap_or(0),
         })
     }
 }
@@ -162,6 +167,7 @@ mod tests {
             writes: 395,
             written_bytes: 68_736 * 512,
             discarded_bytes: 37_824 * 512,
+            flushes: 6,
         };
         assert_eq!(DeviceStat::parse(text), Some(expected));
         assert_eq!(DeviceStat::parse("1 2 3"), None);

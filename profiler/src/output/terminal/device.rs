@@ -4,7 +4,7 @@ use super::{style::Style, table::Table};
 use crate::{
     model::{block::Origin, device::Device, report::Report},
     output::{
-        format::{bytes, count, digits, percent},
+        format::{bytes, count, digits, percent, time},
         text::shortened_before,
     },
     text::Text,
@@ -32,11 +32,35 @@ pub fn render(report: &Report, style: Style) -> String {
         table.row(row(device, report.duration_ns));
     }
     let stacks: String = devices.iter().filter_map(stack).collect();
+    let flushes: String = devices.iter().filter_map(flushes).collect();
     format!(
-        "{}{stacks}\n{}\n",
+        "{}{stacks}{flushes}\n{}\n",
         table.render(style),
         shares(devices).render(style)
     )
+}
+
+/// The flushes that a device has executed, and for how many; none where there are none.
+fn flushes(device: &Device) -> Option<String> {
+    let executed = device.executed_flushes.as_ref()?;
+    if executed.requests == 0 {
+        return None;
+    }
+    let service = &executed.service;
+    let parts = [
+        service.mean().map(|mean| format!("mean {}", time(mean))),
+        service
+            .quantile(0.99)
+            .map(|p99| format!("p99 {}", time(p99))),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    Some(format!(
+        "{}: {} flushes executed for {} asked for, {}\n",
+        device.name,
+        count(executed.requests),
+        count(device.flushes),
+        parts.join(", ")
+    ))
 }
 
 /// The devices below and above; none where there are none.

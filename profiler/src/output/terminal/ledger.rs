@@ -156,6 +156,7 @@ fn line(check: &Check, report: &Report) -> String {
         CheckKind::DeviceDiscardedBytes => ("discarded", "/sys/block"),
         CheckKind::DeviceReads => ("reads", "/sys/block"),
         CheckKind::DeviceWrites => ("writes", "/sys/block"),
+        CheckKind::DeviceFlushes => ("flushes executed", "/sys/block"),
         CheckKind::MajorFaults => ("major faults", "kernel"),
         CheckKind::MinorFaults => ("minor faults", "kernel"),
     };

@@ -63,6 +63,8 @@ pub struct Stat {
     /// Bios and requests that became part of other requests that write.
     pub write_merges: u64,
     pub written_bytes: u64,
+    /// Flushes that it has executed.
+    pub flushes: u64,
 }
 
 impl Loop {
@@ -164,6 +166,7 @@ fn stat(device: &str) -> Stat {
         writes: numbers[4],
         write_merges: numbers[5],
         written_bytes: numbers[6] * 512,
+        flushes: numbers[15],
     }
 }
 

@@ -1,0 +1,58 @@
+//! Flushes, those that are asked for and those that a device executes for them, and discards.
+
+use crate::support::{
+    device::Loop,
+    plain, profile,
+    program::Program,
+    report::{BlockOperation, CheckKind, known},
+};
+
+const MIB: u64 = 1024 * 1024;
+
+#[test]
+fn flushes_that_the_device_executes_are_told_from_those_that_are_asked_for() {
+    requires!("cc", "losetup");
+    let program = Program::compile("flushes");
+    let device = Loop::unmounted(4 * MIB);
+    let node = device.node();
+    let before = device.stat().flushes;
+    // Each of one thread's is executed by itself; those that come while the device is at one share the next.
+    for (threads, count) in [(1, 50), (8, 50)] {
+        let report = profile(
+            &[],
+            &program.with(&[plain(&node), &threads.to_string(), &count.to_string()]),
+        );
+        report.assert_nothing_lost();
+        let asked_for = threads * count;
+        let (requests, _) = report.block(0, device.name(), BlockOperation::Flush);
+        let whole = report.device(device.name());
+        assert_eq!((requests, whole.flushes), (asked_for, asked_for));
+        let executed = known(&whole.executed_flushes);
+        let (counted, kernel) = report.device_check(device.name(), CheckKind::DeviceFlushes);
+        assert_eq!((counted, kernel), (executed.requests, executed.requests));
+        let timed = executed.requests - executed.unseen_completions;
+        assert_eq!(executed.service.count, timed);
+        if threads == 1 {
+            assert_eq!(executed.requests, asked_for);
+        } else {
+            assert!((1..asked_for).contains(&executed.requests), "{executed:#?}");
+        }
+    }
+    assert!(device.stat().flushes > before, "the kernel counts them");
+}
+
+#[test]
+fn discards_are_counted_to_the_byte() {
+    requires!("losetup", "blkdiscard");
+    let device = Loop::unmounted(4 * MIB);
+    let node = device.node();
+    let report = profile(&[], &["blkdiscard", "--length", "3145728", plain(&node)]);
+    report.assert_nothing_lost();
+    let (requests, bytes) = report.block(0, device.name(), BlockOperation::Discard);
+    assert!(requests > 0);
+    assert_eq!(bytes, 3 * MIB);
+    let whole = report.device(device.name());
+    assert_eq!((whole.discards, whole.discarded_bytes), (requests, bytes));
+    let (counted, kernel) = report.device_check(device.name(), CheckKind::DeviceDiscardedBytes);
+    assert_eq!((counted, kernel), (bytes, bytes));
+}

@@ -43,10 +43,14 @@ pub struct Times {
     pub in_call_off_ns: u64,
     /// Nanoseconds on a CPU that the scheduler has not charged to the thread.
     pub uncharged_ns: u64,
+    /// Calls for which the probes have timed themselves.
+    pub timed_calls: u64,
+    /// Nanoseconds that the probes took for those, outside of what counts as the call.
+    pub timed_ns: u64,
     /// Nanoseconds off the CPU by [`WaitKind`].
     pub parts: [u64; WAIT_KINDS],
 }
-map_value!(Times, 104);
+map_value!(Times, 120);
 
 /// What is kept of a thread to tell its [`Times`]. Only the thread's own switches and calls write the counts,
 /// and its waker the moment of waking.
@@ -84,7 +88,7 @@ pub struct Clock {
     /// What of them is in the workload's totals. Only the iterators and the exit write it.
     pub settled: Times,
 }
-map_value!(Clock, 368);
+map_value!(Clock, 400);
 
 /// The request that a CPU has completed last.
 #[repr(C)]

@@ -38,6 +38,10 @@ pub struct Accounts {
 }
 map_value!(Accounts, 80);
 
+/// The probes time themselves in one call of so many of each thread. A prime number, so that calls in turns all have
+/// their share.
+pub const TIMED_EVERY: u64 = 61;
+
 /// The record of a task in scope, in BPF task storage.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
@@ -55,6 +59,8 @@ pub struct TaskState {
     pub kind: u32,
     /// 1 where user space has made the record and no baseline was taken yet. Only the iterator clears it.
     pub is_new: u32,
+    /// Calls until the probes time themselves again; they do for the one in flight where it is 0.
+    pub until_timed: u64,
     /// What the kernel had counted when the task came into scope.
     pub baseline: Accounts,
     /// Where its time goes.
@@ -76,7 +82,7 @@ pub struct TaskState {
     /// The page fault in flight.
     pub fault: FaultState,
 }
-map_value!(TaskState, 864);
+map_value!(TaskState, 904);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -113,4 +119,4 @@ pub struct WorkloadTotals {
     /// Where the time of its threads went, likewise.
     pub times: Times,
 }
-map_value!(WorkloadTotals, 232);
+map_value!(WorkloadTotals, 248);

@@ -14,7 +14,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     bpf::{
-        self, AttachedProbes, Ebpf, Messages, Overhead,
+        self, AttachedProbes, Calibration, Ebpf, Messages, Overhead,
         btf::KernelTypes,
         limits,
         probes::{Feature, ProbeSelection},
@@ -44,6 +44,7 @@ pub struct Session {
     probes: AttachedProbes,
     messages: Messages,
     overhead: Overhead,
+    calibration: Calibration,
     helper: Option<Arc<Helper>>,
     before: Devices,
     stolen_before: Option<u64>,
@@ -67,7 +68,10 @@ impl Session {
         }
         let most_descriptors = limits::raise_limit();
         let types = KernelTypes::of_this_kernel()?;
-        let (mut ebpf, layout) = bpf::load(settings.workloads, &settings.probes, &types)?;
+        // One more than there are, for the calibration; nobody reads what is counted for it.
+        let calibrated = settings.workloads + 1;
+        let (mut ebpf, mut layout) = bpf::load(calibrated, &settings.probes, &types)?;
+        layout.workloads = settings.workloads.max(1);
         limits::check(&ebpf, most_descriptors)?;
         // The loader has dropped its own copy.
         let btf = KernelTypes::as_aya_reads_them()?;
@@ -75,11 +79,13 @@ impl Session {
         bpf::make_rows_of_other_files(&mut ebpf, settings.workloads)?;
         scope::load_iterators(&mut ebpf, &btf)?;
         let (mut before, mut began) = (Devices::default(), Instant::now());
+        let mut calibration = Calibration::start(calibrated);
         let probes = bpf::attach(&mut ebpf, &btf, &types, &settings.probes, || {
             before = Devices::now();
             began = Instant::now();
         })?;
         before.read_topology();
+        calibration.attached(&ebpf, settings.helper.as_ref());
         let knows_files = types.may_read;
         drop((types, btf));
         give_back_memory();
@@ -90,6 +96,7 @@ impl Session {
             ebpf,
             layout,
             probes,
+            calibration,
             messages,
             overhead,
             helper: settings.helper.clone(),
@@ -196,6 +203,7 @@ impl Session {
         // The living once more, with what the kernel has counted for them by now.
         scope::account_living(&mut self.ebpf)?;
         let losses = snapshot::loss::read(&self.ebpf)?;
+        self.calibration.ending(&self.ebpf);
         bpf::detach_counting_calls(&mut self.ebpf);
         scope::settle_threads(&mut self.ebpf)?;
         self.examine_dirty()?;
@@ -213,6 +221,7 @@ impl Session {
         Ok(Snapshot {
             probes: self.probes,
             cost,
+            call_cost: self.calibration.end(),
             messages: self.messages.take(),
             before: self.before,
             after,

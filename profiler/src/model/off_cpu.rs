@@ -46,16 +46,32 @@ impl OffCpu {
     }
 }
 
+/// What the time on a CPU was spent on. In nanoseconds, which add up to `cpu_ns`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Cpu {
+    /// Nanoseconds outside of calls: in user mode, in page faults, and in interrupts meanwhile.
+    pub user_ns: u64,
+    /// Nanoseconds of the kernel's entry to calls and its exit from them.
+    pub entry_exit_ns: u64,
+    /// Nanoseconds of the probes of calls.
+    pub probes_ns: u64,
+    /// Nanoseconds in the calls themselves.
+    pub calls_ns: u64,
+    /// How many nanoseconds each may be off, by how exactly the cost of a call could be measured.
+    pub error_ns: u64,
+}
+
 /// The time of all threads of a workload, from their coming into scope to their end or that of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Time {
-    /// Nanoseconds of all threads: the others add up to this.
+    /// Nanoseconds of all threads: those on a CPU, those off it, and the last two add up to this.
     pub thread_ns: u64,
-    /// Nanoseconds on a CPU outside of calls: in user mode, and in page faults.
-    pub user_ns: u64,
-    /// Nanoseconds on a CPU in system calls.
-    pub calls_ns: u64,
+    /// Nanoseconds on a CPU, as the scheduler charged them.
+    pub cpu_ns: u64,
+    /// Their division; null where it is not known what a call costs that does nothing.
+    pub cpu: Option<Cpu>,
     /// Off the CPU.
     #[serde(flatten)]
     pub off_cpu: OffCpu,

@@ -12,7 +12,7 @@ use crate::support::{
     device::{Loop, written_file},
     ioprof, plain, profile,
     program::Program,
-    report::{OffCpu, Time, known},
+    report::{Cpu, OffCpu, Time, known},
     requirements::{skip, tool},
     succeed, text,
     throttle::ThrottledReads,
@@ -42,8 +42,11 @@ fn total(time: &OffCpu) -> u64 {
 /// The split of the first workload's time, which must add up.
 fn split(report: &Report) -> &Time {
     let time = known(&report.workload(0).time);
-    let on_cpu = time.user_ns + time.calls_ns + time.stolen_ns + time.unexplained_ns;
+    let on_cpu = time.cpu_ns + time.stolen_ns + time.unexplained_ns;
     assert_eq!(total(&time.off_cpu) + on_cpu, time.thread_ns, "{time:#?}");
+    let cpu = known(&time.cpu);
+    let parts = cpu.user_ns + cpu.entry_exit_ns + cpu.probes_ns + cpu.calls_ns;
+    assert_eq!(parts, time.cpu_ns, "{time:#?}");
     for call in &report.workload(0).syscalls {
         let time = known(&call.breakdown);
         // A thread that is preempted at the end of a call comes back a moment after it was timed.
@@ -64,6 +67,38 @@ fn longest(time: &OffCpu) -> &'static str {
 
 fn off_cpu<'a>(report: &'a Report, call: &str) -> &'a OffCpu {
     &known(&report.call(call).breakdown).off_cpu
+}
+
+/// The division of the time that a program was on a CPU which does the same so many times.
+fn on_cpu(what: &str, times: u32) -> (Cpu, u64) {
+    let program = Program::compile("on_cpu");
+    let report = profile(&[], &program.with(&[what, &times.to_string()]));
+    let time = split(&report);
+    // What the kernel says includes the exit and what comes before the execve.
+    let workload = report.workload(0);
+    let charged = workload.cpu_user_ns + workload.cpu_system_ns;
+    assert!(time.cpu_ns <= charged, "{workload:#?}");
+    assert!(time.cpu_ns > charged / 10 * 9, "{workload:#?}");
+    (*known(&time.cpu), time.cpu_ns)
+}
+
+#[test]
+fn entry_to_calls_and_probes_are_no_user_time() {
+    requires!(alone, "cc");
+    let (cpu, all) = on_cpu("calls", 1_000_000);
+    // Two instructions of the program for each call.
+    assert!(cpu.user_ns < all / 2, "{cpu:#?}");
+    // A call that does nothing is entry and exit.
+    assert!(cpu.entry_exit_ns > cpu.calls_ns, "{cpu:#?}");
+    assert!(cpu.probes_ns > 0, "{cpu:#?}");
+}
+
+#[test]
+fn a_program_without_calls_has_user_time_alone() {
+    requires!("cc");
+    let (cpu, all) = on_cpu("instructions", 500_000_000);
+    assert!(cpu.user_ns > all / 10 * 9, "{cpu:#?}");
+    assert!(cpu.entry_exit_ns + cpu.probes_ns < all / 100, "{cpu:#?}");
 }
 
 #[test]
@@ -223,8 +258,7 @@ fn a_reader_without_a_cpu_waits_for_one() {
     let asleep = total(&time.off_cpu) - time.off_cpu.runnable_ns;
     assert!(time.off_cpu.runnable_ns > asleep, "{time:#?}");
     // Of three on one CPU each has a third.
-    let cpu = time.user_ns + time.calls_ns;
-    assert!(time.off_cpu.runnable_ns > cpu, "{time:#?}");
+    assert!(time.off_cpu.runnable_ns > time.cpu_ns, "{time:#?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use ioprof_ebpf::abi::{
     layout::{CALL_SERIES, MAX_SYSCALLS, call_index, call_series},
     loss::Loss,
     syscall::{CallKind, CallStats, PendingSizes},
-    task::TaskState,
+    task::{TIMED_EVERY, TaskState},
 };
 
 use super::{
@@ -54,6 +54,7 @@ fn syscall_enter(ctx: BtfTracePointContext) {
     let number: u64 = ctx.arg(1);
     // SAFETY: the record stays valid for the run of the program; `registers` is the tracepoint's argument.
     unsafe {
+        let began = if (*state).until_timed == 0 { now() } else { 0 };
         let kind = if is_compat(task) {
             count_compat((*state).workload);
             CallKind(0)
@@ -79,7 +80,11 @@ fn syscall_enter(ctx: BtfTracePointContext) {
             _ => vector_size(registers),
         };
         file_access::begin(task, &mut *state, registers, kind);
-        (*state).entered_ns = now();
+        let entered = now();
+        (*state).entered_ns = entered;
+        if began != 0 {
+            (*state).clock.times.timed_ns += entered - began;
+        }
     }
 }
 
@@ -105,7 +110,20 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         if CallKind((*state).kind).has(CallKind::ASYNCHRONOUS) && !is_error(result) {
             aio::count(&*state, ctx.arg(0), entered, now, result);
         }
+        time_probes(&mut *state, now);
     }
+}
+
+/// Ends the timing of the probes for a call, or counts down to the next that is timed.
+#[inline(always)]
+fn time_probes(state: &mut TaskState, exited: u64) {
+    if state.until_timed != 0 {
+        state.until_timed -= 1;
+        return;
+    }
+    state.until_timed = TIMED_EVERY - 1;
+    state.clock.times.timed_calls += 1;
+    state.clock.times.timed_ns += now() - exited;
 }
 
 /// Counts a call in the rows of its files, and how the cache has served it.

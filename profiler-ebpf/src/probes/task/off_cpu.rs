@@ -350,6 +350,7 @@ pub unsafe fn settle(state: *mut TaskState, totals: *mut WorkloadTotals) {
             };
         }
         add!(thread_ns, in_call_ns, uncharged_ns, in_call_off_ns);
+        add!(timed_calls, timed_ns);
         for part in 0..WAIT_KINDS {
             atomic::add(
                 (&raw mut (*sum).parts).cast::<u64>().add(part),

@@ -11,7 +11,7 @@ use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation},
     off_cpu::WaitKind,
     syscall::CallKind,
-    task::{Accounts, TaskState, WorkloadTotals},
+    task::{Accounts, TIMED_EVERY, TaskState, WorkloadTotals},
 };
 
 use super::storage::TaskStorage;
@@ -175,6 +175,8 @@ pub fn new(
     initial.clock.woken_ns = since_ns;
     initial.clock.wait_kind = WaitKind::Runnable as u32;
     initial.is_new = is_new;
+    // Not with the first call of every thread, which finds nothing in the caches.
+    initial.until_timed = since_ns % TIMED_EVERY;
     TASKS.get_or_insert(task, initial)
 }
 

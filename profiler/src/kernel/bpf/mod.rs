@@ -4,6 +4,7 @@
 mod attach;
 mod baseline;
 pub mod btf;
+mod calibration;
 mod error;
 pub mod limits;
 mod loader;
@@ -22,6 +23,7 @@ mod verdict;
 pub use attach::{attach, detach_counting_calls};
 pub use aya::Ebpf;
 pub use baseline::Baseline;
+pub use calibration::{Calibration, CallCost, ProbeCost};
 pub use loader::{load, make_rows_of_other_files, set_call_kinds};
 pub use messages::Messages;
 pub use object::RECORD as OBJECT_RECORD;

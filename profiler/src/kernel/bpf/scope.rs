@@ -182,34 +182,42 @@ struct Element {
 }
 
 /// Puts a record into task storage.
-fn put(ebpf: &Ebpf, process: &OwnedFd, state: &TaskState) -> io::Result<()> {
+pub fn put(ebpf: &Ebpf, process: &OwnedFd, state: &TaskState) -> io::Result<()> {
     const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
     let mut value = *state;
-    call(ebpf, BPF_MAP_UPDATE_ELEM, process, &mut value)
+    call(ebpf, BPF_MAP_UPDATE_ELEM, process, Some(&mut value))
+}
+
+/// The record of the first thread of a process.
+pub fn record(ebpf: &Ebpf, process: &OwnedFd) -> io::Result<TaskState> {
+    const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+    let mut state = TaskState::default();
+    call(ebpf, BPF_MAP_LOOKUP_ELEM, process, Some(&mut state))?;
+    Ok(state)
+}
+
+/// Takes the first thread of a process out of scope.
+pub fn take_out(ebpf: &Ebpf, process: &OwnedFd) -> io::Result<()> {
+    const BPF_MAP_DELETE_ELEM: libc::c_long = 3;
+    call(ebpf, BPF_MAP_DELETE_ELEM, process, None)
 }
 
 /// Whether the first thread of a process has a record.
 fn has_record(ebpf: &Ebpf, process: &OwnedFd) -> io::Result<bool> {
-    const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
-    match call(
-        ebpf,
-        BPF_MAP_LOOKUP_ELEM,
-        process,
-        &mut TaskState::default(),
-    ) {
-        Ok(()) => Ok(true),
+    match record(ebpf, process) {
+        Ok(_) => Ok(true),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
 /// Does something with a record in task storage, whose keys are descriptors of processes to user space; aya has
-/// no type for such a map.
+/// no type for such a map. Without a value to delete it.
 fn call(
     ebpf: &Ebpf,
     command: libc::c_long,
     process: &OwnedFd,
-    value: &mut TaskState,
+    value: Option<&mut TaskState>,
 ) -> io::Result<()> {
     let Some(Map::Unsupported(map)) = ebpf.map(names::TASKS) else {
         return Err(io::Error::other("it is not in the object"));
@@ -219,10 +227,10 @@ fn call(
         map: map.fd().as_fd().as_raw_fd().cast_unsigned(),
         padding: 0,
         key: ptr::from_ref(&key) as u64,
-        value: ptr::from_mut(value) as u64,
+        value: value.map_or(0, |value| ptr::from_mut(value) as u64),
         flags: 0,
     };
-    // SAFETY: the request points to a key and a value of the map's sizes, which live through the call.
+    // SAFETY: the request points to a key and, if any, a value of the map's sizes, which live through the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,

@@ -31,7 +31,7 @@ pub use syscall::Call;
 use self::{block::BlockReading, histograms::Histograms};
 use super::{
     bpf::{
-        AttachedProbes, Cost, Ebpf,
+        AttachedProbes, CallCost, Cost, Ebpf,
         map::{Array, entries},
         probes::Feature,
     },
@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub probes: AttachedProbes,
     /// The probes' CPU time; none where it may not be measured.
     pub cost: Option<Cost>,
+    /// What a call costs that does nothing, with the probes and without; none where it was not measured.
+    pub call_cost: Option<CallCost>,
     /// Messages of the probes and of ioprof.
     pub messages: Vec<String>,
     /// When the depths were read, in nanoseconds of the monotonic clock.

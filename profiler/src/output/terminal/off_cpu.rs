@@ -3,7 +3,7 @@
 use super::{line::WIDTH, style::Style, table::Table};
 use crate::{
     model::{
-        off_cpu::{CallTime, OffCpu, Time},
+        off_cpu::{CallTime, Cpu, OffCpu, Time},
         report::Workload,
     },
     output::format::{percent, time, wrapped},
@@ -27,14 +27,33 @@ pub fn render(workload: &Workload, style: Style) -> String {
         table.row([name.to_owned(), time(ns), share(ns, split.thread_ns)]);
     }
     table.row(["total".into(), time(split.thread_ns), String::new()]);
-    format!("{}{}\n", table.render(style), slowest(workload))
+    let error = split.cpu.map_or_else(String::new, error);
+    format!("{}{error}{}\n", table.render(style), slowest(workload))
+}
+
+/// How exactly the rows of CPU time are told apart.
+fn error(cpu: Cpu) -> String {
+    match cpu.error_ns {
+        0 => String::new(),
+        ns => format!(
+            "CPU is divided by the measured cost of a call: each within {}\n",
+            time(ns)
+        ),
+    }
 }
 
 fn rows(split: &Time) -> Vec<(&'static str, u64)> {
-    let mut rows = vec![
-        ("CPU outside of calls", split.user_ns),
-        ("CPU in calls", split.calls_ns),
-    ];
+    let mut rows = split.cpu.map_or_else(
+        || vec![("CPU", split.cpu_ns)],
+        |cpu| {
+            vec![
+                ("CPU: user mode, page faults", cpu.user_ns),
+                ("CPU: entry to calls, exit", cpu.entry_exit_ns),
+                ("CPU: probes of calls", cpu.probes_ns),
+                ("CPU: in calls", cpu.calls_ns),
+            ]
+        },
+    );
     let waits = named(&split.off_cpu).into_iter();
     rows.extend(waits.map(|(_, name, ns)| (name, ns)));
     rows.push(("stolen (hypervisor, interrupts)", split.stolen_ns));

@@ -19,7 +19,7 @@ pub use ioprof::model::{
     file::{File, FileCounts, FileKind, Files},
     io_uring::UringOperation,
     ledger::{Check, CheckKind, Probe, Verdict},
-    off_cpu::{OffCpu, Time},
+    off_cpu::{Cpu, OffCpu, Time},
     page_cache::Served,
     report::{Exit, Kind, Workload},
     syscall::Syscall,

@@ -15,6 +15,7 @@ pub mod off_cpu;
 pub mod page_cache;
 pub mod syscall;
 pub mod task;
+pub mod window;
 pub mod writeback;
 
 use zerocopy::{FromBytes, IntoBytes};

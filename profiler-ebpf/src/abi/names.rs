@@ -32,7 +32,7 @@ names! {
     AIO_REQUESTS, AIO_STATS, AIO_TOTALS, BLOCKS, BLOCKS_USED, BLOCK_STATS, BUSY, CACHE, CALLS, CALL_KINDS, CLOCK_HAND,
     CLOCK_SLOTS, DEPTHS, DEPTHS_USED, DEPTH_NUMBERS, DIRECTORY, DIRTY, ERRORS, FAULTS, FILES, LAST_REQUEST, LOSSES,
     MERGED, NEW_TASK, PATHS, PATHS_USED, READERS, REQUESTS, REQUESTS_USED, RETIRING, SLOTS, SLOTS_USED, TASKS,
-    URING_ENTRIES, URING_FILE, URING_REQUESTS, URING_STATS, URING_TOTALS, WORKLOADS,
+    URING_ENTRIES, URING_FILE, URING_REQUESTS, URING_STATS, URING_TOTALS, WINDOW, WORKLOADS,
 }
 
 names! {
@@ -51,7 +51,6 @@ pub const CAST: i32 = 0x7fc0_de01;
 programs! {
     /// All programs: the probes, the walks over all tasks, and the empty ones.
     PROGRAMS:
-    ACCOUNT_THREADS = "account_threads",
     BASELINE_ENTER = "baseline_enter",
     BASELINE_EXIT = "baseline_exit",
     BLOCK_BACKMERGE = "block_backmerge",
@@ -74,6 +73,7 @@ programs! {
     FAULT_USER = "fault_user",
     PROCESS_EXIT = "process_exit",
     PROCESS_FORK = "process_fork",
+    RETIRE_THREADS = "retire_threads",
     SEED_THREADS = "seed_threads",
     SETTLE_THREADS = "settle_threads",
     SWITCH = "switch",

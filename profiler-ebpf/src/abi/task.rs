@@ -57,11 +57,11 @@ pub struct TaskState {
     pub size: u64,
     /// The [`super::syscall::CallKind`] of the call in flight.
     pub kind: u32,
-    /// 1 where user space has made the record and no baseline was taken yet. Only the iterator clears it.
+    /// 1 where the task takes no part yet: it is in scope, and its window has not begun.
     pub is_new: u32,
     /// Calls until the probes time themselves again; they do for the one in flight where it is 0.
     pub until_timed: u64,
-    /// What the kernel had counted when the task came into scope.
+    /// What the kernel had counted when its window began, or when this was added to the totals last.
     pub baseline: Accounts,
     /// Where its time goes.
     pub clock: Clock,
@@ -96,6 +96,8 @@ impl TaskState {
     pub const EXITED: u32 = 8;
     /// What it did is counted to the end.
     pub const SETTLED: u32 = 16;
+    /// Its window has ended, and its accounts are in its workload's totals.
+    pub const ACCOUNTED: u32 = 32;
 }
 
 /// Counters of one workload, shared by all CPUs.

@@ -22,6 +22,7 @@ use crate::probes::{
     base::{
         atomic, histogram,
         memory::{self, constant, field, now},
+        window,
     },
     file::{inode as file_kind, table},
     task::state,
@@ -41,7 +42,7 @@ fn counted(task: *const c_void) -> Option<*mut TaskState> {
     let state = state::of(task)?;
     // SAFETY: the record stays valid for the run of the program.
     let flags = unsafe { (*state).flags };
-    (flags & (TaskState::WAITING | TaskState::EXITED) == 0).then_some(state)
+    (flags & (TaskState::WAITING | TaskState::EXITED) == 0 && window::is_open()).then_some(state)
 }
 
 /// How many faults the kernel has counted for a task.

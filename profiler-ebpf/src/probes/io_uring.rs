@@ -26,6 +26,7 @@ use crate::probes::{
         atomic, histogram, in_flight, loss,
         map::NO_EXIST,
         memory::{self, constant, field, now},
+        window,
     },
     file::{descriptor, inode},
     syscall::{
@@ -107,6 +108,9 @@ fn uring_refuse(ctx: BtfTracePointContext) {
 /// `request` is a BTF pointer to a `struct io_kiocb`.
 #[inline(always)]
 unsafe fn submitted(request: *const c_void, refused: bool) {
+    if !window::is_open() {
+        return;
+    }
     let workload = state::workload_of_current();
     if workload == 0 {
         return;
@@ -210,6 +214,9 @@ fn mark(request: *const c_void, flag: u32) {
 
 #[btf_tracepoint(function = "io_uring_complete")]
 fn uring_complete(ctx: BtfTracePointContext) {
+    if !window::is_open() {
+        return;
+    }
     let key: u64 = ctx.arg(1);
     let Some(entry) = find(key, ctx.arg(0)) else {
         stray(key, completion(&ctx).1);

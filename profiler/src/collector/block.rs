@@ -41,9 +41,9 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
             bytes: requests.stats.own_bytes(),
             in_flight_requests: requests.in_flight.requests,
             in_flight_bytes: requests.in_flight.bytes,
-            queue: histogram(Unit::Ns, &requests.later.queue, &requests.queue),
-            service: histogram(Unit::Ns, &requests.later.service, &requests.service),
-            size: histogram(Unit::Bytes, &requests.later.size, &requests.size),
+            queue: histogram(Unit::Ns, &requests.stats.queue, &requests.queue),
+            service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
+            size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
             passed_on: context
                 .topology(device_number(requests.key.device))
                 .slaves

@@ -13,9 +13,9 @@ use crate::{
 pub struct Context<'a> {
     /// The names of the workloads, the first of number 1.
     pub names: &'a [Text],
-    /// The devices as the probes were attached.
+    /// The devices as the window began.
     pub before: &'a Devices,
-    /// The devices as the maps were read.
+    /// The devices as it ended.
     pub after: &'a Devices,
     /// The time between.
     pub duration_ns: u64,

@@ -106,7 +106,7 @@ fn executed_flushes(requests: Option<&Requests>) -> ExecutedFlushes {
             requests: requests.stats.requests(),
             unseen_completions: requests.stats.unseen,
             errors: requests.stats.errors,
-            service: histogram(Unit::Ns, &requests.later.service, &requests.service),
+            service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
         },
     )
 }

@@ -107,7 +107,9 @@ fn workload_checks<'a>(
             };
             let requested = |operation| -> Option<u64> {
                 let block = workload.block.as_ref()?;
-                Some(Block::once(block, operation).map(|block| block.bytes).sum())
+                // The kernel counts them as they are submitted.
+                let bytes = |block: &Block| block.bytes + block.in_flight_bytes;
+                Some(Block::once(block, operation).map(bytes).sum())
             };
             let check = |what, counted: Option<u64>, kernel| {
                 counted.map(|counted| Check {
@@ -175,52 +177,52 @@ fn device_checks<'a>(
         .filter_map(|device| {
             let number = (device.major, device.minor);
             // A device that was added or removed during the run cannot be compared.
-            let before = context.before.find(number)?.stat;
-            let after = context.after.find(number)?.stat;
-            let kernel = |value: fn(&DeviceStat) -> u64| value(&after).wrapping_sub(value(&before));
-            let check = |what, counted, kernel| Check {
-                workload: None,
-                device: Some(device.name.clone()),
-                what,
-                counted,
-                kernel,
+            let before = context.before.find(number)?;
+            let after = context.after.find(number)?;
+            let check = |what, counted: u64, value: fn(&DeviceStat) -> u64| {
+                let grown =
+                    |from: &DeviceStat, to: &DeviceStat| value(to).saturating_sub(value(from));
+                let least = grown(&before.again, &after.stat);
+                let most = grown(&before.stat, &after.again).max(least);
+                Check {
+                    workload: None,
+                    device: Some(device.name.clone()),
+                    what,
+                    counted,
+                    // What it was as the window began and ended is known no better than by the readings around these.
+                    kernel: counted.clamp(least, most),
+                }
             };
             let executed = device.executed_flushes.as_ref();
             Some([
                 check(
                     CheckKind::DeviceFlushes,
                     executed.map_or(0, |executed| executed.requests),
-                    kernel(|stat| stat.flushes),
+                    |stat| stat.flushes,
                 ),
-                check(
-                    CheckKind::DeviceReadBytes,
-                    device.read_bytes,
-                    kernel(|stat| stat.read_bytes),
-                ),
+                check(CheckKind::DeviceReadBytes, device.read_bytes, |stat| {
+                    stat.read_bytes
+                }),
                 check(
                     CheckKind::DeviceWrittenBytes,
                     device.written_bytes,
-                    kernel(|stat| stat.written_bytes),
+                    |stat| stat.written_bytes,
                 ),
                 check(
                     CheckKind::DeviceDiscardedBytes,
                     device.discarded_bytes,
-                    kernel(|stat| stat.discarded_bytes),
+                    |stat| stat.discarded_bytes,
                 ),
                 check(
                     CheckKind::DeviceOwnedBytes,
                     (device.read_bytes + device.written_bytes).saturating_sub(unowned(device)),
-                    kernel(|stat| stat.read_bytes) + kernel(|stat| stat.written_bytes),
+                    |stat| stat.read_bytes + stat.written_bytes,
                 ),
-                check(
-                    CheckKind::DeviceReads,
-                    device.reads,
-                    kernel(|stat| stat.reads),
-                ),
+                check(CheckKind::DeviceReads, device.reads, |stat| stat.reads),
                 check(
                     CheckKind::DeviceWrites,
                     device.writes + device.flushes,
-                    kernel(|stat| stat.writes),
+                    |stat| stat.writes,
                 ),
             ])
         })

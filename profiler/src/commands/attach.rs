@@ -50,6 +50,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             ends.push(descriptor);
         }
         let began = Instant::now();
+        measurement.begin()?;
         let max_rss = || {
             pids.iter()
                 .map(|pid| max_rss_bytes(*pid))

@@ -47,7 +47,10 @@ pub fn doctor() -> Result<ExitCode, Error> {
         workloads: 1,
         ..Settings::default()
     })
-    .and_then(Session::finish);
+    .and_then(|mut session| {
+        session.begin()?;
+        session.finish()
+    });
     match snapshot {
         Ok(snapshot) => {
             for one in snapshot.probes.iter() {

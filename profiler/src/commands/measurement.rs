@@ -94,6 +94,18 @@ impl Measurement {
         Ok((measurement, destination))
     }
 
+    /// Begins to count.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Session::begin`].
+    pub fn begin(&mut self) -> Result<(), Error> {
+        self.started_at = jiff::Timestamp::now();
+        self.session.begin()?;
+        self.next_tick = tokio::time::Instant::now() + Overhead::first_tick();
+        Ok(())
+    }
+
     /// The probes.
     pub fn session(&mut self) -> &mut Session {
         &mut self.session

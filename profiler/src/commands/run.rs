@@ -54,6 +54,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
                 signal: stop.0.as_str(),
             });
         }
+        measurement.begin()?;
         let mut runs = Runs::default();
         for (number, (target, waiting)) in (1..).zip(targets.iter().zip(waiting)) {
             if target.kind == Kind::Command {

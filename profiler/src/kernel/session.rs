@@ -1,10 +1,6 @@
 //! A session: the probes from loading them to the last reading of their maps.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use ioprof_ebpf::abi::{
     block::device_number,
@@ -19,6 +15,7 @@ use super::{
         limits,
         probes::{Feature, ProbeSelection},
         scope::{self, EntryState},
+        window,
     },
     helper::Helper,
     snapshot::{self, Snapshot},
@@ -48,13 +45,12 @@ pub struct Session {
     helper: Option<Arc<Helper>>,
     before: Devices,
     stolen_before: Option<u64>,
-    began: Instant,
+    began_ns: u64,
     knows_files: bool,
 }
 
 impl Session {
-    /// Loads the object and attaches its probes. From here on requests are counted; calls are, of the
-    /// processes that are brought into scope.
+    /// Loads the object and attaches its probes. Nothing counts before [`Session::begin`].
     ///
     /// # Errors
     ///
@@ -78,14 +74,8 @@ impl Session {
         bpf::set_call_kinds(&mut ebpf)?;
         bpf::make_rows_of_other_files(&mut ebpf, settings.workloads)?;
         scope::load_iterators(&mut ebpf, &btf)?;
-        let (mut before, mut began) = (Devices::default(), Instant::now());
-        let mut calibration = Calibration::start(calibrated);
-        let probes = bpf::attach(&mut ebpf, &btf, &types, &settings.probes, || {
-            before = Devices::now();
-            began = Instant::now();
-        })?;
-        before.read_topology();
-        calibration.attached(&ebpf, settings.helper.as_ref());
+        let calibration = Calibration::start(calibrated);
+        let probes = bpf::attach(&mut ebpf, &btf, &types, &settings.probes)?;
         let knows_files = types.may_read;
         drop((types, btf));
         give_back_memory();
@@ -100,11 +90,29 @@ impl Session {
             messages,
             overhead,
             helper: settings.helper.clone(),
-            before,
-            stolen_before: machine::stolen_ns(),
-            began,
+            before: Devices::default(),
+            stolen_before: None,
+            began_ns: window::now_ns()?,
             knows_files,
         })
+    }
+
+    /// Begins: from here on requests are counted, and what the processes do that are in scope or are brought into it.
+    ///
+    /// # Errors
+    ///
+    /// Where a map cannot be written, or the threads in scope cannot be walked over.
+    pub fn begin(&mut self) -> Result<(), Error> {
+        self.stolen_before = machine::stolen_ns();
+        self.before = Devices::now();
+        self.began_ns = window::open(&mut self.ebpf)?;
+        self.before.read_again();
+        scope::begin_threads(&mut self.ebpf)?;
+        self.before.read_topology();
+        self.calibration.begun(&self.ebpf, self.helper.as_ref());
+        // Not before: the calibration has the statistics on and off.
+        self.overhead.begin();
+        Ok(())
     }
 
     /// Brings a process with all its threads into scope.
@@ -186,30 +194,29 @@ impl Session {
         self.messages.add(message);
     }
 
-    /// Reads everything. The probes are detached when the session is dropped.
+    /// Reads everything, and detaches the probes.
     ///
     /// # Errors
     ///
     /// Where a map cannot be read.
     pub fn finish(mut self) -> Result<Snapshot, Error> {
+        let unseen = snapshot::block::wait_for_completions(&self.ebpf)?;
+        self.calibration.ending(&self.ebpf);
         self.overhead.stop();
         self.probes
             .set_runs(|index| self.overhead.of_program(index));
-        let unseen = snapshot::block::wait_for_completions(&self.ebpf)?;
-        let duration_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let mut after = Devices::now();
-        let block = snapshot::block::read(&self.ebpf, &unseen)?;
-        after.read_topology();
-        // The living once more, with what the kernel has counted for them by now.
-        scope::account_living(&mut self.ebpf)?;
-        let losses = snapshot::loss::read(&self.ebpf)?;
-        self.calibration.ending(&self.ebpf);
-        bpf::detach_counting_calls(&mut self.ebpf);
+        let ended_ns = window::close(&mut self.ebpf)?;
+        after.read_again();
+        // Before the walk: a program that still counts has what it settles. After it: threads settle by themselves, too.
+        window::wait_for_programs();
         scope::settle_threads(&mut self.ebpf)?;
+        window::wait_for_programs();
+        after.read_topology();
         self.examine_dirty()?;
         let cost = self.overhead.over_all();
-        let mut counted = snapshot::read(&self.ebpf, &self.layout, block, self.helper.as_deref())?;
-        snapshot::loss::take_calls(&mut counted.losses, &losses);
+        let block = snapshot::block::read(&self.ebpf, &unseen, ended_ns)?;
+        let counted = snapshot::read(&self.ebpf, &self.layout, block, self.helper.as_deref())?;
         let is_full = |(loss, count): &(Loss, u64)| *loss == Loss::FilesFull && *count > 0;
         if counted.losses.iter().any(is_full) {
             self.warn(
@@ -218,6 +225,8 @@ impl Session {
                     .into(),
             );
         }
+        // The calibration ends without the probes.
+        drop(self.ebpf);
         Ok(Snapshot {
             probes: self.probes,
             cost,
@@ -226,7 +235,7 @@ impl Session {
             before: self.before,
             after,
             stolen_ns: taken_since(self.stolen_before),
-            duration_ns,
+            duration_ns: ended_ns.saturating_sub(self.began_ns),
             knows_files: self.knows_files,
             ..counted
         })

@@ -37,5 +37,6 @@ mod targets;
 mod task;
 mod together;
 mod user;
+mod window;
 mod workloads;
 mod writeback;

@@ -1,6 +1,6 @@
 //! Atomic operations on map values that CPUs share, or that several programs write.
 
-use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_or, atomic_xadd};
+use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_or, atomic_xadd, atomic_xchg};
 
 /// Adds, and returns what was there before.
 ///
@@ -33,6 +33,17 @@ pub unsafe fn add_u32(target: *mut u32, value: u32) {
 pub unsafe fn set_flags(target: *mut u32, flags: u32) -> u32 {
     // SAFETY: by the caller's promise.
     unsafe { atomic_or::<u32, u32, { AtomicOrdering::SeqCst }>(target, flags) }
+}
+
+/// Sets to 0, and returns what was there before.
+///
+/// # Safety
+///
+/// As for [`add`].
+#[inline(always)]
+pub unsafe fn take(target: *mut u32) -> u32 {
+    // SAFETY: by the caller's promise.
+    unsafe { atomic_xchg::<u32, { AtomicOrdering::SeqCst }>(target, 0) }
 }
 
 /// Puts `new` where `old` is; returns what was there before.

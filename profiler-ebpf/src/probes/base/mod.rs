@@ -6,3 +6,4 @@ pub mod in_flight;
 pub mod loss;
 pub mod map;
 pub mod memory;
+pub mod window;

@@ -17,11 +17,12 @@ use crate::probes::{
     base::{
         atomic,
         memory::{self, field},
+        window,
     },
     task::state,
 };
 
-/// Merged bios by their address. Those of a request that was queued before the probes were attached, or that fails before
+/// Merged bios by their address. Those of a request that was queued before the window, or that fails before
 /// it is issued, stay behind until the map has no room.
 #[btf_map]
 static MERGED: LruHashMap<u64, MergedBio, 1> = LruHashMap::new();
@@ -39,6 +40,9 @@ fn block_frontmerge(ctx: BtfTracePointContext) {
 /// Remembers a bio that the running task submits.
 #[inline(always)]
 fn remember(bio: *const c_void) {
+    if !window::is_open() {
+        return;
+    }
     // SAFETY: `bio` is the argument of a tracepoint.
     unsafe {
         let (disk, flags, size) = look_at(bio);

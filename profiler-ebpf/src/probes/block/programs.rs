@@ -24,6 +24,7 @@ use crate::probes::{
     base::{
         histogram, in_flight, loss,
         memory::{self, constant, field, now},
+        window,
     },
     task::{off_cpu, state},
 };
@@ -63,6 +64,9 @@ fn block_getrq(ctx: BtfTracePointContext) {
 /// `bio` and `disk` are BTF pointers to a `struct bio` and a `struct gendisk`.
 #[inline(always)]
 unsafe fn queued(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, size: u32) {
+    if !window::is_open() {
+        return;
+    }
     let submitter = state::submitter();
     // SAFETY: by the caller's promise.
     let Some(owner) = (unsafe { attribute(submitter, bio, disk, flags, size) }) else {
@@ -92,6 +96,9 @@ unsafe fn queued(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, 
 
 #[btf_tracepoint(function = "block_rq_issue")]
 fn block_issue(ctx: BtfTracePointContext) {
+    if !window::is_open() {
+        return;
+    }
     let request: *const c_void = ctx.arg(0);
     let Some((key, state)) = requests::find(request) else {
         // SAFETY: `request` is the argument of the tracepoint.
@@ -160,7 +167,9 @@ unsafe fn flush_issued(request: *const c_void) {
 /// The driver had no room for it: it waits again.
 #[btf_tracepoint(function = "block_rq_requeue")]
 fn block_requeue(ctx: BtfTracePointContext) {
-    if let Some((_, state)) = requests::find(ctx.arg(0)) {
+    if window::is_open()
+        && let Some((_, state)) = requests::find(ctx.arg(0))
+    {
         // SAFETY: the entry stays valid for the run of the program.
         unsafe {
             if (*state).issued_ns != 0 {
@@ -174,7 +183,9 @@ fn block_requeue(ctx: BtfTracePointContext) {
 /// The request becomes part of another, and is never issued.
 #[btf_tracepoint(function = "block_rq_merge")]
 fn block_merge(ctx: BtfTracePointContext) {
-    if let Some((key, state)) = requests::find(ctx.arg(0)) {
+    if window::is_open()
+        && let Some((key, state)) = requests::find(ctx.arg(0))
+    {
         // SAFETY: the entry stays valid for the run of the program.
         let merged = unsafe { *state };
         merge::remember_request(&merged);
@@ -186,6 +197,9 @@ fn block_merge(ctx: BtfTracePointContext) {
 
 #[btf_tracepoint(function = "block_rq_complete")]
 fn block_complete(ctx: BtfTracePointContext) {
+    if !window::is_open() {
+        return;
+    }
     let request: *const c_void = ctx.arg(0);
     let status: u8 = ctx.arg(1);
     let bytes: u32 = ctx.arg(2);

@@ -26,8 +26,9 @@ use crate::probes::{
     base::{
         atomic, histogram, loss,
         memory::{self, constant, field, now},
+        window::{self, Window},
     },
-    task::{off_cpu, state},
+    task::{edges, off_cpu, state},
 };
 
 /// The [`CallKind`] of every system call number.
@@ -54,6 +55,14 @@ fn syscall_enter(ctx: BtfTracePointContext) {
     let number: u64 = ctx.arg(1);
     // SAFETY: the record stays valid for the run of the program; `registers` is the tracepoint's argument.
     unsafe {
+        if !window::is_open() {
+            edges::outside(task, state);
+            if window::state() == Window::NotYet {
+                // It may be the call in which the window begins.
+                (*state).kind = kind_of(number as u32).0;
+            }
+            return;
+        }
         let began = if (*state).until_timed == 0 { now() } else { 0 };
         let kind = if is_compat(task) {
             count_compat((*state).workload);
@@ -98,9 +107,17 @@ fn syscall_exit(ctx: BtfTracePointContext) {
     let result: u64 = ctx.arg(1);
     // SAFETY: the record stays valid for the run of the program.
     unsafe {
+        if !window::is_open() {
+            edges::outside(task, state);
+            if window::state() == Window::NotYet && (*state).flags == TaskState::CHILD_RETURN {
+                // The next return may be from a call in which the window begins.
+                (*state).flags = TaskState::MAY_BE_IN_CALL;
+            }
+            return;
+        }
         let entered = (*state).entered_ns;
         if entered == 0 {
-            unmatched(state, ctx.arg(0), result);
+            unmatched(task, state, ctx.arg(0), result);
             return;
         }
         (*state).entered_ns = 0;
@@ -243,9 +260,17 @@ const fn is_error(result: u64) -> bool {
 
 /// An exit without an entry: expected once in the life of a task, and where a seccomp filter has answered.
 #[inline(always)]
-unsafe fn unmatched(state: *mut TaskState, registers: *const c_void, result: u64) {
-    // SAFETY: the caller passes the current task's record.
+unsafe fn unmatched(
+    task: *const c_void,
+    state: *mut TaskState,
+    registers: *const c_void,
+    result: u64,
+) {
+    // SAFETY: the caller passes the current task and its record.
     unsafe {
+        if (*state).is_new != 0 {
+            edges::begin(task, state);
+        }
         let flags = (*state).flags;
         if flags & TaskState::WAITING != 0 {
             return;
@@ -263,6 +288,7 @@ unsafe fn unmatched(state: *mut TaskState, registers: *const c_void, result: u64
             }
             return;
         }
+        edges::forget_call(task, state);
         if let Some(totals) = state::totals((*state).workload) {
             atomic::add(&raw mut (*totals).calls_in_flight_at_attach, 1);
         }

@@ -6,18 +6,19 @@ use aya_ebpf::{btf_maps::Array, macros::btf_map};
 use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 
 use super::{
-    off_cpu,
-    state::{self, accounts, add_accounts, count_arrival, new, totals},
+    edges, off_cpu,
+    state::{self, Maker, new, totals},
 };
 use crate::probes::{
     base::{
         atomic, loss,
-        memory::{self, field},
+        memory::{self, field, now},
+        window,
     },
     syscall::programs as calls,
 };
 
-/// The workload whose process goes out of scope while it waits; 0 for none. User space sets it.
+/// The workload whose process goes out of scope while it waits. User space sets it.
 #[btf_map]
 static RETIRING: Array<u32, 1> = Array::new();
 
@@ -29,7 +30,8 @@ pub struct TaskIteration {
     pub task: *const c_void,
 }
 
-/// Brings every thread of a process into scope whose leader user space has given a record.
+/// Brings every thread of a process into scope whose leader user space has given a record, and lets it begin where
+/// events count.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
 fn seed_threads(ctx: *mut TaskIteration) -> c_long {
@@ -39,67 +41,64 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
         if task.is_null() {
             return 0;
         }
-        let leader: *const c_void = field(task, &memory::OFF_TASK_GROUP_LEADER);
-        let Some(leader) = state::of(leader) else {
+        let leader_task: *const c_void = field(task, &memory::OFF_TASK_GROUP_LEADER);
+        let Some(leader) = state::of(leader_task) else {
             return 0;
         };
         let flags = TaskState::MAY_BE_IN_CALL;
-        let Some(state) = new(task, (*leader).workload, flags, 0, 1) else {
+        let known = state::of(task);
+        // One that exits is not seen to do anything any more, its end included.
+        if known.is_none() && edges::is_exiting(task) {
+            return 0;
+        }
+        let Some(state) = new(task, (*leader).workload, flags, 0, Maker::Walk) else {
             loss::count(Loss::TaskRefused);
             return 0;
         };
-        // A record that user space or this walk has made, rather than a fork, has no baseline yet.
+        // One that began has counted its calls.
         if (*state).is_new == 0 {
             return 0;
         }
-        (*state).is_new = 0;
-        (*state).baseline = accounts(task);
-        if (*state).flags & TaskState::WAITING == 0 {
+        if known.is_none() || task == leader_task {
             (*state).kind = calls::under_way(task);
-            off_cpu::start(task, &mut *state);
         }
-        count_arrival(task, (*state).workload);
+        if window::is_open() {
+            edges::begin(task, state);
+        }
     }
     0
 }
 
-/// Adds the accounts and the times of the tasks in scope that still live to their workloads' totals.
+/// Counts what the threads of the workload did that user space has put into `RETIRING`. They sleep until it wakes them:
+/// one that makes calls would count at the same time.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
-fn account_threads(ctx: *mut TaskIteration) -> c_long {
+fn retire_threads(ctx: *mut TaskIteration) -> c_long {
+    let retiring = RETIRING.get(0).copied().unwrap_or(0);
+    // SAFETY: as in `seed_threads`.
+    unsafe {
+        if let Some((task, state)) = living(ctx)
+            && (*state).workload == retiring
+            && let Some(totals) = totals(retiring)
+        {
+            off_cpu::settle(state, totals, now());
+            edges::add_accounts(task, state, totals);
+            calls::settle(&mut *state);
+        }
+    }
+    0
+}
+
+/// Counts what living threads did that is still to be counted, once events count no more.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+fn settle_threads(ctx: *mut TaskIteration) -> c_long {
     // SAFETY: as in `seed_threads`.
     unsafe {
         let Some((task, state)) = living(ctx) else {
             return 0;
         };
-        if let Some(totals) = totals((*state).workload) {
-            off_cpu::settle(state, totals);
-            add_accounts(task, state, totals);
-            // So that the next walk adds what comes after this one.
-            (*state).baseline = accounts(task);
-        }
-    }
-    0
-}
-
-/// Counts what threads did that is still to be counted: all of them once the probes of calls are detached, before
-/// that those of the workload that user space has put into `RETIRING`, whose threads sleep until it wakes them. One
-/// that makes calls would count at the same time.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "iter/task")]
-fn settle_threads(ctx: *mut TaskIteration) -> c_long {
-    let retiring = RETIRING.get(0).copied().unwrap_or(0);
-    // SAFETY: as in `seed_threads`.
-    unsafe {
-        let Some((_, state)) = living(ctx) else {
-            return 0;
-        };
-        if retiring != 0 {
-            if (*state).workload == retiring {
-                calls::settle(&mut *state);
-            }
-            return 0;
-        }
+        edges::outside(task, state);
         // It may exit at the same time: the first of both settles.
         let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::SETTLED);
         if flags & (TaskState::EXITED | TaskState::SETTLED) == 0 {

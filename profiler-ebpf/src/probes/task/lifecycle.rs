@@ -7,13 +7,14 @@ use aya_log_ebpf::warn;
 use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 
 use super::{
-    off_cpu,
-    state::{self, add_accounts, count_arrival, new, totals},
+    edges, off_cpu,
+    state::{self, Maker, new, totals},
 };
 use crate::probes::{
     base::{
         atomic, loss,
         memory::{self, field, now},
+        window::{self, Window},
     },
     syscall::programs as calls,
 };
@@ -26,7 +27,14 @@ fn process_fork(ctx: BtfTracePointContext) {
     };
     // SAFETY: the record stays valid for the run of the program.
     let workload = unsafe { (*parent).workload };
-    if new(child, workload, TaskState::CHILD_RETURN, now(), 0).is_none() {
+    let window = window::state();
+    let since_ns = match window {
+        Window::NotYet => 0,
+        Window::Open => now(),
+        Window::Over(_) => return,
+    };
+    let flags = TaskState::CHILD_RETURN;
+    if new(child, workload, flags, since_ns, Maker::Fork).is_none() {
         if loss::count(Loss::TaskRefused) {
             // SAFETY: `child` is the argument of the tracepoint.
             let pid: u32 = unsafe { field(child, &memory::OFF_TASK_PID) };
@@ -37,7 +45,10 @@ fn process_fork(ctx: BtfTracePointContext) {
         }
         return;
     }
-    count_arrival(child, workload);
+    if window == Window::Open {
+        // SAFETY: as above.
+        unsafe { edges::count_arrival(child, workload) };
+    }
 }
 
 #[btf_tracepoint(function = "sched_process_exit")]
@@ -46,17 +57,26 @@ fn process_exit(ctx: BtfTracePointContext) {
     let Some(state) = state::of(task) else {
         return;
     };
-    // SAFETY: the record and the counters stay valid for the run of the program.
+    // SAFETY: `task` is the argument of the tracepoint; its record and the counters stay valid for the run of the program.
     unsafe {
-        let Some(totals) = totals((*state).workload) else {
-            return;
-        };
+        if !window::is_open() {
+            edges::outside(task, state);
+        } else if (*state).is_new != 0 {
+            edges::begin(task, state);
+        }
         // From here on no walk takes it for a living one.
         let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::EXITED);
-        atomic::add(&raw mut (*totals).threads_exited, 1);
-        add_accounts(task, state, totals);
-        off_cpu::settle(state, totals);
-        (*state).clock.since_ns = 0;
+        if flags & TaskState::EXITED != 0 || (*state).is_new != 0 {
+            return;
+        }
+        if flags & TaskState::ACCOUNTED == 0
+            && let Some(totals) = totals((*state).workload)
+        {
+            atomic::add(&raw mut (*totals).threads_exited, 1);
+            edges::add_accounts(task, state, totals);
+            off_cpu::settle(state, totals, now());
+            (*state).clock.since_ns = 0;
+        }
         if flags & TaskState::SETTLED == 0 {
             calls::settle(&mut *state);
         }

@@ -1,5 +1,6 @@
 //! Tasks: which are in scope, and where their time goes.
 
+pub mod edges;
 pub mod iterators;
 pub mod lifecycle;
 pub mod off_cpu;

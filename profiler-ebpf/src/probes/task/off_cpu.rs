@@ -18,10 +18,11 @@ use ioprof_ebpf::abi::{
     task::{TaskState, WorkloadTotals},
 };
 
-use super::state;
+use super::{edges, state};
 use crate::probes::base::{
     atomic, histogram, in_flight,
     memory::{self, constant, field, now},
+    window,
 };
 
 /// The time with requests in flight, by [`busy`].
@@ -52,11 +53,13 @@ fn switch(ctx: BtfTracePointContext) {
     // the switches of its own task, which the run queue's lock keeps apart, write the fields used here.
     unsafe {
         if let Some(state) = state::of(previous)
+            && edges::takes_part(previous, state)
             && (*state).clock.since_ns != 0
         {
             leave(previous, &mut *state, preempted != 0, now());
         }
         if let Some(state) = state::of(next)
+            && edges::takes_part(next, state)
             && (*state).clock.off_ns != 0
         {
             enter(&mut *state, field(next, &memory::OFF_TASK_RUNTIME));
@@ -229,7 +232,7 @@ fn waking(ctx: BtfTracePointContext) {
     unsafe {
         let clock = &raw mut (*state).clock;
         let off_ns = (&raw const (*clock).off_ns).read_volatile();
-        if off_ns == 0 || (*clock).woken_ns != 0 {
+        if off_ns == 0 || (*clock).woken_ns != 0 || !window::is_open() {
             return;
         }
         let now = now();
@@ -324,21 +327,21 @@ pub fn count_call(clock: &mut Clock, sums: &mut [u64; WAIT_KINDS], series: u32, 
     }
 }
 
-/// Adds to the workload's totals what the thread's time has come to since the last settling. The thread may run
-/// meanwhile: what it adds then is for the next settling.
+/// Adds to the workload's totals what the thread's time has come to at `until_ns` since the last settling. The thread
+/// may run meanwhile: what it adds then is for the next settling.
 ///
 /// # Safety
 ///
 /// `state` is a record, and `totals` is in the map.
 #[inline(always)]
-pub unsafe fn settle(state: *mut TaskState, totals: *mut WorkloadTotals) {
+pub unsafe fn settle(state: *mut TaskState, totals: *mut WorkloadTotals, until_ns: u64) {
     // SAFETY: by the caller's promise. The thread's own programs write its times and read no `settled`; every number
     // is read whole.
     unsafe {
         if (*state).clock.since_ns == 0 {
             return;
         }
-        let times = as_of(state, now());
+        let times = as_of(state, until_ns);
         let settled = &raw mut (*state).clock.settled;
         let sum = &raw mut (*totals).times;
         macro_rules! add {

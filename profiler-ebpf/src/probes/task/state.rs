@@ -11,14 +11,11 @@ use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation},
     off_cpu::WaitKind,
     syscall::CallKind,
-    task::{Accounts, TIMED_EVERY, TaskState, WorkloadTotals},
+    task::{TIMED_EVERY, TaskState, WorkloadTotals},
 };
 
-use super::storage::TaskStorage;
-use crate::probes::base::{
-    atomic,
-    memory::{self, field, now},
-};
+use super::{edges, storage::TaskStorage};
+use crate::probes::base::memory::{self, field, now};
 
 #[btf_map]
 static TASKS: TaskStorage<TaskState> = TaskStorage::new();
@@ -155,16 +152,24 @@ pub fn totals(workload: u32) -> Option<*mut WorkloadTotals> {
     WORKLOADS.get_ptr_mut(workload)
 }
 
-/// The record of a task, made with these where it has none.
+/// Who makes records: a number of `NEW_TASK`.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub enum Maker {
+    Fork = 0,
+    Walk = 1,
+}
+
+/// The record of a task, made with these where it has none. `since_ns` is 0 where the window of the task has not begun.
 #[inline(always)]
 pub fn new(
     task: *const c_void,
     workload: u32,
     flags: u32,
     since_ns: u64,
-    is_new: u32,
+    maker: Maker,
 ) -> Option<*mut TaskState> {
-    let initial = NEW_TASK.get_ptr_mut(is_new)?;
+    let initial = NEW_TASK.get_ptr_mut(maker as u32)?;
     // SAFETY: the value is this CPU's own. What is not written here is zero, and stays so.
     let initial = unsafe { &mut *initial };
     initial.workload = workload;
@@ -174,57 +179,10 @@ pub fn new(
     initial.clock.off_ns = since_ns;
     initial.clock.woken_ns = since_ns;
     initial.clock.wait_kind = WaitKind::Runnable as u32;
-    initial.is_new = is_new;
+    initial.is_new = u32::from(since_ns == 0);
     // Not with the first call of every thread, which finds nothing in the caches.
     initial.until_timed = since_ns % TIMED_EVERY;
     TASKS.get_or_insert(task, initial)
-}
-
-/// Counts a task that came into scope.
-#[inline(always)]
-pub fn count_arrival(task: *const c_void, workload: u32) {
-    let Some(totals) = totals(workload) else {
-        return;
-    };
-    // SAFETY: `task` is a task by the callers; the counters are in the map.
-    unsafe {
-        atomic::add(&raw mut (*totals).threads, 1);
-        let pid: u32 = field(task, &memory::OFF_TASK_PID);
-        if pid == field(task, &memory::OFF_TASK_TGID) {
-            atomic::add(&raw mut (*totals).processes, 1);
-        }
-    }
-}
-
-/// Adds what the kernel counted for a task since it came into scope.
-///
-/// # Safety
-///
-/// `task` is a BTF pointer to a task, `state` its record, `totals` in the map.
-#[inline(always)]
-pub unsafe fn add_accounts(
-    task: *const c_void,
-    state: *const TaskState,
-    totals: *mut WorkloadTotals,
-) {
-    macro_rules! add {
-        ($($name:ident $offset:ident),*) => {
-            $(
-                // SAFETY: by the caller's promise.
-                unsafe {
-                    let now: u64 = field(task, &memory::$offset);
-                    let since = now.wrapping_sub((*state).baseline.$name);
-                    atomic::add(&raw mut (*totals).accounts.$name, since);
-                }
-            )*
-        };
-    }
-    add!(
-        rchar OFF_TASK_RCHAR, wchar OFF_TASK_WCHAR, read_bytes OFF_TASK_READ_BYTES,
-        write_bytes OFF_TASK_WRITE_BYTES, cancelled_write_bytes OFF_TASK_CANCELLED_WRITE_BYTES,
-        user_ns OFF_TASK_UTIME, system_ns OFF_TASK_STIME, runtime_ns OFF_TASK_RUNTIME,
-        minor_faults OFF_TASK_MIN_FLT, major_faults OFF_TASK_MAJ_FLT
-    );
 }
 
 /// The first call of a task whose record has flags. False where the call is still part of its waiting.
@@ -236,38 +194,17 @@ pub unsafe fn add_accounts(
 pub unsafe fn begins(task: *const c_void, state: *mut TaskState, kind: CallKind) -> bool {
     // SAFETY: by the caller's promise.
     unsafe {
+        if (*state).is_new != 0 {
+            edges::begin(task, state);
+        }
         if (*state).flags & TaskState::WAITING != 0 {
             if !kind.has(CallKind::EXECUTES) {
                 return false;
             }
-            (*state).baseline = accounts(task);
+            (*state).baseline = edges::accounts(task);
             (*state).clock.since_ns = now();
         }
         (*state).flags = 0;
     }
     true
-}
-
-/// What the kernel has counted for a task so far.
-///
-/// # Safety
-///
-/// `task` is a BTF pointer to a task.
-#[inline(always)]
-pub unsafe fn accounts(task: *const c_void) -> Accounts {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        Accounts {
-            rchar: field(task, &memory::OFF_TASK_RCHAR),
-            wchar: field(task, &memory::OFF_TASK_WCHAR),
-            read_bytes: field(task, &memory::OFF_TASK_READ_BYTES),
-            write_bytes: field(task, &memory::OFF_TASK_WRITE_BYTES),
-            cancelled_write_bytes: field(task, &memory::OFF_TASK_CANCELLED_WRITE_BYTES),
-            user_ns: field(task, &memory::OFF_TASK_UTIME),
-            system_ns: field(task, &memory::OFF_TASK_STIME),
-            runtime_ns: field(task, &memory::OFF_TASK_RUNTIME),
-            minor_faults: field(task, &memory::OFF_TASK_MIN_FLT),
-            major_faults: field(task, &memory::OFF_TASK_MAJ_FLT),
-        }
-    }
 }

@@ -28,6 +28,7 @@ use crate::probes::{
     base::{
         atomic, loss,
         memory::{self, constant, field},
+        window,
     },
     file::{identity::Identity, inode as file_kind, table},
     task::{iterators::TaskIteration, state},
@@ -74,7 +75,7 @@ fn is_held(inode: u64) -> bool {
 fn dirty_folio(ctx: BtfTracePointContext) {
     let folio: *const c_void = ctx.arg(0);
     let mapping: *const c_void = ctx.arg(1);
-    if mapping.is_null() {
+    if mapping.is_null() || !window::is_open() {
         return;
     }
     let workload = state::workload_of_current();

@@ -1,4 +1,4 @@
-//! Attaching the probes, and detaching them.
+//! Attaching the probes.
 
 use aya::{
     Btf, Ebpf,
@@ -8,20 +8,19 @@ use aya::{
     },
     util::online_cpus,
 };
-use ioprof_ebpf::abi::names;
 
 use super::{
     btf::KernelTypes,
     error::one_line,
-    probes::{COUNTING_CALLS, Feature, PROBES, Probe, ProbeSelection, is_there},
+    probes::{Feature, PROBES, Probe, ProbeSelection, is_there},
     program::program,
     scope,
     verdict::{AttachedProbe, AttachedProbes, Verdict},
 };
 use crate::error::Error;
 
-/// Verifies and attaches every probe that this kernel has and the user selected.
-/// `before_requests` is called when all is ready for the first request to be counted.
+/// Verifies and attaches every probe that this kernel has and the user selected. Nothing counts before the window is
+/// opened.
 ///
 /// # Errors
 ///
@@ -31,7 +30,6 @@ pub fn attach(
     btf: &Btf,
     types: &KernelTypes,
     selection: &ProbeSelection,
-    before_requests: impl FnOnce(),
 ) -> Result<AttachedProbes, Error> {
     let verified = PROBES.iter().map(|probe| AttachedProbe {
         probe,
@@ -39,13 +37,7 @@ pub fn attach(
         runs: None,
     });
     let mut probes: Vec<_> = verified.collect();
-    let mut before_requests = Some(before_requests);
     for AttachedProbe { probe, verdict, .. } in &mut probes {
-        if probe.program == names::BLOCK_START
-            && let Some(ready) = before_requests.take()
-        {
-            ready();
-        }
         if *verdict == Verdict::Attached {
             *verdict = verdict_of(attach_verified(ebpf, probe));
         }
@@ -138,19 +130,4 @@ fn verdict_of(done: Result<(), ProgramError>) -> Verdict {
 /// Verifies and attaches one probe.
 pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
     verdict_of(verify(ebpf, btf, probe).and_then(|()| attach_verified(ebpf, probe)))
-}
-
-/// Detaches the probes that count calls, those of them that are attached, and waits until none of them runs any more:
-/// a CPU may be within one while it is detached.
-pub fn detach_counting_calls(ebpf: &mut Ebpf) {
-    for name in COUNTING_CALLS {
-        if let Ok(Program::BtfTracePoint(program)) = program(ebpf, name) {
-            // It fails where the program was never loaded.
-            let _ = program.unload();
-        }
-    }
-    // Programs at tracepoints run with preemption disabled (but for kernels from 7 on), and this waits until every CPU
-    // has gone through where it is enabled (membarrier(2)). It fails where the kernel has no such call.
-    // SAFETY: the call takes integers.
-    unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
 }

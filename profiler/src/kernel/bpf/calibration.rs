@@ -91,8 +91,8 @@ impl Calibration {
         }
     }
 
-    /// Goes on, once the probes are attached.
-    pub fn attached(&mut self, ebpf: &Ebpf, helper: Option<&Arc<Helper>>) {
+    /// Goes on, once the probes count.
+    pub fn begun(&mut self, ebpf: &Ebpf, helper: Option<&Arc<Helper>>) {
         self.stranger = Some(rows(|| 0));
         self.in_scope = in_scope(ebpf, self.workload);
         self.with_statistics = Statistics::on(helper).and_then(|statistics| {
@@ -109,7 +109,7 @@ impl Calibration {
         }
     }
 
-    /// Ends, once the probes of calls are detached. None where this thread is not the first of its process, which alone
+    /// Ends, once the probes are detached. None where this thread is not the first of its process, which alone
     /// can be brought into scope by every kernel, or where others have disturbed both times so much that a call is
     /// faster with the probes.
     pub fn end(mut self) -> Option<CallCost> {

@@ -19,8 +19,9 @@ mod program;
 pub mod scope;
 pub mod statistics;
 mod verdict;
+pub mod window;
 
-pub use attach::{attach, detach_counting_calls};
+pub use attach::attach;
 pub use aya::Ebpf;
 pub use baseline::Baseline;
 pub use calibration::{Calibration, CallCost, ProbeCost};

@@ -62,6 +62,8 @@ pub struct Overhead {
     counters: Vec<Option<File>>,
     window: Option<Window>,
     sums: Sums,
+    /// The runs that were skipped before events counted, of each program.
+    missed: Vec<u64>,
     whole: Duration,
     always: bool,
     refused: bool,
@@ -77,7 +79,7 @@ struct Window {
 }
 
 impl Overhead {
-    /// Begins to measure these programs.
+    /// Makes ready to measure these programs.
     pub fn start<'a>(
         ebpf: &mut Ebpf,
         programs: impl Iterator<Item = Option<&'a str>>,
@@ -86,18 +88,24 @@ impl Overhead {
         let counters: Vec<_> = programs
             .map(|program| counters_of(ebpf, program?))
             .collect();
-        let mut cost = Self {
+        Self {
             began: Instant::now(),
             helper,
             sums: Sums::new(counters.len()),
+            missed: vec![0; counters.len()],
             refused: counters.iter().all(Option::is_none),
             counters,
             window: None,
             whole: Duration::ZERO,
             always: is_always_on(),
-        };
-        cost.open();
-        cost
+        }
+    }
+
+    /// Begins, as events count: runs that were skipped before are none that are missed.
+    pub fn begin(&mut self) {
+        self.missed = self.read().iter().map(|runs| runs.missed).collect();
+        self.began = Instant::now();
+        self.open();
     }
 
     /// Switches the statistics on or off, and returns the time until the next call.
@@ -170,6 +178,7 @@ impl Overhead {
     /// known of it.
     pub fn of_program(&self, index: usize) -> Option<Runs> {
         let missed = runs(self.counters.get(index)?.as_ref()?)?.missed;
+        let missed = missed.saturating_sub(*self.missed.get(index)?);
         let measured = *self.sums.programs.get(index)?;
         Some(Runs { missed, ..measured })
     }

@@ -57,8 +57,7 @@ impl Feature {
     }
 }
 
-/// All probes, in the order in which they are attached: what ends something before what begins it, so that
-/// nothing begun is left without its end.
+/// All probes, in the order in which they are attached. It means nothing: events count once all are.
 pub const PROBES: &[Probe] = &[
     probe(names::PROCESS_EXIT, "sched_process_exit", Feature::Required),
     probe(names::PROCESS_FORK, "sched_process_fork", Feature::Required),
@@ -142,13 +141,6 @@ pub const PROBES: &[Probe] = &[
     ),
 ];
 
-/// The programs that count what threads do, which is settled at the end: they are detached before that.
-pub const COUNTING_CALLS: [&str; 3] = [
-    names::SYSCALL_ENTER,
-    names::SYSCALL_EXIT,
-    names::URING_COMPLETE,
-];
-
 /// A probe at a tracepoint.
 pub const fn probe(program: &'static str, tracepoint: &'static str, feature: Feature) -> Probe {
     Probe {
@@ -202,21 +194,4 @@ impl ProbeSelection {
 /// Whether the kernel has what a probe is attached to. All have the software events.
 pub fn is_there(probe: &Probe, types: &KernelTypes) -> bool {
     probe.event.is_some() || types.has_tracepoint(probe.tracepoint)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_ends_something_comes_before_what_begins_it() {
-        let at = |name| PROBES.iter().position(|probe| probe.program == name);
-        assert!(at("syscall_exit") < at("syscall_enter"));
-        assert!(at("block_complete") < at("block_issue"));
-        assert!(at("block_issue") < at("block_start"));
-        assert!(at("fault_major") < at("fault_file"));
-        assert!(at("fault_file") < at("fault_user"));
-        assert!(at("process_exit") < at("process_fork"));
-        assert!(at("uring_complete") < at("uring_submit"));
-    }
 }

@@ -35,7 +35,7 @@ pub enum EntryState {
 pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
     for name in [
         names::SEED_THREADS,
-        names::ACCOUNT_THREADS,
+        names::RETIRE_THREADS,
         names::SETTLE_THREADS,
     ] {
         load(ebpf, btf, name).map_err(|error| missing(name, &error))?;
@@ -94,16 +94,18 @@ pub fn add_process(
     Ok(())
 }
 
+/// Lets the tasks in scope begin that have not done so by themselves, once the window is open.
+pub fn begin_threads(ebpf: &mut Ebpf) -> Result<(), Error> {
+    walk(ebpf, names::SEED_THREADS)
+}
+
 /// Takes a process of one thread out of scope again, which is about to wait for ioprof's signal to go on: what was
 /// counted for it so far is kept.
 pub fn retire_process(ebpf: &mut Ebpf, pid: i32, workload: u32) -> Result<(), Error> {
     // Nobody else wakes it: what it did is settled while it sleeps.
     wait_until_asleep(pid)?;
-    walk(ebpf, names::ACCOUNT_THREADS)?;
     map::fill(ebpf, names::RETIRING, [workload])?;
-    let settled = walk(ebpf, names::SETTLE_THREADS);
-    map::fill(ebpf, names::RETIRING, [0_u32])?;
-    settled?;
+    walk(ebpf, names::RETIRE_THREADS)?;
     let process = pidfd_open(pid)?;
     // A waiting task of no workload: its calls and requests are not counted.
     let state = TaskState {
@@ -114,12 +116,7 @@ pub fn retire_process(ebpf: &mut Ebpf, pid: i32, workload: u32) -> Result<(), Er
     put(ebpf, &process, &state).map_err(|error| map_error(&error))
 }
 
-/// Adds what the kernel counted for the living tasks in scope to their workloads' totals.
-pub fn account_living(ebpf: &mut Ebpf) -> Result<(), Error> {
-    walk(ebpf, names::ACCOUNT_THREADS)
-}
-
-/// Counts what the living tasks did that is still to be counted, once the probes of calls are detached.
+/// Counts what the living tasks did that is still to be counted, once the window is closed.
 pub fn settle_threads(ebpf: &mut Ebpf) -> Result<(), Error> {
     walk(ebpf, names::SETTLE_THREADS)
 }

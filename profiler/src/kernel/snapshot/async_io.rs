@@ -87,7 +87,7 @@ const AIO: Interface<AioStats> = Interface {
 };
 
 /// The opcodes that were used.
-fn opcodes<T: Pod + Default + Merge + PartialEq>(
+fn opcodes<T: Pod + Default + Merge>(
     ebpf: &Ebpf,
     layout: &Layout,
     interface: &Interface<T>,
@@ -101,15 +101,11 @@ fn opcodes<T: Pod + Default + Merge + PartialEq>(
             let index = (interface.index)(workload, opcode);
             let stats = map.sum(index)?;
             if (interface.submissions)(&stats) > 0 {
-                let (stats, latency) = Histograms::together(
-                    || map.sum(index),
-                    || histograms.series(first_series + index),
-                )?;
                 used.push(Opcode {
                     workload,
                     opcode,
                     stats,
-                    latency,
+                    latency: histograms.series(first_series + index)?,
                 });
             }
         }

@@ -11,7 +11,6 @@ use ioprof_ebpf::abi::{
     layout::{Layout, block_series},
     names,
 };
-use nix::time::{ClockId, clock_gettime};
 
 use super::histograms::{Buckets, Histograms};
 use crate::{
@@ -20,6 +19,7 @@ use crate::{
         bpf::{
             Ebpf,
             map::{Array, PerCpuArray, entries},
+            window,
         },
         system::device,
     },
@@ -30,12 +30,10 @@ use crate::{
 pub struct Requests {
     /// The owner, the device and the operation.
     pub key: BlockKey,
-    /// All CPUs together, at the moment of the kernel's own counts.
+    /// All CPUs together.
     pub stats: BlockStats,
     /// Those that had not completed when they were read.
     pub in_flight: InFlight,
-    /// The same as the histograms were read, which is later: those that the histograms belong to.
-    pub later: BlockStats,
     /// Nanoseconds from queued to issued.
     pub queue: Buckets,
     /// Nanoseconds from issued to completed.
@@ -56,14 +54,14 @@ pub struct InFlight {
 /// A slot: its key, its numbers on all CPUs together, and what is in flight.
 type Slot = (BlockKey, BlockSlot, BlockStats, InFlight);
 
-/// What is compared with the kernel's own counts, which go on: read at the same moment as these.
+/// The requests at the end of the window.
 pub struct BlockReading {
     /// Each slot.
     pub slots: Vec<Slot>,
     /// The depths.
     pub depths: Vec<(DepthKey, Depth)>,
-    /// When they were read, in nanoseconds of the monotonic clock.
-    pub read_at_ns: u64,
+    /// When that was, in nanoseconds of the monotonic clock.
+    pub ended_ns: u64,
 }
 
 /// Records of requests, each by its key and when it was issued, which a later request under the same key has later.
@@ -73,21 +71,32 @@ pub type Records = HashSet<(u64, u64)>;
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// How often a record is found after its device was idle until its completion is known to be unseen: the kernel takes
+/// a request for none in flight a little before it reports its completion.
+const FOUND: u32 = 5;
+
 /// Waits until the workloads' requests, and those they share, have completed, as far as that is soon: a journal that is
 /// just written keeps a device from being idle, which would tell that completions were not seen. The records of those
 /// that were not.
 pub fn wait_for_completions(ebpf: &Ebpf) -> Result<Records, Error> {
-    let mut unseen = Records::new();
+    let mut found = HashMap::<_, u32>::new();
     for _ in 0..TRIES {
         let is_shared_or_own = |key: &BlockKey| DepthKey::owner(key.workload, key.origin) != 0;
         let (completed, under_way) = recorded_of(ebpf, is_shared_or_own)?;
-        unseen.extend(completed.iter().map(|(record, _)| *record));
-        if under_way.iter().all(|(record, _)| unseen.contains(record)) {
+        let judged = completed.iter().map(|(record, _)| *record);
+        let known = under_way.iter().map(|(record, _)| *record);
+        let known = known.filter(|record| found.contains_key(record));
+        for record in judged.chain(known).collect::<Vec<_>>() {
+            *found.entry(record).or_default() += 1;
+        }
+        let is_sure = |(record, _): &(_, _)| found.get(record).is_some_and(|times| *times >= FOUND);
+        if completed.iter().chain(&under_way).all(is_sure) {
             break;
         }
         sleep(PAUSE);
     }
-    Ok(unseen)
+    found.retain(|_, times| *times >= FOUND);
+    Ok(found.into_keys().collect())
 }
 
 /// How many requests of the workloads are in flight, by the records.
@@ -95,15 +104,13 @@ pub fn in_flight(ebpf: &Ebpf) -> Result<usize, Error> {
     Ok(recorded_of(ebpf, |key| key.workload != 0)?.1.len())
 }
 
-/// Reads the requests and their depths; `unseen` are records of requests that are known to have completed.
-pub fn read(ebpf: &Ebpf, unseen: &Records) -> Result<BlockReading, Error> {
-    let slots = slots(ebpf, unseen)?;
-    let depths = depths(ebpf)?;
+/// Reads the requests and their depths after the window, which ended at `ended_ns`; `unseen` are records of requests that
+/// are known to have completed.
+pub fn read(ebpf: &Ebpf, unseen: &Records, ended_ns: u64) -> Result<BlockReading, Error> {
     Ok(BlockReading {
-        slots,
-        depths,
-        // After the depths: a span that began before they were read has begun before this.
-        read_at_ns: now_ns()?,
+        slots: slots(ebpf, unseen)?,
+        depths: depths(ebpf)?,
+        ended_ns,
     })
 }
 
@@ -123,7 +130,7 @@ fn recorded_of(
 /// The requests in these slots that are recorded as queued: those issued to devices with none in flight, which have
 /// completed unseen, and the others.
 fn recorded(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<(Recorded, Recorded), Error> {
-    let asked_at = now_ns()?;
+    let asked_at = window::now_ns()?;
     let devices: BTreeSet<u32> = slots.iter().map(|(key, _)| key.device).collect();
     let idle: BTreeSet<u32> = devices
         .into_iter()
@@ -140,29 +147,28 @@ fn recorded(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<(Recorded, R
                 .is_some_and(|device| idle.contains(device))
     };
     // After the devices were asked: a request that has completed meanwhile is not recorded any more.
-    Ok(entries::<u64, RequestState>(ebpf, names::REQUESTS)?
+    Ok(all_recorded(ebpf, slots)?
         .into_iter()
-        .filter(|(_, request)| request.queued_ns != 0)
-        .filter(|(_, request)| devices.contains_key(&request.slot.stats))
-        .map(|(key, request)| ((key, request.issued_ns), request))
         .partition(|(_, request)| is_on_idle(request)))
 }
 
-/// Nanoseconds of the monotonic clock, which the probes use.
-fn now_ns() -> Result<u64, Error> {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_err(Error::system("reading the monotonic clock"))?;
-    Ok(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned())
+/// The requests in these slots that are recorded as queued.
+fn all_recorded(ebpf: &Ebpf, slots: &[(BlockKey, BlockSlot)]) -> Result<Recorded, Error> {
+    let wanted: HashSet<u32> = slots.iter().map(|(_, slot)| slot.stats).collect();
+    Ok(entries::<u64, RequestState>(ebpf, names::REQUESTS)?
+        .into_iter()
+        .filter(|(_, request)| request.queued_ns != 0 && wanted.contains(&request.slot.stats))
+        .map(|(key, request)| ((key, request.issued_ns), request))
+        .collect())
 }
 
 fn slots(ebpf: &Ebpf, unseen: &Records) -> Result<Vec<Slot>, Error> {
     let map = PerCpuArray::<BlockStats>::of(ebpf, names::BLOCK_STATS)?;
     let slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?;
-    let (mut completed, under_way) = recorded(ebpf, &slots)?;
-    let (known, under_way): (Recorded, Recorded) = under_way
+    // A device that is idle by now tells nothing of those that were in flight at the end of the window.
+    let (completed, under_way): (Recorded, Recorded) = all_recorded(ebpf, &slots)?
         .into_iter()
         .partition(|(record, _)| unseen.contains(record));
-    completed.extend(known);
     let of_slot = |requests: &Recorded, slot: &BlockSlot| {
         let mut sum = InFlight::default();
         let own = requests.iter().map(|(_, request)| request);
@@ -184,36 +190,23 @@ fn slots(ebpf: &Ebpf, unseen: &Records) -> Result<Vec<Slot>, Error> {
 
 /// The requests of each slot, with their histograms.
 pub fn requests(
-    ebpf: &Ebpf,
     slots: Vec<Slot>,
     layout: &Layout,
     histograms: &Histograms<'_>,
 ) -> Result<Vec<Requests>, Error> {
-    let map = PerCpuArray::<BlockStats>::of(ebpf, names::BLOCK_STATS)?;
     let with_histograms = |(key, slot, stats, in_flight): Slot| {
-        let series = block_series(layout.first_block_series, slot.stats);
-        let (later, [queue, service, size]) = if slot.has_histograms == 0 {
-            (stats, Default::default())
-        } else {
-            Histograms::together(
-                || map.sum(slot.stats),
-                || {
-                    Ok([
-                        histograms.series(series)?,
-                        histograms.series(series + 1)?,
-                        histograms.series(series + 2)?,
-                    ])
-                },
-            )?
+        let first = block_series(layout.first_block_series, slot.stats);
+        let series = |number: u32| match slot.has_histograms {
+            0 => Ok(Buckets::default()),
+            _ => histograms.series(first + number),
         };
         Ok(Requests {
             key,
             stats,
             in_flight,
-            later,
-            queue,
-            service,
-            size,
+            queue: series(0)?,
+            service: series(1)?,
+            size: series(2)?,
         })
     };
     slots.into_iter().map(with_histograms).collect()

@@ -31,9 +31,10 @@ pub fn read(
     (1..=layout.workloads)
         .map(|workload| {
             let series = fault_series(layout.first_fault_series, workload);
-            let (stats, major) =
-                Histograms::together(|| map.sum(workload - 1), || histograms.series(series))?;
-            Ok(Faults { stats, major })
+            Ok(Faults {
+                stats: map.sum(workload - 1)?,
+                major: histograms.series(series)?,
+            })
         })
         .collect()
 }

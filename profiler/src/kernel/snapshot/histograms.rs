@@ -16,9 +16,6 @@ use crate::{
 /// Buckets that are not empty: octave, bucket, count.
 pub type Buckets = Vec<(u32, u32, u64)>;
 
-/// How often a series is read that keeps changing.
-const TRIES: u32 = 20;
-
 /// The directory and its blocks of buckets.
 pub struct Histograms<'a> {
     directory: Array<'a, u64>,
@@ -32,24 +29,6 @@ impl<'a> Histograms<'a> {
             directory: Array::of(ebpf, names::DIRECTORY)?,
             blocks: PerCpuArray::of(ebpf, names::BLOCKS)?,
         })
-    }
-
-    /// Counts, and the buckets of series that belong to them, where the programs may still count: read again until
-    /// nothing was counted meanwhile, as far as that is soon.
-    pub fn together<T: PartialEq, B>(
-        counts: impl Fn() -> Result<T, Error>,
-        buckets: impl Fn() -> Result<B, Error>,
-    ) -> Result<(T, B), Error> {
-        let mut before = counts()?;
-        for _ in 1..TRIES {
-            let found = buckets()?;
-            let after = counts()?;
-            if after == before {
-                return Ok((after, found));
-            }
-            before = after;
-        }
-        Ok((before, buckets()?))
     }
 
     /// The buckets of a series that are not empty, all CPUs together.

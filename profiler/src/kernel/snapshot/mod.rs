@@ -75,11 +75,11 @@ pub struct Snapshot {
     pub call_cost: Option<CallCost>,
     /// Messages of the probes and of ioprof.
     pub messages: Vec<String>,
-    /// When the depths were read, in nanoseconds of the monotonic clock.
-    pub read_at_ns: u64,
-    /// The devices as the first request could be counted.
+    /// When the window ended, in nanoseconds of the monotonic clock.
+    pub ended_ns: u64,
+    /// The devices as the window began.
     pub before: Devices,
-    /// The devices as the maps were read.
+    /// The devices as it ended.
     pub after: Devices,
     /// The time between.
     pub duration_ns: u64,
@@ -93,11 +93,11 @@ impl Snapshot {
         self.probes.has(feature)
     }
 
-    /// Nanoseconds with anything in flight. A span that has not ended lasts until the reading.
+    /// Nanoseconds with anything in flight. A span that has not ended lasts until the end of the window.
     pub fn busy_ns(&self, depth: &Depth) -> u64 {
         let busy = match depth.in_flight {
             0 => depth.busy_ns,
-            _ => depth.busy_ns.wrapping_add(self.read_at_ns),
+            _ => depth.busy_ns.wrapping_add(self.ended_ns),
         };
         busy.min(self.duration_ns)
     }
@@ -114,7 +114,7 @@ pub fn read(
     Ok(Snapshot {
         calls: syscall::read(ebpf, layout, &histograms)?,
         errors: entries(ebpf, names::ERRORS)?,
-        requests: block::requests(ebpf, block.slots, layout, &histograms)?,
+        requests: block::requests(block.slots, layout, &histograms)?,
         files: file::read(ebpf, helper)?,
         page_cache: page_cache::read(ebpf, layout, &histograms)?,
         faults: fault::read(ebpf, layout, &histograms)?,
@@ -125,7 +125,7 @@ pub fn read(
             .map(|number| workload(ebpf, number))
             .collect::<Result<_, _>>()?,
         losses: loss::read(ebpf)?,
-        read_at_ns: block.read_at_ns,
+        ended_ns: block.ended_ns,
         ..Snapshot::default()
     })
 }

@@ -67,8 +67,10 @@ pub struct Device {
     pub name: Text,
     /// Its major and minor number.
     pub number: (u32, u32),
-    /// The kernel's counts.
+    /// The kernel's counts before the moment.
     pub stat: DeviceStat,
+    /// Those after it, once [`Devices::read_again`] was called: it takes time to read them.
+    pub again: DeviceStat,
     /// The devices above and below it, once [`Devices::read_topology`] was called.
     pub topology: DeviceTopology,
 }
@@ -85,6 +87,15 @@ impl Devices {
                 .filter_map(|entry| device(&entry.path()))
                 .collect(),
         )
+    }
+
+    /// Reads the counts of each once more, after the moment to which they belong.
+    pub fn read_again(&mut self) {
+        for device in &mut self.0 {
+            let folder = Path::new(DEVICES).join(OsStr::from_bytes(&device.name.bytes()));
+            // It may be gone.
+            device.again = stat(&folder).unwrap_or(device.stat);
+        }
     }
 
     /// Reads the devices above and below each. It is separate from the counts, which belong to one moment.
@@ -105,12 +116,18 @@ impl Devices {
 fn device(path: &Path) -> Option<Device> {
     let number = fs::read_to_string(path.join("dev")).ok()?;
     let (major, minor) = number.trim().split_once(':')?;
+    let stat = stat(path)?;
     Some(Device {
         name: Text::of(path.file_name()?),
         number: (major.parse().ok()?, minor.parse().ok()?),
-        stat: DeviceStat::parse(&fs::read_to_string(path.join("stat")).ok()?)?,
+        stat,
+        again: stat,
         topology: DeviceTopology::default(),
     })
+}
+
+fn stat(folder: &Path) -> Option<DeviceStat> {
+    DeviceStat::parse(&fs::read_to_string(folder.join("stat")).ok()?)
 }
 
 /// Whether a device has no request in flight, by /sys/dev/block/MAJOR:MINOR/inflight; false where that

@@ -50,6 +50,7 @@ pub fn in_one_process(times: u32) -> String {
         session
             .add_process(pid, 1, EntryState::Running)
             .expect("the process is there");
+        session.begin().expect("the maps can be written");
         names.get_or_insert_with(|| Names::of(itself));
         let snapshot = session.finish().expect("the maps can be read");
         assert_eq!(snapshot.workloads[0].threads, 5);

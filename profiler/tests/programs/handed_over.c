@@ -12,36 +12,21 @@
  *   fixed     the same, by a file that is registered there
  */
 #define _GNU_SOURCE
+#include "ring.h"
 #include <fcntl.h>
-#include <linux/io_uring.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static char buffer[100 * 1000];
 static const char *way;
 static sem_t begin, end;
 static int file, source;
 static size_t size;
-
-static int ring;
-static struct io_uring_params params;
-static char *queues;
-static struct io_uring_sqe *entries;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static int is(const char *name) {
     return strcmp(way, name) == 0;
@@ -66,46 +51,17 @@ static void *writer(void *unused) {
     }
 }
 
-static unsigned *at(unsigned offset) {
-    return (unsigned *)(queues + offset);
-}
-
-static void open_ring(void) {
-    ring = (int)syscall(SYS_io_uring_setup, 4, &params);
-    must(ring >= 0 && params.features & IORING_FEAT_SINGLE_MMAP);
-    size_t completions = params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe);
-    size_t submissions = params.sq_off.array + params.sq_entries * sizeof(unsigned);
-    int access = PROT_READ | PROT_WRITE;
-    queues = mmap(NULL, completions > submissions ? completions : submissions, access, MAP_SHARED, ring,
-                  IORING_OFF_SQ_RING);
-    entries = mmap(NULL, params.sq_entries * sizeof(*entries), access, MAP_SHARED, ring, IORING_OFF_SQES);
-    must(queues != MAP_FAILED && entries != MAP_FAILED);
-    int none = -1;
-    must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &none, 1) == 0);
-}
-
 static void write_by_ring(void) {
-    unsigned tail = *at(params.sq_off.tail);
-    unsigned index = tail & (params.sq_entries - 1);
-    struct io_uring_sqe *sqe = &entries[index];
-    memset(sqe, 0, sizeof(*sqe));
-    sqe->opcode = IORING_OP_WRITE;
-    sqe->fd = file;
-    sqe->addr = (uintptr_t)buffer;
-    sqe->len = (unsigned)size;
+    struct io_uring_sqe *sqe = entry(IORING_OP_WRITE, 0, file, buffer, (unsigned)size);
+    sqe->off = 0;
     if (is("fixed")) {
         struct io_uring_files_update update = {.offset = 0, .fds = (uintptr_t)&file};
         must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES_UPDATE, &update, 1) == 1);
         sqe->fd = 0;
         sqe->flags = IOSQE_FIXED_FILE;
     }
-    at(params.sq_off.array)[index] = index;
-    __atomic_store_n(at(params.sq_off.tail), tail + 1, __ATOMIC_RELEASE);
-    must(syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1);
-    unsigned head = *at(params.cq_off.head);
-    struct io_uring_cqe *cqes = (struct io_uring_cqe *)(queues + params.cq_off.cqes);
-    must(cqes[head & (params.cq_entries - 1)].res == (int)size);
-    __atomic_store_n(at(params.cq_off.head), head + 1, __ATOMIC_RELEASE);
+    submit(1);
+    must(reap() == (int)size);
     if (is("fixed")) {
         int none = -1;
         struct io_uring_files_update update = {.offset = 0, .fds = (uintptr_t)&none};
@@ -136,10 +92,13 @@ int main(int argc, char **argv) {
     int place = dup(source);
     must(place >= 0 && sem_init(&begin, 0, 0) == 0 && sem_init(&end, 0, 0) == 0);
     pthread_t thread;
-    if (by_ring)
-        open_ring();
-    else
+    if (by_ring) {
+        open_ring(8);
+        int none = -1;
+        must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &none, 1) == 0);
+    } else {
         must(pthread_create(&thread, NULL, writer, NULL) == 0);
+    }
     for (int i = 0; i < atoi(argv[3]); i++) {
         snprintf(name, sizeof(name), "%s/file-%03d", argv[2], i);
         int opened = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);

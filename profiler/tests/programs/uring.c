@@ -1,81 +1,12 @@
 /* uring PLAIN|OVERFLOW: a known number of io_uring requests of each way to be executed. */
 #define _GNU_SOURCE
+#include "ring.h"
 #include <errno.h>
-#include <linux/io_uring.h>
 #include <poll.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static int ring;
-static struct io_uring_params params;
-static char *queues;
-static struct io_uring_sqe *entries;
-static unsigned queued;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
-
-static unsigned *at(unsigned offset) {
-    return (unsigned *)(queues + offset);
-}
-
-static void open_ring(unsigned completions) {
-    params.flags = IORING_SETUP_CQSIZE;
-    params.cq_entries = completions;
-    ring = (int)syscall(SYS_io_uring_setup, 16, &params);
-    must(ring >= 0 && params.features & IORING_FEAT_SINGLE_MMAP);
-    size_t size = params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe);
-    size_t array = params.sq_off.array + params.sq_entries * sizeof(unsigned);
-    size = size > array ? size : array;
-    int access = PROT_READ | PROT_WRITE;
-    queues = mmap(NULL, size, access, MAP_SHARED, ring, IORING_OFF_SQ_RING);
-    entries = mmap(NULL, params.sq_entries * sizeof(*entries), access, MAP_SHARED, ring, IORING_OFF_SQES);
-    must(queues != MAP_FAILED && entries != MAP_FAILED);
-}
-
-/* The next entry of the submission queue, filled as far as is given. */
-static struct io_uring_sqe *entry(int opcode, int flags, int file, void *buffer, unsigned length) {
-    unsigned tail = *at(params.sq_off.tail);
-    unsigned index = tail & (params.sq_entries - 1);
-    struct io_uring_sqe *sqe = &entries[index];
-    memset(sqe, 0, sizeof(*sqe));
-    sqe->opcode = (uint8_t)opcode;
-    sqe->flags = (uint8_t)flags;
-    sqe->fd = file;
-    sqe->addr = (uintptr_t)buffer;
-    sqe->len = length;
-    sqe->off = (uint64_t)-1;
-    at(params.sq_off.array)[index] = index;
-    __atomic_store_n(at(params.sq_off.tail), tail + 1, __ATOMIC_RELEASE);
-    queued++;
-    return sqe;
-}
 
 static void nop(int flags) {
     entry(IORING_OP_NOP, flags, -1, NULL, 0)->off = 0;
-}
-
-/* Submits what is queued and waits for so many completions. */
-static void submit(unsigned wait) {
-    long done = syscall(SYS_io_uring_enter, ring, queued, wait, IORING_ENTER_GETEVENTS, NULL, 0);
-    must(done == (long)queued);
-    queued = 0;
-}
-
-/* Takes a completion out. */
-static int reap(void) {
-    unsigned head = *at(params.cq_off.head);
-    must(head != __atomic_load_n(at(params.cq_off.tail), __ATOMIC_ACQUIRE));
-    struct io_uring_cqe *cqes = (struct io_uring_cqe *)(queues + params.cq_off.cqes);
-    int result = cqes[head & (params.cq_entries - 1)].res;
-    __atomic_store_n(at(params.cq_off.head), head + 1, __ATOMIC_RELEASE);
-    return result;
 }
 
 static void plain(void) {

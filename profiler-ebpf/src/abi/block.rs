@@ -100,8 +100,8 @@ pub struct RequestState {
     pub slot: BlockSlot,
     /// The workload that may wait for it, [`super::off_cpu::KERNEL`] where a thread of the kernel queued it.
     pub waiting_workload: u32,
-    /// Zero.
-    pub padding: u32,
+    /// The process whose thread queued it.
+    pub process: u32,
 }
 map_value!(RequestState, 72);
 
@@ -122,7 +122,7 @@ impl RequestState {
             has_histograms: 0,
         },
         waiting_workload: 0,
-        padding: 0,
+        process: 0,
     };
 }
 

@@ -27,6 +27,7 @@ macro_rules! kernel_fields {
             OFF_TASK_PID: "task_struct" "pid",
             OFF_TASK_TGID: "task_struct" "tgid",
             OFF_TASK_FLAGS: "task_struct" "flags",
+            OFF_TASK_WORKS: "task_struct" "task_works",
             OFF_TASK_STORAGE: "task_struct" "bpf_storage",
             OFF_TASK_GROUP_LEADER: "task_struct" "group_leader",
             OFF_TASK_STATUS: "task_struct" "thread_info.status",

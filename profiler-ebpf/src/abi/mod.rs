@@ -70,10 +70,7 @@ impl Aggregate {
 
 impl Merge for Aggregate {
     fn merge(&mut self, other: &Self) {
-        if other.count == 0 {
-            return;
-        }
-        if self.count == 0 || other.min < self.min {
+        if other.count != 0 && (self.count == 0 || other.min < self.min) {
             self.min = other.min;
         }
         if other.max > self.max {

@@ -12,11 +12,12 @@ pub enum WaitKind {
     Queue = 0,
     /// Waiting for a device, while it worked on the request.
     Service = 1,
-    /// Waiting for a device, with no request known to be behind it.
+    /// Marked as waiting for I/O, with no request known to be behind it.
     Device = 2,
     /// Held back because too many pages are dirty.
     Throttle = 3,
-    /// In a call that makes data durable, while no request of a journal was in flight.
+    /// Asleep until a thread of the kernel woke it, as after a commit of a journal, while no request was in flight that
+    /// it may have waited for.
     Journal = 4,
     /// In a page fault outside of calls.
     Fault = 5,
@@ -24,12 +25,38 @@ pub enum WaitKind {
     Runnable = 6,
     /// Asleep in an I/O call for another reason, such as a lock or an empty pipe.
     Sleep = 7,
-    /// Asleep outside of I/O calls.
+    /// Asleep in another call, or stopped.
     Idle = 8,
+    /// Asleep for a reason that is not known.
+    Unknown = 9,
 }
 
 /// How many kinds there are.
-pub const WAIT_KINDS: usize = 9;
+pub const WAIT_KINDS: usize = 10;
+
+/// How a thread sleeps whose reason its waker tells: flags of [`Clock::asleep`], which are 0 where it is known already.
+pub mod asleep {
+    /// In a call, or on its way out of one.
+    pub const IN_CALL: u32 = 1;
+    /// No signal wakes it: `TASK_UNINTERRUPTIBLE`.
+    pub const UNINTERRUPTIBLE: u32 = 2;
+    /// The kernel has marked it as waiting for I/O.
+    pub const IO: u32 = 4;
+    /// The call has returned, and the thread was on its way to user mode.
+    pub const RETURNING: u32 = 8;
+}
+
+/// Who woke a thread, as far as it tells what it had waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Waker {
+    /// Somebody else.
+    Other = 0,
+    /// The completion of a request.
+    Completion = 1,
+    /// A thread of the kernel, or a worker of io_uring.
+    Kernel = 2,
+}
 
 /// The time of a thread, or a sum over threads; every number only grows.
 #[repr(C)]
@@ -47,10 +74,12 @@ pub struct Times {
     pub timed_calls: u64,
     /// Nanoseconds that the probes took for those, outside of what counts as the call.
     pub timed_ns: u64,
+    /// Nanoseconds of threads that exit, from `sched_process_exit` to the last time that they leave the CPU.
+    pub exit_ns: u64,
     /// Nanoseconds off the CPU by [`WaitKind`].
     pub parts: [u64; WAIT_KINDS],
 }
-map_value!(Times, 120);
+map_value!(Times, 136);
 
 /// What is kept of a thread to tell its [`Times`]. Only the thread's own switches and calls write the counts,
 /// and its waker the moment of waking.
@@ -67,18 +96,28 @@ pub struct Clock {
     pub on_ns: u64,
     /// What the scheduler had charged it by then, in nanoseconds.
     pub charged_ns: u64,
-    /// The [`WaitKind`] that its being off the CPU belongs to.
+    /// When it began to exit; 0 before.
+    pub exit_ns: u64,
+    /// The [`WaitKind`] that its being off the CPU belongs to, unless its waker tells another.
     pub wait_kind: u32,
+    /// The flags of [`asleep`].
+    pub asleep: u32,
+    /// The [`Waker`].
+    pub waker: u32,
     /// 1 where the kernel has just said that it will be held back for dirty pages.
     pub throttled: u32,
-    /// Nanoseconds of its sleep that its request was in the queue, where the waker knew the request.
-    pub in_queue_ns: u64,
-    /// 1 where it did.
-    pub request_known: u64,
-    /// The time with requests queued that it may wait for, as it left the CPU.
-    pub busy_queued_ns: u64,
+    /// When the request was queued whose completion woke it.
+    pub request_queued_ns: u64,
+    /// When that was issued.
+    pub request_issued_ns: u64,
+    /// The time with requests of its workload queued, as it left the CPU.
+    pub own_queued_ns: u64,
     /// The time with such requests issued.
-    pub busy_issued_ns: u64,
+    pub own_issued_ns: u64,
+    /// The time with requests of the kernel's threads queued.
+    pub kernel_queued_ns: u64,
+    /// The time with such requests issued.
+    pub kernel_issued_ns: u64,
     /// What the call in flight has taken so far, by [`WaitKind`]; all zero unless `call_off_ns` is not.
     pub call_waits: [u64; WAIT_KINDS],
     /// The sum of those.
@@ -88,20 +127,26 @@ pub struct Clock {
     /// What of them is in the workload's totals. Only the iterators and the exit write it.
     pub settled: Times,
 }
-map_value!(Clock, 400);
+map_value!(Clock, 472);
 
 /// The request that a CPU has completed last.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct LastRequest {
-    /// When it was issued, in nanoseconds of the monotonic clock; when it was queued, where that is not known.
+    /// When it was queued, in nanoseconds of the monotonic clock.
+    pub queued_ns: u64,
+    /// When it was issued; when it was queued, where that is not known.
     pub issued_ns: u64,
-    /// When it was completed.
+    /// When it was completed; 0 where the CPU has switched to another thread since.
     pub done_ns: u64,
+    /// The process whose thread queued it.
+    pub process: u32,
+    /// 1 where a thread was woken since.
+    pub has_woken: u32,
 }
-map_value!(LastRequest, 16);
+map_value!(LastRequest, 32);
 
-/// Stands for the requests of the kernel's own threads, which a call waits for that makes data durable.
+/// Stands for the requests of the kernel's own threads for journals and metadata.
 pub const KERNEL: u32 = 0;
 /// Stands for requests that no task in scope waits for, or whose completion itself wakes the task that waits.
 pub const NOBODY: u32 = u32::MAX;

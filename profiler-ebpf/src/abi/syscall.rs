@@ -89,7 +89,7 @@ pub struct CallStats {
     /// left.
     pub off_cpu: [u64; WAIT_KINDS],
 }
-map_value!(CallStats, 160);
+map_value!(CallStats, 168);
 merge!(CallStats {
     latency,
     size,

@@ -81,8 +81,10 @@ pub struct TaskState {
     pub sizes: PendingSizes,
     /// The page fault in flight.
     pub fault: FaultState,
+    /// The call that it has returned from last.
+    pub returned: Returned,
 }
-map_value!(TaskState, 904);
+map_value!(TaskState, 1024);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -98,7 +100,29 @@ impl TaskState {
     pub const SETTLED: u32 = 16;
     /// Its window has ended, and its accounts are in its workload's totals.
     pub const ACCOUNTED: u32 = 32;
+    /// The task had more to do on its way out of the last call: see [`Returned`].
+    pub const RETURNED_LATE: u32 = 64;
 }
+
+/// The call that a task has returned from last. What the kernel has put off until the way out of the call
+/// (`task_work_add`), such as the last close of a file, comes after the tracepoint of its end.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct Returned {
+    /// When the call began, in nanoseconds of the monotonic clock; 0 where there is none.
+    pub entered_ns: u64,
+    /// The nanoseconds that it has been counted with.
+    pub latency_ns: u64,
+    /// Until when the task was on its way out of it, as far as that is known.
+    pub until_ns: u64,
+    /// 1 where the kernel had put off work until then, and the task was not seen in user mode since.
+    pub has_work: u64,
+    /// [`Accounts::user_ns`] of the task as the call returned, where it had.
+    pub user_ns: u64,
+    /// [`Accounts::system_ns`] then.
+    pub system_ns: u64,
+}
+map_value!(Returned, 48);
 
 /// Counters of one workload, shared by all CPUs.
 #[repr(C)]
@@ -121,4 +145,4 @@ pub struct WorkloadTotals {
     /// Where the time of its threads went, likewise.
     pub times: Times,
 }
-map_value!(WorkloadTotals, 248);
+map_value!(WorkloadTotals, 264);

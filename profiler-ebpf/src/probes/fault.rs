@@ -25,7 +25,7 @@ use crate::probes::{
         window,
     },
     file::{inode as file_kind, table},
-    task::state,
+    task::{returned, state},
 };
 
 /// Index workload - 1.
@@ -45,20 +45,6 @@ fn counted(task: *const c_void) -> Option<*mut TaskState> {
     (flags & (TaskState::WAITING | TaskState::EXITED) == 0 && window::is_open()).then_some(state)
 }
 
-/// How many faults the kernel has counted for a task.
-///
-/// # Safety
-///
-/// `task` is a BTF pointer to a task.
-#[inline(always)]
-unsafe fn faults_so_far(task: *const c_void) -> u64 {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        field::<u64>(task, &memory::OFF_TASK_MIN_FLT)
-            + field::<u64>(task, &memory::OFF_TASK_MAJ_FLT)
-    }
-}
-
 #[inline(always)]
 fn stats(workload: u32) -> Option<*mut FaultStats> {
     FAULTS.get_ptr_mut(workload.wrapping_sub(1))
@@ -66,7 +52,10 @@ fn stats(workload: u32) -> Option<*mut FaultStats> {
 
 #[btf_tracepoint(function = "page_fault_user")]
 fn fault_user(_ctx: BtfTracePointContext) {
-    begin();
+    if let Some((task, state)) = begin() {
+        // SAFETY: `task` is the running task, whose record stays valid for the run of the program.
+        unsafe { returned::end(task, &mut *state) };
+    }
 }
 
 /// A fault in the kernel: of a call that copies to or from the caller's memory. One on an address of the
@@ -81,19 +70,18 @@ fn fault_kernel(ctx: BtfTracePointContext) {
 
 /// The running task takes a fault.
 #[inline(always)]
-fn begin() {
+fn begin() -> Option<(*const c_void, *mut TaskState)> {
     let task = state::current();
-    let Some(state) = counted(task) else {
-        return;
-    };
+    let state = counted(task)?;
     // SAFETY: `task` is the running task, whose record stays valid for the run of the program.
     unsafe {
         let fault = &raw mut (*state).fault;
-        (*fault).number = faults_so_far(task) + 1;
+        (*fault).number = state::faults_so_far(task) + 1;
         (*fault).call_ns = (*state).entered_ns;
         (*fault).sought_number = 0;
         (*fault).began_ns = now();
     }
+    Some((task, state))
 }
 
 /// The task is in a fault on a page of the file that `mapping` is of, and the page is sought where `seeks`
@@ -110,7 +98,7 @@ unsafe fn on_file(mapping: *const c_void, seeks: bool) {
     };
     // SAFETY: by the caller's promise; `task` is the running task, whose record stays valid.
     unsafe {
-        let number = faults_so_far(task) + 1;
+        let number = state::faults_so_far(task) + 1;
         let (workload, fault) = ((*state).workload, &raw mut (*state).fault);
         if (*fault).file_number != number {
             let inode = field(mapping, &memory::OFF_MAPPING_HOST);
@@ -192,7 +180,7 @@ fn fault_dirties(ctx: BtfTracePointContext) {
     // valid for the run of the program.
     unsafe {
         let fault = &raw mut (*state).fault;
-        let number = faults_so_far(task) + 1;
+        let number = state::faults_so_far(task) + 1;
         // A fault that has failed leaves its number to the next one: what a call does after it is not in it.
         let is_in_fault = (*fault).number == number && (*fault).call_ns == (*state).entered_ns;
         if !is_in_fault || (*fault).dirtying_number == number {
@@ -229,7 +217,7 @@ fn ended() -> Option<(*mut TaskState, u64, Option<u64>)> {
     // SAFETY: `task` is the running task, whose record stays valid for the run of the program.
     unsafe {
         // It is among those that are counted by now.
-        let number = faults_so_far(task);
+        let number = state::faults_so_far(task);
         let began = (*state).fault.began_ns;
         let seen = (*state).fault.number == number;
         Some((state, number, seen.then(|| now().wrapping_sub(began))))

@@ -25,6 +25,7 @@ fn off_cpu(parts: &[u64; WAIT_KINDS]) -> OffCpu {
         runnable_ns: of(WaitKind::Runnable),
         sleep_ns: of(WaitKind::Sleep),
         idle_ns: of(WaitKind::Idle),
+        unknown_ns: of(WaitKind::Unknown),
     }
 }
 
@@ -37,6 +38,7 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
     let times = &totals.times;
     let off_cpu = off_cpu(&times.parts);
     let on_cpu = times.thread_ns.saturating_sub(off_cpu.total());
+    let on_cpu = on_cpu.saturating_sub(times.exit_ns);
     let uncharged = times.uncharged_ns.min(on_cpu);
     let cpu = on_cpu - uncharged;
     // At most what was stolen of all CPUs.
@@ -58,6 +60,7 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
             divide(cpu, &calls, &cost, statistics)
         }),
         off_cpu,
+        exit_ns: times.exit_ns,
         stolen_ns,
         unexplained_ns: uncharged - stolen_ns,
     })

@@ -10,11 +10,12 @@ pub struct OffCpu {
     pub queue_ns: u64,
     /// Nanoseconds waiting for a device while the driver and the device had the request.
     pub service_ns: u64,
-    /// Nanoseconds waiting for a device with no known request for it.
+    /// Nanoseconds marked by the kernel as waiting for I/O, with no known request for it.
     pub device_ns: u64,
     /// Nanoseconds held back by the kernel because too many pages are dirty.
     pub throttled_ns: u64,
-    /// Nanoseconds in a call that makes data durable, while no request of the kernel's threads was in flight.
+    /// Nanoseconds asleep until a thread of the kernel was done, as one that commits a journal or writes back, while no
+    /// request was in flight that it may have waited for.
     pub journal_ns: u64,
     /// Nanoseconds in page faults outside of calls.
     pub fault_ns: u64,
@@ -22,8 +23,10 @@ pub struct OffCpu {
     pub runnable_ns: u64,
     /// Nanoseconds asleep in an I/O call for another reason, such as a lock or an empty pipe.
     pub sleep_ns: u64,
-    /// Nanoseconds asleep outside of I/O calls.
+    /// Nanoseconds asleep in other calls, or stopped.
     pub idle_ns: u64,
+    /// Nanoseconds asleep for a reason that is not known.
+    pub unknown_ns: u64,
 }
 
 impl OffCpu {
@@ -40,6 +43,7 @@ impl OffCpu {
             self.runnable_ns,
             self.sleep_ns,
             self.idle_ns,
+            self.unknown_ns,
         ]
         .into_iter()
         .fold(0, u64::saturating_add)
@@ -75,6 +79,8 @@ pub struct Time {
     /// Off the CPU.
     #[serde(flatten)]
     pub off_cpu: OffCpu,
+    /// Nanoseconds of threads that exit: closing files and giving back memory, on a CPU or not.
+    pub exit_ns: u64,
     /// Nanoseconds on a CPU that the scheduler has not charged to the thread, because the hypervisor or an interrupt
     /// took them; at most what these took of all CPUs by /proc/stat.
     pub stolen_ns: u64,

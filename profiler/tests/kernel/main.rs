@@ -37,6 +37,7 @@ mod targets;
 mod task;
 mod together;
 mod user;
+mod waits;
 mod window;
 mod workloads;
 mod writeback;

@@ -21,7 +21,7 @@ use crate::support::{
 const MIB: usize = 1 << 20;
 
 /// The rows of time off the CPU.
-fn waits(time: &OffCpu) -> [(&'static str, u64); 9] {
+fn waits(time: &OffCpu) -> [(&'static str, u64); 10] {
     [
         ("queue", time.queue_ns),
         ("service", time.service_ns),
@@ -32,17 +32,18 @@ fn waits(time: &OffCpu) -> [(&'static str, u64); 9] {
         ("runnable", time.runnable_ns),
         ("sleep", time.sleep_ns),
         ("idle", time.idle_ns),
+        ("unknown", time.unknown_ns),
     ]
 }
 
-fn total(time: &OffCpu) -> u64 {
+pub(crate) fn total(time: &OffCpu) -> u64 {
     waits(time).iter().map(|(_, nanoseconds)| nanoseconds).sum()
 }
 
 /// The split of the first workload's time, which must add up.
-fn split(report: &Report) -> &Time {
+pub(crate) fn split(report: &Report) -> &Time {
     let time = known(&report.workload(0).time);
-    let on_cpu = time.cpu_ns + time.stolen_ns + time.unexplained_ns;
+    let on_cpu = time.cpu_ns + time.exit_ns + time.stolen_ns + time.unexplained_ns;
     assert_eq!(total(&time.off_cpu) + on_cpu, time.thread_ns, "{time:#?}");
     let cpu = known(&time.cpu);
     let parts = cpu.user_ns + cpu.entry_exit_ns + cpu.probes_ns + cpu.calls_ns;
@@ -57,7 +58,7 @@ fn split(report: &Report) -> &Time {
 }
 
 /// The row of the longest sleep; what the machine lets wait for a CPU is another matter.
-fn longest(time: &OffCpu) -> &'static str {
+pub(crate) fn longest(time: &OffCpu) -> &'static str {
     let sleeps = waits(time)
         .into_iter()
         .filter(|(row, _)| *row != "runnable");
@@ -65,7 +66,7 @@ fn longest(time: &OffCpu) -> &'static str {
     longest.expect("there are rows").0
 }
 
-fn off_cpu<'a>(report: &'a Report, call: &str) -> &'a OffCpu {
+pub(crate) fn off_cpu<'a>(report: &'a Report, call: &str) -> &'a OffCpu {
     &known(&report.call(call).breakdown).off_cpu
 }
 

@@ -26,7 +26,7 @@ use crate::probes::{
         memory::{self, constant, field, now},
         window,
     },
-    task::{off_cpu, state},
+    task::{state, wait},
 };
 
 /// The first histogram series after those of the system calls; set at load.
@@ -83,7 +83,7 @@ unsafe fn queued(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, 
         bio: bio as u64,
         slot,
         waiting_workload: owner.waiting_workload,
-        padding: 0,
+        process: submitter.process(),
     };
     if !requests::enter(key, &new, now) {
         loss::count(Loss::RequestsFull);
@@ -91,7 +91,7 @@ unsafe fn queued(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, 
     }
     in_flight::begin(slot.own_depth, now);
     in_flight::begin(slot.device_depth, now);
-    off_cpu::begin(new.waiting_workload, false, now);
+    wait::request_begins(new.waiting_workload, false, now);
 }
 
 #[btf_tracepoint(function = "block_rq_issue")]
@@ -109,7 +109,7 @@ fn block_issue(ctx: BtfTracePointContext) {
     unsafe {
         let now = now();
         if (*state).issued_ns == 0 {
-            off_cpu::begin((*state).waiting_workload, true, now);
+            wait::request_begins((*state).waiting_workload, true, now);
         }
         (*state).issued_ns = now;
         (*state).size = field::<u32>(request, &memory::OFF_REQUEST_LEN).into();
@@ -173,7 +173,7 @@ fn block_requeue(ctx: BtfTracePointContext) {
         // SAFETY: the entry stays valid for the run of the program.
         unsafe {
             if (*state).issued_ns != 0 {
-                off_cpu::end((*state).waiting_workload, true, now());
+                wait::request_ends((*state).waiting_workload, true, now());
             }
             (*state).issued_ns = 0;
         }
@@ -223,7 +223,7 @@ fn block_complete(ctx: BtfTracePointContext) {
             count_flush(&done, now, status != 0);
             return;
         }
-        off_cpu::completed((*state).queued_ns, (*state).issued_ns, now);
+        wait::completed(&*state, now);
         (*state).done_bytes += u64::from(bytes);
         if (*state).done_bytes < (*state).size && bytes > 0 {
             return;

@@ -15,7 +15,7 @@ use crate::probes::{
         map::NO_EXIST,
         memory::{self, constant, field},
     },
-    task::off_cpu,
+    task::wait,
 };
 
 /// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
@@ -97,9 +97,9 @@ pub unsafe fn forget(key: u64, entry: *mut RequestState) {
 pub fn leave(request: &RequestState, now: u64) {
     in_flight::end(request.slot.own_depth, now);
     in_flight::end(request.slot.device_depth, now);
-    off_cpu::end(request.waiting_workload, false, now);
+    wait::request_ends(request.waiting_workload, false, now);
     if request.issued_ns != 0 {
-        off_cpu::end(request.waiting_workload, true, now);
+        wait::request_ends(request.waiting_workload, true, now);
     }
 }
 

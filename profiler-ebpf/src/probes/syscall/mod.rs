@@ -3,6 +3,7 @@
 pub mod aio;
 pub mod errors;
 pub mod file_access;
+pub mod late;
 pub mod page_cache;
 pub mod programs;
 pub mod size;

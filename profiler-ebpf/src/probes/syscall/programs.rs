@@ -4,7 +4,6 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     btf_maps::{Array, PerCpuArray},
-    helpers::generated::bpf_task_pt_regs,
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
@@ -19,7 +18,7 @@ use ioprof_ebpf::abi::{
 use super::{
     aio,
     errors::count_error,
-    file_access, page_cache,
+    file_access, late, page_cache,
     size::{UNKNOWN_SIZE, vector_size},
 };
 use crate::probes::{
@@ -28,7 +27,7 @@ use crate::probes::{
         memory::{self, constant, field, now},
         window::{self, Window},
     },
-    task::{edges, off_cpu, state},
+    task::{edges, off_cpu, returned, state},
 };
 
 /// The [`CallKind`] of every system call number.
@@ -37,7 +36,7 @@ static CALL_KINDS: Array<u32, { MAX_SYSCALLS as usize }> = Array::new();
 
 /// By [`call_index`].
 #[btf_map]
-static CALLS: PerCpuArray<CallStats, 1> = PerCpuArray::new();
+pub static CALLS: PerCpuArray<CallStats, 1> = PerCpuArray::new();
 
 /// `TS_COMPAT` of arch/x86/include/asm/thread_info.h: the call came by the 32-bit interface.
 const TS_COMPAT: u32 = 0x2;
@@ -70,8 +69,11 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         } else {
             kind_of(number as u32)
         };
-        if (*state).flags != 0 && !state::begins(task, state, kind) {
-            return;
+        if (*state).flags != 0 {
+            late::settle(task, &mut *state);
+            if !state::begins(task, state, kind) {
+                return;
+            }
         }
         if (*state).entered_ns != 0 {
             loss::count(Loss::ExitMissed);
@@ -120,8 +122,8 @@ fn syscall_exit(ctx: BtfTracePointContext) {
             unmatched(task, state, ctx.arg(0), result);
             return;
         }
-        (*state).entered_ns = 0;
         let latency = now.wrapping_sub(entered);
+        returned::begin(task, &mut *state, latency);
         files(task, &mut *state, ctx.arg(0), latency, result);
         count(&mut *state, latency, result);
         if CallKind((*state).kind).has(CallKind::ASYNCHRONOUS) && !is_error(result) {
@@ -228,9 +230,16 @@ fn count_size(state: &mut TaskState, series: u32, size: u64) {
     state.sizes.count += 1;
 }
 
-/// Counts what a thread has pending: the calls on the file it used last, and their requested bytes.
+/// Counts what a thread has pending: the calls on the file it used last, their requested bytes, and what it did after the
+/// last.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to the task that `state` is the record of.
 #[inline(always)]
-pub fn settle(state: &mut TaskState) {
+pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
+    // SAFETY: by the caller's promise.
+    unsafe { late::settle(task, state) };
     file_access::settle(&mut state.file);
     settle_sizes(&mut state.sizes);
 }
@@ -271,7 +280,9 @@ unsafe fn unmatched(
         if (*state).is_new != 0 {
             edges::begin(task, state);
         }
-        let flags = (*state).flags;
+        late::settle(task, &mut *state);
+        (*state).returned.entered_ns = 0;
+        let flags = (*state).flags & !TaskState::RETURNED_LATE;
         if flags & TaskState::WAITING != 0 {
             return;
         }
@@ -323,12 +334,8 @@ fn kind_of(number: u32) -> CallKind {
 /// `task` is a BTF pointer to a task.
 #[inline(always)]
 pub unsafe fn under_way(task: *const c_void) -> u32 {
-    // SAFETY: by the caller's promise; the helper gives the registers that the task's kernel stack begins with.
-    let number: u64 = unsafe {
-        let registers = bpf_task_pt_regs(task.cast_mut().cast()) as *const c_void;
-        field(registers, &memory::OFF_NUMBER)
-    };
-    kind_of(number as u32).0
+    // SAFETY: by the caller's promise.
+    kind_of(unsafe { state::call_number(task) }).0
 }
 
 /// Whether the call comes by the 32-bit interface, whose numbers mean other calls.

@@ -81,9 +81,9 @@ fn retire_threads(ctx: *mut TaskIteration) -> c_long {
             && (*state).workload == retiring
             && let Some(totals) = totals(retiring)
         {
+            calls::settle(task, &mut *state);
             off_cpu::settle(state, totals, now());
             edges::add_accounts(task, state, totals);
-            calls::settle(&mut *state);
         }
     }
     0
@@ -98,12 +98,12 @@ fn settle_threads(ctx: *mut TaskIteration) -> c_long {
         let Some((task, state)) = living(ctx) else {
             return 0;
         };
-        edges::outside(task, state);
         // It may exit at the same time: the first of both settles.
         let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::SETTLED);
         if flags & (TaskState::EXITED | TaskState::SETTLED) == 0 {
-            calls::settle(&mut *state);
+            calls::settle(task, &mut *state);
         }
+        edges::outside(task, state);
     }
     0
 }

@@ -69,16 +69,20 @@ fn process_exit(ctx: BtfTracePointContext) {
         if flags & TaskState::EXITED != 0 || (*state).is_new != 0 {
             return;
         }
+        if flags & TaskState::SETTLED == 0 {
+            calls::settle(task, &mut *state);
+        }
         if flags & TaskState::ACCOUNTED == 0
             && let Some(totals) = totals((*state).workload)
         {
             atomic::add(&raw mut (*totals).threads_exited, 1);
             edges::add_accounts(task, state, totals);
-            off_cpu::settle(state, totals, now());
-            (*state).clock.since_ns = 0;
-        }
-        if flags & TaskState::SETTLED == 0 {
-            calls::settle(&mut *state);
+            let now = now();
+            off_cpu::settle(state, totals, now);
+            if (*state).clock.since_ns != 0 {
+                (*state).clock.since_ns = 0;
+                (*state).clock.exit_ns = now;
+            }
         }
     }
 }

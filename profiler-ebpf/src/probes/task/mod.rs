@@ -4,5 +4,7 @@ pub mod edges;
 pub mod iterators;
 pub mod lifecycle;
 pub mod off_cpu;
+pub mod returned;
 pub mod state;
 pub mod storage;
+pub mod wait;

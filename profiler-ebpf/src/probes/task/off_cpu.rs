@@ -1,49 +1,24 @@
 //! Where the time of a thread goes: each interval off the CPU, with the call that it falls into.
 //!
-//! The scheduler's tracepoints say when a thread leaves the CPU and comes back; why it left follows from the
-//! call in flight, from `in_iowait`, which the kernel sets for waits on devices, and from who woke it.
+//! The scheduler's tracepoints say when a thread leaves the CPU and comes back; `wait.rs` says what for.
 
 use core::ffi::c_void;
 
-use aya_ebpf::{
-    btf_maps::{Array, PerCpuArray},
-    macros::{btf_map, btf_tracepoint},
-    programs::BtfTracePointContext,
-};
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use ioprof_ebpf::abi::{
-    block::Depth,
-    layout::MAX_BUSY,
-    off_cpu::{Clock, KERNEL, LastRequest, NOBODY, Times, WAIT_KINDS, WaitKind, busy},
-    syscall::CallKind,
+    off_cpu::{Clock, Times, WAIT_KINDS, WaitKind, asleep},
     task::{TaskState, WorkloadTotals},
 };
 
-use super::{edges, state};
+use super::{edges, returned, state, wait};
 use crate::probes::base::{
-    atomic, histogram, in_flight,
-    memory::{self, constant, field, now},
+    atomic, histogram,
+    memory::{self, field, now},
     window,
 };
 
-/// The time with requests in flight, by [`busy`].
-#[btf_map]
-static BUSY: Array<Depth, { MAX_BUSY as usize }> = Array::new();
-
-/// The request that this CPU has completed last.
-#[btf_map]
-static LAST_REQUEST: PerCpuArray<LastRequest, 1> = PerCpuArray::new();
-
-/// The bit of `in_iowait` in its byte; set at load.
-#[unsafe(no_mangle)]
-static IN_IOWAIT: u32 = 0;
-
-/// `TASK_UNINTERRUPTIBLE` and `TASK_WAKEKILL` of include/linux/sched.h.
-const TASK_UNINTERRUPTIBLE: u32 = 0x2;
-const TASK_WAKEKILL: u32 = 0x100;
-
-/// Waiters are woken by the interrupt that completes their request, within this many nanoseconds of its
-/// tracepoint.
-const AT_ONCE_NS: u64 = 50_000;
+/// `TASK_DEAD` of include/linux/sched.h: the last time that a thread leaves the CPU.
+const TASK_DEAD: u32 = 0x80;
 
 #[btf_tracepoint(function = "sched_switch")]
 fn switch(ctx: BtfTracePointContext) {
@@ -52,11 +27,15 @@ fn switch(ctx: BtfTracePointContext) {
     // SAFETY: both are arguments of the tracepoint; a record stays valid for the run of the program, and only
     // the switches of its own task, which the run queue's lock keeps apart, write the fields used here.
     unsafe {
+        wait::forget_completed();
         if let Some(state) = state::of(previous)
             && edges::takes_part(previous, state)
-            && (*state).clock.since_ns != 0
         {
-            leave(previous, &mut *state, preempted != 0, now());
+            if (*state).clock.since_ns != 0 {
+                leave(previous, &mut *state, preempted != 0, now());
+            } else if (*state).clock.exit_ns != 0 {
+                leave_exiting(previous, &mut *state);
+            }
         }
         if let Some(state) = state::of(next)
             && edges::takes_part(next, state)
@@ -91,79 +70,39 @@ pub unsafe fn start(task: *const c_void, state: &mut TaskState) {
 /// `task` is a BTF pointer to a task, which is the one of the record.
 #[inline(always)]
 unsafe fn leave(task: *const c_void, state: &mut TaskState, preempted: bool, now: u64) {
-    // SAFETY: by the caller's promise.
-    let (part, charged): (_, u64) = unsafe {
-        (
-            why(task, state, preempted),
-            field(task, &memory::OFF_TASK_RUNTIME),
-        )
-    };
     let clock = &mut state.clock;
     if clock.on_ns != 0 {
+        // SAFETY: by the caller's promise.
+        let charged: u64 = unsafe { field(task, &memory::OFF_TASK_RUNTIME) };
         // The scheduler brings its count up to date as a thread leaves the CPU. It may have charged more, as it
         // begins with the waking where it need not read the clock again (`rq_clock_skip_update`).
         let charged = charged.wrapping_sub(clock.charged_ns);
         clock.times.uncharged_ns += now.saturating_sub(clock.on_ns).saturating_sub(charged);
     }
-    clock.wait_kind = part as u32;
-    clock.request_known = 0;
-    clock.woken_ns = if matches!(part, WaitKind::Runnable) {
-        now
-    } else {
-        0
-    };
-    let behind = match part {
-        WaitKind::Journal => Some(KERNEL),
-        WaitKind::Device => Some(state.workload),
-        _ => None,
-    };
-    if let Some(workload) = behind {
-        clock.busy_queued_ns = busy_ns(workload, false, now);
-        clock.busy_issued_ns = busy_ns(workload, true, now);
-    }
-    clock.off_ns = now;
+    // SAFETY: by the caller's promise.
+    unsafe { wait::begin(task, state, preempted, now) };
+    state.clock.off_ns = now;
 }
 
-/// Why a thread leaves the CPU.
+/// A thread that exits leaves the CPU. All its time since it began to exit is one.
 ///
 /// # Safety
 ///
 /// As for [`leave`].
 #[inline(always)]
-unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> WaitKind {
-    // SAFETY: by the caller's promise.
-    let (sleeps, io): (u32, u8) = unsafe {
-        (
-            field(task, &memory::OFF_TASK_STATE),
-            field(task, &memory::OFF_TASK_IN_IOWAIT),
-        )
-    };
-    if preempted || sleeps == 0 {
-        return WaitKind::Runnable;
-    }
-    let waits_for_device = u32::from(io) & constant(&IN_IOWAIT) != 0;
-    if state.entered_ns == 0 && state.flags & TaskState::MAY_BE_IN_CALL == 0 {
-        return match () {
-            () if waits_for_device || sleeps & TASK_UNINTERRUPTIBLE != 0 => WaitKind::Fault,
-            // Stopped, or traced.
-            () => WaitKind::Idle,
+unsafe fn leave_exiting(task: *const c_void, state: &mut TaskState) {
+    // SAFETY: by the caller's promise, and the totals are in the map.
+    unsafe {
+        if field::<u32>(task, &memory::OFF_TASK_STATE) & TASK_DEAD == 0 {
+            return;
+        }
+        let Some(totals) = state::totals(state.workload) else {
+            return;
         };
-    }
-    let kind = CallKind(state.kind);
-    let killable = TASK_UNINTERRUPTIBLE | TASK_WAKEKILL;
-    if waits_for_device {
-        let throttled = state.clock.throttled != 0 && sleeps & killable == killable;
-        state.clock.throttled = 0;
-        return if throttled {
-            WaitKind::Throttle
-        } else {
-            WaitKind::Device
-        };
-    }
-    match () {
-        () if kind.has(CallKind::SYNCS) && sleeps & TASK_UNINTERRUPTIBLE != 0 => WaitKind::Journal,
-        () if kind.operation() != 0 => WaitKind::Sleep,
-        () => WaitKind::Idle,
+        let exit = now().saturating_sub(state.clock.exit_ns);
+        state.clock.exit_ns = 0;
+        atomic::add(&raw mut (*totals).times.thread_ns, exit);
+        atomic::add(&raw mut (*totals).times.exit_ns, exit);
     }
 }
 
@@ -173,37 +112,20 @@ fn enter(state: &mut TaskState, charged_ns: u64) {
     let now = now();
     state.clock.on_ns = now;
     state.clock.charged_ns = charged_ns;
-    let clock = &state.clock;
-    let woken = if clock.woken_ns == 0 {
-        now
-    } else {
-        clock.woken_ns
+    let woken = match state.clock.woken_ns {
+        0 => now,
+        woken => woken,
     };
-    let slept = woken.saturating_sub(clock.off_ns);
+    let slept = woken.saturating_sub(state.clock.off_ns);
     let runnable = now.saturating_sub(woken);
-    let (part, known, queued) = (clock.wait_kind, clock.request_known, clock.in_queue_ns);
-    let mut rest = slept;
-    if part == WaitKind::Device as u32 && known != 0 {
-        let queue = queued.min(slept);
-        add(state, WaitKind::Queue as u32, queue);
-        add(state, WaitKind::Service as u32, slept - queue);
-        rest = 0;
-    } else if part == WaitKind::Device as u32 || part == WaitKind::Journal as u32 {
-        let behind = if part == WaitKind::Journal as u32 {
-            KERNEL
-        } else {
-            state.workload
-        };
-        let queued = busy_ns(behind, false, now).wrapping_sub(clock.busy_queued_ns);
-        let issued = busy_ns(behind, true, now).wrapping_sub(clock.busy_issued_ns);
-        let service = issued.min(slept);
-        let queue = queued.saturating_sub(issued).min(slept - service);
-        add(state, WaitKind::Service as u32, service);
-        add(state, WaitKind::Queue as u32, queue);
-        rest = slept - service - queue;
-    }
-    add(state, part, rest);
+    let parts = wait::divide(state.workload, &state.clock, slept, now);
+    add(state, WaitKind::Queue as u32, parts.queue_ns);
+    add(state, WaitKind::Service as u32, parts.service_ns);
+    add(state, parts.rest_kind, parts.rest_ns);
     add(state, WaitKind::Runnable as u32, runnable);
+    if state.clock.asleep & asleep::RETURNING != 0 {
+        returned::slept(state, now);
+    }
     state.clock.off_ns = 0;
 }
 
@@ -215,7 +137,9 @@ fn add(state: &mut TaskState, part: u32, ns: u64) {
         return;
     }
     state.clock.times.parts[part] += ns;
-    if state.entered_ns != 0 {
+    let is_of_call = state.entered_ns != 0
+        || state.clock.asleep & asleep::RETURNING != 0 && state.returned.entered_ns != 0;
+    if is_of_call {
         state.clock.call_waits[part] += ns;
         state.clock.call_off_ns += ns;
     }
@@ -223,7 +147,8 @@ fn add(state: &mut TaskState, part: u32, ns: u64) {
 
 #[btf_tracepoint(function = "sched_waking")]
 fn waking(ctx: BtfTracePointContext) {
-    let Some(state) = state::of(ctx.arg(0)) else {
+    let task: *const c_void = ctx.arg(0);
+    let Some(state) = state::of(task) else {
         return;
     };
     // SAFETY: the record stays valid for the run of the program. One waker at a time holds the task's lock
@@ -236,19 +161,7 @@ fn waking(ctx: BtfTracePointContext) {
             return;
         }
         let now = now();
-        let part = (*clock).wait_kind;
-        let waits = part == WaitKind::Sleep as u32 && CallKind((*state).kind).has(CallKind::WAITS);
-        if (part == WaitKind::Device as u32 || waits)
-            && let Some(last) = LAST_REQUEST.get_ptr_mut(0)
-        {
-            // This CPU's own; no interrupt completes a request here while the lock is held.
-            let last = *last;
-            if now.saturating_sub(last.done_ns) < AT_ONCE_NS {
-                (*clock).wait_kind = WaitKind::Device as u32;
-                (*clock).in_queue_ns = last.issued_ns.saturating_sub(off_ns);
-                (*clock).request_known = 1;
-            }
-        }
+        wait::woken(task, clock, now);
         (*clock).woken_ns = now;
     }
 }
@@ -262,52 +175,6 @@ fn throttle(_ctx: BtfTracePointContext) {
     }
 }
 
-/// This CPU has completed a request, or a part of one.
-#[inline(always)]
-pub fn completed(queued_ns: u64, issued_ns: u64, done_ns: u64) {
-    if let Some(last) = LAST_REQUEST.get_ptr_mut(0) {
-        // SAFETY: the value is this CPU's own.
-        unsafe {
-            *last = LastRequest {
-                issued_ns: if issued_ns == 0 { queued_ns } else { issued_ns },
-                done_ns,
-            };
-        }
-    }
-}
-
-/// A request of a workload, or of a kernel thread, is queued or issued.
-#[inline(always)]
-pub fn begin(waiting_workload: u32, issued: bool, now: u64) {
-    if waiting_workload != NOBODY {
-        in_flight::begin_in(&BUSY, busy(waiting_workload, issued), now);
-    }
-}
-
-/// Such a request completes.
-#[inline(always)]
-pub fn end(waiting_workload: u32, issued: bool, now: u64) {
-    if waiting_workload != NOBODY {
-        in_flight::end_in(&BUSY, busy(waiting_workload, issued), now);
-    }
-}
-
-/// The time with requests in flight, up to now. Another CPU may be between the two steps of [`depth`]; the
-/// waits that this is for are clamped to their length.
-#[inline(always)]
-fn busy_ns(workload: u32, issued: bool, now: u64) -> u64 {
-    BUSY.get_ptr_mut(busy(workload, issued)).map_or(0, |depth| {
-        // SAFETY: the value is in the map; each number is read whole.
-        unsafe {
-            if (*depth).in_flight == 0 {
-                (*depth).busy_ns
-            } else {
-                (*depth).busy_ns.wrapping_add(now)
-            }
-        }
-    })
-}
-
 /// Adds the time off the CPU of a call that has returned to the sums of its operation, and to the octave of its latency,
 /// which may have no block.
 #[inline(always)]
@@ -318,11 +185,16 @@ pub fn count_call(clock: &mut Clock, sums: &mut [u64; WAIT_KINDS], series: u32, 
     let waits = clock.call_waits.iter_mut().zip(sums);
     for (part, (wait, sum)) in waits.enumerate() {
         let ns = *wait;
+        if ns == 0 {
+            continue;
+        }
         *wait = 0;
-        *sum += ns;
-        if let Some(octave) = octave {
-            // SAFETY: the pointer comes from the map, and a block has more cells than there are parts.
-            unsafe { *octave.cast::<u64>().add(part) += ns };
+        // SAFETY: the sum is in a map, and so is the octave, which has more cells than there are parts.
+        unsafe {
+            atomic::add(sum, ns);
+            if let Some(octave) = octave {
+                atomic::add(octave.cast::<u64>().add(part), ns);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     btf_maps::{Array, PerCpuArray},
-    helpers::generated::bpf_get_current_task_btf,
+    helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
     macros::btf_map,
 };
 use ioprof_ebpf::abi::{
@@ -45,6 +45,69 @@ pub unsafe fn is_of_kernel(task: *const c_void) -> bool {
     unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_KTHREAD != 0 }
 }
 
+/// Whether a task is a thread of io_uring, which works for the process that it is a thread of.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn is_ring_worker(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_IO_WORKER != 0 }
+}
+
+/// Whether a task that has entered the kernel has done so by a call, and be it on its way out of it: where it came in by
+/// a fault or an interrupt, or its registers are those of a signal's return, the number is -1.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn is_in_call(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { call_number(task) != u32::MAX }
+}
+
+/// The number of the system call by the registers that a task has entered the kernel with.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn call_number(task: *const c_void) -> u32 {
+    // SAFETY: by the caller's promise; the helper gives the registers that the task's kernel stack begins with.
+    let number: u64 = unsafe {
+        let registers = bpf_task_pt_regs(task.cast_mut().cast()) as *const c_void;
+        field(registers, &memory::OFF_NUMBER)
+    };
+    number as u32
+}
+
+/// How many faults the kernel has counted for a task.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn faults_so_far(task: *const c_void) -> u64 {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        field::<u64>(task, &memory::OFF_TASK_MIN_FLT)
+            + field::<u64>(task, &memory::OFF_TASK_MAJ_FLT)
+    }
+}
+
+/// Whether a task is in a page fault that it took in user mode. One that fails is taken for it until the next.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task, `state` its record.
+#[inline(always)]
+pub unsafe fn is_in_fault(task: *const c_void, state: &TaskState) -> bool {
+    // SAFETY: by the caller's promise.
+    state.fault.call_ns == 0 && state.fault.number == unsafe { faults_so_far(task) } + 1
+}
+
 /// The running task.
 #[inline(always)]
 pub fn current() -> *const c_void {
@@ -80,7 +143,7 @@ pub fn submitter() -> Submitter {
     let workload = unsafe {
         match state {
             Some(state) => (*state).workload,
-            None if field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_IO_WORKER == 0 => 0,
+            None if !is_ring_worker(task) => 0,
             None => {
                 let leader: *const c_void = field(task, &memory::OFF_TASK_GROUP_LEADER);
                 TASKS.get(leader).map_or(0, |state| (*state).workload)
@@ -101,6 +164,13 @@ pub fn workload_of_current() -> u32 {
 }
 
 impl Submitter {
+    /// The number of its process.
+    #[inline(always)]
+    pub fn process(self) -> u32 {
+        // SAFETY: `task` is the running task.
+        unsafe { field(self.task, &memory::OFF_TASK_TGID) }
+    }
+
     /// The slot of a key, which mostly is that of the task's request before; `find` is asked for another.
     #[inline(always)]
     pub fn slot(

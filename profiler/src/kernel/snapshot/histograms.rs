@@ -63,7 +63,8 @@ impl<'a> Histograms<'a> {
             let cpus = self.blocks.get(number)?;
             for cpu in cpus.iter() {
                 for (sum, count) in sum.iter_mut().zip(cpu) {
-                    *sum += count;
+                    // Where a value is moved to another bucket, that may be on another CPU.
+                    *sum = sum.wrapping_add(*count);
                 }
             }
             octaves.push((octave, sum));

@@ -56,13 +56,14 @@ fn rows(split: &Time) -> Vec<(&'static str, u64)> {
     );
     let waits = named(&split.off_cpu).into_iter();
     rows.extend(waits.map(|(_, name, ns)| (name, ns)));
+    rows.push(("exit (files and memory given back)", split.exit_ns));
     rows.push(("stolen (hypervisor, interrupts)", split.stolen_ns));
     rows.push(("unexplained", split.unexplained_ns));
     rows
 }
 
 /// The kinds of time off the CPU: a short and a long name, and the time.
-fn named(off: &OffCpu) -> [(&'static str, &'static str, u64); 9] {
+fn named(off: &OffCpu) -> [(&'static str, &'static str, u64); 10] {
     [
         ("queue", "device: request in the queue", off.queue_ns),
         ("service", "device: request in service", off.service_ns),
@@ -72,11 +73,16 @@ fn named(off: &OffCpu) -> [(&'static str, &'static str, u64); 9] {
             "throttled: too many dirty pages",
             off.throttled_ns,
         ),
-        ("journal", "journal or fsync", off.journal_ns),
+        (
+            "journal",
+            "journal, writeback (kernel threads)",
+            off.journal_ns,
+        ),
         ("fault", "page faults", off.fault_ns),
         ("runnable", "runnable, waiting for a CPU", off.runnable_ns),
         ("sleep", "asleep in I/O calls (locks, pipes)", off.sleep_ns),
         ("idle", "idle outside of I/O calls", off.idle_ns),
+        ("unknown", "asleep for an unknown reason", off.unknown_ns),
     ]
 }
 

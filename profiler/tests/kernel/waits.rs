@@ -1,0 +1,154 @@
+//! What a thread waits for is told by who wakes it, and not by the name of its call.
+
+use std::{fs, path::Path};
+
+use crate::{
+    off_cpu::{longest, off_cpu, split, total},
+    support::{
+        self,
+        device::{FileSystem, Loop, written_file},
+        plain, profile,
+        program::Program,
+        report::{OffCpu, known},
+        requirements::{self, tool},
+        succeed,
+    },
+};
+
+const MIB: usize = 1 << 20;
+
+/// Calls that wait for what they have written, whatever asks them to: the journal and the device, and no lock.
+#[test]
+fn writes_that_are_durable_wait_for_the_journal_and_the_device() {
+    requires!("cc", "mkfs.ext4", "mkfs.xfs", "losetup");
+    let program = Program::compile("waits");
+    for file_system in [FileSystem::Ext4, FileSystem::Xfs] {
+        let disk = Loop::with(file_system, 512 * MIB as u64);
+        let ways = [
+            ("dsync", "pwritev2"),
+            ("sync", "pwritev2"),
+            ("rwf", "pwritev2"),
+        ];
+        for (way, call) in ways.into_iter().chain([("dirsync", "mkdirat")]) {
+            if way == "dirsync" && file_system == FileSystem::Xfs {
+                // It has no such flag.
+                continue;
+            }
+            let path = match way {
+                "dirsync" => disk.mounted(),
+                _ => disk.mounted().join(way),
+            };
+            let report = profile(&[], &program.with(&[way, plain(&path)]));
+            split(&report);
+            let waits = off_cpu(&report, call);
+            assert!(kernel(waits) > 9 * asleep(waits), "{way}: {waits:#?}");
+        }
+    }
+}
+
+/// The time that a device or the kernel's threads took.
+fn kernel(waits: &OffCpu) -> u64 {
+    waits.queue_ns + waits.service_ns + waits.device_ns + waits.journal_ns
+}
+
+/// The time of sleeps that are for something else.
+fn asleep(waits: &OffCpu) -> u64 {
+    waits.sleep_ns + waits.idle_ns + waits.unknown_ns
+}
+
+/// An ioctl of a file system is a call like any other.
+#[test]
+fn a_clone_of_a_file_waits_for_its_data_to_be_written() {
+    requires!("cc", "mkfs.xfs", "losetup");
+    let program = Program::compile("waits");
+    let disk = Loop::with(FileSystem::Xfs, 512 * MIB as u64);
+    let path = disk.mounted().join("file");
+    let report = profile(&[], &program.with(&["clone", plain(&path)]));
+    split(&report);
+    let waits = off_cpu(&report, "other");
+    assert!(kernel(waits) > 9 * asleep(waits), "{waits:#?}");
+}
+
+/// The kernel marks every wait for a ring as one for I/O. That another thread of the process has requests all the time
+/// makes it none.
+#[test]
+fn a_ring_that_waits_for_a_pipe_or_a_timer_waits_for_no_device() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("waits");
+    let disk = Loop::new(64 * MIB as u64);
+    let file = written_file(&disk.mounted(), MIB);
+    for way in ["pipe", "timer"] {
+        let report = profile(&[], &program.with(&[way, plain(&file)]));
+        split(&report);
+        let waits = off_cpu(&report, "io_uring_enter");
+        assert!(asleep(waits) >= 900_000_000, "{way}: {waits:#?}");
+        assert!(kernel(waits) < asleep(waits) / 9, "{way}: {waits:#?}");
+        if way == "pipe" {
+            assert!(waits.sleep_ns > 9 * waits.unknown_ns, "{waits:#?}");
+        }
+    }
+    let report = profile(&[], &program.with(&["ring", plain(&file)]));
+    split(&report);
+    let waits = longest(off_cpu(&report, "io_uring_enter"));
+    // An emulated machine takes too long from the completion to the waking.
+    assert!(
+        waits == "service" || requirements::is_emulated() && waits == "unknown",
+        "{waits}"
+    );
+}
+
+/// What the kernel puts off until the way out of a call is the call's, as the program finds that times it.
+#[test]
+fn work_on_the_way_out_of_a_call_is_the_calls() {
+    requires!("cc");
+    let program = Program::compile("waits");
+    let folder = support::folder();
+    let to = folder.path().join("took");
+    for (way, call) in [("munmap", "munmap"), ("dup2", "other")] {
+        let report = profile(&[], &program.with(&[way, plain(&to)]));
+        let time = split(&report);
+        let said = fs::read_to_string(&to).expect("it says how long it took");
+        let took: u64 = said.trim().parse().expect("nanoseconds");
+        let call = report.call(call);
+        let max = call.latency.max;
+        assert!(max.abs_diff(took) < took / 20, "{max} of {took}");
+        let calls = known(&call.breakdown);
+        assert!(calls.cpu_ns + total(&calls.off_cpu) > took / 20 * 19);
+        assert!(time.user_ns < took / 2, "{time:#?}");
+        assert_eq!(time.off_cpu.fault_ns, 0, "{time:#?}");
+    }
+    let time = *split(&profile(&[], &program.with(&["exit"])));
+    assert!(time.exit_ns > time.user_ns, "{time:#?}");
+}
+
+/// The data are written on the way out of the call, which ends before.
+#[test]
+fn an_unmounting_waits_for_the_device_and_for_no_page() {
+    requires!("mkfs.ext4", "losetup", "umount", "mount");
+    let disk = Loop::new(256 * MIB as u64);
+    let mounted = disk.mounted();
+    written_dirty(&mounted.join("data"), 64 * MIB);
+    let report = profile(&[], &["umount", plain(&mounted)]);
+    let time = split(&report);
+    let umount = off_cpu(&report, "other");
+    assert!(kernel(umount) > 9 * asleep(umount), "{umount:#?}");
+    assert!(time.off_cpu.fault_ns < kernel(umount) / 10, "{time:#?}");
+    let mut mount = tool("mount");
+    succeed(mount.arg(disk.node()).arg(&mounted));
+}
+
+fn written_dirty(path: &Path, bytes: usize) {
+    fs::write(path, vec![1; bytes]).expect("a file can be written");
+}
+
+/// A fault is one where the thread was in a fault.
+#[test]
+fn reads_of_a_mapping_wait_in_page_faults() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("waits");
+    let disk = Loop::new(64 * MIB as u64);
+    let file = written_file(&disk.mounted(), 4 * MIB);
+    let report = profile(&[], &program.with(&["mapped", plain(&file)]));
+    let time = split(&report);
+    assert_eq!(longest(&time.off_cpu), "fault", "{time:#?}");
+}

@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
     must(place >= 0 && sem_init(&begin, 0, 0) == 0 && sem_init(&end, 0, 0) == 0);
     pthread_t thread;
     if (by_ring) {
-        open_ring(8);
+        open_ring(16);
         int none = -1;
         must(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, &none, 1) == 0);
     } else {

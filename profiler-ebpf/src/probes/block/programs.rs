@@ -10,7 +10,7 @@ use ioprof_ebpf::abi::{
     block::{BlockKey, Operation, Origin, RequestState},
     layout::block_series,
     loss::Loss,
-    off_cpu::NOBODY,
+    off_cpu::KERNEL,
 };
 
 use super::{
@@ -156,12 +156,16 @@ unsafe fn flush_issued(request: *const c_void) {
         queued_ns: now,
         issued_ns: now,
         slot,
-        waiting_workload: NOBODY,
+        waiting_workload: KERNEL,
         ..RequestState::NONE
     };
     if !requests::enter(request as u64, &new, now) {
         loss::count(Loss::RequestsFull);
+        return;
     }
+    // A write that asks for a flush after it has completed by then.
+    wait::request_begins(KERNEL, false, now);
+    wait::request_begins(KERNEL, true, now);
 }
 
 /// The driver had no room for it: it waits again.
@@ -217,13 +221,14 @@ fn block_complete(ctx: BtfTracePointContext) {
     // SAFETY: the entry stays valid for the run of the program, and is that of the key. The driver completes a
     // request once, so that no other CPU writes it now.
     let done = unsafe {
+        wait::completed(&*state, now);
         if (*state).slot.operation == Operation::ExecutedFlush as u16 {
             let done = *state;
             requests::forget(key, state);
+            requests::leave(&done, now);
             count_flush(&done, now, status != 0);
             return;
         }
-        wait::completed(&*state, now);
         (*state).done_bytes += u64::from(bytes);
         if (*state).done_bytes < (*state).size && bytes > 0 {
             return;

@@ -6,7 +6,7 @@ use aya_ebpf::{
     btf_maps::{Array, HashMap},
     macros::btf_map,
 };
-use ioprof_ebpf::abi::block::RequestState;
+use ioprof_ebpf::abi::block::{Operation, RequestState};
 
 use super::slot::BLOCK_STATS;
 use crate::probes::{
@@ -95,8 +95,11 @@ pub unsafe fn forget(key: u64, entry: *mut RequestState) {
 /// A request is no longer in flight.
 #[inline(always)]
 pub fn leave(request: &RequestState, now: u64) {
-    in_flight::end(request.slot.own_depth, now);
-    in_flight::end(request.slot.device_depth, now);
+    // The kernel's own request for a flush is in nobody's depth: those that asked for it are.
+    if request.slot.operation != Operation::ExecutedFlush as u16 {
+        in_flight::end(request.slot.own_depth, now);
+        in_flight::end(request.slot.device_depth, now);
+    }
     wait::request_ends(request.waiting_workload, false, now);
     if request.issued_ns != 0 {
         wait::request_ends(request.waiting_workload, true, now);

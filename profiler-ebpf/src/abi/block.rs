@@ -34,6 +34,8 @@ pub enum Origin {
     Metadata = 3,
     /// A thread of the kernel submitted it, and its owner is unknown; only of workload 0.
     Unknown = 4,
+    /// Pages that are swapped out or in; of workload 0, by a thread of the kernel or a process in no workload.
+    Swap = 5,
 }
 
 /// The major and minor number of a device that a key holds packed, as the kernel's `MKDEV` does.
@@ -206,16 +208,20 @@ impl DepthKey {
     pub const METADATA: u32 = u32::MAX - 2;
     /// Requests whose owner is unknown.
     pub const UNKNOWN: u32 = u32::MAX - 3;
+    /// Requests for swap that no workload submitted.
+    pub const SWAP: u32 = u32::MAX - 4;
 
     /// Who a depth is of: a workload, or what workloads share.
     pub const fn owner(workload: u32, origin: u32) -> u32 {
         const JOURNAL: u32 = Origin::Journal as u32;
         const METADATA: u32 = Origin::Metadata as u32;
         const UNKNOWN: u32 = Origin::Unknown as u32;
+        const SWAP: u32 = Origin::Swap as u32;
         match (workload, origin) {
             (0, JOURNAL) => Self::JOURNAL,
             (0, METADATA) => Self::METADATA,
             (0, UNKNOWN) => Self::UNKNOWN,
+            (0, SWAP) => Self::SWAP,
             _ => workload,
         }
     }

@@ -119,10 +119,10 @@ impl Layout {
     /// For so many workloads, disks that are there or may come, and requests in flight.
     pub const fn new(workloads: u32, disks: u32, requests: u32) -> Self {
         let workloads = at_least(workloads, 1);
-        // On every disk, by each owner: four operations of its threads, writeback, journal and metadata; and the flushes
-        // that it executes.
-        let slots = at_most(disks * (8 * (workloads + 1) + 1), MAX_SLOTS);
-        let depths = at_most(disks * (workloads + 5), MAX_DEPTHS);
+        // On every disk, by each owner: four operations of its threads, writeback, journal, metadata and swap; and the
+        // flushes that it executes.
+        let slots = at_most(disks * (10 * (workloads + 1) + 1), MAX_SLOTS);
+        let depths = at_most(disks * (workloads + 6), MAX_DEPTHS);
         let first_page_cache_series = call_series(workloads + 1, 0);
         let first_uring_series = first_page_cache_series + page_cache_index(workloads + 1, 0);
         let first_aio_series = first_uring_series + uring_index(workloads + 1, 0);

@@ -65,12 +65,13 @@ pub const fn is_used(requests: &Requests) -> bool {
 }
 
 /// The origins of the ABI in the report.
-const ORIGINS: [(block::Origin, Origin); 5] = [
+const ORIGINS: [(block::Origin, Origin); 6] = [
     (block::Origin::Thread, Origin::Thread),
     (block::Origin::Writeback, Origin::Writeback),
     (block::Origin::Journal, Origin::Journal),
     (block::Origin::Metadata, Origin::Metadata),
     (block::Origin::Unknown, Origin::Unknown),
+    (block::Origin::Swap, Origin::Swap),
 ];
 
 fn origin(number: u32) -> Origin {

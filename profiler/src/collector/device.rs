@@ -184,6 +184,7 @@ const fn shared(owner: u32) -> Option<Origin> {
         DepthKey::JOURNAL => Some(Origin::Journal),
         DepthKey::METADATA => Some(Origin::Metadata),
         DepthKey::UNKNOWN => Some(Origin::Unknown),
+        DepthKey::SWAP => Some(Origin::Swap),
         _ => None,
     }
 }

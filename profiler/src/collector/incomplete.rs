@@ -77,5 +77,6 @@ const fn origin(origin: Origin) -> &'static str {
         Origin::Journal => "journal",
         Origin::Metadata => "metadata",
         Origin::Unknown => "unknown",
+        Origin::Swap => "swap",
     }
 }

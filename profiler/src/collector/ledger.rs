@@ -138,7 +138,8 @@ fn workload_checks<'a>(
                 ),
                 check(
                     CheckKind::BlockWrittenBytes,
-                    requested(BlockOperation::Write),
+                    requested(BlockOperation::Write)
+                        .map(|bytes| bytes.saturating_sub(swapped_out(workload))),
                     accounts.write_bytes,
                 ),
                 check(
@@ -157,6 +158,15 @@ fn workload_checks<'a>(
             ]
         })
         .flatten()
+}
+
+/// Bytes that a workload has swapped out, which are in no account of the kernel's.
+fn swapped_out(workload: &Workload) -> u64 {
+    let rows = workload.block.iter().flatten();
+    rows.filter(|row| row.operation == BlockOperation::Write && !row.passed_on)
+        .filter(|row| row.origin == Origin::Swap)
+        .map(|row| row.bytes)
+        .sum()
 }
 
 /// Bytes without a known owner.

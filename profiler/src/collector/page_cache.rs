@@ -13,11 +13,11 @@ use super::histogram::histogram;
 use crate::{
     kernel::{
         bpf::probes::Feature,
-        snapshot::{Buckets, Snapshot},
+        snapshot::{self, Buckets, Snapshot},
         syscall::operation_name,
     },
     model::{
-        block::{Block, BlockOperation},
+        block::{Block, BlockOperation, Origin},
         histogram::{Histogram, Unit},
         page_cache::{PageCache, Served},
     },
@@ -63,7 +63,11 @@ pub fn page_cache(
     );
     let requested = hits.bytes + misses.bytes + read_ahead_waits.bytes + direct.bytes;
     Some(PageCache {
-        read_amplification: amplification(block, via_async.map(|bytes| bytes + requested)),
+        read_amplification: amplification(
+            block,
+            unasked(snapshot, workload),
+            via_async.map(|bytes| bytes + requested),
+        ),
         hits,
         misses,
         read_ahead_waits,
@@ -72,12 +76,21 @@ pub fn page_cache(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
-fn amplification(block: Option<&[Block]>, requested: Option<u64>) -> Option<f64> {
+fn amplification(block: Option<&[Block]>, unasked: u64, requested: Option<u64>) -> Option<f64> {
     let requested = requested.filter(|bytes| *bytes > 0)?;
     let read: u64 = Block::once(block?, BlockOperation::Read)
+        .filter(|row| row.origin != Origin::Swap)
         .map(|row| row.bytes)
         .sum();
-    Some(read as f64 / requested as f64)
+    Some(read.saturating_sub(unasked) as f64 / requested as f64)
+}
+
+/// Bytes that were read for files that the workload has only mapped.
+fn unasked(snapshot: &Snapshot, workload: u32) -> u64 {
+    let own = snapshot.files.iter();
+    own.filter(|file| file.key.workload == workload)
+        .map(snapshot::File::read_unasked)
+        .sum()
 }
 
 /// All calls that read, without those that were not hits.

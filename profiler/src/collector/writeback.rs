@@ -12,19 +12,16 @@ use crate::{
     },
     model::{
         block::{Block, BlockOperation, Origin},
-        syscall::Syscall,
         writeback::{Bounds, Writeback},
     },
-    transfer::{Direction, is_in_proc_io},
 };
 
-/// What became of a workload's dirty pages; none where a probe for it is missing. `via_async` is what it wrote by
-/// io_uring and io_submit(2), where that is known.
+/// What became of a workload's dirty pages; none where a probe for it is missing. `by_aio` is what it wrote by
+/// io_submit(2), where that and what it did by io_uring is known.
 pub fn writeback(
     snapshot: &Snapshot,
     workload: u32,
-    syscalls: &[Syscall],
-    via_async: Option<u64>,
+    by_aio: Option<u64>,
     block: Option<&[Block]>,
 ) -> Option<Writeback> {
     let block =
@@ -50,10 +47,12 @@ pub fn writeback(
     let mapped_bytes = files().map(|file| file.stats.mapped_bytes).sum();
     let mapped_folios: u64 = files().map(|file| file.stats.mapped_folios).sum();
     let mapped_page_bytes = mapped_folios * page_bytes();
-    let bounds = via_async.and_then(|bytes| {
+    let unasked: u64 = files().map(snapshot::File::written_unasked).sum();
+    let by_calls: u64 = files().map(snapshot::File::written_for_device).sum();
+    let bounds = by_aio.and_then(|bytes| {
         amplification(
-            written(Origin::Thread) + written_bytes,
-            bytes + written_by_calls(syscalls),
+            (written(Origin::Thread) + written_bytes).saturating_sub(unasked),
+            bytes + by_calls,
             mapped_page_bytes,
             mapped_bytes,
         )
@@ -99,13 +98,6 @@ fn left(inode: &DirtyInode, workload: u32) -> u64 {
     part.checked_div(u128::from(all))
         .and_then(|part| u64::try_from(part).ok())
         .unwrap_or(own)
-}
-
-fn written_by_calls(syscalls: &[Syscall]) -> u64 {
-    let writing = syscalls
-        .iter()
-        .filter(|call| is_in_proc_io(call.name.as_str(), Direction::Written));
-    writing.filter_map(|call| call.bytes).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]

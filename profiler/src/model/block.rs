@@ -35,6 +35,8 @@ pub enum Origin {
     Metadata,
     /// A kernel thread submitted it, for an unknown owner; never a workload's.
     Unknown,
+    /// It swaps pages out or in.
+    Swap,
 }
 
 /// The requests of one operation on one device, of a workload.
@@ -48,7 +50,8 @@ pub struct Block {
     pub operation: BlockOperation,
     /// How they came about. `thread`: a thread of the workload, or an io_uring worker of one of its processes,
     /// submitted them. `writeback`: another task submitted pages that the workload had made dirty. `journal` and
-    /// `metadata`: for the file system, submitted by a thread of the workload, or pages that it had made dirty.
+    /// `metadata`: for the file system, submitted by a thread of the workload, or pages that it had made dirty. `swap`:
+    /// pages, whoever's, that a thread of the workload swapped out or in.
     pub origin: Origin,
     /// Requests completed, well or not. One that was merged into another is part of that one; 0 where all bios were
     /// merged into requests of others.

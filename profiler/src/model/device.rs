@@ -81,7 +81,7 @@ pub struct Share {
     /// The workload's name; null for what is shared, and for processes that are in none.
     pub workload: Option<Text>,
     /// What is in no workload: `journal` and `metadata` of file systems, shared by all who use them; `unknown` was
-    /// submitted by kernel threads for an unknown owner. Null for a workload, and for other processes.
+    /// submitted by kernel threads for an unknown owner; `swap` by kernel threads and other processes. Null for a workload, and for other processes.
     pub origin: Option<Origin>,
     /// Requests completed, of all operations.
     pub requests: u64,

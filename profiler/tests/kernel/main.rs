@@ -32,6 +32,7 @@ mod page_cache;
 mod privilege;
 mod sessions;
 mod signals;
+mod swap;
 mod syscall;
 mod targets;
 mod task;

@@ -84,9 +84,19 @@ pub const fn has_pages(flags: u32) -> bool {
     operation <= REQ_OP_WRITE || operation == REQ_OP_ZONE_APPEND
 }
 
-/// The address of the inode that the first page of a bio belongs to; 0 where it is no file's: direct I/O, swap,
-/// a file system's or a driver's own memory. All pages of a bio are of one inode, as no file system
-/// puts two files into one.
+/// The flags of a page that is in swap, or on its way there or back (`folio_test_swapcache` of
+/// include/linux/page-flags.h); set at load.
+#[unsafe(no_mangle)]
+static PAGE_IN_SWAP_CACHE: u32 = 0;
+#[unsafe(no_mangle)]
+static PAGE_SWAP_BACKED: u32 = 0;
+
+/// Stands for the inode of pages that are swapped out or in.
+pub const SWAP: u64 = 1;
+
+/// The address of the inode that the first page of a bio belongs to; 0 where it is no file's: direct I/O, a file
+/// system's or a driver's own memory; [`SWAP`] where it is swapped. All pages of a bio are of one inode, as no file
+/// system puts two files into one.
 ///
 /// # Safety
 ///
@@ -110,13 +120,18 @@ pub unsafe fn inode_of(bio: *const c_void) -> u64 {
     if page == 0 {
         return 0;
     }
-    let mapping: u64 = memory::read(head_of(page), &memory::OFF_PAGE_MAPPING);
-    if mapping == 0 {
+    let head = head_of(page);
+    let mapping: u64 = memory::read(head, &memory::OFF_PAGE_MAPPING);
+    if mapping == 0 || mapping & MAPPING_FLAGS != 0 {
+        let swapped = u64::from(constant(&PAGE_IN_SWAP_CACHE) | constant(&PAGE_SWAP_BACKED));
+        if memory::read::<u64>(head, &memory::OFF_FOLIO_FLAGS) & swapped == swapped {
+            return SWAP;
+        }
+        if mapping != 0 {
+            return 0;
+        }
         // SAFETY: by the caller's promise.
         return unsafe { inode_of_btrfs_bio(bio) };
-    }
-    if mapping & MAPPING_FLAGS != 0 {
-        return 0;
     }
     memory::read(mapping, &memory::OFF_MAPPING_HOST)
 }

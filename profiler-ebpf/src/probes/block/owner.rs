@@ -8,7 +8,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    bio::{has_pages, inode_of, is_held, is_of_btrfs, is_pinned, operation},
+    bio::{SWAP, has_pages, inode_of, is_held, is_of_btrfs, is_pinned, operation},
     slot::{BLOCK_STATS, slot_of},
 };
 use crate::probes::{
@@ -118,6 +118,9 @@ unsafe fn owner(
         let by_kernel = submitter == 0 && state::is_of_kernel(task);
         let by_journal = by_kernel && field::<u32>(task, &memory::OFF_TASK_COMM) == JBD2;
         let inode = if has_pages(flags) { inode_of(bio) } else { 0 };
+        if inode == SWAP {
+            return whose(submitter, Origin::Swap);
+        }
         // Of no inode it is all zeroes.
         let file = Identity::at(inode);
         let is_block_device = inode::is_block_device(file.mode);

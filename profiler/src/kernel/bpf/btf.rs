@@ -70,11 +70,13 @@ const REQUEST_ARGUMENTS: [(&str, usize); 5] = [
 const URING_COMPLETE: &str = "io_uring_complete";
 
 /// Flags that the probes must know, by their enumeration and the name of the bit in it.
-const FLAGS: [(&str, &str, &str); 4] = [
+const FLAGS: [(&str, &str, &str); 6] = [
     (names::REQ_PREFLUSH, "req_flag_bits", "__REQ_PREFLUSH"),
     (names::REQ_META, "req_flag_bits", "__REQ_META"),
     (names::REQ_IDLE, "req_flag_bits", "__REQ_IDLE"),
     (names::FOLIO_IS_LARGE, "pageflags", "PG_head"),
+    (names::PAGE_IN_SWAP_CACHE, "pageflags", "PG_swapcache"),
+    (names::PAGE_SWAP_BACKED, "pageflags", "PG_swapbacked"),
 ];
 
 /// Types that the probes take an address for, with the structure.
@@ -135,6 +137,7 @@ impl KernelTypes {
                 reason: format!("{structure} has no {path}"),
             },
         };
+        let required = |name, path| offset(&btf, name, path).ok_or_else(|| missing(name, path));
         let mut constants = Vec::new();
         for field in FIELDS {
             let found = match offset(&btf, field.structure, field.path) {
@@ -145,12 +148,9 @@ impl KernelTypes {
             constants.push((field.symbol, found));
         }
         for (symbol, register) in REGISTERS.into_iter().zip(CALL_REGISTERS) {
-            let bits = offset(&btf, "pt_regs", register);
-            let bits = bits.ok_or_else(|| missing("pt_regs", register))?;
-            constants.push((symbol, bits / 8));
+            constants.push((symbol, required("pt_regs", register)? / 8));
         }
-        let (task, in_iowait) = ("task_struct", "in_iowait");
-        let bits = offset(&btf, task, in_iowait).ok_or_else(|| missing(task, in_iowait))?;
+        let bits = required("task_struct", "in_iowait")?;
         constants.push((names::IN_IOWAIT, 1 << (bits % 8)));
         constants.push((names::O_DIRECT, libc::O_DIRECT.cast_unsigned()));
         for (symbol, flags, name) in FLAGS {

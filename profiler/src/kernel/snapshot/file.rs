@@ -56,6 +56,44 @@ impl File {
         by_calls + stats.mapped_bytes + stats.other_folio_bytes
     }
 
+    /// Whether it is a file, or a block device; or all those for which there was no row.
+    const fn has_data(&self) -> bool {
+        let kind = self.stats.mode >> 12;
+        let is_others = self.key.inode == 0 && !self.key.is_class();
+        matches!(kind, 0o6 | 0o10) || is_others
+    }
+
+    /// Bytes that its workload wrote to it by calls and io_uring, and that a device may have to write for that: not
+    /// those that went to the page cache and made nothing dirty there, as on tmpfs.
+    pub fn written_for_device(&self) -> u64 {
+        let calls = &self.stats.calls;
+        let in_memory = match self.folio_bytes {
+            0 => calls.dirtied_bytes,
+            _ => 0,
+        };
+        if self.has_data() {
+            calls.written_bytes.saturating_sub(in_memory)
+        } else {
+            0
+        }
+    }
+
+    /// Bytes that were read from a device for it though its workload has not called for any of it: through mappings.
+    pub const fn read_unasked(&self) -> u64 {
+        match self.stats.calls.reads {
+            0 => self.stats.device_read_bytes,
+            _ => 0,
+        }
+    }
+
+    /// Bytes of it that were written to a device though its workload has changed nothing: as by sync(2).
+    pub const fn written_unasked(&self) -> u64 {
+        match (self.stats.calls.writes, self.own_folio_bytes()) {
+            (0, 0) => self.stats.device_written_bytes,
+            _ => 0,
+        }
+    }
+
     /// Bytes of folios that its workload has made dirty.
     pub const fn own_folio_bytes(&self) -> u64 {
         self.stats.folio_bytes + self.stats.mapped_bytes + self.stats.other_folio_bytes

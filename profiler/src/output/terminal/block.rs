@@ -83,6 +83,8 @@ const fn request(operation: BlockOperation, origin: Origin) -> &'static str {
         (Origin::Metadata, BlockOperation::Read) => "meta read",
         (Origin::Metadata, BlockOperation::Write) => "meta write",
         (Origin::Metadata, BlockOperation::Flush) => "meta flush",
+        (Origin::Swap, BlockOperation::Read) => "swap in",
+        (Origin::Swap, BlockOperation::Write) => "swap out",
         (_, BlockOperation::Read) => "read",
         (_, BlockOperation::Write) => "write",
         (_, BlockOperation::Flush) => "flush",

@@ -132,6 +132,7 @@ fn shares(devices: &[Device]) -> Table {
                 (None, Some(Origin::Journal)) => "(journal)",
                 (None, Some(Origin::Metadata)) => "(metadata)",
                 (None, Some(Origin::Unknown)) => "(unknown)",
+                (None, Some(Origin::Swap)) => "(swap)",
                 (None, _) => "other",
             };
             table.row([

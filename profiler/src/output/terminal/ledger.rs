@@ -162,14 +162,19 @@ fn line(check: &Check, report: &Report) -> String {
     };
     let number = if check.what.is_count() { count } else { bytes };
     let difference = check.counted.abs_diff(check.kernel);
-    let part = part(difference, check.kernel);
+    // More than all of it is no part.
+    let part = if difference <= check.kernel {
+        format!(", {}", part(difference, check.kernel))
+    } else {
+        String::new()
+    };
     let differing = number(difference);
     let cause = cause(check, report);
     let difference = match check.counted.cmp(&check.kernel) {
         _ if cause == Some(Cause::DirtyFolios) => dirty_folios(check, report),
         Ordering::Equal => "equal".to_owned(),
-        Ordering::Less => format!("-{differing}, {part}"),
-        Ordering::Greater => format!("+{differing}, {part}"),
+        Ordering::Less => format!("-{differing}{part}"),
+        Ordering::Greater => format!("+{differing}{part}"),
     };
     let why = match cause {
         Some(Cause::Execve) => ", by execve",
@@ -203,4 +208,31 @@ fn dirty_folios(check: &Check, report: &Report) -> String {
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
 fn part(difference: u64, of: u64) -> String {
     percent(difference as f64 / of.max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_of_more_than_all_has_no_percentage() {
+        let text = include_str!("../../../tests/fixtures/report.json");
+        let report: Report = serde_json::from_str(text).expect("the fixture is a report");
+        for (counted, kernel, expected) in [
+            (90, 100, "(-10 B, 10.0 %)"),
+            (200, 100, "(+100 B, 100 %)"),
+            (4879, 100, "(+4.67 KiB)"),
+            (10, 0, "(+10 B)"),
+        ] {
+            let check = Check {
+                workload: None,
+                device: Some("sda".into()),
+                what: CheckKind::DeviceReadBytes,
+                counted,
+                kernel,
+            };
+            let said = line(&check, &report);
+            assert!(said.contains(expected), "{said}");
+        }
+    }
 }

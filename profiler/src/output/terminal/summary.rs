@@ -3,7 +3,7 @@
 use super::{fault, line::WIDTH, style::Style, writeback};
 use crate::{
     model::{
-        block::{Block, BlockOperation},
+        block::{Block, BlockOperation, Origin},
         report::{Exit, Kind, Workload},
         sum::sum,
         syscall::Syscall,
@@ -111,17 +111,18 @@ fn device_line(workload: &Workload) -> String {
     let Some(block) = &workload.block else {
         return "device  unknown: the probes for requests are missing, see the ledger".into();
     };
-    let of = |operation| {
+    let of = |operation, is_swap: bool| {
         let own = Block::once(block, operation);
+        let own = own.filter(move |row| (row.origin == Origin::Swap) == is_swap);
         (
             sum(own.clone().map(|block| block.bytes)),
             sum(own.map(|block| block.requests)),
         )
     };
-    let (read, reads) = of(BlockOperation::Read);
-    let (written, writes) = of(BlockOperation::Write);
-    let (_, flushes) = of(BlockOperation::Flush);
-    let (discarded, discards) = of(BlockOperation::Discard);
+    let (read, reads) = of(BlockOperation::Read, false);
+    let (written, writes) = of(BlockOperation::Write, false);
+    let (_, flushes) = of(BlockOperation::Flush, false);
+    let (discarded, discards) = of(BlockOperation::Discard, false);
     let mut parts = vec![
         format!("device  read {} in {} requests", bytes(read), count(reads)),
         format!("written {} in {}", bytes(written), count(writes)),
@@ -132,6 +133,17 @@ fn device_line(workload: &Workload) -> String {
             "discarded {} in {}",
             bytes(discarded),
             count(discards)
+        ));
+    }
+    let (swapped_in, swapped_out) = (
+        of(BlockOperation::Read, true).0,
+        of(BlockOperation::Write, true).0,
+    );
+    if swapped_in > 0 || swapped_out > 0 {
+        parts.push(format!(
+            "swapped in {} and out {}",
+            bytes(swapped_in),
+            bytes(swapped_out)
         ));
     }
     wrapped(&parts, WIDTH - 2, "          ")

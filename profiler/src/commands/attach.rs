@@ -1,7 +1,7 @@
 //! `ioprof attach`.
 
 use std::{
-    os::fd::OwnedFd,
+    os::fd::AsFd as _,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use crate::{
     error::Error,
     kernel::{
         bpf::scope::EntryState,
-        system::process::{max_rss_bytes, pidfd_open, process},
+        system::process::{Process, process},
     },
     model::report::Kind,
 };
@@ -42,24 +42,23 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     let runtime = runtime()?;
     let (report, destination) = runtime.block_on(async {
         let (mut measurement, destination) = Measurement::start(pids.len(), &[], &attach.common)?;
-        let mut ends = Vec::new();
-        for (number, pid) in (1..).zip(&pids) {
-            let descriptor = pidfd_open(*pid)?;
+        for (number, process) in (1..).zip(&processes) {
             let session = measurement.session();
-            session.add_process(*pid, number, EntryState::Running)?;
-            ends.push(descriptor);
+            let named = (process.pid, &process.descriptor);
+            session.add_process(named, number, EntryState::Running)?;
         }
         let began = Instant::now();
         measurement.begin()?;
         let max_rss = || {
-            pids.iter()
-                .map(|pid| max_rss_bytes(*pid))
+            processes
+                .iter()
+                .map(Process::max_rss_bytes)
                 .collect::<Vec<_>>()
         };
         let before_end = max_rss();
         say_ready(&pids);
         tokio::select! {
-            ended = ended(ends, &mut measurement) => ended?,
+            ended = ended(&processes, &mut measurement) => ended?,
             () = time_over(attach.duration) => {}
         }
         let wall = began.elapsed();
@@ -74,13 +73,12 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         let infos = names
             .into_iter()
             .zip(&processes)
-            .zip(&pids)
             .zip(rss)
-            .map(|(((name, process), pid), max_rss_bytes)| WorkloadInfo {
+            .map(|((name, process), max_rss_bytes)| WorkloadInfo {
                 name,
                 kind: Kind::Attached,
                 argv: process.argv.clone(),
-                root_pid: *pid,
+                root_pid: process.pid,
                 exit: None,
                 wall,
                 cpu: None,
@@ -98,7 +96,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
 }
 
 /// Waits until the processes and their descendants have ended, or a signal asks to stop.
-async fn ended(processes: Vec<OwnedFd>, measurement: &mut Measurement) -> Result<(), Error> {
+async fn ended(processes: &[Process], measurement: &mut Measurement) -> Result<(), Error> {
     tokio::select! {
         ended = all_ended(processes) => ended?,
         _ = measurement.stop_signal() => return Ok(()),
@@ -114,10 +112,11 @@ async fn ended(processes: Vec<OwnedFd>, measurement: &mut Measurement) -> Result
 }
 
 /// Waits until every process has ended: its descriptor becomes readable, by pidfd_open(2).
-async fn all_ended(processes: Vec<OwnedFd>) -> Result<(), Error> {
+async fn all_ended(processes: &[Process]) -> Result<(), Error> {
     for process in processes {
-        // SAFETY: the AsyncFd owns the descriptor, and closes it when dropped.
-        let process = unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }
+        let descriptor = process.descriptor.as_fd();
+        // SAFETY: the descriptor is borrowed for longer than the AsyncFd is there.
+        let process = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }
             .map_err(Error::system("watching the process"))?;
         process
             .readable()

@@ -59,7 +59,11 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         for (number, (target, waiting)) in (1..).zip(targets.iter().zip(waiting)) {
             if target.kind == Kind::Command {
                 let session = measurement.session();
-                let added = session.add_process(waiting.pid, number, EntryState::Waiting);
+                let added = session.add_process(
+                    (waiting.pid, &waiting.process),
+                    number,
+                    EntryState::Waiting,
+                );
                 added.map_err(|error| match error {
                     Error::NoProcess { .. } => Error::EndedEarly,
                     other => other,
@@ -152,7 +156,7 @@ impl Runs {
         for (at, _) in &ready {
             let child = &self.children[*at];
             let session = measurement.session();
-            session.add_process(child.running.pid, child.number, EntryState::Paused)?;
+            session.add_process(child.running.named(), child.number, EntryState::Paused)?;
         }
         let (tell, over) = mpsc::unbounded_channel();
         for (at, start) in ready {
@@ -195,7 +199,7 @@ impl Runs {
                     child.over = Some(Instant::now());
                     measurement
                         .session()
-                        .retire_process(child.running.pid, child.number)?;
+                        .retire_process(child.running.named(), child.number)?;
                     // Cleanup removes its files.
                     if sync {
                         measurement.sync().await?;

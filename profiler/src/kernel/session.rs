@@ -1,6 +1,6 @@
 //! A session: the probes from loading them to the last reading of their maps.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use ioprof_ebpf::abi::{
     block::device_number,
@@ -115,13 +115,18 @@ impl Session {
         Ok(())
     }
 
-    /// Brings a process with all its threads into scope.
+    /// Brings a process with all its threads into scope, by its number and a descriptor of it.
     ///
     /// # Errors
     ///
     /// [`Error::NoProcess`] where it is gone.
-    pub fn add_process(&mut self, pid: i32, workload: u32, state: EntryState) -> Result<(), Error> {
-        scope::add_process(&mut self.ebpf, pid, workload, state)
+    pub fn add_process(
+        &mut self,
+        process: (i32, &OwnedFd),
+        workload: u32,
+        state: EntryState,
+    ) -> Result<(), Error> {
+        scope::add_process(&mut self.ebpf, process, workload, state)
     }
 
     /// Takes a process with a single thread out of scope again, which is about to wait for ioprof.
@@ -129,8 +134,8 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::NoProcess`] where it is gone.
-    pub fn retire_process(&mut self, pid: i32, workload: u32) -> Result<(), Error> {
-        scope::retire_process(&mut self.ebpf, pid, workload)
+    pub fn retire_process(&mut self, process: (i32, &OwnedFd), workload: u32) -> Result<(), Error> {
+        scope::retire_process(&mut self.ebpf, process, workload)
     }
 
     /// Continues measuring the overhead, and returns the time until the next call.

@@ -53,12 +53,20 @@ pub struct Waiting {
 pub struct Running {
     /// Its PID.
     pub pid: i32,
+    process: OwnedFd,
     /// Receives how it ended.
     pub ended: oneshot::Receiver<io::Result<Ended>>,
     /// What a built-in workload reports of itself.
     pub summary: Option<JoinHandle<Option<Summary>>>,
     /// Where a built-in workload signals that its data set is made, and waits for the start.
     pub start: Option<UnixStream>,
+}
+
+impl Running {
+    /// Its PID, and a descriptor that means no other process when it is gone.
+    pub const fn named(&self) -> (i32, &OwnedFd) {
+        (self.pid, &self.process)
+    }
 }
 
 /// How a child ended.
@@ -172,6 +180,7 @@ impl Waiting {
         });
         Ok(Running {
             pid,
+            process: self.process,
             ended,
             summary,
             start: self.start,

@@ -2,17 +2,19 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     process::{Child, Command, Stdio},
 };
 
 use crate::support::{
-    self,
+    self, assert_one_line,
     attached::Attached,
-    line,
+    folder, ioprof, line, plain,
     program::Program,
     reader,
     report::{CheckKind, Kind},
+    steps::Steps,
+    succeed,
 };
 use nix::sys::signal::Signal;
 
@@ -175,4 +177,76 @@ fn detaching_from_a_busy_process_loses_nothing() {
         }
         report.assert_nothing_lost();
     }
+}
+
+#[test]
+fn a_thread_that_has_ended_is_none_of_those_that_run() {
+    requires!("cc");
+    let mut process = Steps::start(&Program::compile("first_ended"), &[]);
+    // Its first thread has ended.
+    process.tell(b"x");
+    let attached = Attached::to(&[process.pid()], &[]);
+    process.tell(b"x");
+    let report = attached.end(Signal::SIGINT);
+    report.assert_nothing_lost();
+    let calls = report.call("pwrite64");
+    assert_eq!((calls.calls, calls.bytes), (10, Some(0)));
+    let workload = report.workload(0);
+    assert_eq!(
+        (
+            workload.processes,
+            workload.threads,
+            workload.threads_running
+        ),
+        (1, 1, 1)
+    );
+    process.end();
+}
+
+/// Whether a process waits for somebody to read from a pipe that it opens: its call is openat(2).
+fn waits_for_reader(process: &Child) -> bool {
+    let call = fs::read_to_string(format!("/proc/{}/syscall", process.id())).unwrap_or_default();
+    let number = call.split(' ').next().and_then(|word| word.parse().ok());
+    let state = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    number == Some(libc::SYS_openat) && state.contains("State:\tS")
+}
+
+#[test]
+fn a_process_that_ends_before_its_probes_count_is_not_mistaken_for_the_next_of_its_number() {
+    requires!("cc", "mkfifo");
+    let same_number = Program::compile("same_number");
+    let folder = folder();
+    let pipe = folder.path().join("report");
+    succeed(Command::new("mkfifo").arg(&pipe));
+    let mut meant = Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .expect("it can be started");
+    let number = meant.id().to_string();
+    // The report's file is opened when the process is known, and before its threads are.
+    let attaching = ioprof()
+        .args(["attach", "-d", "0.1", "-p", &number, "-o", plain(&pipe)])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("ioprof can be started");
+    while !waits_for_reader(&attaching) {
+        std::thread::yield_now();
+    }
+    meant.kill().and_then(|()| meant.wait()).expect("a child");
+    let mut other = Command::new(same_number.path())
+        .arg(&number)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let mut made = [0];
+    let answer = other.stdout.as_mut().expect("a pipe");
+    answer.read_exact(&mut made).expect("the number is free");
+    let read = fs::File::open(&pipe).expect("the pipe can be read");
+    let ended = attaching.wait_with_output().expect("ioprof is a child");
+    drop((read, other.stdin.take()));
+    assert!(other.wait().expect("a child").success());
+    assert_one_line(&ended, &["no process", &number]);
 }

@@ -63,15 +63,14 @@ fn missing(probe: &'static str, error: &dyn std::error::Error) -> Error {
 
 /// Gives the first thread of a process its record, and then the others.
 ///
-/// A process is named by a descriptor of it: its number may mean another process in the kernel's eyes,
-/// where ioprof runs in a PID namespace.
+/// A process is named by a descriptor of it: its number may be another's by now, and may mean another process in the
+/// kernel's eyes, where ioprof runs in a PID namespace.
 pub fn add_process(
     ebpf: &mut Ebpf,
-    pid: i32,
+    (pid, process): (i32, &OwnedFd),
     workload: u32,
     entry: EntryState,
 ) -> Result<(), Error> {
-    let process = pidfd_open(pid)?;
     let state = TaskState {
         workload,
         flags: match entry {
@@ -82,7 +81,7 @@ pub fn add_process(
         is_new: 1,
         ..TaskState::default()
     };
-    put(ebpf, &process, &state).map_err(|error| match error.raw_os_error() {
+    put(ebpf, process, &state).map_err(|error| match error.raw_os_error() {
         Some(libc::ESRCH | libc::ENOENT) => Error::NoProcess { pid },
         _ => map_error(&error),
     })?;
@@ -101,19 +100,22 @@ pub fn begin_threads(ebpf: &mut Ebpf) -> Result<(), Error> {
 
 /// Takes a process of one thread out of scope again, which is about to wait for ioprof's signal to go on: what was
 /// counted for it so far is kept.
-pub fn retire_process(ebpf: &mut Ebpf, pid: i32, workload: u32) -> Result<(), Error> {
+pub fn retire_process(
+    ebpf: &mut Ebpf,
+    (pid, process): (i32, &OwnedFd),
+    workload: u32,
+) -> Result<(), Error> {
     // Nobody else wakes it: what it did is settled while it sleeps.
     wait_until_asleep(pid)?;
     map::fill(ebpf, names::RETIRING, [workload])?;
     walk(ebpf, names::RETIRE_THREADS)?;
-    let process = pidfd_open(pid)?;
     // A waiting task of no workload: its calls and requests are not counted.
     let state = TaskState {
         workload: 0,
         flags: TaskState::WAITING,
         ..TaskState::default()
     };
-    put(ebpf, &process, &state).map_err(|error| map_error(&error))
+    put(ebpf, process, &state).map_err(|error| map_error(&error))
 }
 
 /// Counts what the living tasks did that is still to be counted, once the window is closed.

@@ -2,7 +2,8 @@
 
 use std::{
     fs, io,
-    os::fd::{AsFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+    ptr,
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -10,8 +11,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::{error::Error, text::Text};
 
 /// A process to attach to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Process {
+    /// Its number, which may be another's once it is gone.
+    pub pid: i32,
+    /// What stands for it and no other.
+    pub descriptor: OwnedFd,
     /// Its command line.
     pub argv: Vec<Text>,
     /// Its name.
@@ -24,6 +29,8 @@ pub struct Process {
 ///
 /// Where there is none, or it is a kernel thread, a thread of another process, or a zombie.
 pub fn process(pid: i32) -> Result<Process, Error> {
+    // First: what is read by the number while the process is there is of this one.
+    let descriptor = pidfd_open(pid)?;
     let file = |name: &str| fs::read(format!("/proc/{pid}/{name}"));
     let status = file("status").map_err(|_| Error::NoProcess { pid })?;
     let status = Status::parse(&status);
@@ -40,7 +47,41 @@ pub fn process(pid: i32) -> Result<Process, Error> {
         return Err(Error::KernelThread { pid, name });
     }
     let argv = words(&file("cmdline").unwrap_or_default());
-    Ok(Process { argv, name })
+    if !is_there(&descriptor) {
+        return Err(Error::NoProcess { pid });
+    }
+    Ok(Process {
+        pid,
+        descriptor,
+        argv,
+        name,
+    })
+}
+
+impl Process {
+    /// The most memory it has had resident, in bytes; none where it has ended.
+    pub fn max_rss_bytes(&self) -> Option<u64> {
+        let status = fs::read(format!("/proc/{}/status", self.pid)).ok()?;
+        let bytes = Status::parse(&status).max_rss_bytes?;
+        is_there(&self.descriptor).then_some(bytes)
+    }
+}
+
+/// Whether a process is there, be it as a zombie: as long as it is, no other has its number.
+fn is_there(process: &OwnedFd) -> bool {
+    let (no_signal, no_information, no_flags) = (0, ptr::null::<libc::siginfo_t>(), 0);
+    // SAFETY: the call takes integers and a null pointer, for which it makes the information itself.
+    let sent = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            process.as_raw_fd(),
+            no_signal,
+            no_information,
+            no_flags,
+        )
+    };
+    // It may be another user's, who may not be sent any.
+    sent == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
 /// The words of a command line, each ended by a zero byte. A process may have written any bytes there.
@@ -59,12 +100,6 @@ pub fn why_not_a_process(pid: i32) -> Error {
         Some(process) if process != pid => Error::NotAProcess { pid, process },
         _ => Error::NoProcess { pid },
     }
-}
-
-/// The most memory a process has had resident, in bytes.
-pub fn max_rss_bytes(pid: i32) -> Option<u64> {
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
-    Status::parse(&status).max_rss_bytes
 }
 
 /// A descriptor of a process, by pidfd_open(2).

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use ioprof::kernel::{Session, Settings, bpf::scope::EntryState};
+use ioprof::kernel::{Session, Settings, bpf::scope::EntryState, system::process::pidfd_open};
 use nix::sys::signal::Signal;
 
 use super::{anonymous, grouped};
@@ -34,6 +34,7 @@ pub fn in_one_process(times: u32) -> String {
     let program = Program::compile("load");
     let target = target(&program);
     let pid = target.id().cast_signed();
+    let descriptor = pidfd_open(pid).expect("the process is there");
     let itself = std::process::id();
     let own = descriptors(target.id());
     let began = Instant::now();
@@ -48,7 +49,7 @@ pub fn in_one_process(times: u32) -> String {
         };
         let mut session = Session::start(&settings).expect("the probes can be attached");
         session
-            .add_process(pid, 1, EntryState::Running)
+            .add_process((pid, &descriptor), 1, EntryState::Running)
             .expect("the process is there");
         session.begin().expect("the maps can be written");
         names.get_or_insert_with(|| Names::of(itself));

@@ -81,9 +81,9 @@ pub struct FileCalls {
     /// Bytes that they wrote to cached pages; those that are known to have been dirty already are left out.
     pub dirtied_bytes: u64,
     /// Reads and writes by their size, see [`size_class`].
-    pub sizes: [u32; SIZES],
+    pub sizes: [u64; SIZES],
 }
-map_value!(FileCalls, 160);
+map_value!(FileCalls, 224);
 
 impl FileCalls {
     /// No call at all.
@@ -109,11 +109,8 @@ impl Merge for FileCalls {
         let max_ns = self.max_ns.max(other.max_ns);
         macro_rules! add {
             ($($name:ident),*) => {
-                let Self { $($name),*, max_ns: _, sizes } = self;
+                let Self { $($name),*, max_ns: _ } = self;
                 $($name.merge(&other.$name);)*
-                for (sum, one) in sizes.iter_mut().zip(other.sizes) {
-                    *sum += one;
-                }
             };
         }
         add!(
@@ -127,7 +124,8 @@ impl Merge for FileCalls {
             unaligned,
             device_read_bytes,
             device_written_bytes,
-            dirtied_bytes
+            dirtied_bytes,
+            sizes
         );
         self.max_ns = max_ns;
     }
@@ -174,7 +172,7 @@ pub struct OpenFile {
     /// What is still to be added to the row.
     pub calls: FileCalls,
 }
-map_value!(OpenFile, 248);
+map_value!(OpenFile, 312);
 
 /// Where the path of a file is kept.
 #[repr(C)]
@@ -237,7 +235,7 @@ pub struct FileStats {
     /// Nanoseconds of the major faults.
     pub major_fault_ns: u64,
 }
-map_value!(FileStats, 264);
+map_value!(FileStats, 328);
 
 impl FileStats {
     /// A file to which nothing was done.
@@ -257,4 +255,21 @@ impl FileStats {
         dirtying_faults: 0,
         major_fault_ns: 0,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FileCalls, SIZES};
+    use crate::abi::merge::Merge as _;
+
+    #[test]
+    fn a_file_may_have_more_calls_of_a_size_than_32_bits_count() {
+        let of_each = |calls| FileCalls {
+            sizes: [calls; SIZES],
+            ..FileCalls::EMPTY
+        };
+        let mut sum = of_each(u32::MAX.into());
+        sum.merge(&of_each(1));
+        assert_eq!(sum.sizes, [1 << 32; SIZES]);
+    }
 }

@@ -105,12 +105,14 @@ merge!(CallStats {
 pub struct PendingSizes {
     /// The bytes.
     pub value: u64,
+    /// How many calls in a row asked for them.
+    pub count: u64,
     /// The series of their histogram.
     pub series: u32,
-    /// How many calls in a row asked for them.
-    pub count: u32,
+    /// Zero.
+    pub padding: u32,
 }
-map_value!(PendingSizes, 16);
+map_value!(PendingSizes, 24);
 
 /// Key of the table of errors.
 #[repr(C)]

@@ -84,7 +84,7 @@ pub struct TaskState {
     /// The call that it has returned from last.
     pub returned: Returned,
 }
-map_value!(TaskState, 1024);
+map_value!(TaskState, 1096);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

@@ -117,7 +117,7 @@ impl Known {
         let mut sizes = [0_u64; SIZES];
         for file in same {
             for (sum, one) in sizes.iter_mut().zip(file.stats.calls.sizes) {
-                *sum += u64::from(one);
+                *sum += one;
             }
         }
         let most = (0..SIZES).rev().max_by_key(|class| sizes[*class]);

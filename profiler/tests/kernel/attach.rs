@@ -33,7 +33,7 @@ struct ManyThreads {
 impl ManyThreads {
     fn start() -> Self {
         let program = Program::compile("many_threads");
-        let folder = support::folder();
+        let folder = folder();
         let file = folder.path().join("data");
         fs::write(&file, [1; 4096]).expect("a file can be written");
         let child = Command::new(program.path())

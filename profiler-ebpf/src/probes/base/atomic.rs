@@ -13,17 +13,6 @@ pub unsafe fn add(target: *mut u64, value: u64) -> u64 {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(target, value) }
 }
 
-/// Adds to a number of 32 bits.
-///
-/// # Safety
-///
-/// As for [`add`].
-#[inline(always)]
-pub unsafe fn add_u32(target: *mut u32, value: u32) {
-    // SAFETY: by the caller's promise.
-    unsafe { atomic_xadd::<u32, u32, { AtomicOrdering::SeqCst }>(target, value) };
-}
-
 /// Sets flags, and returns those that were set before.
 ///
 /// # Safety

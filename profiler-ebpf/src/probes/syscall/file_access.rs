@@ -324,8 +324,8 @@ unsafe fn add_up(row: *mut FileStats, calls: &FileCalls) {
         atomic::raise(&raw mut (*sum).max_ns, calls.max_ns);
         for class in 0..SIZES {
             if calls.sizes[class] != 0 {
-                let cell = (&raw mut (*sum).sizes).cast::<u32>().add(class);
-                atomic::add_u32(cell, calls.sizes[class]);
+                let cell = (&raw mut (*sum).sizes).cast::<u64>().add(class);
+                atomic::add(cell, calls.sizes[class]);
             }
         }
     }

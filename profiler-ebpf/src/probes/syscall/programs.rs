@@ -254,10 +254,10 @@ fn settle_sizes(sizes: &mut PendingSizes) {
         // SAFETY: the value is in the map. Its writers, which are a thread's next call, its exit and the walks over
         // all tasks, use atomic operations.
         unsafe {
-            histogram::add_shared(&raw mut (*stats).size, sizes.value, sizes.count.into());
+            histogram::add_shared(&raw mut (*stats).size, sizes.value, sizes.count);
         }
     }
-    histogram::record_shared(sizes.series, sizes.value, sizes.count.into());
+    histogram::record_shared(sizes.series, sizes.value, sizes.count);
     sizes.count = 0;
 }
 

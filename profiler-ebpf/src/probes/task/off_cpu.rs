@@ -6,7 +6,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use ioprof_ebpf::abi::{
-    off_cpu::{Clock, Times, WAIT_KINDS, WaitKind, asleep},
+    off_cpu::{Clock, WAIT_KINDS, WaitKind, asleep},
     task::{TaskState, WorkloadTotals},
 };
 
@@ -213,60 +213,52 @@ pub unsafe fn settle(state: *mut TaskState, totals: *mut WorkloadTotals, until_n
         if (*state).clock.since_ns == 0 {
             return;
         }
-        let times = as_of(state, until_ns);
-        let settled = &raw mut (*state).clock.settled;
-        let sum = &raw mut (*totals).times;
-        macro_rules! add {
-            ($($name:ident),*) => {
-                $(atomic::add(
-                    &raw mut (*sum).$name,
-                    times.$name.wrapping_sub((*settled).$name),
-                );)*
-            };
-        }
-        add!(thread_ns, in_call_ns, uncharged_ns, in_call_off_ns);
-        add!(timed_calls, timed_ns);
-        for part in 0..WAIT_KINDS {
-            atomic::add(
-                (&raw mut (*sum).parts).cast::<u64>().add(part),
-                times.parts[part].wrapping_sub((*settled).parts[part]),
-            );
-        }
-        *settled = times;
-    }
-}
-
-/// The times with what is under way counted up to now.
-///
-/// # Safety
-///
-/// `state` is a record.
-#[inline(always)]
-unsafe fn as_of(state: *const TaskState, now: u64) -> Times {
-    // SAFETY: by the caller's promise; every number is read whole.
-    unsafe {
-        let clock = &raw const (*state).clock;
-        let mut times = (*clock).times;
-        times.thread_ns = now.saturating_sub((*clock).since_ns);
+        let clock = &raw mut (*state).clock;
+        // What is under way counts up to then.
         let off = match (*clock).off_ns {
             0 => 0,
-            off => now.saturating_sub(off),
+            off => until_ns.saturating_sub(off),
         };
-        if off > 0 {
-            let runnable = match (*clock).woken_ns {
-                0 => 0,
-                woken => now.saturating_sub(woken).min(off),
+        let runnable = match (*clock).woken_ns {
+            0 => 0,
+            woken => until_ns.saturating_sub(woken).min(off),
+        };
+        let (in_call, off_in_call) = match (*state).entered_ns {
+            0 => (0, 0),
+            entered => (until_ns.saturating_sub(entered), (*clock).call_off_ns + off),
+        };
+        let thread = until_ns.saturating_sub((*clock).since_ns);
+        let sum = &raw mut (*totals).times;
+        // One by one: programs that call this have little room on the stack.
+        macro_rules! add {
+            ($($name:ident: $now:expr),* $(,)?) => {
+                $(
+                    let now: u64 = $now;
+                    let since = now.wrapping_sub((*clock).settled.$name);
+                    atomic::add(&raw mut (*sum).$name, since);
+                    (*clock).settled.$name = now;
+                )*
             };
-            let part = (*clock).wait_kind as usize;
-            if part < WAIT_KINDS {
-                times.parts[part] += off - runnable;
+        }
+        add!(
+            thread_ns: thread,
+            in_call_ns: (*clock).times.in_call_ns + in_call,
+            in_call_off_ns: (*clock).times.in_call_off_ns + off_in_call,
+            uncharged_ns: (*clock).times.uncharged_ns,
+            timed_calls: (*clock).times.timed_calls,
+            timed_ns: (*clock).times.timed_ns,
+        );
+        for part in 0..WAIT_KINDS {
+            let mut now = (*clock).times.parts[part];
+            if part == (*clock).wait_kind as usize {
+                now += off - runnable;
             }
-            times.parts[WaitKind::Runnable as usize] += runnable;
+            if part == WaitKind::Runnable as usize {
+                now += runnable;
+            }
+            let since = now.wrapping_sub((*clock).settled.parts[part]);
+            atomic::add((&raw mut (*sum).parts).cast::<u64>().add(part), since);
+            (*clock).settled.parts[part] = now;
         }
-        if (*state).entered_ns != 0 {
-            times.in_call_ns += now.saturating_sub((*state).entered_ns);
-            times.in_call_off_ns += (*clock).call_off_ns + off;
-        }
-        times
     }
 }

@@ -174,6 +174,8 @@ fn what_is_not_known_may_be_null() {
         "/workloads/0/self_reported",
         "/ledger/probes/0/missed",
         "/ledger/probe_cpu_ns",
+        "/ledger/call_cost",
+        "/workloads/0/time/cpu",
         "/ledger/probe_cpu_measured_share",
     ] {
         let report = with(pointer, Value::Null);

@@ -2,7 +2,7 @@
 
 use ioprof_ebpf::abi::loss::Loss;
 
-use super::{context::Context, incomplete::incomplete};
+use super::{call_cost, context::Context, incomplete::incomplete};
 use crate::{
     kernel::{
         bpf::{self, AttachedProbe},
@@ -51,8 +51,9 @@ pub fn ledger(
         compat_calls: total(|totals| totals.compat_calls),
         vectors_unread: total(|totals| totals.vectors_unread),
         probes: snapshot.probes.iter().map(probe).collect(),
-        probe_cpu_ns: snapshot.cost.map(|cost| cost.cpu_ns),
+        probe_cpu_ns: call_cost::all_probes_ns(snapshot),
         probe_cpu_measured_share: snapshot.cost.map(|cost| cost.measured_share),
+        call_cost: call_cost::call_cost(snapshot),
         checks: workload_checks(snapshot, workloads)
             .chain(device_checks(context, devices))
             .collect(),

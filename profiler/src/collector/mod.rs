@@ -2,6 +2,7 @@
 
 mod aio;
 mod block;
+mod call_cost;
 mod context;
 mod depth;
 mod device;

@@ -1,15 +1,16 @@
 //! Where the time of threads and calls went.
 
-use ioprof_ebpf::abi::off_cpu::{Times, WAIT_KINDS, WaitKind};
+use ioprof_ebpf::abi::off_cpu::{WAIT_KINDS, WaitKind};
 
+use super::call_cost::MeanCost;
 use crate::{
     kernel::{
-        bpf::{CallCost, ProbeCost, probes::Feature},
+        bpf::probes::Feature,
         snapshot::{Call, Snapshot},
     },
     model::{
         histogram::Histogram,
-        off_cpu::{CallTime, Cpu, OffCpu, Time},
+        off_cpu::{CallTime, OffCpu, Time},
     },
 };
 
@@ -50,66 +51,12 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
     Some(Time {
         thread_ns: times.thread_ns,
         cpu_ns: cpu,
-        cpu: snapshot.call_cost.map(|cost| {
-            let calls = Calls {
-                count: count(snapshot, workload),
-                cpu_ns: calls_ns,
-                times,
-            };
-            let statistics = snapshot.cost.map_or(0.0, |cost| cost.measured_share);
-            divide(cpu, &calls, &cost, statistics)
-        }),
+        cpu: MeanCost::of(snapshot, workload).map(|cost| cost.divide(cpu, calls_ns)),
         off_cpu,
         exit_ns: times.exit_ns,
         stolen_ns,
         unexplained_ns: uncharged - stolen_ns,
     })
-}
-
-/// The calls of a workload that were seen to begin and to end.
-fn count(snapshot: &Snapshot, workload: u32) -> u64 {
-    let calls = snapshot.calls.iter();
-    calls
-        .filter(|call| call.workload == workload)
-        .map(|call| call.stats.latency.count)
-        .sum()
-}
-
-/// The calls of a workload.
-struct Calls<'a> {
-    count: u64,
-    /// Nanoseconds between the probes' two time stamps on a CPU.
-    cpu_ns: u64,
-    times: &'a Times,
-}
-
-/// Divides the time on a CPU by what a call costs that does nothing. The time stamps of the probes have a part of that
-/// between them and another outside. For a call that does something the probes take as much more as they have timed
-/// themselves to take; `statistics` is the share of the time in which those of BPF programs were on.
-fn divide(cpu_ns: u64, calls: &Calls<'_>, cost: &CallCost, statistics: f64) -> Cpu {
-    let mean = |of: fn(&ProbeCost) -> f64| {
-        let (off, on) = (of(&cost.in_scope), of(&cost.with_statistics));
-        off + (on - off) * statistics
-    };
-    let (seen, empty_timed) = (mean(|cost| cost.seen_ns), mean(|cost| cost.timed_ns));
-    let timed = match calls.times.timed_calls {
-        0 => empty_timed,
-        timed => calls.times.timed_ns as f64 / timed as f64,
-    };
-    let all = mean(|cost| cost.added_ns) + cost.bare_ns + timed - empty_timed;
-    let of_calls = |ns: f64| (ns.max(0.0) * calls.count as f64) as u64;
-    let outside = cpu_ns.saturating_sub(calls.cpu_ns);
-    let user_ns = outside.saturating_sub(of_calls(all - seen));
-    let calls_ns = calls.cpu_ns.saturating_sub(of_calls(seen));
-    let rest = cpu_ns.saturating_sub(user_ns + calls_ns);
-    let entry_exit_ns = rest.min(of_calls(cost.bare_ns));
-    Cpu {
-        user_ns,
-        entry_exit_ns,
-        probes_ns: rest - entry_exit_ns,
-        calls_ns,
-        error_ns: cpu_ns.min(of_calls(cost.error_ns)),
-    }
 }
 
 /// The time of the calls of one name, and of a mean call about as long as the 99th percentile.
@@ -161,87 +108,4 @@ fn at_p99(call: &Call, latency: &Histogram) -> Option<CallTime> {
         None => return None,
     };
     Some(call_time(p99, off_cpu(&parts)))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const EMPTY: ProbeCost = ProbeCost {
-        added_ns: 250.0,
-        seen_ns: 150.0,
-        timed_ns: 90.0,
-    };
-    const COST: CallCost = CallCost {
-        bare_ns: 120.0,
-        stranger_ns: 140.0,
-        in_scope: EMPTY,
-        with_statistics: ProbeCost {
-            added_ns: 390.0,
-            seen_ns: 230.0,
-            timed_ns: 92.0,
-        },
-        error_ns: 3.0,
-    };
-
-    fn divided(cpu_ns: u64, count: u64, in_calls_ns: u64, timed_ns: u64, statistics: f64) -> Cpu {
-        let times = Times {
-            timed_calls: count.div_ceil(61),
-            timed_ns,
-            ..Times::default()
-        };
-        let calls = Calls {
-            count,
-            cpu_ns: in_calls_ns,
-            times: &times,
-        };
-        divide(cpu_ns, &calls, &COST, statistics)
-    }
-
-    #[test]
-    fn the_cost_of_an_empty_call_is_neither_user_time_nor_the_calls() {
-        // Ten of user mode, 120 of entry and exit, 250 of probes and 200 of the call.
-        let cpu = divided(61 * 580, 61, 61 * 350, 90, 0.0);
-        let expected = Cpu {
-            user_ns: 610,
-            entry_exit_ns: 61 * 120,
-            probes_ns: 61 * 250,
-            calls_ns: 61 * 200,
-            error_ns: 61 * 3,
-        };
-        assert_eq!(cpu, expected);
-        // The same with probes that take 40 more, and statistics.
-        let cpu = divided(61 * 760, 61, 61 * 430, 132, 1.0);
-        let probes_ns = 61 * 430;
-        assert_eq!(
-            cpu,
-            Cpu {
-                probes_ns,
-                ..expected
-            }
-        );
-    }
-
-    #[test]
-    fn without_calls_all_is_user_time() {
-        let cpu = divided(1000, 0, 0, 0, 0.5);
-        assert_eq!((cpu.user_ns, cpu.error_ns), (1000, 0));
-    }
-
-    proptest! {
-        #[test]
-        fn the_rows_add_up(
-            cpu_ns in 0_u64..1 << 40,
-            count in 0_u64..1 << 30,
-            in_calls_ns in 0_u64..1 << 40,
-            timed_ns in 0_u64..1 << 40,
-            statistics in 0.0..1.0,
-        ) {
-            let cpu = divided(cpu_ns, count, in_calls_ns.min(cpu_ns), timed_ns, statistics);
-            let rows = [cpu.user_ns, cpu.entry_exit_ns, cpu.probes_ns, cpu.calls_ns];
-            prop_assert_eq!(rows.iter().sum::<u64>(), cpu_ns);
-        }
-    }
 }

@@ -206,8 +206,9 @@ impl Session {
     /// Where a map cannot be read.
     pub fn finish(mut self) -> Result<Snapshot, Error> {
         let unseen = snapshot::block::wait_for_completions(&self.ebpf)?;
-        self.calibration.ending(&self.ebpf);
         self.overhead.stop();
+        // The statistics are off now, as they were the first time.
+        self.calibration.ending(&self.ebpf);
         self.probes
             .set_runs(|index| self.overhead.of_program(index));
         let mut after = Devices::now();

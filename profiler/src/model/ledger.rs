@@ -145,6 +145,22 @@ pub struct IncompleteHistogram {
     pub in_buckets: u64,
 }
 
+/// What a system call costs that does nothing, and what the probes add to it. In nanoseconds of CPU time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CallCost {
+    /// Nanoseconds of its entry and exit, without probes.
+    pub bare_ns: u64,
+    /// Nanoseconds that the probes add in a process in scope.
+    pub in_scope_ns: u64,
+    /// Nanoseconds that they add there while the statistics of BPF programs are on.
+    pub with_statistics_ns: u64,
+    /// Nanoseconds that they add in any other process of the machine.
+    pub others_ns: u64,
+    /// How many nanoseconds these were apart, at both ends of the run and in between.
+    pub error_ns: u64,
+}
+
 /// What was lost, what was missing, and what the kernel counted for itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -162,11 +178,13 @@ pub struct Ledger {
     pub vectors_unread: u64,
     /// What became of each probe.
     pub probes: Vec<Probe>,
-    /// Nanoseconds of CPU time of the probes over the run, in proportion to the part that was measured; null where it
-    /// may not be measured.
+    /// Nanoseconds of CPU time that the probes took of the machine over the run: for calls, by what they cost each; for
+    /// other events in proportion to the part that was measured. Null where that may not be measured.
     pub probe_cpu_ns: Option<u64>,
     /// The part of the run in which that was measured, from 0 to 1; null where it may not be.
     pub probe_cpu_measured_share: Option<f64>,
+    /// What a call costs that does nothing; null where it could not be measured.
+    pub call_cost: Option<CallCost>,
     /// Sums of the probes, beside the kernel's own.
     pub checks: Vec<Check>,
     /// The histograms whose buckets do not hold as many values as they count; all were compared.

@@ -80,7 +80,11 @@ fn on_cpu(what: &str, times: u32) -> (Cpu, u64) {
     let charged = workload.cpu_user_ns + workload.cpu_system_ns;
     assert!(time.cpu_ns <= charged, "{workload:#?}");
     assert!(time.cpu_ns > charged / 10 * 9, "{workload:#?}");
-    (*known(&time.cpu), time.cpu_ns)
+    let cpu = *known(&time.cpu);
+    // The ledger has the same probes and those of other processes and events.
+    let probes = *known(&report.ledger.probe_cpu_ns);
+    assert!(probes >= cpu.probes_ns / 10 * 9, "{probes} {cpu:#?}");
+    (cpu, time.cpu_ns)
 }
 
 #[test]

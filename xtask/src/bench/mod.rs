@@ -48,7 +48,7 @@ fn workloads(consent: &Consent) -> Result<ExitCode> {
         .map_err(|error| Error::Bench(error.to_string()))
 }
 
-/// Runs `profiler/benches/overhead.rs`, which loads probes and so needs root.
+/// Runs `profiler/benches/overhead/`, which loads probes and so needs root.
 fn overhead(workspace: &Workspace, args: &[OsString]) -> Result<ExitCode> {
     let mut bench = Command::new(cargo());
     bench

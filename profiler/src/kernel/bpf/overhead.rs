@@ -18,6 +18,7 @@ use std::{
 };
 
 use aya::{Ebpf, programs::Program};
+use ioprof_ebpf::abi::names;
 
 use crate::kernel::helper::{Helper, Statistics};
 
@@ -46,8 +47,12 @@ pub struct Runs {
 /// The overhead of the probes over a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
-    /// Their CPU time in nanoseconds.
+    /// Their CPU time in nanoseconds, as the kernel measures each run.
     pub cpu_ns: u64,
+    /// That of the probes of calls.
+    pub calls_cpu_ns: u64,
+    /// The calls of all processes of the machine.
+    pub calls: u64,
     /// Which part of the run was measured, from 0 to 1; the rest is in proportion.
     pub measured_share: f64,
 }
@@ -58,6 +63,8 @@ pub struct Overhead {
     began: Instant,
     /// The helper that switches them; none where this process does.
     helper: Option<Arc<Helper>>,
+    /// Where the probes of calls are among the programs: at entry, and at exit.
+    of_calls: [Option<usize>; 2],
     /// The fdinfo of each program; none where there is none. They stay open: each is read twice in every period.
     counters: Vec<Option<File>>,
     window: Option<Window>,
@@ -85,8 +92,12 @@ impl Overhead {
         programs: impl Iterator<Item = Option<&'a str>>,
         helper: Option<Arc<Helper>>,
     ) -> Self {
+        let programs: Vec<_> = programs.collect();
+        let place = |name| programs.iter().position(|program| *program == Some(name));
+        let of_calls = [names::SYSCALL_ENTER, names::SYSCALL_EXIT].map(place);
         let counters: Vec<_> = programs
-            .map(|program| counters_of(ebpf, program?))
+            .iter()
+            .map(|program| counters_of(ebpf, (*program)?))
             .collect();
         Self {
             began: Instant::now(),
@@ -94,6 +105,7 @@ impl Overhead {
             sums: Sums::new(counters.len()),
             missed: vec![0; counters.len()],
             refused: counters.iter().all(Option::is_none),
+            of_calls,
             counters,
             window: None,
             whole: Duration::ZERO,
@@ -171,7 +183,7 @@ impl Overhead {
 
     /// The overhead over the whole time; none where measuring is not permitted.
     pub fn over_all(&self) -> Option<Cost> {
-        (!self.refused).then(|| self.sums.over(self.whole))
+        (!self.refused).then(|| self.sums.over(self.whole, self.of_calls))
     }
 
     /// What was measured of a program, by its place among those that were begun with; none where nothing is
@@ -189,8 +201,8 @@ impl Overhead {
 struct Sums {
     programs: Vec<Runs>,
     lasted: Duration,
-    /// The time of all programs in the beginning, and how long that was; none before its end.
-    beginning: Option<(u64, Duration)>,
+    /// The programs in the beginning, and how long that was; none before its end.
+    beginning: Option<(Vec<Runs>, Duration)>,
 }
 
 impl Sums {
@@ -212,33 +224,47 @@ impl Sums {
     }
 
     fn end_beginning(&mut self) {
-        let beginning = (self.time_ns(), self.lasted);
-        self.beginning.get_or_insert(beginning);
-    }
-
-    fn time_ns(&self) -> u64 {
-        self.programs.iter().map(|program| program.time_ns).sum()
+        if self.beginning.is_none() {
+            self.beginning = Some((self.programs.clone(), self.lasted));
+        }
     }
 
     /// The beginning as it is, the rest of the whole time in proportion.
-    fn over(&self, whole: Duration) -> Cost {
-        let measured_ns = self.time_ns();
-        let (first_ns, first) = self.beginning.unwrap_or((measured_ns, self.lasted));
-        let rest = whole.saturating_sub(first).as_secs_f64();
-        let rest_measured = self.lasted.saturating_sub(first).as_secs_f64();
+    fn over(&self, whole: Duration, of_calls: [Option<usize>; 2]) -> Cost {
+        let measured = &self.programs;
+        let (first, lasted) = match &self.beginning {
+            Some((first, lasted)) => (first, *lasted),
+            None => (measured, self.lasted),
+        };
+        let rest = whole.saturating_sub(lasted).as_secs_f64();
+        let rest_measured = self.lasted.saturating_sub(lasted).as_secs_f64();
+        let factor = if rest_measured > 0.0 {
+            rest / rest_measured
+        } else {
+            0.0
+        };
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_sign_loss,
             reason = "an estimate of less than a few years of nanoseconds, never negative"
         )]
-        let rest_ns = if rest_measured > 0.0 {
-            ((measured_ns - first_ns) as f64 * rest / rest_measured) as u64
-        } else {
-            0
+        let scaled = |of: &dyn Fn(&[Runs]) -> u64| {
+            let first = of(first);
+            first + ((of(measured) - first) as f64 * factor) as u64
+        };
+        let [_, exit] = of_calls;
+        let at = |programs: &[Runs], place: Option<usize>| {
+            let found = place.and_then(|place| programs.get(place));
+            found.copied().unwrap_or_default()
         };
         let share = self.lasted.as_secs_f64() / whole.as_secs_f64();
         Cost {
-            cpu_ns: first_ns + rest_ns,
+            cpu_ns: scaled(&|programs| programs.iter().map(|program| program.time_ns).sum()),
+            calls_cpu_ns: scaled(&|programs| {
+                let times = of_calls.iter().map(|place| at(programs, *place).time_ns);
+                times.sum()
+            }),
+            calls: scaled(&|programs| at(programs, exit).count),
             measured_share: share.min(1.0),
         }
     }
@@ -321,9 +347,11 @@ mod tests {
         sums.add(&counted(52_000), &counted(53_000), SPAN);
         sums.end_beginning();
         assert_eq!(sums.programs, counted(3_000));
-        let cost = sums.over(FIRST + PERIOD);
+        let cost = sums.over(FIRST + PERIOD, [None, Some(1)]);
         // Of two programs: 2,000 runs, and 1,000 in a twentieth of the rest.
         assert_eq!(cost.cpu_ns, 2 * 100 * (2_000 + 20 * 1_000));
+        assert_eq!(cost.calls_cpu_ns, cost.cpu_ns / 2);
+        assert_eq!(cost.calls, 22_000);
         let share = (FIRST + SPAN).as_secs_f64() / (FIRST + PERIOD).as_secs_f64();
         assert!((cost.measured_share - share).abs() < 1e-9, "{cost:?}");
     }
@@ -332,7 +360,7 @@ mod tests {
     fn what_is_shorter_than_the_beginning_is_measured_whole() {
         let mut sums = Sums::new(2);
         sums.add(&counted(5), &counted(7), FIRST / 2);
-        let cost = sums.over(FIRST / 2);
+        let cost = sums.over(FIRST / 2, [None; 2]);
         assert_eq!((cost.cpu_ns, cost.measured_share), (400, 1.0));
     }
 }

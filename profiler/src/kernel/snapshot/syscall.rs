@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// One operation of one workload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Call {
     /// The workload, from 1.
     pub workload: u32,

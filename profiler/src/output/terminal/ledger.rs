@@ -61,7 +61,14 @@ pub fn render(report: &Report, style: Style) -> String {
         0 => "nothing lost".to_owned(),
         lost => format!("{} events lost", count(lost)),
     };
-    let parts = [lost, missing, overhead(report)];
+    let others = ledger.call_cost.map(|cost| {
+        let added = time(cost.others_ns);
+        format!("a call of any other process takes {added} longer")
+    });
+    let parts: Vec<_> = [lost, missing, overhead(report)]
+        .into_iter()
+        .chain(others)
+        .collect();
     let mut text = format!(
         "{}  {}\n",
         style.heading("Ledger"),

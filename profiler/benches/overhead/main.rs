@@ -5,6 +5,10 @@
 //! runs over the same loop; the rounds alternate, so that a change of the machine's speed meets all alike,
 //! and what is printed is the median over the rounds. The reads are fio's, by io_uring, past the page cache;
 //! each run with ioprof is set against one without it just before.
+//!
+//! `told` as an argument prints only what the report itself tells of its cost, beside what is measured.
+
+mod told;
 
 use std::{
     env,
@@ -37,6 +41,14 @@ fn main() -> Result<()> {
     {
         return pread_loop(calls.parse()?, path);
     }
+    if let [_, first, what, calls] = &words[..]
+        && first == told::LOOP
+    {
+        return told::be_loop(what, calls.parse()?);
+    }
+    if words.iter().any(|word| word == "told") {
+        return told::compare();
+    }
     let file = tempfile::NamedTempFile::new()?;
     file.as_file().write_all(b"x")?;
     let path = file.path().to_str().ok_or("a path that is no text")?;
@@ -54,6 +66,7 @@ fn main() -> Result<()> {
     }
     eprintln!();
     print(&tools, samples);
+    told::compare()?;
     reads()
 }
 

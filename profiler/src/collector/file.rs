@@ -16,13 +16,6 @@ use crate::{
 /// How many files of each ranking are in the report.
 const TOP: usize = 50;
 
-/// The rankings of files.
-const RANKINGS: [fn(&FileCounts) -> u64; 3] = [
-    |counts| counts.time_ns + counts.major_fault_ns.unwrap_or(0),
-    |counts| counts.read_bytes + counts.written_bytes,
-    |counts| counts.device_read_bytes.unwrap_or(0) + counts.device_written_bytes.unwrap_or(0),
-];
-
 /// The files of a workload; none where the probes could not see them.
 pub fn files(snapshot: &Snapshot, workload: u32) -> Option<Files> {
     snapshot.knows_files.then(|| seen(snapshot, workload))
@@ -41,8 +34,8 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
         .map(|same| (is_class(kind(same[0])), same))
         .filter(|(_, same)| !known.sum(same).is_nothing())
         .collect();
-    for value in RANKINGS {
-        rows.sort_by_cached_key(|(_, same)| Reverse(value(&known.sum(same))));
+    for ranking in 0..FileCounts::default().ranks().len() {
+        rows.sort_by_cached_key(|(_, same)| Reverse(known.sum(same).ranks()[ranking]));
         for (is_reported, _) in rows.iter_mut().take(TOP) {
             *is_reported = true;
         }
@@ -57,7 +50,7 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
             others += 1;
         }
     }
-    top.sort_by_key(|file| Reverse(RANKINGS.map(|value| value(&file.counts))));
+    top.sort_by_key(|file| Reverse(file.counts.ranks()));
     Files {
         top,
         others,

@@ -93,6 +93,16 @@ impl FileCounts {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
+    /// What files are ranked by: the time in calls and major faults, the bytes of calls, and those of devices.
+    pub fn ranks(&self) -> [u64; 3] {
+        let known = |count: Option<u64>| count.unwrap_or(0);
+        [
+            self.time_ns.saturating_add(known(self.major_fault_ns)),
+            self.read_bytes.saturating_add(self.written_bytes),
+            known(self.device_read_bytes).saturating_add(known(self.device_written_bytes)),
+        ]
+    }
+
     /// Whether nothing is known to have been done.
     pub fn is_nothing(&self) -> bool {
         let nothing = |count: Option<u64>| count.unwrap_or(0) == 0;

@@ -4,13 +4,14 @@ use super::{line::quantile, style::Style, table::Table};
 use crate::{
     model::{
         block::{Block, BlockOperation, Origin},
+        device::Device,
         sum::sum,
     },
     output::format::{bytes, count, time},
 };
 
-/// The table; nothing where there were no requests.
-pub fn render(block: Option<&[Block]>, style: Style) -> String {
+/// The table, in the order of the devices; nothing where there were no requests.
+pub fn render(block: Option<&[Block]>, devices: &[Device], style: Style) -> String {
     let Some(block) = block.filter(|block| !block.is_empty()) else {
         return String::new();
     };
@@ -20,7 +21,12 @@ pub fn render(block: Option<&[Block]>, style: Style) -> String {
             "device", "request", "count", "bytes", "q p50", "q p99", "s p50", "s p99", "max",
         ],
     );
-    for requests in block {
+    let mut ordered: Vec<_> = block.iter().collect();
+    ordered.sort_by_key(|requests| {
+        let place = |device: &Device| device.name == requests.device;
+        devices.iter().position(place).unwrap_or(devices.len())
+    });
+    for requests in ordered {
         table.row([
             requests.device.to_string(),
             request(requests.operation, requests.origin).to_owned(),

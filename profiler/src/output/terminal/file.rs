@@ -1,5 +1,7 @@
 //! The files of a workload.
 
+use std::{cmp::Reverse, collections::BTreeSet};
+
 use super::{style::Style, table::Table};
 use crate::{
     model::file::{File, FileCounts, FileKind, Files},
@@ -27,19 +29,43 @@ fn table(files: &Files, style: Style) -> String {
     }
     let header = ["file", "read", "written", "time", "dev. r", "dev. w"];
     let mut table = Table::new(1, &header);
-    for file in files.top.iter().take(FILES) {
-        table.row(row(name(file), &file.counts));
+    let shown = shown(&files.top);
+    let (mut rest, mut others) = (files.other_counts, files.others);
+    for (place, file) in files.top.iter().enumerate() {
+        if shown.contains(&place) {
+            table.row(row(name(file), &file.counts));
+        } else {
+            rest.add(&file.counts);
+            others = others.saturating_add(1);
+        }
     }
-    let mut rest = files.other_counts;
-    for file in files.top.iter().skip(FILES) {
-        rest.add(&file.counts);
-    }
-    let more = files.top.len().saturating_sub(FILES) as u64;
-    let others = files.others.saturating_add(more);
     if !rest.is_nothing() {
         table.row(row(format!("{} other files", count(others)), &rest));
     }
     format!("{}\n", table.render(style))
+}
+
+/// The places of the files that have a line: the first of each ranking, in turns, so that whichever column somebody looks
+/// for has its largest values. They stay in the order of the report, which is that of the time.
+fn shown(files: &[File]) -> BTreeSet<usize> {
+    let rankings = [0, 1, 2].map(|ranking| {
+        let mut places: Vec<_> = (0..files.len()).collect();
+        places.sort_by_key(|place| Reverse(files[*place].counts.ranks()[ranking]));
+        places
+    });
+    let mut shown = BTreeSet::new();
+    for (rank, ranking) in (0..files.len()).flat_map(|rank| [(rank, 0), (rank, 1), (rank, 2)]) {
+        let place = rankings[ranking][rank];
+        if shown.len() < FILES && files[place].counts.ranks()[ranking] > 0 {
+            shown.insert(place);
+        }
+    }
+    for place in 0..files.len() {
+        if shown.len() < FILES {
+            shown.insert(place);
+        }
+    }
+    shown
 }
 
 fn known(count: Option<u64>) -> String {
@@ -51,7 +77,7 @@ fn row(name: String, counts: &FileCounts) -> [String; 6] {
         name,
         bytes(counts.read_bytes),
         bytes(counts.written_bytes),
-        time(counts.time_ns),
+        time(counts.ranks()[0]),
         known(counts.device_read_bytes),
         known(counts.device_written_bytes),
     ]
@@ -75,4 +101,42 @@ fn name(file: &File) -> String {
     };
     let name = shortened_before(&text, NAME.saturating_sub(mark.len()));
     format!("{name}{mark}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(time_ns: u64, read_bytes: u64, device_read_bytes: u64) -> File {
+        File {
+            path: None,
+            path_is_current: true,
+            kind: FileKind::File,
+            counts: FileCounts {
+                time_ns,
+                read_bytes,
+                device_read_bytes: Some(device_read_bytes),
+                ..FileCounts::default()
+            },
+            typical_size_bytes: None,
+        }
+    }
+
+    #[test]
+    fn the_largest_values_of_each_column_are_shown() {
+        let mut files: Vec<_> = (0..30).map(|i| file(1000 - i, 1, 0)).collect();
+        files[28] = file(2, 500, 0);
+        files[29] = file(1, 0, 4096);
+        let places = shown(&files);
+        assert_eq!(places.len(), FILES);
+        for place in [0, 1, 28, 29] {
+            assert!(places.contains(&place), "{places:?}");
+        }
+        // Few files are all shown, also those of which nothing is known.
+        assert_eq!(
+            shown(&[file(1, 0, 0), file(0, 0, 0)]),
+            BTreeSet::from([0, 1])
+        );
+        assert!(shown(&[]).is_empty());
+    }
 }

@@ -23,7 +23,10 @@ pub use style::Style;
 
 use self::line::WIDTH;
 use crate::{
-    model::report::{Report, Workload},
+    model::{
+        device::Device,
+        report::{Report, Workload},
+    },
     output::format::{time, wrapped},
 };
 
@@ -36,7 +39,11 @@ pub fn render(report: &Report, style: Style) -> String {
         text.push_str(&format!("{}\n\n", style.alarm(lost)));
     }
     for part in &report.workloads {
-        text.push_str(&workload(part, style));
+        text.push_str(&workload(
+            part,
+            report.devices.as_deref().unwrap_or_default(),
+            style,
+        ));
     }
     text.push_str(&device::render(report, style));
     text.push_str(&ledger::render(report, style));
@@ -54,7 +61,7 @@ pub fn render(report: &Report, style: Style) -> String {
 }
 
 /// Everything about one workload.
-fn workload(workload: &Workload, style: Style) -> String {
+fn workload(workload: &Workload, devices: &[Device], style: Style) -> String {
     let uring = workload.io_uring.as_ref();
     [
         summary::render(workload, style),
@@ -65,7 +72,7 @@ fn workload(workload: &Workload, style: Style) -> String {
         file::render(workload.files.as_ref(), style),
         uring.map_or_else(String::new, |uring| io_uring::render(uring, style)),
         aio::render(&workload.aio, style),
-        block::render(workload.block.as_deref(), style),
+        block::render(workload.block.as_deref(), devices, style),
         self_report::render(workload),
     ]
     .concat()

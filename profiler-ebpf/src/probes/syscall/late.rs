@@ -18,7 +18,7 @@ use crate::probes::{
 ///
 /// # Safety
 ///
-/// As for [`end`].
+/// `task` is a BTF pointer to the task that `state` is the record of.
 #[inline(always)]
 pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
     if state.flags & TaskState::RETURNED_LATE == 0 {
@@ -28,9 +28,7 @@ pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
     unsafe { returned::end(task, state) };
     let returned = core::mem::take(&mut state.returned);
     let latency = returned.until_ns.saturating_sub(returned.entered_ns);
-    if latency <= returned.latency_ns {
-        return;
-    }
+    let latency = latency.max(returned.latency_ns);
     let more = latency - returned.latency_ns;
     let (workload, operation) = (state.workload, CallKind(state.kind).operation());
     let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
@@ -46,6 +44,8 @@ pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
         atomic::raise(&raw mut (*stats).latency.max, latency);
         off_cpu::count_call(&mut state.clock, &mut (*stats).off_cpu, series + 2, latency);
     }
-    histogram::record_shared(series, returned.latency_ns, 1_u64.wrapping_neg());
-    histogram::record_shared(series, latency, 1);
+    if more != 0 {
+        histogram::record_shared(series, returned.latency_ns, 1_u64.wrapping_neg());
+        histogram::record_shared(series, latency, 1);
+    }
 }

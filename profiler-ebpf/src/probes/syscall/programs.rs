@@ -193,7 +193,8 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
     // their own, which `settle_sizes` keeps apart.
     unsafe { (*stats).latency.add(latency) };
     let series = call_series(workload, operation);
-    if state.clock.call_off_ns != 0 {
+    // What is still to come may bring the call to another octave.
+    if state.clock.call_off_ns != 0 && state.returned.has_work == 0 {
         // SAFETY: as above.
         let sums = unsafe { &mut (*stats).off_cpu };
         off_cpu::count_call(&mut state.clock, sums, series + 2, latency);

@@ -224,6 +224,7 @@ pub unsafe fn settle(state: *mut TaskState, totals: *mut WorkloadTotals, until_n
             woken => until_ns.saturating_sub(woken).min(off),
         };
         let (in_call, off_in_call) = match (*state).entered_ns {
+            0 if (*state).flags & TaskState::RETURNED_LATE != 0 => (0, (*clock).call_off_ns),
             0 => (0, 0),
             entered => (until_ns.saturating_sub(entered), (*clock).call_off_ns + off),
         };

@@ -100,12 +100,75 @@ fn at_p99(call: &Call, latency: &Histogram) -> Option<CallTime> {
         .map(|(_, bucket)| u128::from(bucket.middle()) * u128::from(bucket.count))
         .sum();
     let parts = match call.off_cpu.iter().find(|(of, _)| *of == octave) {
-        Some((_, parts)) => parts.map(|sum| {
-            let part = u128::from(sum) * u128::from(p99);
-            part.checked_div(all_ns).unwrap_or(0) as u64
-        }),
+        Some((_, parts)) => {
+            // Of the calls' time only the buckets are known: they may have waited for longer than these say.
+            let waited: u128 = parts.iter().copied().map(u128::from).sum();
+            let all_ns = all_ns.max(waited);
+            parts.map(|sum| {
+                let part = u128::from(sum) * u128::from(p99);
+                part.checked_div(all_ns).unwrap_or(0) as u64
+            })
+        }
         None if is_complete(call) => [0; WAIT_KINDS],
         None => return None,
     };
     Some(call_time(p99, off_cpu(&parts)))
+}
+
+#[cfg(test)]
+mod tests {
+    use ioprof_ebpf::{abi::Aggregate, histogram::place};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{collector::histogram::histogram, model::histogram::Unit};
+
+    /// Calls that took so long, most of it asleep.
+    fn calls(latencies: &[u64]) -> (Call, Histogram) {
+        let mut call = Call::default();
+        let mut totals = Aggregate::default();
+        for latency in latencies {
+            totals.add(*latency);
+            let (octave, bucket) = place(*latency);
+            match call
+                .latency
+                .binary_search_by_key(&(octave, bucket), |(o, b, _)| (*o, *b))
+            {
+                Ok(at) => call.latency[at].2 += 1,
+                Err(at) => call.latency.insert(at, (octave, bucket, 1)),
+            }
+            let known = call.off_cpu.iter().position(|(of, _)| *of == octave);
+            let at = known.unwrap_or_else(|| {
+                call.off_cpu.push((octave, [0; WAIT_KINDS]));
+                call.off_cpu.len() - 1
+            });
+            call.off_cpu[at].1[WaitKind::Sleep as usize] += latency - latency / 1000;
+            call.off_cpu[at].1[WaitKind::Runnable as usize] += latency / 1000;
+        }
+        let histogram = histogram(Unit::Ns, &totals, &call.latency);
+        (call, histogram)
+    }
+
+    #[test]
+    fn a_call_that_only_waits_is_no_longer_at_its_percentile() {
+        // The largest of its bucket, whose middle is 1.6 % less.
+        let longest = 1_048_576 + 32_767;
+        let (call, latency) = calls(&[longest]);
+        let split = at_p99(&call, &latency).expect("there is a call");
+        assert_eq!(latency.quantile(0.99), Some(longest));
+        assert!(split.off_cpu.total() <= longest, "{split:#?}");
+        assert!(split.off_cpu.total() > longest / 1000 * 999, "{split:#?}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_of_a_percentile_are_the_percentile(
+            latencies in prop::collection::vec(1_000_u64..100_000_000, 1..300)
+        ) {
+            let (call, latency) = calls(&latencies);
+            let split = at_p99(&call, &latency).expect("there are calls");
+            let parts = split.cpu_ns + split.off_cpu.total();
+            prop_assert_eq!(Some(parts), latency.quantile(0.99));
+        }
+    }
 }

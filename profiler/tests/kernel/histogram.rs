@@ -26,7 +26,7 @@ const DEVICES: usize = 12;
 const SIZES: std::ops::RangeInclusive<u32> = 9..=19;
 /// So many workloads of `many_series.c` need more blocks than there are: its 12 calls that move bytes meet 44 octaves of
 /// sizes each, and it makes 40 calls, each with one octave of latencies at least.
-const TOO_MANY: usize = 32;
+const TOO_MANY: usize = 48;
 
 /// A `many_series` that waits for its first byte.
 struct ManySeries {

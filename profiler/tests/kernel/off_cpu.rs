@@ -53,6 +53,10 @@ pub(crate) fn split(report: &Report) -> &Time {
         // A thread that is preempted at the end of a call comes back a moment after it was timed.
         let split = time.cpu_ns + total(&time.off_cpu);
         assert!(split >= call.time_ns, "{call:#?}");
+        if let Some(time) = &call.p99_breakdown {
+            let split = time.cpu_ns + total(&time.off_cpu);
+            assert_eq!(Some(split), call.latency.quantile(0.99), "{call:#?}");
+        }
     }
     time
 }

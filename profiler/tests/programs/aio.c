@@ -1,5 +1,6 @@
 /* aio FILE: a known number of asynchronous operations. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -18,11 +19,6 @@ struct ring {
 static char buffer[4096];
 static aio_context_t context;
 static struct io_event events[16];
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void prepare(struct iocb *block, int opcode, int file, int at) {
     memset(block, 0, sizeof(*block));

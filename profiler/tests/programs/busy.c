@@ -3,9 +3,9 @@
  * a byte on standard output says that all have. FOLDER/counts has how many calls of pread(2) the threads that read have
  * begun, and how many have returned. It ends with its input. */
 #define _GNU_SOURCE
+#include "ring.h"
 #include <fcntl.h>
 #include <linux/aio_abi.h>
-#include <linux/io_uring.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -22,11 +22,6 @@ static const char *folder;
 static int marked;
 static atomic_uint wanted, done;
 static atomic_ullong *begun, *returned;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static int file(const char *name, int flags) {
     char path[256];
@@ -53,60 +48,18 @@ static void answer(unsigned *answered) {
     atomic_fetch_add(&done, 1);
 }
 
-struct ring {
-    int ring;
-    struct io_uring_params params;
-    char *queues;
-    struct io_uring_sqe *entries;
-};
-
-static unsigned *at(struct ring *one, unsigned offset) {
-    return (unsigned *)(one->queues + offset);
-}
-
-static void open_ring(struct ring *one) {
-    struct io_uring_params *params = &one->params;
-    memset(params, 0, sizeof *params);
-    one->ring = (int)syscall(SYS_io_uring_setup, DEPTH, params);
-    must(one->ring >= 0 && params->features & IORING_FEAT_SINGLE_MMAP);
-    size_t size = params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
-    int access = PROT_READ | PROT_WRITE;
-    one->queues = mmap(NULL, size + PAGE, access, MAP_SHARED, one->ring, IORING_OFF_SQ_RING);
-    one->entries = mmap(NULL, params->sq_entries * sizeof *one->entries, access, MAP_SHARED, one->ring, IORING_OFF_SQES);
-    must(one->queues != MAP_FAILED && one->entries != MAP_FAILED);
-}
-
-static void queue(struct ring *one, int opened, char *buffer, long offset) {
-    unsigned tail = *at(one, one->params.sq_off.tail), index = tail & (one->params.sq_entries - 1);
-    struct io_uring_sqe *entry = &one->entries[index];
-    memset(entry, 0, sizeof *entry);
-    entry->opcode = IORING_OP_READ;
-    entry->fd = opened;
-    entry->addr = (uintptr_t)buffer;
-    entry->len = PAGE;
-    entry->off = (uint64_t)offset;
-    at(one, one->params.sq_off.array)[index] = index;
-    __atomic_store_n(at(one, one->params.sq_off.tail), tail + 1, __ATOMIC_RELEASE);
-}
-
-static unsigned reap(struct ring *one) {
-    unsigned tail = __atomic_load_n(at(one, one->params.cq_off.tail), __ATOMIC_ACQUIRE);
-    unsigned *head = at(one, one->params.cq_off.head), count = tail - *head;
-    __atomic_store_n(head, tail, __ATOMIC_RELEASE);
-    return count;
-}
-
 static void rings(unsigned seed, unsigned *answered) {
-    struct ring one;
-    open_ring(&one);
+    open_ring(16);
     int opened = file("data", O_RDONLY | O_DIRECT);
     char *buffer = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(buffer != MAP_FAILED);
-    for (unsigned free = DEPTH;; free = reap(&one)) {
+    for (unsigned free = DEPTH;;) {
         answer(answered);
-        for (unsigned i = 0; i < free; i++)
-            queue(&one, opened, buffer, random_page(&seed));
-        must(syscall(SYS_io_uring_enter, one.ring, free, 1, IORING_ENTER_GETEVENTS, NULL, 0) == (long)free);
+        for (; free > 0; free--)
+            entry(IORING_OP_READ, 0, opened, buffer, PAGE)->off = (uint64_t)random_page(&seed);
+        submit(1);
+        for (; completed() > 0; free++)
+            must(reap() == PAGE);
     }
 }
 

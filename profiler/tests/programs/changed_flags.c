@@ -7,6 +7,7 @@
  * bytes, from the pipe.
  */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,11 +22,6 @@
 static int ends[2];
 static char taken[1000];
 static volatile pid_t reader_id;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void read_blocks(int file, char *buffer, int count) {
     for (int i = 0; i < count; i++)

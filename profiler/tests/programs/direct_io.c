@@ -1,15 +1,11 @@
 /* direct_io FILE read|write SIZE COUNT [wait]: COUNT transfers of SIZE bytes past the page cache, one after
  * the other from the start of FILE. With `wait` it first reads a byte from its standard input. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 int main(int argc, char **argv) {
     must(argc >= 5);

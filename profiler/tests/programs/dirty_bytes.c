@@ -3,6 +3,7 @@
  * every 64 KiB, o writes 256 times to the same 4 KiB, a appends 100 bytes 100 times, p has 64 KiB of it sent to
  * another place in it by sendfile, m changes one byte in every eighth page through a shared mapping. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,6 @@
 enum { FILLED = 4 << 20 };
 
 static char buffer[FILLED];
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void put(int file, size_t size, off_t at) {
     must(pwrite(file, buffer, size, at) == (ssize_t)size);

@@ -5,17 +5,13 @@
  *   read   reads the file that DIRECTORY names to its end, COUNT bytes at a time
  *   wait   as read, but opens the file first, and then waits for a byte on its standard input */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static char path[4096], moved[4096], *buffer;
 

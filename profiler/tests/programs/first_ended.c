@@ -1,14 +1,10 @@
 /* first_ended: its first thread ends, and a second goes on: for each byte of standard input it makes ten calls of pwrite(2),
  * which a pipe refuses, and answers with the byte on standard output. It ends with its input. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void *thread(void *argument) {
     must(pthread_join(*(pthread_t *)argument, NULL) == 0);

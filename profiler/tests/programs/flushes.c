@@ -1,4 +1,5 @@
 /* flushes FILE THREADS COUNT: each of so many threads opens FILE and has fsync called on it so often. */
+#include "must.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -6,11 +7,6 @@
 
 static const char *path;
 static long count;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void *sync_often(void *unused) {
     int file = open(path, O_RDONLY);

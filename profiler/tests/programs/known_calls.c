@@ -1,6 +1,7 @@
 /* Makes a known number of calls in eight threads and four children, one of which executes this program
  * again. Linked statically, so that no loader adds calls of these names. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -12,11 +13,6 @@
 enum { THREADS = 8, CHILDREN = 4, SEGMENTS = 5 };
 
 static const char *path;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static int opened(const char *name) {
     return (int)syscall(SYS_openat, AT_FDCWD, name, O_RDWR, 0);

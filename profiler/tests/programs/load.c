@@ -9,6 +9,7 @@
  *   pulses     COUNT times a bit of all: a byte of the file PLACE read by a child, by a thread and by itself, a
  *              new file beside it that is written a KiB to and deleted, and one opened that does not exist */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <pthread.h>
@@ -28,11 +29,6 @@ static const char *place;
 static long count, calls;
 static int file, gate[2];
 static atomic_long finished;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void read_bytes(long times) {
     char byte;

@@ -2,16 +2,12 @@
  * those that move bytes with requested sizes of every power of two. It says so by a byte on its standard output.
  * Then it makes two preadv2 calls: one that waits for a byte on its standard input, and one that fails. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define OCTAVES 44
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static const long sized[] = {SYS_read,   SYS_pread64,         SYS_write,    SYS_pwrite64, SYS_copy_file_range,
                              SYS_sendfile, SYS_splice};

@@ -3,6 +3,7 @@
  * 512 bytes each. Then a child is made that does twenty, "done" is written, and all wait again until the
  * standard input ends, which it may at once. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -17,11 +18,6 @@ enum { READERS = 16, SLEEPERS = 46, COMPUTERS = 2, THREADS = READERS + SLEEPERS 
 
 static int file, gate[2];
 static atomic_int released, finished, forever;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void work(int preads) {
     char bytes[512];

@@ -11,6 +11,7 @@
  *   anonymous touches fresh pages of no file; FILE is not looked at
  */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -23,11 +24,6 @@
 #include <unistd.h>
 
 enum { PAGE = 4096, WINDOW = 16 };
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 /* Everything is touched before the first word. */
 static struct rusage readings[4];

@@ -1,6 +1,7 @@
 /* queued_writes DEVICE: for each byte of standard input, queues a write of the block of 4096 bytes with that number
  * past the page cache, and answers with the byte when it is queued. At the end of its input it waits for all. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <stdint.h>
@@ -10,11 +11,6 @@
 #include <unistd.h>
 
 enum { BLOCK = 4096, MOST = 256 };
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 int main(int argc, char **argv) {
     must(argc == 2);

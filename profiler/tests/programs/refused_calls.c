@@ -1,6 +1,7 @@
 /* refused_calls COUNT: lets seccomp(2) refuse COUNT calls of lseek(2) with ENOSYS. The kernel then returns
  * from calls that it never traced as begun. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -9,11 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 int main(int argc, char **argv) {
     must(argc == 2);

@@ -1,5 +1,6 @@
-/* A ring of io_uring, by its system calls alone. */
+/* A ring of io_uring for each thread that opens one, by its system calls alone. */
 #pragma once
+#include "must.h"
 #include <linux/io_uring.h>
 #include <stdint.h>
 #include <string.h>
@@ -7,22 +8,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int ring;
-static struct io_uring_params params;
-static char *queues;
-static struct io_uring_sqe *entries;
-static unsigned queued;
+static _Thread_local int ring;
+static _Thread_local struct io_uring_params params;
+static _Thread_local char *queues;
+static _Thread_local struct io_uring_sqe *entries;
+static _Thread_local unsigned queued;
 
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
-
-static unsigned *at(unsigned offset) {
+static inline unsigned *at(unsigned offset) {
     return (unsigned *)(queues + offset);
 }
 
-static void open_ring(unsigned completions) {
+static inline void open_ring(unsigned completions) {
     params.flags = IORING_SETUP_CQSIZE;
     params.cq_entries = completions;
     ring = (int)syscall(SYS_io_uring_setup, 16, &params);
@@ -37,7 +33,7 @@ static void open_ring(unsigned completions) {
 }
 
 /* The next entry of the submission queue, filled as far as is given. */
-static struct io_uring_sqe *entry(int opcode, int flags, int file, void *buffer, unsigned length) {
+static inline struct io_uring_sqe *entry(int opcode, int flags, int file, void *buffer, unsigned length) {
     unsigned tail = *at(params.sq_off.tail);
     unsigned index = tail & (params.sq_entries - 1);
     struct io_uring_sqe *sqe = &entries[index];
@@ -55,16 +51,21 @@ static struct io_uring_sqe *entry(int opcode, int flags, int file, void *buffer,
 }
 
 /* Submits what is queued and waits for so many completions. */
-static void submit(unsigned wait) {
+static inline void submit(unsigned wait) {
     long done = syscall(SYS_io_uring_enter, ring, queued, wait, IORING_ENTER_GETEVENTS, NULL, 0);
     must(done == (long)queued);
     queued = 0;
 }
 
+/* How many completions there are to be taken out. */
+static inline unsigned completed(void) {
+    return __atomic_load_n(at(params.cq_off.tail), __ATOMIC_ACQUIRE) - *at(params.cq_off.head);
+}
+
 /* Takes a completion out. */
-static int reap(void) {
+static inline int reap(void) {
+    must(completed() != 0);
     unsigned head = *at(params.cq_off.head);
-    must(head != __atomic_load_n(at(params.cq_off.tail), __ATOMIC_ACQUIRE));
     struct io_uring_cqe *cqes = (struct io_uring_cqe *)(queues + params.cq_off.cqes);
     int result = cqes[head & (params.cq_entries - 1)].res;
     __atomic_store_n(at(params.cq_off.head), head + 1, __ATOMIC_RELEASE);

@@ -1,6 +1,7 @@
 /* same_number PID: makes a process of that number, which must be free, and says so by a byte on standard output. Both end
  * with the standard input. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -8,11 +9,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 int main(int argc, char **argv) {
     must(argc == 2);

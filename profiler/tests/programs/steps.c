@@ -3,17 +3,13 @@
  * t truncates it to nothing, m changes one byte in each of its pages through a shared mapping. It ends at the end of its
  * input. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void change(int file) {
     struct stat status;

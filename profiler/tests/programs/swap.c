@@ -1,6 +1,7 @@
 /* swap MIB: fills so many MiB of memory with what is different in each page, has it swapped out, and reads it again, until
  * some of it had to be read from the device. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,11 +9,6 @@
 #include <unistd.h>
 
 enum { PAGE = 4096, TRIES = 1000 };
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static long major_faults(void) {
     struct rusage usage;

@@ -11,6 +11,7 @@
  *   zombie     has a child that has ended; writes its number, and waits for the byte before it asks for its status
  *   traces     stops the process ARGUMENT as a debugger does, and lets it go when the byte comes */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -25,11 +26,6 @@
 static const char *argument;
 static char **words;
 static int file;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 static void say(const char *line) {
     must(write(STDOUT_FILENO, line, strlen(line)) > 0);

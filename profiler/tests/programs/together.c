@@ -2,6 +2,7 @@
  * pages of FILE, makes 1000 preads of 512 bytes, 300 pwrites of 1000 bytes and 3 fdatasyncs, says "done", and
  * waits for the end of stdin. Linked statically, so that no loader adds calls of these names. */
 #define _GNU_SOURCE
+#include "must.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +12,6 @@
 enum { PAGE = 4096, PREADS = 1000, PWRITES = 300, SYNCS = 3 };
 
 static volatile char sink;
-
-static void must(int holds) {
-    if (!holds)
-        _exit(99);
-}
 
 int main(int argc, char **argv) {
     must(argc == 3);

@@ -57,6 +57,37 @@ pub const fn is_executed_flush(flags: u32) -> bool {
     flags & REQ_OP_MASK == REQ_OP_FLUSH
 }
 
+/// The disk of a request, a `struct gendisk`.
+///
+/// # Safety
+///
+/// `request` is a BTF pointer to a `struct request`.
+#[inline(always)]
+pub unsafe fn disk_of(request: *const c_void) -> *const c_void {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let queue: *const c_void = field(request, &memory::OFF_REQUEST_QUEUE);
+        field(queue, &memory::OFF_QUEUE_DISK)
+    }
+}
+
+/// The number of a disk: major << 20 | minor.
+///
+/// # Safety
+///
+/// `disk` is a BTF pointer to a `struct gendisk`.
+#[inline(always)]
+pub unsafe fn device_of(disk: *const c_void) -> u32 {
+    // SAFETY: by the caller's promise.
+    let (major, minor): (u32, u32) = unsafe {
+        (
+            field(disk, &memory::OFF_DISK_MAJOR),
+            field(disk, &memory::OFF_DISK_MINOR),
+        )
+    };
+    major << 20 | minor
+}
+
 /// The lower half of the address of `btrfs_simple_end_io` of fs/btrfs/bio.c: the upper one is that of all the
 /// kernel's functions. 0 where there is none, or the kernel's types do not tell what it ends; set at load.
 #[unsafe(no_mangle)]

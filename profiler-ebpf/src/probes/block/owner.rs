@@ -8,7 +8,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    bio::{SWAP, has_pages, inode_of, is_held, is_of_btrfs, is_pinned, operation},
+    bio::{SWAP, device_of, has_pages, inode_of, is_held, is_of_btrfs, is_pinned, operation},
     slot::{BLOCK_STATS, slot_of},
 };
 use crate::probes::{
@@ -268,12 +268,5 @@ pub unsafe fn attribute(
     let operation = operation(flags, size)?;
     submitter.count(operation, size);
     // SAFETY: by the caller's promise.
-    let (major, minor): (u32, u32) = unsafe {
-        (
-            field(disk, &memory::OFF_DISK_MAJOR),
-            field(disk, &memory::OFF_DISK_MINOR),
-        )
-    };
-    // SAFETY: by the caller's promise.
-    unsafe { of_bio(submitter, bio, major << 20 | minor, operation, flags, size) }
+    unsafe { of_bio(submitter, bio, device_of(disk), operation, flags, size) }
 }

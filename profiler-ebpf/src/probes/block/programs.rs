@@ -14,7 +14,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    bio::{is_executed_flush, look_at, operation},
+    bio::{device_of, disk_of, is_executed_flush, look_at, operation},
     merge,
     owner::attribute,
     requests,
@@ -38,8 +38,7 @@ fn block_start(ctx: BtfTracePointContext) {
     let request: *const c_void = ctx.arg(0);
     // SAFETY: `request` is the argument of the tracepoint, and the rest is loaded from it.
     unsafe {
-        let queue: *const c_void = field(request, &memory::OFF_REQUEST_QUEUE);
-        let disk: *const c_void = field(queue, &memory::OFF_QUEUE_DISK);
+        let disk = disk_of(request);
         let flags = field(request, &memory::OFF_REQUEST_FLAGS);
         let size: u32 = field(request, &memory::OFF_REQUEST_LEN);
         let bio: *const c_void = field(request, &memory::OFF_REQUEST_BIO);
@@ -138,10 +137,7 @@ unsafe fn flush_issued(request: *const c_void) {
         if !is_executed_flush(field(request, &memory::OFF_REQUEST_FLAGS)) {
             return;
         }
-        let queue: *const c_void = field(request, &memory::OFF_REQUEST_QUEUE);
-        let disk: *const c_void = field(queue, &memory::OFF_QUEUE_DISK);
-        let major: u32 = field(disk, &memory::OFF_DISK_MAJOR);
-        major << 20 | field::<u32>(disk, &memory::OFF_DISK_MINOR)
+        device_of(disk_of(request))
     };
     let Some(slot) = slot_of(&BlockKey {
         workload: 0,
@@ -222,13 +218,6 @@ fn block_complete(ctx: BtfTracePointContext) {
     // request once, so that no other CPU writes it now.
     let done = unsafe {
         wait::completed(&*state, now);
-        if (*state).slot.operation == Operation::ExecutedFlush as u16 {
-            let done = *state;
-            requests::forget(key, state);
-            requests::leave(&done, now);
-            count_flush(&done, now, status != 0);
-            return;
-        }
         (*state).done_bytes += u64::from(bytes);
         if (*state).done_bytes < (*state).size && bytes > 0 {
             return;
@@ -238,7 +227,11 @@ fn block_complete(ctx: BtfTracePointContext) {
         done
     };
     requests::leave(&done, now);
-    count(&done, now, status != 0);
+    if done.slot.operation == Operation::ExecutedFlush as u16 {
+        count_flush(&done, now, status != 0);
+    } else {
+        count(&done, now, status != 0);
+    }
 }
 
 /// Counts a flush that the device has executed; those who asked for it complete next.

@@ -71,7 +71,7 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         };
         if (*state).flags != 0 {
             late::settle(task, &mut *state);
-            if !state::begins(task, state, kind) {
+            if !edges::begins(task, state, kind) {
                 return;
             }
         }

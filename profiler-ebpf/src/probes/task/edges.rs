@@ -4,12 +4,15 @@
 
 use core::ffi::c_void;
 
-use ioprof_ebpf::abi::task::{Accounts, TaskState, WorkloadTotals};
+use ioprof_ebpf::abi::{
+    syscall::CallKind,
+    task::{Accounts, TaskState, WorkloadTotals},
+};
 
 use super::{off_cpu, state::totals};
 use crate::probes::base::{
     atomic,
-    memory::{self, field},
+    memory::{self, field, now},
     window::{self, Window},
 };
 
@@ -50,6 +53,30 @@ pub unsafe fn begin(task: *const c_void, state: *mut TaskState) {
             off_cpu::start(task, &mut *state);
         }
     }
+}
+
+/// The first call of a task whose record has flags. False where the call is still part of its waiting.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task, `state` its record.
+#[inline(always)]
+pub unsafe fn begins(task: *const c_void, state: *mut TaskState, kind: CallKind) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if (*state).is_new != 0 {
+            begin(task, state);
+        }
+        if (*state).flags & TaskState::WAITING != 0 {
+            if !kind.has(CallKind::EXECUTES) {
+                return false;
+            }
+            (*state).baseline = accounts(task);
+            (*state).clock.since_ns = now();
+        }
+        (*state).flags = 0;
+    }
+    true
 }
 
 /// The call has returned in which a task began: its bytes are no more counted than it is. The kernel counts them as it

@@ -59,11 +59,7 @@ fn process_exit(ctx: BtfTracePointContext) {
     };
     // SAFETY: `task` is the argument of the tracepoint; its record and the counters stay valid for the run of the program.
     unsafe {
-        if !window::is_open() {
-            edges::outside(task, state);
-        } else if (*state).is_new != 0 {
-            edges::begin(task, state);
-        }
+        edges::takes_part(task, state);
         // From here on no walk takes it for a living one.
         let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::EXITED);
         if flags & TaskState::EXITED != 0 || (*state).is_new != 0 {

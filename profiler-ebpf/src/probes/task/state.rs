@@ -10,12 +10,11 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation},
     off_cpu::WaitKind,
-    syscall::CallKind,
     task::{TIMED_EVERY, TaskState, WorkloadTotals},
 };
 
-use super::{edges, storage::TaskStorage};
-use crate::probes::base::memory::{self, field, now};
+use super::storage::TaskStorage;
+use crate::probes::base::memory::{self, field};
 
 #[btf_map]
 static TASKS: TaskStorage<TaskState> = TaskStorage::new();
@@ -253,28 +252,4 @@ pub fn new(
     // Not with the first call of every thread, which finds nothing in the caches.
     initial.until_timed = since_ns % TIMED_EVERY;
     TASKS.get_or_insert(task, initial)
-}
-
-/// The first call of a task whose record has flags. False where the call is still part of its waiting.
-///
-/// # Safety
-///
-/// `task` is a BTF pointer to a task, `state` its record.
-#[inline(always)]
-pub unsafe fn begins(task: *const c_void, state: *mut TaskState, kind: CallKind) -> bool {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        if (*state).is_new != 0 {
-            edges::begin(task, state);
-        }
-        if (*state).flags & TaskState::WAITING != 0 {
-            if !kind.has(CallKind::EXECUTES) {
-                return false;
-            }
-            (*state).baseline = edges::accounts(task);
-            (*state).clock.since_ns = now();
-        }
-        (*state).flags = 0;
-    }
-    true
 }

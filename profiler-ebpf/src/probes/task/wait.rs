@@ -72,9 +72,13 @@ pub unsafe fn begin(task: *const c_void, state: &mut TaskState, preempted: bool,
     } else {
         0
     };
-    if asleep & (asleep::UNINTERRUPTIBLE | asleep::IO) != 0 {
+    let is_io = asleep & asleep::IO != 0;
+    let is_deep = asleep & asleep::UNINTERRUPTIBLE != 0;
+    if is_io || is_deep {
         clock.own_queued_ns = busy_ns(state.workload, false, now);
         clock.own_issued_ns = busy_ns(state.workload, true, now);
+    }
+    if is_deep && !is_io {
         clock.kernel_queued_ns = busy_ns(KERNEL, false, now);
         clock.kernel_issued_ns = busy_ns(KERNEL, true, now);
     }

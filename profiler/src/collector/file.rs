@@ -9,7 +9,7 @@ use crate::{
         bpf::probes::Feature,
         snapshot::{self, Snapshot},
     },
-    model::file::{File, FileCounts, FileKind, Files},
+    model::file::{File, FileCounts, FileKind, Files, RANKINGS},
     text::Text,
 };
 
@@ -34,7 +34,7 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
         .map(|same| (is_class(kind(same[0])), same))
         .filter(|(_, same)| !known.sum(same).is_nothing())
         .collect();
-    for ranking in 0..FileCounts::default().ranks().len() {
+    for ranking in 0..RANKINGS {
         rows.sort_by_cached_key(|(_, same)| Reverse(known.sum(same).ranks()[ranking]));
         for (is_reported, _) in rows.iter_mut().take(TOP) {
             *is_reported = true;

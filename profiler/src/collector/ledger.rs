@@ -163,8 +163,8 @@ fn workload_checks<'a>(
 
 /// Bytes that a workload has swapped out, which are in no account of the kernel's.
 fn swapped_out(workload: &Workload) -> u64 {
-    let rows = workload.block.iter().flatten();
-    rows.filter(|row| row.operation == BlockOperation::Write && !row.passed_on)
+    let rows = workload.block.as_deref().unwrap_or_default();
+    Block::once(rows, BlockOperation::Write)
         .filter(|row| row.origin == Origin::Swap)
         .map(|row| row.bytes)
         .sum()

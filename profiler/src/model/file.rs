@@ -24,6 +24,9 @@ pub enum FileKind {
     Anonymous,
 }
 
+/// How many rankings of files there are: see [`FileCounts::ranks`].
+pub const RANKINGS: usize = 3;
+
 /// What was done to a file, or to several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -93,11 +96,17 @@ impl FileCounts {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
-    /// What files are ranked by: the time in calls and major faults, the bytes of calls, and those of devices.
-    pub fn ranks(&self) -> [u64; 3] {
+    /// Nanoseconds in calls on it and in major faults on its pages.
+    pub fn spent_ns(&self) -> u64 {
+        self.time_ns
+            .saturating_add(self.major_fault_ns.unwrap_or(0))
+    }
+
+    /// What files are ranked by: the time, the bytes of calls, and those of devices.
+    pub fn ranks(&self) -> [u64; RANKINGS] {
         let known = |count: Option<u64>| count.unwrap_or(0);
         [
-            self.time_ns.saturating_add(known(self.major_fault_ns)),
+            self.spent_ns(),
             self.read_bytes.saturating_add(self.written_bytes),
             known(self.device_read_bytes).saturating_add(known(self.device_written_bytes)),
         ]

@@ -27,8 +27,8 @@ pub struct Writeback {
     /// Bytes that were still dirty when the run ended, at most.
     pub dirty_bytes_at_end: u64,
     /// Bytes written to devices for the files that it changed (origins `thread` and `writeback`) over the bytes that it
-    /// wrote to files and block devices by calls, io_uring and io_submit(2), and `mapped_bytes`; null where these are 0 or not known, or where `mapped_bytes` and
-    /// `mapped_page_bytes` differ.
+    /// wrote to files and block devices by calls, io_uring and io_submit(2), and `mapped_bytes`; null where these are 0
+    /// or not known, or where `mapped_bytes` and `mapped_page_bytes` differ.
     pub write_amplification: Option<f64>,
     /// Between what it is: with `mapped_bytes`, and with `mapped_page_bytes` in their place.
     #[serde(default)]

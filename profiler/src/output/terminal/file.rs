@@ -1,10 +1,10 @@
 //! The files of a workload.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{array, cmp::Reverse, collections::BTreeSet};
 
 use super::{style::Style, table::Table};
 use crate::{
-    model::file::{File, FileCounts, FileKind, Files},
+    model::file::{File, FileCounts, FileKind, Files, RANKINGS},
     output::{
         format::{bytes, count, time},
         text::shortened_before,
@@ -48,19 +48,18 @@ fn table(files: &Files, style: Style) -> String {
 /// The places of the files that have a line: the first of each ranking, in turns, so that whichever column somebody looks
 /// for has its largest values. They stay in the order of the report, which is that of the time.
 fn shown(files: &[File]) -> BTreeSet<usize> {
-    let rankings = [0, 1, 2].map(|ranking| {
-        let mut places: Vec<_> = (0..files.len()).collect();
+    let rankings: [Vec<usize>; RANKINGS] = array::from_fn(|ranking| {
+        let mut places: Vec<_> = (0..files.len())
+            .filter(|place| files[*place].counts.ranks()[ranking] > 0)
+            .collect();
         places.sort_by_key(|place| Reverse(files[*place].counts.ranks()[ranking]));
         places
     });
+    let in_turns = (0..files.len())
+        .flat_map(|rank| rankings.iter().filter_map(move |places| places.get(rank)))
+        .copied();
     let mut shown = BTreeSet::new();
-    for (rank, ranking) in (0..files.len()).flat_map(|rank| [(rank, 0), (rank, 1), (rank, 2)]) {
-        let place = rankings[ranking][rank];
-        if shown.len() < FILES && files[place].counts.ranks()[ranking] > 0 {
-            shown.insert(place);
-        }
-    }
-    for place in 0..files.len() {
+    for place in in_turns.chain(0..files.len()) {
         if shown.len() < FILES {
             shown.insert(place);
         }
@@ -77,7 +76,7 @@ fn row(name: String, counts: &FileCounts) -> [String; 6] {
         name,
         bytes(counts.read_bytes),
         bytes(counts.written_bytes),
-        time(counts.ranks()[0]),
+        time(counts.spent_ns()),
         known(counts.device_read_bytes),
         known(counts.device_written_bytes),
     ]

@@ -37,7 +37,7 @@ pub fn aio(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Aio {
             }
         })
         .collect();
-    operations.sort_by(|a, b| (b.latency.sum, &a.name).cmp(&(a.latency.sum, &b.name)));
+    operations.sort_by(|a, b| (b.completions, &a.name).cmp(&(a.completions, &b.name)));
     let waited = operations.iter().map(|one| one.latency.sum).sum();
     Aio {
         submitted: totals.submitted,

@@ -47,7 +47,7 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
             }
         })
         .collect();
-    operations.sort_by(|a, b| (b.latency.sum, &a.name).cmp(&(a.latency.sum, &b.name)));
+    operations.sort_by(|a, b| (b.completions, &a.name).cmp(&(a.completions, &b.name)));
     let waited = operations.iter().map(|one| one.latency.sum).sum();
     Some(IoUring {
         depth: mean_depth(&totals.depth, waited, wall_ns),

@@ -11,7 +11,7 @@ use crate::{
         io_uring::{IoUring, UringOperation},
         sum::sum,
     },
-    output::format::{bytes, count, time},
+    output::format::{bytes, count},
 };
 
 /// How many opcodes have a line of their own.
@@ -25,7 +25,7 @@ pub fn render(uring: &IoUring, style: Style) -> String {
     let mut table = Table::new(
         1,
         &[
-            "io_uring", "done", "bytes", "time", "p50", "p99", "inline", "poll", "worker", "async",
+            "io_uring", "done", "bytes", "p50", "p99", "inline", "poll", "worker", "async",
         ],
     );
     for one in uring.operations.iter().take(OPCODES) {
@@ -33,7 +33,6 @@ pub fn render(uring: &IoUring, style: Style) -> String {
             one.name.to_string(),
             count(one.completions),
             one.bytes.map_or_else(String::new, bytes),
-            time(one.latency.sum),
             quantile(&one.latency, 0.5),
             quantile(&one.latency, 0.99),
             part(one.inline, one.completions),

@@ -14,7 +14,7 @@ use crate::support::{
     folder, ioprof, line, plain, profile,
     program::Program,
     reader,
-    report::known,
+    report::{CheckKind, known},
     requirements::tool,
     succeed, text,
     tracers::{self, Beside},
@@ -108,8 +108,12 @@ fn assert_exact(report: &Report) {
     }
 }
 
-fn major_faults(report: &Report) -> u64 {
-    known(&report.workload(0).faults).major
+/// Fails where the major faults are not those that the kernel has counted, or fewer than the program has taken: a page
+/// of its own that is no longer in the page cache is one more.
+fn assert_major_faults(report: &Report, least: u64) {
+    let (counted, kernel) = report.workload_check(CheckKind::MajorFaults);
+    assert_eq!(counted, kernel);
+    assert!(counted >= least, "{counted} of {least} major faults");
 }
 
 const TOOLS: &str = "cc losetup mkfs.ext4";
@@ -147,8 +151,7 @@ fn four_attached_two_to_a_process_count_each_everything() {
     for (number, attached) in all.into_iter().enumerate() {
         let report = attached.end(Signal::SIGINT);
         assert_exact(&report);
-        let expected = [FAULTS, 0][number % 2];
-        assert_eq!(major_faults(&report), expected, "number {number}");
+        assert_major_faults(&report, [FAULTS, 0][number % 2]);
     }
     processes.into_iter().for_each(Running::end);
 }
@@ -168,7 +171,7 @@ fn one_below_another_is_profiled_as_any_command() {
     process.end();
     let inner = Report::read(&inner);
     assert_exact(&inner);
-    assert_eq!(major_faults(&inner), FAULTS);
+    assert_major_faults(&inner, FAULTS);
     // The inner ioprof makes calls of its own, but none of these.
     let outer = Report::read(&outer);
     outer.assert_nothing_lost();
@@ -178,7 +181,7 @@ fn one_below_another_is_profiled_as_any_command() {
         assert_eq!(outer.bytes, inner.bytes, "{name}");
     }
     assert!(outer.call("pread64").bytes > inner.call("pread64").bytes);
-    assert!(major_faults(&outer) >= FAULTS);
+    assert_major_faults(&outer, FAULTS);
     assert!(outer.workload(0).processes >= 2);
 }
 
@@ -202,7 +205,7 @@ fn strace_and_ioprof_count_the_same_whoever_was_first() {
     let report = attached.end(Signal::SIGINT);
     traced.end();
     assert_exact(&report);
-    assert_eq!(major_faults(&report), FAULTS);
+    assert_major_faults(&report, FAULTS);
     assert_counted(&tracers::strace_counts(&table));
 
     let mut profiled = prepared.alone(FAULTS);
@@ -213,7 +216,7 @@ fn strace_and_ioprof_count_the_same_whoever_was_first() {
     let report = attached.end(Signal::SIGINT);
     profiled.end();
     assert_exact(&report);
-    assert_eq!(major_faults(&report), FAULTS);
+    assert_major_faults(&report, FAULTS);
     assert_counted(&tracers::strace_counts(&table));
 
     // Below ioprof strace is part of the command: these calls it makes none of.
@@ -264,7 +267,7 @@ fn perf_and_ioprof_count_the_same() {
         let report = attached.end(Signal::SIGINT);
         process.end();
         assert_exact(&report);
-        assert_eq!(major_faults(&report), FAULTS);
+        assert_major_faults(&report, FAULTS);
     };
     let perf = |words: &[&str]| {
         let mut perf = tool("perf");
@@ -272,11 +275,11 @@ fn perf_and_ioprof_count_the_same() {
         perf
     };
     beside(perf(&["stat", "-x,", "-e", "major-faults"]));
-    assert_eq!(tracers::perf_stat_count(&out, "major-faults"), FAULTS);
+    assert!(tracers::perf_stat_count(&out, "major-faults") >= FAULTS);
 
     beside(perf(&["record", "-q", "-e", "major-faults", "-c", "1"]));
     let samples = succeed(tool("perf").args(["script", "-F", "event", "-i"]).arg(&out));
-    assert_eq!(text(&samples.stdout).lines().count() as u64, FAULTS);
+    assert!(text(&samples.stdout).lines().count() as u64 >= FAULTS);
 
     let mut trace = tracers::with_tracefs("perf");
     trace.args(["trace", "-s", "-o"]).arg(&out).arg("--");
@@ -304,11 +307,11 @@ fn all_of_them_at_once_count_the_same() {
     process.end();
     for report in &reports {
         assert_exact(report);
-        assert_eq!(major_faults(report), FAULTS);
+        assert_major_faults(report, FAULTS);
     }
     assert_counted(&tracers::bpftrace_counts(&said));
     assert_counted(&tracers::strace_counts(&table));
-    assert_eq!(tracers::perf_stat_count(&stat, "major-faults"), FAULTS);
+    assert!(tracers::perf_stat_count(&stat, "major-faults") >= FAULTS);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::{
     off_cpu::{longest, off_cpu, split, total},
     support::{
-        self,
+        self, Report,
         device::{FileSystem, Loop, written_file},
         plain, profile,
         program::Program,
@@ -97,6 +97,20 @@ fn a_ring_that_waits_for_a_pipe_or_a_timer_waits_for_no_device() {
     );
 }
 
+/// Profiles a program that gives memory up, and how many nanoseconds that took it. Again where it took next to none, as
+/// somebody else still had the memory: whoever drops the machine's page cache looks at each inode.
+fn gives_up_last(program: &Program, way: &str, to: &Path) -> (Report, u64) {
+    for _ in 0..10 {
+        let report = profile(&[], &program.with(&[way, plain(to)]));
+        let said = fs::read_to_string(to).expect("it says how long it took");
+        let took: u64 = said.trim().parse().expect("nanoseconds");
+        if took > 1_000_000 {
+            return (report, took);
+        }
+    }
+    panic!("never the last to give it up");
+}
+
 /// What the kernel puts off until the way out of a call is the call's, as the program finds that times it.
 #[test]
 fn work_on_the_way_out_of_a_call_is_the_calls() {
@@ -105,10 +119,8 @@ fn work_on_the_way_out_of_a_call_is_the_calls() {
     let folder = support::folder();
     let to = folder.path().join("took");
     for (way, call) in [("munmap", "munmap"), ("dup2", "other")] {
-        let report = profile(&[], &program.with(&[way, plain(&to)]));
+        let (report, took) = gives_up_last(&program, way, &to);
         let time = split(&report);
-        let said = fs::read_to_string(&to).expect("it says how long it took");
-        let took: u64 = said.trim().parse().expect("nanoseconds");
         let call = report.call(call);
         let max = call.latency.max;
         assert!(max.abs_diff(took) < took / 20, "{max} of {took}");

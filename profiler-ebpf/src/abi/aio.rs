@@ -12,7 +12,8 @@ pub const FIRST_ERROR_OPERATION: u32 = uring::FIRST_ERROR_OPERATION + URING_OPCO
 /// How many control blocks of a call, or events, are looked at; more are counted only.
 pub const MAX_LOOKED_AT: u64 = 256;
 
-/// Key of the table of operations: the address of the control block, which the event gives back.
+/// Key of the table of operations: the address of the control block, which the event gives back. A process that has
+/// submitted any has an entry of its own, under the address 0.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct AioKey {
@@ -29,14 +30,16 @@ map_value!(AioKey, 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct AioRequest {
-    /// When the call that submitted it began, in nanoseconds of the monotonic clock; 0 where it has completed.
+    /// When the call that submitted it began, in nanoseconds of the monotonic clock.
     pub submitted_ns: u64,
+    /// The context it was submitted to, the `aio_context_t` of its process.
+    pub context: u64,
     /// The workload, from 1.
     pub workload: u32,
     /// The opcode, below [`super::layout::AIO_OPCODES`].
     pub opcode: u32,
 }
-map_value!(AioRequest, 16);
+map_value!(AioRequest, 24);
 
 /// One opcode of one workload, on one CPU.
 #[repr(C)]
@@ -44,7 +47,7 @@ map_value!(AioRequest, 16);
 pub struct AioStats {
     /// Operations submitted.
     pub submissions: u64,
-    /// Operations whose completion was not seen, but whose control block was submitted again.
+    /// Operations whose completion was not seen: their control block was submitted again, or their context has gone.
     pub unseen: u64,
     /// Operations completed, and nanoseconds from the call that submitted to the end of the one that reaped.
     pub latency: Aggregate,

@@ -45,6 +45,8 @@ macro_rules! kernel_fields {
             OFF_TASK_MIN_FLT: "task_struct" "min_flt",
             OFF_TASK_MAJ_FLT: "task_struct" "maj_flt",
             OFF_TASK_COMM: "task_struct" "comm",
+            OFF_TASK_SIGNAL: "task_struct" "signal",
+            OFF_SIGNAL_LIVE: "signal_struct" "live",
             OFF_REQUEST_QUEUE: "request" "q",
             OFF_REQUEST_FLAGS: "request" "cmd_flags",
             OFF_REQUEST_LEN: "request" "__data_len",

@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::{Aggregate, layout::MAX_OPERATIONS, map_value, merge::merge, off_cpu::WAIT_KINDS};
 
 /// What the probes know of a system call number, packed into the `u32` that the table holds: the operation
-/// in the low half, and above it where the size of the request stands and whether the result is a byte count.
+/// in the lowest bits, and above it where the size of the request stands and whether the result is a byte count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallKind(pub u32);
 
@@ -42,10 +42,13 @@ impl CallKind {
     pub const COPIES: u32 = 1 << 29;
     /// The call reads from the second argument and writes to the first, as sendfile(2).
     pub const SENDS: u32 = 1 << 30;
-    /// The call submits asynchronous operations or reaps their events: its result is how many.
+    /// The call submits asynchronous operations or reaps their events, and its result is how many; or it ends them.
     pub const ASYNCHRONOUS: u32 = 1 << 19;
     /// Of those, the call reaps.
     pub const REAPS: u32 = 1 << 31;
+    /// The call ends operations that are not reaped: io_destroy(2) those of the context in its first argument, execve(2)
+    /// all of its process.
+    pub const ENDS: u32 = 1 << 15;
 
     /// The operation, an index below [`MAX_OPERATIONS`].
     #[inline(always)]

@@ -83,8 +83,10 @@ pub struct TaskState {
     pub fault: FaultState,
     /// The call that it has returned from last.
     pub returned: Returned,
+    /// 1 where its process is among the [`super::aio::AioKey`]s, as it has submitted asynchronous operations.
+    pub submits: u64,
 }
-map_value!(TaskState, 1096);
+map_value!(TaskState, 1104);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

@@ -22,6 +22,8 @@ const OPENS: u32 = CallKind::OPENS;
 const SYNCS: u32 = CallKind::SYNCS;
 const AT: u32 = CallKind::AT_ARG3;
 const REAPS: u32 = CallKind::ASYNCHRONOUS | CallKind::REAPS | CallKind::WAITS;
+const DESTROYS: u32 = CallKind::ASYNCHRONOUS | CallKind::ENDS | CallKind::WAITS;
+const EXECUTES: u32 = CallKind::ASYNCHRONOUS | CallKind::ENDS | CallKind::EXECUTES;
 
 /// The libc crate does not have it; include/uapi/asm-generic/unistd.h, and the table of x86-64.
 #[expect(
@@ -84,9 +86,10 @@ const CALLS: &[Call] = calls![
     "io_submit" libc::SYS_io_submit, CallKind::ASYNCHRONOUS,
     "io_getevents" libc::SYS_io_getevents, REAPS,
     "io_pgetevents" SYS_io_pgetevents, REAPS,
+    "io_destroy" libc::SYS_io_destroy, DESTROYS,
     "io_uring_enter" libc::SYS_io_uring_enter, CallKind::WAITS,
-    "execve" libc::SYS_execve, CallKind::EXECUTES,
-    "execveat" libc::SYS_execveat, CallKind::EXECUTES,
+    "execve" libc::SYS_execve, EXECUTES,
+    "execveat" libc::SYS_execveat, EXECUTES,
     // The calls below are older forms, which newer architectures do not have.
     #[cfg(target_arch = "x86_64")] "open" libc::SYS_open, OPENS,
     #[cfg(target_arch = "x86_64")] "creat" libc::SYS_creat, OPENS,

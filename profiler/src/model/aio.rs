@@ -44,7 +44,8 @@ pub struct AioOperation {
     pub submissions: u64,
     /// Operations that were seen to complete, well or not.
     pub completions: u64,
-    /// Operations that have completed without that being seen: their control block was submitted again.
+    /// Operations that have ended without that being seen: their control block was submitted again, or their context was
+    /// destroyed, by io_destroy or as their process executed another program or ended.
     pub unseen_completions: u64,
     /// How many of them failed, by the name of the error.
     pub errors: BTreeMap<Text, u64>,

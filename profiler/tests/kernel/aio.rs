@@ -1,5 +1,6 @@
 //! io_submit(2) is counted exactly, by operation and by result.
 
+use ioprof_ebpf::abi::layout::MAX_AIO_REQUESTS;
 use serde_json::json;
 
 use crate::support::{
@@ -39,6 +40,43 @@ fn operations_of_io_submit_are_counted_with_their_results() {
     // The kernel adds none of it to rchar and wchar.
     let written = report.workload_check(CheckKind::CallWrittenBytes);
     assert_eq!(written, (0, 0));
+}
+
+/// As many as do not fit into the table at once.
+#[test]
+fn operations_that_nobody_reaps_end_with_their_context() {
+    requires!("cc");
+    let program = Program::compile("aio_left");
+    let (processes, left) = (72, 256);
+    assert!(processes * left > u64::from(MAX_AIO_REQUESTS));
+    for way in ["ends", "killed", "executes", "destroys"] {
+        let report = profile(&[], &program.with(&[&processes.to_string(), way]));
+        let (polls, reads) = (report.aio("POLL"), report.aio("PREAD"));
+        let unseen = processes * left / 2;
+        assert_eq!(
+            (
+                polls.submissions,
+                polls.completions,
+                polls.unseen_completions
+            ),
+            (unseen, 0, unseen),
+            "{way}"
+        );
+        // Where the child executes the program, that reaps one of its own.
+        let reaped = if way == "executes" { processes + 1 } else { 1 };
+        assert_eq!(
+            (
+                reads.submissions,
+                reads.completions,
+                reads.unseen_completions
+            ),
+            (unseen + reaped, reaped, unseen),
+            "{way}"
+        );
+        // One process after the other.
+        let depth = report.workload(0).aio.depth.max;
+        assert_eq!(depth, left, "{way}");
+    }
 }
 
 #[test]

@@ -3,12 +3,18 @@
 //!
 //! There are no tracepoints for it. Both calls are looked at when they return: the result says how many
 //! control blocks were taken, or events given, and the arguments are still in the registers.
+//!
+//! What is not reaped ends with its context: by io_destroy(2), or with the memory of its process, which goes as
+//! that executes another program or ends. The kernel waits for it then, and drops its events.
 
-use core::ffi::c_void;
+use core::{
+    ffi::{c_long, c_void},
+    ptr,
+};
 
 use aya_ebpf::{
     btf_maps::{Array, HashMap, PerCpuArray},
-    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_user},
+    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_user, generated::bpf_for_each_map_elem},
     macros::btf_map,
 };
 use ioprof_ebpf::abi::{
@@ -22,6 +28,7 @@ use ioprof_ebpf::abi::{
 use super::errors::count_error;
 use crate::probes::base::{
     atomic, histogram, in_flight, loss,
+    map::NO_EXIST,
     memory::{self, constant, field},
 };
 
@@ -59,44 +66,168 @@ struct Event {
     second: i64,
 }
 
-/// Counts what a call has submitted or reaped. The call has not failed.
+/// Counts what a call has submitted, reaped or ended. The call has not failed.
 ///
 /// # Safety
 ///
-/// `registers` is the tracepoint's argument.
+/// `state` is the record of the running task, `registers` the tracepoint's argument.
 #[inline(always)]
 pub unsafe fn count(
-    state: &TaskState,
+    state: *mut TaskState,
     registers: *const c_void,
     entered_ns: u64,
     now: u64,
     result: u64,
 ) {
-    let Some(totals) = AIO_TOTALS.get_ptr_mut(state.workload) else {
-        return;
-    };
     // SAFETY: by the caller's promise; the counters are in the map.
     unsafe {
-        if CallKind(state.kind).has(CallKind::REAPS) {
+        let kind = CallKind((*state).kind);
+        let workload = (*state).workload;
+        if kind.has(CallKind::ENDS) {
+            end(state, kind, registers, now);
+            return;
+        }
+        let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) else {
+            return;
+        };
+        if kind.has(CallKind::REAPS) {
             let events: u64 = field(registers, &memory::OFF_ARG3);
             atomic::add(&raw mut (*totals).reaped, result);
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
                 let place = events.wrapping_add(at * size_of::<Event>() as u64);
-                unread -= aio_reaped(place, state.workload.into(), now);
+                unread -= aio_reaped(place, workload.into(), now);
             }
             atomic::add(&raw mut (*totals).events_unread, unread);
         } else {
             let iocbs: u64 = field(registers, &memory::OFF_ARG2);
+            let context: u64 = field(registers, &memory::OFF_ARG0);
+            enter_process(state);
             atomic::add(&raw mut (*totals).submitted, result);
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
                 let place = iocbs.wrapping_add(at * size_of::<u64>() as u64);
-                unread -= aio_submitted(place, state.workload.into(), entered_ns, now);
+                unread -= aio_submitted(place, workload.into(), context, entered_ns, now);
             }
             atomic::add(&raw mut (*totals).iocbs_unread, unread);
         }
     }
+}
+
+/// Gives the process of the running task its entry; each of its threads tries once.
+///
+/// # Safety
+///
+/// `state` is the record of the running task.
+#[inline(always)]
+unsafe fn enter_process(state: *mut TaskState) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if (*state).submits == 0 {
+            let process = AioRequest {
+                submitted_ns: 0,
+                context: 0,
+                workload: (*state).workload,
+                opcode: 0,
+            };
+            // It may be there, by another thread.
+            let _ = AIO_REQUESTS.insert(&key(0), &process, NO_EXIST);
+            (*state).submits = u64::from(AIO_REQUESTS.get_ptr(&key(0)).is_some());
+        }
+    }
+}
+
+/// A call has ended the operations of a context, or of all.
+///
+/// # Safety
+///
+/// As for [`count`].
+#[inline(always)]
+unsafe fn end(state: *mut TaskState, kind: CallKind, registers: *const c_void, now: u64) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let context = if kind.has(CallKind::EXECUTES) {
+            // What it submits from now on is of another process, as it were.
+            (*state).submits = 0;
+            0
+        } else {
+            field(registers, &memory::OFF_ARG0)
+        };
+        let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+        aio_ended(tgid.into(), context, now);
+    }
+}
+
+/// A process ends, and with it what it has submitted and not reaped.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to the last of its tasks.
+#[inline(always)]
+pub unsafe fn end_process(task: *const c_void) {
+    // SAFETY: by the caller's promise.
+    let tgid: u32 = unsafe { field(task, &memory::OFF_TASK_TGID) };
+    aio_ended(tgid.into(), 0, memory::now());
+}
+
+/// Which operations have ended.
+#[repr(C)]
+struct Ended {
+    tgid: u64,
+    /// 0 for those of all contexts of the process.
+    context: u64,
+    now: u64,
+}
+
+/// Takes back what has ended of a process. Exported, so that it has a stack of its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn aio_ended(tgid: u64, context: u64, now: u64) -> u64 {
+    let process = AioKey {
+        iocb: 0,
+        tgid: tgid as u32,
+        padding: 0,
+    };
+    // Most processes have submitted nothing.
+    if AIO_REQUESTS.get_ptr(&process).is_none() {
+        return 0;
+    }
+    let ended = Ended { tgid, context, now };
+    let visit: Visit = take_back;
+    // SAFETY: the map is one, the function is one of this object, and its context outlives the walk.
+    unsafe {
+        bpf_for_each_map_elem(
+            (&raw const AIO_REQUESTS).cast_mut().cast(),
+            visit as *mut c_void,
+            (&raw const ended).cast_mut().cast(),
+            0,
+        );
+    }
+    0
+}
+
+/// What is called for each entry of the map.
+type Visit =
+    unsafe extern "C" fn(*const c_void, *const AioKey, *const AioRequest, *const Ended) -> c_long;
+
+/// Takes an entry back that has ended.
+unsafe extern "C" fn take_back(
+    _map: *const c_void,
+    key: *const AioKey,
+    entry: *const AioRequest,
+    ended: *const Ended,
+) -> c_long {
+    // SAFETY: the kernel passes an entry of the map, and the context that it was given.
+    unsafe {
+        let (key, old, ended) = (*key, *entry, ptr::read(ended));
+        let is_ended = u64::from(key.tgid) == ended.tgid
+            && (ended.context == 0 || ended.context == old.context);
+        // Another thread may have reaped it just now.
+        if is_ended && AIO_REQUESTS.remove(&key).is_ok() && key.iocb != 0 {
+            completed_unseen(&old, ended.now);
+        }
+    }
+    0
 }
 
 /// The key of a control block of the running process.
@@ -114,7 +245,13 @@ fn key(iocb: u64) -> AioKey {
 /// Exported, as the verifier then looks at it by itself, and not once for every pass of the loop.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64) -> u64 {
+extern "C" fn aio_submitted(
+    place: u64,
+    workload: u64,
+    context: u64,
+    entered_ns: u64,
+    now: u64,
+) -> u64 {
     if !memory::may_read() {
         return 0;
     }
@@ -135,10 +272,11 @@ extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64
     let key = key(iocb);
     if let Some(old) = AIO_REQUESTS.get_ptr_mut(&key) {
         // SAFETY: the entry stays valid for the run of the program.
-        unsafe { replaced(&*old, now) };
+        unsafe { completed_unseen(&*old, now) };
     }
     let new = AioRequest {
         submitted_ns: entered_ns,
+        context,
         workload,
         opcode,
     };
@@ -151,15 +289,17 @@ extern "C" fn aio_submitted(place: u64, workload: u64, entered_ns: u64, now: u64
     1
 }
 
-/// A control block is submitted again whose event was not seen. The program has taken it out of the ring
-/// that the kernel shares with it, without a call; or it was in one of more events than are looked at.
+/// Counts an operation whose event was not seen, but which has ended: its control block is submitted again, or its
+/// context has gone. The program has taken the event out of the ring that the kernel shares with it, without a call; or
+/// not at all; or it was in one of more events than are looked at.
 #[inline(always)]
-fn replaced(old: &AioRequest, now: u64) {
+fn completed_unseen(old: &AioRequest, now: u64) {
     if let Some(stats) =
         AIO_STATS.get_ptr_mut(aio_index(old.workload, old.opcode & (AIO_OPCODES - 1)))
     {
-        // SAFETY: as in `aio_submitted`.
-        unsafe { (*stats).unseen += 1 };
+        // SAFETY: the value is in the map. The end of a process has a program of its own, which may run on this CPU
+        // while this one is preempted.
+        unsafe { atomic::add(&raw mut (*stats).unseen, 1) };
     }
     leave(old.workload, now);
 }

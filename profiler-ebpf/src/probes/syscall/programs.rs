@@ -127,7 +127,7 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         files(task, &mut *state, ctx.arg(0), latency, result);
         count(&mut *state, latency, result);
         if CallKind((*state).kind).has(CallKind::ASYNCHRONOUS) && !is_error(result) {
-            aio::count(&*state, ctx.arg(0), entered, now, result);
+            aio::count(state, ctx.arg(0), entered, now, result);
         }
         time_probes(&mut *state, now);
     }

@@ -30,6 +30,20 @@ pub unsafe fn is_exiting(task: *const c_void) -> bool {
     unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_EXITING != 0 }
 }
 
+/// Whether a task that exits is the last of its process, or one of the last that exit at once.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn is_last_thread(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise; the process's counters are loaded from it. The task itself is not counted any more.
+    unsafe {
+        let process: *const c_void = field(task, &memory::OFF_TASK_SIGNAL);
+        !process.is_null() && field::<u32>(process, &memory::OFF_SIGNAL_LIVE) == 0
+    }
+}
+
 /// A task takes part from here on, unless it has begun already.
 ///
 /// # Safety

@@ -4,12 +4,15 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use super::{Aggregate, layout::MAX_OPERATIONS, map_value, merge::merge, off_cpu::WAIT_KINDS};
 
-/// What the probes know of a system call number, packed into the `u32` that the table holds: the operation
-/// in the lowest bits, and above it where the size of the request stands and whether the result is a byte count.
+/// What the probes know of a system call number, packed into the `u32` that the table holds: the operation in the low
+/// byte, and above it how the call passes its arguments, where the size of the request stands and what the result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallKind(pub u32);
 
 impl CallKind {
+    /// The call comes by the 32-bit interface: its arguments are the lower halves of other registers, an offset takes two
+    /// of them, and addresses in memory have four bytes.
+    pub const COMPAT: u32 = 1 << 14;
     /// The size is the third argument, as in read(2).
     pub const SIZE_ARG2: u32 = 1 << 16;
     /// The size is the fourth argument, as in sendfile(2).

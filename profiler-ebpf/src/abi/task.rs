@@ -138,7 +138,7 @@ pub struct WorkloadTotals {
     pub threads_exited: u64,
     /// Calls that were under way at attach: they are in no other count.
     pub calls_in_flight_at_attach: u64,
-    /// Calls by a 32-bit interface, whose numbers have another meaning: all counted as `other`.
+    /// Calls by the 32-bit interface, whose numbers have another meaning.
     pub compat_calls: u64,
     /// Vectored requests of more segments than are summed, or whose segments could not be read.
     pub vectors_unread: u64,

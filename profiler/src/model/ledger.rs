@@ -172,7 +172,7 @@ pub struct Ledger {
     pub requests_in_flight_at_attach: u64,
     /// Calls that were in progress when the probes were attached: in no other count.
     pub calls_in_flight_at_attach: u64,
-    /// Calls by the 32-bit interface, whose numbers have another meaning: all counted as `other`.
+    /// Calls by the 32-bit interface, which are counted by the names of the 64-bit ones.
     pub compat_calls: u64,
     /// Vectored calls whose size is that of what was moved, because their segments were too many or could not be read.
     pub vectors_unread: u64,

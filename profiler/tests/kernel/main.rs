@@ -14,6 +14,7 @@ mod block;
 mod block_flush;
 mod block_in_flight;
 mod block_merge;
+mod compat;
 mod containers;
 mod dirty;
 mod failure;

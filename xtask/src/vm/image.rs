@@ -192,12 +192,17 @@ fn below_root(path: &Path) -> String {
 /// Compiles the tests' programs here: there is no compiler in the guest.
 fn compile_programs(sources: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).map_err(Error::file("create", to))?;
-    let options = sources.join("options");
-    let options = fs::read_to_string(&options).map_err(Error::file("read", &options))?;
     let entries = fs::read_dir(sources).map_err(Error::file("read", sources))?;
     for source in entries.flatten().map(|entry| entry.path()) {
         if source.extension().is_some_and(|kind| kind == "c") {
             let program = to.join(source.file_stem().unwrap_or_default());
+            let own = source.with_extension("options");
+            let options = if own.exists() {
+                own
+            } else {
+                sources.join("options")
+            };
+            let options = fs::read_to_string(&options).map_err(Error::file("read", &options))?;
             let mut compiler = Command::new("cc");
             compiler.args(options.split_whitespace()).arg("-o");
             process::run(compiler.arg(program).arg(source))?;

@@ -25,7 +25,7 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::errors::count_error;
+use super::{arguments::Arguments, errors::count_error};
 use crate::probes::base::{
     atomic, histogram, in_flight, loss,
     map::NO_EXIST,
@@ -70,11 +70,11 @@ struct Event {
 ///
 /// # Safety
 ///
-/// `state` is the record of the running task, `registers` the tracepoint's argument.
+/// `state` is the record of the running task.
 #[inline(always)]
 pub unsafe fn count(
     state: *mut TaskState,
-    registers: *const c_void,
+    arguments: Arguments,
     entered_ns: u64,
     now: u64,
     result: u64,
@@ -84,14 +84,14 @@ pub unsafe fn count(
         let kind = CallKind((*state).kind);
         let workload = (*state).workload;
         if kind.has(CallKind::ENDS) {
-            end(state, kind, registers, now);
+            end(state, kind, arguments, now);
             return;
         }
         let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) else {
             return;
         };
         if kind.has(CallKind::REAPS) {
-            let events: u64 = field(registers, &memory::OFF_ARG3);
+            let events = arguments.get::<3>();
             atomic::add(&raw mut (*totals).reaped, result);
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
@@ -100,14 +100,15 @@ pub unsafe fn count(
             }
             atomic::add(&raw mut (*totals).events_unread, unread);
         } else {
-            let iocbs: u64 = field(registers, &memory::OFF_ARG2);
-            let context: u64 = field(registers, &memory::OFF_ARG0);
+            let (context, iocbs) = (arguments.get::<0>(), arguments.get::<2>());
+            let word_bytes = arguments.word_bytes();
+            let owner = u64::from(workload) | word_bytes << 32;
             enter_process(state);
             atomic::add(&raw mut (*totals).submitted, result);
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
-                let place = iocbs.wrapping_add(at * size_of::<u64>() as u64);
-                unread -= aio_submitted(place, workload.into(), context, entered_ns, now);
+                let place = iocbs.wrapping_add(at * word_bytes);
+                unread -= aio_submitted(place, owner, context, entered_ns, now);
             }
             atomic::add(&raw mut (*totals).iocbs_unread, unread);
         }
@@ -143,7 +144,7 @@ unsafe fn enter_process(state: *mut TaskState) {
 ///
 /// As for [`count`].
 #[inline(always)]
-unsafe fn end(state: *mut TaskState, kind: CallKind, registers: *const c_void, now: u64) {
+unsafe fn end(state: *mut TaskState, kind: CallKind, arguments: Arguments, now: u64) {
     // SAFETY: by the caller's promise.
     unsafe {
         let context = if kind.has(CallKind::EXECUTES) {
@@ -151,7 +152,7 @@ unsafe fn end(state: *mut TaskState, kind: CallKind, registers: *const c_void, n
             (*state).submits = 0;
             0
         } else {
-            field(registers, &memory::OFF_ARG0)
+            arguments.get::<0>()
         };
         let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
         aio_ended(tgid.into(), context, now);
@@ -240,14 +241,15 @@ fn key(iocb: u64) -> AioKey {
     }
 }
 
-/// Takes one control block in, whose address is at `place`: 1, or 0 where it cannot be read.
+/// Takes one control block in, whose address is at `place`: 1, or 0 where it cannot be read. `owner` has the workload in
+/// its lower half, and in the upper one how many bytes the address takes.
 ///
 /// Exported, as the verifier then looks at it by itself, and not once for every pass of the loop.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn aio_submitted(
     place: u64,
-    workload: u64,
+    owner: u64,
     context: u64,
     entered_ns: u64,
     now: u64,
@@ -256,14 +258,21 @@ extern "C" fn aio_submitted(
         return 0;
     }
     // SAFETY: the helper checks the user's address.
-    let Ok(iocb) = (unsafe { bpf_probe_read_user(place as *const u64) }) else {
+    let iocb = unsafe {
+        if owner >> 32 == 4 {
+            bpf_probe_read_user(place as *const u32).map(u64::from)
+        } else {
+            bpf_probe_read_user(place as *const u64)
+        }
+    };
+    let Ok(iocb) = iocb else {
         return 0;
     };
     // SAFETY: as above.
     let Ok(block) = (unsafe { bpf_probe_read_user(iocb as *const Iocb) }) else {
         return 0;
     };
-    let workload = workload as u32;
+    let workload = owner as u32;
     let opcode = u32::from(block.opcode) & (AIO_OPCODES - 1);
     if let Some(stats) = AIO_STATS.get_ptr_mut(aio_index(workload, opcode)) {
         // SAFETY: the value is this CPU's own, and no other program writes it.

@@ -13,12 +13,9 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::size::UNKNOWN_SIZE;
+use super::{arguments::Arguments, size::UNKNOWN_SIZE};
 use crate::probes::{
-    base::{
-        atomic,
-        memory::{self, field},
-    },
+    base::atomic,
     file::{
         descriptor::{self, Opened},
         identity::Identity,
@@ -60,12 +57,12 @@ pub enum Access {
 ///
 /// # Safety
 ///
-/// `task` is the running task, `registers` those of its call.
+/// `task` is the running task.
 #[inline(always)]
 pub unsafe fn begin(
     task: *const c_void,
     state: &mut TaskState,
-    registers: *const c_void,
+    arguments: Arguments,
     kind: CallKind,
 ) {
     if !kind.has(CallKind::FILE) || kind.has(CallKind::COPIES | CallKind::SENDS) {
@@ -73,16 +70,13 @@ pub unsafe fn begin(
     }
     state.file.is_in_use = 0;
     // SAFETY: by the caller's promise.
-    let (opened, offset) = unsafe {
-        let Some(opened) = descriptor::of(task, field(registers, &memory::OFF_ARG0)) else {
-            return;
-        };
-        let offset = if kind.has(CallKind::AT_ARG3) {
-            field(registers, &memory::OFF_ARG3)
-        } else {
-            OWN_OFFSET
-        };
-        (opened, offset)
+    let Some(opened) = (unsafe { descriptor::of(task, arguments.get::<0>()) }) else {
+        return;
+    };
+    let offset = if kind.has(CallKind::AT_ARG3) {
+        arguments.offset()
+    } else {
+        OWN_OFFSET
     };
     keep(&mut state.file, state.workload, &opened);
     state.file.is_in_use = 1;
@@ -99,28 +93,28 @@ pub unsafe fn begin(
 ///
 /// # Safety
 ///
-/// `task` is the running task, `registers` those of its call.
+/// `task` is the running task.
 #[inline(always)]
 pub unsafe fn count(
     task: *const c_void,
     state: &mut TaskState,
-    registers: *const c_void,
+    arguments: Arguments,
     call: &Call,
 ) -> (u32, u32) {
     let kind = call.kind;
     if kind.has(CallKind::COPIES | CallKind::SENDS) {
         let (from, to) = if kind.has(CallKind::COPIES) {
-            (&memory::OFF_ARG0, &memory::OFF_ARG2)
+            (arguments.get::<0>(), arguments.get::<2>())
         } else {
-            (&memory::OFF_ARG1, &memory::OFF_ARG0)
+            (arguments.get::<1>(), arguments.get::<0>())
         };
         // SAFETY: by the caller's promise.
         unsafe {
             // The time of the call is that of the file it writes.
-            if switch(task, state, field(registers, to), call) {
+            if switch(task, state, to, call) {
                 add(state, Access::Write, call, call.latency);
             }
-            if !switch(task, state, field(registers, from), call) {
+            if !switch(task, state, from, call) {
                 return (0, 0);
             }
         }

@@ -1,6 +1,7 @@
 //! System calls.
 
 pub mod aio;
+mod arguments;
 pub mod errors;
 pub mod file_access;
 pub mod late;

@@ -17,6 +17,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     aio,
+    arguments::Arguments,
     errors::count_error,
     file_access, late, page_cache,
     size::{UNKNOWN_SIZE, vector_size},
@@ -33,6 +34,10 @@ use crate::probes::{
 /// The [`CallKind`] of every system call number.
 #[btf_map]
 static CALL_KINDS: Array<u32, { MAX_SYSCALLS as usize }> = Array::new();
+
+/// The same of the numbers of the 32-bit interface.
+#[btf_map]
+static COMPAT_KINDS: Array<u32, { MAX_SYSCALLS as usize }> = Array::new();
 
 /// By [`call_index`].
 #[btf_map]
@@ -58,17 +63,13 @@ fn syscall_enter(ctx: BtfTracePointContext) {
             edges::outside(task, state);
             if window::state() == Window::NotYet {
                 // It may be the call in which the window begins.
-                (*state).kind = kind_of(number as u32).0;
+                (*state).kind = kind_of_call(task, number as u32).0;
             }
             return;
         }
         let began = if (*state).until_timed == 0 { now() } else { 0 };
-        let kind = if is_compat(task) {
-            count_compat((*state).workload);
-            CallKind(0)
-        } else {
-            kind_of(number as u32)
-        };
+        let kind = kind_of_call(task, number as u32);
+        let arguments = Arguments::new(registers, kind);
         if (*state).flags != 0 {
             late::settle(task, &mut *state);
             if !edges::begins(task, state, kind) {
@@ -85,12 +86,12 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         (*state).written_bytes = 0;
         (*state).size = match kind.size() {
             0 => 0,
-            CallKind::SIZE_ARG2 => field(registers, &memory::OFF_ARG2),
-            CallKind::SIZE_ARG3 => field(registers, &memory::OFF_ARG3),
-            CallKind::SIZE_ARG4 => field(registers, &memory::OFF_ARG4),
-            _ => vector_size(registers),
+            CallKind::SIZE_ARG2 => arguments.get::<2>(),
+            CallKind::SIZE_ARG3 => arguments.get::<3>(),
+            CallKind::SIZE_ARG4 => arguments.get::<4>(),
+            _ => vector_size(arguments),
         };
-        file_access::begin(task, &mut *state, registers, kind);
+        file_access::begin(task, &mut *state, arguments, kind);
         let entered = now();
         (*state).entered_ns = entered;
         if began != 0 {
@@ -124,10 +125,11 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         }
         let latency = now.wrapping_sub(entered);
         returned::begin(task, &mut *state, latency);
-        files(task, &mut *state, ctx.arg(0), latency, result);
+        let arguments = Arguments::new(ctx.arg(0), CallKind((*state).kind));
+        files(task, &mut *state, arguments, latency, result);
         count(&mut *state, latency, result);
         if CallKind((*state).kind).has(CallKind::ASYNCHRONOUS) && !is_error(result) {
-            aio::count(state, ctx.arg(0), entered, now, result);
+            aio::count(state, arguments, entered, now, result);
         }
         time_probes(&mut *state, now);
     }
@@ -149,12 +151,12 @@ fn time_probes(state: &mut TaskState, exited: u64) {
 ///
 /// # Safety
 ///
-/// `task` is the running task, `registers` those of its call.
+/// `task` is the running task.
 #[inline(always)]
 unsafe fn files(
     task: *const c_void,
     state: &mut TaskState,
-    registers: *const c_void,
+    arguments: Arguments,
     latency: u64,
     result: u64,
 ) {
@@ -169,7 +171,7 @@ unsafe fn files(
         failed: is_error(result),
     };
     // SAFETY: by the caller's promise.
-    let file = unsafe { file_access::count(task, state, registers, &call) };
+    let file = unsafe { file_access::count(task, state, arguments, &call) };
     if kind.has(CallKind::READS | CallKind::COPIES | CallKind::SENDS) {
         let (file, bytes) = if call.failed {
             ((0, 0), 0)
@@ -186,6 +188,9 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
     let kind = CallKind(state.kind);
     let (workload, operation) = (state.workload, kind.operation());
     state.clock.times.in_call_ns += latency;
+    if kind.has(CallKind::COMPAT) {
+        count_compat(workload);
+    }
     let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
         return;
     };
@@ -294,7 +299,8 @@ unsafe fn unmatched(
         if flags & TaskState::MAY_BE_IN_CALL == 0 {
             if is_error(result) {
                 let number: u64 = field(registers, &memory::OFF_NUMBER);
-                count_refused((*state).workload, number as u32, result);
+                let kind = kind_of_call(task, number as u32);
+                count_refused((*state).workload, kind, result);
             } else {
                 loss::count(Loss::ExitUnmatched);
             }
@@ -309,8 +315,8 @@ unsafe fn unmatched(
 
 /// Counts a call that a seccomp filter has answered, before the kernel showed that it had begun.
 #[inline(always)]
-fn count_refused(workload: u32, number: u32, result: u64) {
-    let operation = kind_of(number).operation();
+fn count_refused(workload: u32, kind: CallKind, result: u64) {
+    let operation = kind.operation();
     let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
         return;
     };
@@ -322,9 +328,18 @@ fn count_refused(workload: u32, number: u32, result: u64) {
     count_error(workload, operation, result.wrapping_neg() as u32);
 }
 
-/// What is known of a system call number.
+/// What is known of the call that a task is in, by its number.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
 #[inline(always)]
-fn kind_of(number: u32) -> CallKind {
+unsafe fn kind_of_call(task: *const c_void, number: u32) -> CallKind {
+    // SAFETY: by the caller's promise.
+    if unsafe { is_compat(task) } {
+        let known = COMPAT_KINDS.get(number).copied().unwrap_or(0);
+        return CallKind(known | CallKind::COMPAT);
+    }
     CallKind(CALL_KINDS.get(number).copied().unwrap_or(0))
 }
 
@@ -336,13 +351,15 @@ fn kind_of(number: u32) -> CallKind {
 #[inline(always)]
 pub unsafe fn under_way(task: *const c_void) -> u32 {
     // SAFETY: by the caller's promise.
-    kind_of(unsafe { state::call_number(task) }).0
+    unsafe { kind_of_call(task, state::call_number(task)).0 }
 }
 
-/// Whether the call comes by the 32-bit interface, whose numbers mean other calls.
+/// Whether the call that a task is in comes by the 32-bit interface, whose numbers mean other calls. The kernel says so
+/// from before the tracepoint of its beginning until the task is back in user mode, by whatever instruction it came in
+/// and whatever program it runs.
 #[inline(always)]
 unsafe fn is_compat(task: *const c_void) -> bool {
-    // SAFETY: `task` is the running task.
+    // SAFETY: `task` is a BTF pointer to a task.
     constant(&memory::OFF_TASK_STATUS) != ABSENT
         && unsafe { field::<u32>(task, &memory::OFF_TASK_STATUS) } & TS_COMPAT != 0
 }

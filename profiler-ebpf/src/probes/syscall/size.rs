@@ -1,46 +1,33 @@
 //! The bytes that a vectored call asks for.
 
-use core::{ffi::c_void, ptr};
+use core::ptr;
 
 use aya_ebpf::helpers::bpf_probe_read_user_buf;
 use ioprof_ebpf::abi::syscall::MAX_IOVECS;
 
-use crate::probes::base::memory::{self, field};
+use super::arguments::Arguments;
+use crate::probes::base::memory;
 
 /// Stands for the size of a vectored call whose segments are not summed here.
 pub const UNKNOWN_SIZE: u64 = u64::MAX;
 
-/// `struct iovec` of readv(2).
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Iovec {
-    base: u64,
-    len: u64,
-}
+/// The words of eight bytes that so many `struct iovec` take: the address of each, and then its length; or both in one,
+/// the length above, where they have four bytes each.
+const WORDS: usize = 2 * MAX_IOVECS;
 
 /// The bytes that a vectored call asks for; [`UNKNOWN_SIZE`] where they cannot be read.
-///
-/// # Safety
-///
-/// `registers` is the tracepoint's argument.
 #[inline(always)]
-pub unsafe fn vector_size(registers: *const c_void) -> u64 {
-    // SAFETY: by the caller's promise.
-    let (address, count): (u64, u64) = unsafe {
-        (
-            field(registers, &memory::OFF_ARG1),
-            field(registers, &memory::OFF_ARG2),
-        )
-    };
+pub fn vector_size(arguments: Arguments) -> u64 {
+    let (address, count) = (arguments.get::<1>(), arguments.get::<2>());
     if count == 0 {
         return 0;
     }
     if count > MAX_IOVECS as u64 || !memory::may_read() {
         return UNKNOWN_SIZE;
     }
-    let mut segments = [Iovec { base: 0, len: 0 }; MAX_IOVECS];
-    let bytes = ptr::from_mut(&mut segments).cast::<u8>();
-    let wanted = count as usize * size_of::<Iovec>();
+    let mut words = [0_u64; WORDS];
+    let bytes = ptr::from_mut(&mut words).cast::<u8>();
+    let wanted = (2 * count * arguments.word_bytes()) as usize;
     // SAFETY: the slice lies within the array, which the check above and the mask keep true.
     let bytes = unsafe { core::slice::from_raw_parts_mut(bytes, wanted & 0x1ff) };
     // SAFETY: the helper checks the user's address.
@@ -48,7 +35,11 @@ pub unsafe fn vector_size(registers: *const c_void) -> u64 {
         return UNKNOWN_SIZE;
     }
     // What was not read is zero.
-    segments
-        .iter()
-        .fold(0, |sum: u64, segment| sum.wrapping_add(segment.len))
+    let sum = |sum: u64, length: u64| sum.wrapping_add(length);
+    if arguments.are_compat {
+        let segments = words[..MAX_IOVECS].iter();
+        segments.map(|word| word >> 32).fold(0, sum)
+    } else {
+        words.iter().skip(1).step_by(2).copied().fold(0, sum)
+    }
 }

@@ -27,10 +27,12 @@ pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 /// The first kernel with all that the probes require.
 const OLDEST: (u32, u32) = (5, 15);
 
-/// The registers that hold the number of a system call and its first to fifth argument, as fields of
-/// `struct pt_regs`; syscall(2) lists them by architecture.
+/// The registers that hold the number of a system call and its first to fifth argument, and those of one by the 32-bit
+/// interface, as fields of `struct pt_regs`; syscall(2) lists them by architecture.
 #[cfg(target_arch = "x86_64")]
-const CALL_REGISTERS: [&str; 6] = ["orig_ax", "di", "si", "dx", "r10", "r8"];
+const CALL_REGISTERS: [&str; 11] = [
+    "orig_ax", "di", "si", "dx", "r10", "r8", "bx", "cx", "dx", "si", "di",
+];
 
 /// Fields that not every architecture or configuration has. The probes ask before they read them, or cannot
 /// be attached without them.

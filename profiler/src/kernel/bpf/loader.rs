@@ -73,7 +73,8 @@ pub fn load(
 ///
 /// Where the map cannot be written.
 pub fn set_call_kinds(ebpf: &mut Ebpf) -> Result<(), Error> {
-    map::fill(ebpf, names::CALL_KINDS, syscall::kinds())
+    map::fill(ebpf, names::CALL_KINDS, syscall::kinds())?;
+    map::fill(ebpf, names::COMPAT_KINDS, syscall::compat::kinds())
 }
 
 /// Makes the row of each workload that takes the files for which there is no other.

@@ -89,7 +89,7 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     if ledger.compat_calls > 0 {
         text.push_str(&format!(
-            "  {} calls by the 32-bit interface, all counted as other\n",
+            "  {} calls by the 32-bit interface, under the names of the 64-bit ones\n",
             count(ledger.compat_calls)
         ));
     }

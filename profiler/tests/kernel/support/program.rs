@@ -24,7 +24,8 @@ pub fn compiled() -> Option<PathBuf> {
 
 impl Program {
     /// Compiles a program, with the C compiler that building ioprof takes too. Linked statically, as a
-    /// dynamic loader opens, reads and maps files by the calls that are to be counted.
+    /// dynamic loader opens, reads and maps files by the calls that are to be counted. Options of its own are in a file
+    /// beside it.
     pub fn compile(name: &'static str) -> Self {
         Self::of("programs", name)
     }
@@ -44,7 +45,13 @@ impl Program {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests")
             .join(kind);
-        let options = std::fs::read_to_string(sources.join("options")).expect("they are there");
+        let own = sources.join(name).with_extension("options");
+        let options = if own.exists() {
+            own
+        } else {
+            sources.join("options")
+        };
+        let options = std::fs::read_to_string(options).expect("they are there");
         let mut compiler = Command::new("cc");
         compiler
             .args(options.split_whitespace())

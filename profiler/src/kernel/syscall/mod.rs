@@ -1,6 +1,8 @@
 //! The system calls that are told apart, and where their arguments are. Which of them move bytes: see
 //! [`crate::transfer`].
 
+pub mod compat;
+
 use ioprof_ebpf::abi::{
     layout::{MAX_OPERATIONS, MAX_SYSCALLS},
     syscall::CallKind,
@@ -127,18 +129,32 @@ fn transfers(name: &str) -> u32 {
     }
 }
 
+/// The calls with their packed [`CallKind`].
+fn known() -> impl Iterator<Item = (&'static Call, u32)> {
+    let kind = |(operation, call): (u32, &'static Call)| {
+        (call, operation | call.kind | transfers(call.name))
+    };
+    (1..).zip(CALLS).map(kind)
+}
+
 /// For each system call number, the packed [`CallKind`].
 pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
     let mut kinds = [0; MAX_SYSCALLS as usize];
-    for (operation, call) in (1..).zip(CALLS) {
+    for (call, packed) in known() {
         if let Some(kind) = usize::try_from(call.number)
             .ok()
             .and_then(|at| kinds.get_mut(at))
         {
-            *kind = operation | call.kind | transfers(call.name);
+            *kind = packed;
         }
     }
     kinds
+}
+
+/// The packed [`CallKind`] of a call by its name, 0 where it has none.
+pub fn kind_of(name: &str) -> u32 {
+    let found = known().find(|(call, _)| call.name == name);
+    found.map_or(0, |(_, packed)| packed)
 }
 
 /// The name of an error number as errno(3) has it, and of those that only the kernel sees.

@@ -1,0 +1,104 @@
+//! The system calls of the 32-bit interface that are told apart, by the numbers that they have there.
+
+use ioprof_ebpf::abi::{layout::MAX_SYSCALLS, syscall::CallKind};
+
+use super::kind_of;
+
+/// The numbers of arch/x86/entry/syscalls/syscall_32.tbl, each with the name that the call has in the report: that of the
+/// 64-bit call that does the same. What has several forms there, for offsets or times of 32 and of 64 bits, is one call.
+const CALLS: &[(u16, &str)] = &[
+    (3, "read"),
+    (4, "write"),
+    (5, "open"),
+    (6, "close"),
+    (8, "creat"),
+    (10, "unlink"),
+    (11, "execve"),
+    (18, "stat"),
+    (19, "lseek"),
+    (28, "fstat"),
+    (36, "sync"),
+    (38, "rename"),
+    (39, "mkdir"),
+    (40, "rmdir"),
+    (84, "lstat"),
+    (90, "mmap"),
+    (91, "munmap"),
+    (92, "truncate"),
+    (93, "ftruncate"),
+    (106, "stat"),
+    (107, "lstat"),
+    (108, "fstat"),
+    (118, "fsync"),
+    (140, "lseek"),
+    (144, "msync"),
+    (145, "readv"),
+    (146, "writev"),
+    (148, "fdatasync"),
+    (180, "pread64"),
+    (181, "pwrite64"),
+    (187, "sendfile"),
+    (192, "mmap"),
+    (193, "truncate"),
+    (194, "ftruncate"),
+    (195, "stat"),
+    (196, "lstat"),
+    (197, "fstat"),
+    (219, "madvise"),
+    (220, "getdents64"),
+    (225, "readahead"),
+    (239, "sendfile"),
+    (246, "io_destroy"),
+    (247, "io_getevents"),
+    (248, "io_submit"),
+    (250, "fadvise64"),
+    (272, "fadvise64"),
+    (295, "openat"),
+    (296, "mkdirat"),
+    (300, "newfstatat"),
+    (301, "unlinkat"),
+    (302, "renameat"),
+    (313, "splice"),
+    (314, "sync_file_range"),
+    (324, "fallocate"),
+    (333, "preadv"),
+    (334, "pwritev"),
+    (344, "syncfs"),
+    (353, "renameat2"),
+    (358, "execveat"),
+    (377, "copy_file_range"),
+    (378, "preadv2"),
+    (379, "pwritev2"),
+    (383, "statx"),
+    (385, "io_pgetevents"),
+    (416, "io_pgetevents"),
+    (426, "io_uring_enter"),
+    (437, "openat2"),
+];
+
+/// For each system call number of the 32-bit interface, the packed [`CallKind`].
+pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
+    let mut kinds = [0; MAX_SYSCALLS as usize];
+    for (number, name) in CALLS {
+        kinds[usize::from(*number)] = kind_of(name) | CallKind::COMPAT;
+    }
+    kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::syscall::operation_name;
+
+    #[test]
+    fn every_call_has_the_name_of_a_64_bit_one() {
+        let kinds = kinds();
+        for (number, name) in CALLS {
+            let kind = CallKind(kinds[usize::from(*number)]);
+            assert_ne!(kind.operation(), 0, "{name}");
+            assert_eq!(operation_name(kind.operation()), *name);
+        }
+        let named = kinds.iter().filter(|kind| **kind != 0).count();
+        assert_eq!(named, CALLS.len(), "a number is there twice");
+    }
+}

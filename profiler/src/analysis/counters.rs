@@ -7,6 +7,7 @@ use crate::model::{
     ledger::{Check, CheckKind},
     report::{Report, Workload},
     sum::sum,
+    writeback::Writeback,
 };
 
 /// Why the probes count something else than the kernel.
@@ -136,9 +137,47 @@ pub fn disagrees(check: &Check, report: &Report) -> bool {
         }
         _ => true,
     };
+    // What has no known owner is a workload's only as far as that has asked for more than was seen.
+    let difference = match check.what {
+        CheckKind::DeviceOwnedBytes => difference.min(unseen(report)),
+        _ => difference,
+    };
     is_claimed
         && matches!(cause_in(check, &context), None | Some(Cause::KernelAccess))
         && is_large(difference, check)
+}
+
+/// Bytes that the workloads had devices read and write by the kernel's accounts, and of which no request was seen.
+fn unseen(report: &Report) -> u64 {
+    let checks = report.ledger.checks.iter();
+    sum(checks.map(|check| {
+        let missing = check.kernel.saturating_sub(check.counted);
+        match check.what {
+            CheckKind::BlockReadBytes => missing,
+            CheckKind::BlockWrittenBytes => {
+                let workload = Context::of(check, report).workload;
+                missing.saturating_sub(
+                    workload
+                        .and_then(|found| found.writeback.as_ref())
+                        .map_or(0, not_for_devices),
+                )
+            }
+            _ => 0,
+        }
+    }))
+}
+
+/// What the kernel's account of written bytes has and no device is to be given, or not yet: what stands around the bytes
+/// in their folios, what was dropped, and what is still dirty.
+fn not_for_devices(writeback: &Writeback) -> u64 {
+    let around = writeback
+        .dirtied_folio_bytes
+        .saturating_sub(writeback.dirtied_bytes);
+    sum([
+        around,
+        writeback.cancelled_bytes,
+        writeback.dirty_bytes_at_end,
+    ])
 }
 
 /// Whether a difference is more than a hundredth, and more than the ends of a run explain.
@@ -249,6 +288,28 @@ mod tests {
         }
         report.workloads[0].writeback = None;
         assert!(!disagrees(&check, &report), "it is not known");
+    }
+
+    #[test]
+    fn what_has_no_owner_is_none_of_a_workload_that_was_seen_whole() {
+        let mut report = report();
+        let check = of_device(CheckKind::DeviceOwnedBytes, 0, GIB);
+        let writeback = report.workloads[0].writeback.as_mut().expect("it is known");
+        (writeback.dirtied_bytes, writeback.dirtied_folio_bytes) = (MIB, 40 * MIB);
+        (writeback.cancelled_bytes, writeback.dirty_bytes_at_end) = (20 * MIB, MIB);
+        for (read, written, expected) in [
+            (0, 0, false),
+            (20 * MIB, 0, true),
+            // Around it, dropped, and still dirty.
+            (0, 60 * MIB, false),
+            (0, 80 * MIB, true),
+        ] {
+            report.ledger.checks = vec![
+                of_workload(CheckKind::BlockReadBytes, GIB - read, GIB),
+                of_workload(CheckKind::BlockWrittenBytes, GIB - written, GIB),
+            ];
+            assert_eq!(disagrees(&check, &report), expected, "{read} {written}");
+        }
     }
 
     #[test]

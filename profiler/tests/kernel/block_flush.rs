@@ -1,7 +1,9 @@
 //! Flushes, those that are asked for and those that a device executes for them, and discards.
 
+use std::fs;
+
 use crate::support::{
-    device::Loop,
+    device::{FileSystem, Loop},
     plain, profile,
     program::Program,
     report::{BlockOperation, CheckKind, known},
@@ -55,4 +57,41 @@ fn discards_are_counted_to_the_byte() {
     assert_eq!((whole.discards, whole.discarded_bytes), (requests, bytes));
     let (counted, kernel) = report.device_check(device.name(), CheckKind::DeviceDiscardedBytes);
     assert_eq!((counted, kernel), (bytes, bytes));
+}
+
+/// A file system that trims does not wait for all that it has asked for.
+#[test]
+fn what_a_file_system_trims_is_counted_to_the_byte() {
+    requires!("losetup", "mkfs.xfs", "fstrim");
+    let device = Loop::with(FileSystem::Xfs, 512 * MIB);
+    let folder = device.mounted();
+    // Free space in pieces.
+    let files: Vec<_> = (0..64).map(|i| folder.join(i.to_string())).collect();
+    for file in &files {
+        fs::write(file, vec![1; 1 << 16]).expect("a file can be written");
+        sync(&folder);
+    }
+    for file in files.iter().step_by(2) {
+        fs::remove_file(file).expect("a file can be deleted");
+    }
+    sync(&folder);
+    for _ in 0..5 {
+        let before = device.stat();
+        let report = profile(&[], &["fstrim", plain(&folder)]);
+        let after = device.stat();
+        let right = (
+            after.discards - before.discards,
+            after.discarded_bytes - before.discarded_bytes,
+        );
+        assert!(right.0 > 16 && right.1 > 64 * MIB, "{right:?}");
+        let found = report.block(0, device.name(), BlockOperation::Discard);
+        assert_eq!(found, right);
+        let (counted, kernel) = report.device_check(device.name(), CheckKind::DeviceDiscardedBytes);
+        assert_eq!((counted, kernel), (right.1, right.1));
+    }
+}
+
+fn sync(folder: &std::path::Path) {
+    let folder = fs::File::open(folder).expect("a folder can be opened");
+    nix::unistd::syncfs(&folder).expect("the file system can be synced");
 }

@@ -63,6 +63,8 @@ pub struct Stat {
     /// Bios and requests that became part of other requests that write.
     pub write_merges: u64,
     pub written_bytes: u64,
+    pub discards: u64,
+    pub discarded_bytes: u64,
     /// Flushes that it has executed.
     pub flushes: u64,
 }
@@ -166,6 +168,8 @@ fn stat(device: &str) -> Stat {
         writes: numbers[4],
         write_merges: numbers[5],
         written_bytes: numbers[6] * 512,
+        discards: numbers[11],
+        discarded_bytes: numbers[13] * 512,
         flushes: numbers[15],
     }
 }

@@ -159,8 +159,8 @@ pub struct OpenFile {
     pub mode: u32,
     /// 1 where the call in flight is on it.
     pub is_in_use: u32,
-    /// Zero.
-    pub padding: u32,
+    /// Whether its pages are those of a file below: see [`FileStats::below`].
+    pub below: u32,
     /// Bytes that the call in flight writes to folios that were clean.
     pub fresh_bytes: u64,
     /// Where the first of those folios begins.
@@ -234,10 +234,22 @@ pub struct FileStats {
     pub dirtying_faults: u64,
     /// Nanoseconds of the major faults.
     pub major_fault_ns: u64,
+    /// 0, or where its file system is stacked on others, whose inodes have its pages, one of the numbers below.
+    pub below: u64,
+    /// The row of the file in a lower file system that it is, or that it was copied from; of no workload where there is
+    /// none, or where it is not known.
+    pub lower: FileKey,
+    /// The row of the file in the upper file system that it is, likewise.
+    pub upper: FileKey,
 }
-map_value!(FileStats, 328);
+map_value!(FileStats, 384);
 
 impl FileStats {
+    /// It is on overlayfs, and in no upper file system that is known.
+    pub const LOWER: u32 = 1;
+    /// It is on overlayfs, and in the upper file system.
+    pub const UPPER: u32 = 2;
+
     /// A file to which nothing was done.
     pub const EMPTY: Self = Self {
         mode: 0,
@@ -254,6 +266,9 @@ impl FileStats {
         major_faults: 0,
         dirtying_faults: 0,
         major_fault_ns: 0,
+        below: 0,
+        lower: FileKey::others(0),
+        upper: FileKey::others(0),
     };
 }
 

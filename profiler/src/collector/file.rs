@@ -129,6 +129,9 @@ impl Known {
         for file in files {
             sum.add(&self.counts(&file.stats, file.dirtied_bytes()));
         }
+        if files.iter().any(|file| !file.has_pages) {
+            sum.forget_pages();
+        }
         sum
     }
 

@@ -45,7 +45,8 @@ pub struct FileCounts {
     pub time_ns: u64,
     /// Nanoseconds of the longest of them.
     pub max_ns: u64,
-    /// Bytes read from devices for it.
+    /// Bytes read from devices for it; this and what follows on its pages is null on overlayfs where nothing tells whose they
+    /// were.
     pub device_read_bytes: Option<u64>,
     /// Bytes of it written to devices.
     pub device_written_bytes: Option<u64>,
@@ -94,6 +95,22 @@ impl FileCounts {
             major_fault_ns
         );
         self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    /// Makes unknown what was done to pages.
+    pub fn forget_pages(&mut self) {
+        macro_rules! forget {
+            ($($name:ident),*) => { $(self.$name = None;)* };
+        }
+        forget!(
+            device_read_bytes,
+            device_written_bytes,
+            dirtied_bytes,
+            minor_faults,
+            major_faults,
+            dirtying_faults,
+            major_fault_ns
+        );
     }
 
     /// Nanoseconds in calls on it and in major faults on its pages.

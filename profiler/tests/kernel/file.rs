@@ -12,7 +12,9 @@ use ioprof_ebpf::abi::loss::Loss;
 use crate::support::{
     self, Report,
     attached::Attached,
-    ioprof, plain, profile, profile_lossy,
+    ioprof,
+    overlay::Overlay,
+    plain, profile, profile_lossy,
     program::Program,
     report::{File, FileCounts, FileKind, Files, known},
     requirements::tool,
@@ -189,30 +191,16 @@ fn a_file_on_overlayfs_has_the_path_that_it_was_opened_by() {
     requires!("cc", "mount", "umount");
     let program = Program::compile("files");
     let folder = support::folder();
-    let place = |name: &str| folder.path().join(name);
     succeed(
         tool("mount")
             .args(["-t", "tmpfs", "none"])
             .arg(folder.path()),
     );
-    for name in ["lower", "upper", "work", "merged"] {
-        fs::create_dir(place(name)).expect("a folder can be made");
-    }
-    fs::write(place("lower").join("data"), vec![1; 64 * KIB]).expect("a file can be written");
-    let [lower, upper, work] =
-        ["lower", "upper", "work"].map(|name| plain(&place(name)).to_owned());
-    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
-    let mut mount = tool("mount");
-    succeed(
-        mount
-            .args(["-t", "overlay", "overlay", "-o", &options])
-            .arg(place("merged")),
-    );
-    let path = place("merged").join("data");
+    let overlay = Overlay::of(folder.path(), &[("data", 64 * KIB)]);
+    let path = overlay.merged().join("data");
     let report = profile_lossy(&[], &program.with(&["read", plain(&path), "4096"]));
-    for mounted in [place("merged"), folder.path().to_owned()] {
-        succeed(tool("umount").arg(mounted));
-    }
+    drop(overlay);
+    succeed(tool("umount").arg(folder.path()));
     let row = report.file(&path);
     assert_eq!(row.counts.read_bytes, 64 * KIB as u64, "{row:#?}");
 }

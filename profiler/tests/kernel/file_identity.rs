@@ -5,7 +5,8 @@ use std::{fs, path::Path};
 
 use crate::support::{
     self, Report,
-    device::{FileSystem, Loop},
+    device::{FileSystem, Loop, is_module},
+    overlay::Overlay,
     plain, profile,
     program::Program,
     report::{FileKind, known},
@@ -47,11 +48,6 @@ fn hand_over_in(folder: &Path, way: &str, keep: &[&str]) -> Report {
 
 /// What is said where the types of a file system are not in the kernel's own BTF, so that the probes do without them.
 const MODULE: &str = "the file system is a module";
-
-/// Whether a file system that is mounted is a module.
-fn is_module(name: &str) -> bool {
-    Path::new("/sys/kernel/btf").join(name).exists()
-}
 
 /// All that was written to the files.
 const ALL: u64 = COUNT * (COUNT + 1) / 2 * 1000;
@@ -99,22 +95,11 @@ fn files_on_overlayfs_that_have_the_same_number_one_after_the_other_are_told_apa
     requires!("cc", "mkfs.ext4", "losetup", "mount", "umount");
     // An ext4 gives the number of the file that was deleted last to the next one.
     let disk = Loop::new(64 << 20);
-    let mounted = disk.mounted();
-    let [lower, upper, work, merged] =
-        ["lower", "upper", "work", "merged"].map(|name| mounted.join(name));
-    for place in [&lower, &upper, &work, &merged] {
-        fs::create_dir(place).expect("a folder can be made");
-    }
-    let [lower, upper, work] = [&lower, &upper, &work].map(|place| plain(place));
-    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
-    let mut mount = tool("mount");
-    mount.args(["-t", "overlay", "overlay", "-o", &options]);
-    succeed(mount.arg(&merged));
+    let overlay = Overlay::of(&disk.mounted(), &[]);
     let is_module = is_module("overlay");
     if !is_module {
-        hand_over_in(&merged, "thread", &[]);
+        hand_over_in(&overlay.merged(), "thread", &[]);
     }
-    succeed(tool("umount").arg(&merged));
     if is_module {
         skip(MODULE);
     }

@@ -21,6 +21,7 @@ mod failure;
 mod fault;
 mod file;
 mod file_identity;
+mod file_stacked;
 mod histogram;
 mod hostile;
 mod io_uring;

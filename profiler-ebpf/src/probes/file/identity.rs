@@ -2,7 +2,10 @@
 
 use core::ffi::c_void;
 
-use ioprof_ebpf::abi::{fields::ABSENT, file::FileKey};
+use ioprof_ebpf::abi::{
+    fields::ABSENT,
+    file::{FileKey, FileStats},
+};
 
 use super::inode::{S_IFMT, is_block_device, is_regular};
 use crate::probes::base::memory::{self, Head, constant, field, read, typed};
@@ -11,7 +14,7 @@ use crate::probes::base::memory::{self, Head, constant, field, read, typed};
 const BTRFS: u64 = 0x9123_683e;
 
 /// `OVERLAYFS_SUPER_MAGIC` of the same.
-const OVERLAYFS: u64 = 0x794c_7630;
+pub const OVERLAYFS: u64 = 0x794c_7630;
 
 /// A file as its inode shows it.
 #[derive(Clone, Copy)]
@@ -22,6 +25,8 @@ pub struct Identity {
     pub mode: u32,
     /// `i_size`; 0 where it was not read.
     pub bytes: u64,
+    /// [`FileStats::below`].
+    pub below: u32,
 }
 
 impl Identity {
@@ -34,16 +39,20 @@ impl Identity {
         }
         let superblock: u64 = read(inode, &memory::OFF_INODE_SB);
         let number = read(inode, &memory::OFF_INODE_NUMBER);
+        let mode = read::<u16>(inode, &memory::OFF_INODE_MODE).into();
+        let magic = read(superblock, &memory::OFF_SB_MAGIC);
+        let (instance, below) = instance(inode, number, mode, magic, 0);
         Self {
             file: FileKey {
                 workload: 0,
                 device: read(superblock, &memory::OFF_SB_DEV),
                 inode: number,
                 generation: read(inode, &memory::OFF_INODE_GENERATION),
-                instance: instance(inode, number, read(superblock, &memory::OFF_SB_MAGIC), 0),
+                instance,
             },
-            mode: read::<u16>(inode, &memory::OFF_INODE_MODE).into(),
+            mode,
             bytes: 0,
+            below,
         }
     }
 
@@ -59,22 +68,25 @@ impl Identity {
                 head.get(&memory::OFF_INODE_SIZE),
             )
         });
+        let mode = mode.into();
         let (device, magic) = Head::with(superblock, |head| {
             (
                 head.get(&memory::OFF_SB_DEV),
                 head.get(&memory::OFF_SB_MAGIC),
             )
         });
+        let (instance, below) = instance(inode, number, mode, magic, 0);
         Self {
             file: FileKey {
                 workload: 0,
                 device,
                 inode: number,
                 generation,
-                instance: instance(inode, number, magic, 0),
+                instance,
             },
-            mode: mode.into(),
+            mode,
             bytes,
+            below,
         }
     }
 
@@ -90,6 +102,7 @@ impl Identity {
             let superblock: *const c_void = field(inode, &memory::OFF_INODE_SB);
             let number: u64 = field(inode, &memory::OFF_INODE_NUMBER);
             let nothing = nothing(inode);
+            let mode = field::<u16>(inode, &memory::OFF_INODE_MODE).into();
             let (device, magic) = if superblock.is_null() {
                 (nothing, nothing.into())
             } else {
@@ -98,16 +111,18 @@ impl Identity {
                     field(superblock, &memory::OFF_SB_MAGIC),
                 )
             };
+            let (instance, below) = instance(inode as u64, number, mode, magic, nothing);
             Self {
                 file: FileKey {
                     workload: 0,
                     device,
                     inode: number,
                     generation: field(inode, &memory::OFF_INODE_GENERATION),
-                    instance: instance(inode as u64, number, magic, nothing),
+                    instance,
                 },
-                mode: field::<u16>(inode, &memory::OFF_INODE_MODE).into(),
+                mode,
                 bytes: field(inode, &memory::OFF_INODE_SIZE),
+                below,
             }
         }
     }
@@ -138,14 +153,14 @@ impl Identity {
     }
 }
 
-/// What tells an inode from others besides its number and generation, by the kind of its file system; `otherwise` where
-/// there is nothing.
+/// What tells an inode from others besides its number and generation, by the kind of its file system, and
+/// [`FileStats::below`]; `otherwise` where there is nothing.
 #[inline(always)]
-fn instance(inode: u64, number: u64, magic: u64, otherwise: u32) -> u32 {
+fn instance(inode: u64, number: u64, mode: u32, magic: u64, otherwise: u32) -> (u32, u32) {
     match magic {
-        BTRFS => subvolume(inode),
-        OVERLAYFS => generation_below(inode, number, otherwise),
-        _ => otherwise,
+        BTRFS => (subvolume(inode), otherwise),
+        OVERLAYFS if is_regular(mode) => generation_below(inode, number, otherwise),
+        _ => (otherwise, otherwise),
     }
 }
 
@@ -170,37 +185,45 @@ fn subvolume(inode: u64) -> u32 {
 
 /// The generation of the inode that an inode of overlayfs, which has none itself, has its number from: one of the upper
 /// file system. `otherwise` where it has it from a lower one, in which nothing is deleted, and where the types of
-/// overlayfs are not known.
+/// overlayfs are not known. Beside it [`FileStats::below`].
 #[inline(always)]
-fn generation_below(inode: u64, number: u64, otherwise: u32) -> u32 {
+fn generation_below(inode: u64, number: u64, otherwise: u32) -> (u32, u32) {
     if constant(&memory::OFF_OVERLAY_UPPER) == ABSENT {
-        return otherwise;
+        return (otherwise, otherwise | FileStats::LOWER);
     }
     let around = inode.wrapping_sub(constant(&memory::OFF_OVERLAY_INODE).into());
-    let (below, generation): (u64, u32) = if let Some(around) = typed(around, &memory::TYPE_OVERLAY)
-    {
-        // SAFETY: the inode is part of such a structure, and the rest is loaded from it.
-        unsafe {
-            let entry: *const c_void = field(around, &memory::OFF_OVERLAY_UPPER);
-            let below: *const c_void = field(entry, &memory::OFF_DENTRY_INODE);
+    let (entry, below, generation): (u64, u64, u32) =
+        if let Some(around) = typed(around, &memory::TYPE_OVERLAY) {
+            // SAFETY: the inode is part of such a structure, and the rest is loaded from it.
+            unsafe {
+                let entry: *const c_void = field(around, &memory::OFF_OVERLAY_UPPER);
+                let below: *const c_void = field(entry, &memory::OFF_DENTRY_INODE);
+                (
+                    entry as u64,
+                    field(below, &memory::OFF_INODE_NUMBER),
+                    field(below, &memory::OFF_INODE_GENERATION),
+                )
+            }
+        } else {
+            let entry: u64 = read(around, &memory::OFF_OVERLAY_UPPER);
+            let below: u64 = read(entry, &memory::OFF_DENTRY_INODE);
             (
-                field(below, &memory::OFF_INODE_NUMBER),
-                field(below, &memory::OFF_INODE_GENERATION),
+                entry,
+                read(below, &memory::OFF_INODE_NUMBER),
+                read(below, &memory::OFF_INODE_GENERATION),
             )
-        }
-    } else {
-        let entry: u64 = read(around, &memory::OFF_OVERLAY_UPPER);
-        let below: u64 = read(entry, &memory::OFF_DENTRY_INODE);
-        (
-            read(below, &memory::OFF_INODE_NUMBER),
-            read(below, &memory::OFF_INODE_GENERATION),
-        )
-    };
-    if below == number {
+        };
+    let generation = if below == number {
         generation
     } else {
         otherwise
-    }
+    };
+    let below = if entry == 0 {
+        FileStats::LOWER
+    } else {
+        FileStats::UPPER
+    };
+    (generation, below)
 }
 
 /// 0, which the verifier does not know: it would go through all that follows once for a number that it knows, and again

@@ -4,4 +4,5 @@ pub mod descriptor;
 pub mod identity;
 pub mod inode;
 pub mod path;
+pub mod stacked;
 pub mod table;

@@ -19,7 +19,7 @@ use crate::probes::{
     file::{
         descriptor::{self, Opened},
         identity::Identity,
-        inode, path, table,
+        inode, path, stacked, table,
     },
 };
 
@@ -168,17 +168,21 @@ fn keep(open: &mut OpenFile, workload: u32, opened: &Opened) {
 #[inline(always)]
 pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Identity) {
     let key = identity.row(workload);
-    if open.key == key {
+    if open.key == key && open.below == identity.below {
         return;
     }
     settle(open);
     open.key = key;
+    open.below = identity.below;
     open.mode = identity.mode;
     open.end = 0;
     (open.dirty_from, open.dirty_to) = (0, 0);
     if let Some(row) = table::row_or_new(&key, identity.mode, || path::of_file(file)) {
         // SAFETY: the row is in the map.
-        unsafe { open.end = (*row).end };
+        unsafe {
+            open.end = (*row).end;
+            stacked::note(row, workload, file, identity);
+        }
     }
 }
 

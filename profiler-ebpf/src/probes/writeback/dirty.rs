@@ -30,7 +30,7 @@ use crate::probes::{
         memory::{self, constant, field},
         window,
     },
-    file::{identity::Identity, inode as file_kind, table},
+    file::{identity::Identity, inode as file_kind, stacked, table},
     task::{iterators::TaskIteration, state},
 };
 
@@ -146,7 +146,7 @@ unsafe fn is_by_write(
         return kind.has(CallKind::COPIES | CallKind::SENDS | CallKind::WAITS);
     }
     let open = &mut state.file;
-    if open.is_in_use != 0 && open.key == file.with(state.workload) {
+    if open.is_in_use != 0 && stacked::has_pages_of(open, &file.with(state.workload)) {
         // SAFETY: by the caller's promise.
         let index: u64 = unsafe { field(folio, &memory::OFF_FOLIO_INDEX) };
         let from = index.wrapping_mul(constant(&PAGE_BYTES).into());

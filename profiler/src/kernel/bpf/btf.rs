@@ -34,30 +34,20 @@ const CALL_REGISTERS: [&str; 11] = [
     "orig_ax", "di", "si", "dx", "r10", "r8", "bx", "cx", "dx", "si", "di",
 ];
 
-/// Fields that not every architecture or configuration has. The probes ask before they read them, or cannot
-/// be attached without them.
-const OPTIONAL: [&str; 21] = [
-    "OFF_TASK_STATUS",
-    "OFF_KIOCB_FILE",
-    "OFF_KIOCB_OPCODE",
-    "OFF_KIOCB_FLAGS",
-    "OFF_KIOCB_RING",
-    "OFF_RING_TAKEN",
-    "OFF_RING_QUEUES",
-    "OFF_QUEUES_HEAD",
-    "OFF_CQE_RES",
-    "OFF_CQE_FLAGS",
+/// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
+/// them, or cannot be attached without them.
+const OPTIONAL: [&str; 11] = [
+    "OFF_BTRFS_",
+    "OFF_CQE_",
     "OFF_FOLIO_FLAGS",
-    "OFF_FOLIO_FLAGS_1",
     "OFF_FOLIO_MAPPING",
     "OFF_FOLIO_ORDER",
-    "OFF_BTRFS_BIO",
-    "OFF_BTRFS_BIO_INODE",
-    "OFF_BTRFS_INODE",
-    "OFF_BTRFS_ROOT",
-    "OFF_BTRFS_ROOT_ID",
-    "OFF_OVERLAY_INODE",
-    "OFF_OVERLAY_UPPER",
+    "OFF_KIOCB_",
+    "OFF_OVERLAY_",
+    "OFF_QUEUES_HEAD",
+    "OFF_RING_QUEUES",
+    "OFF_RING_TAKEN",
+    "OFF_TASK_STATUS",
 ];
 
 /// Tracepoints whose arguments have changed, with the place of the request among them, after the first that
@@ -141,10 +131,11 @@ impl KernelTypes {
         };
         let required = |name, path| offset(&btf, name, path).ok_or_else(|| missing(name, path));
         let mut constants = Vec::new();
+        let is_optional = |symbol: &str| OPTIONAL.iter().any(|begins| symbol.starts_with(begins));
         for field in FIELDS {
             let found = match offset(&btf, field.structure, field.path) {
                 Some(bits) => bits / 8,
-                None if OPTIONAL.contains(&field.symbol) => ABSENT,
+                None if is_optional(field.symbol) => ABSENT,
                 None => return Err(missing(field.structure, field.path)),
             };
             constants.push((field.symbol, found));

@@ -5,6 +5,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::ErrorKind,
+    iter,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path as FilePath, PathBuf},
 };
@@ -16,6 +17,7 @@ use ioprof_ebpf::abi::{
     names,
 };
 
+use super::stacked;
 use crate::{
     error::Error,
     kernel::{
@@ -41,6 +43,9 @@ pub struct File {
     pub is_current: bool,
     /// Bytes of folios of the file that any workload made dirty.
     pub folio_bytes: u64,
+    /// Whether the row has all that was done to pages of the file. On a file system that is stacked on others these are
+    /// the pages of a file below.
+    pub has_pages: bool,
 }
 
 impl File {
@@ -114,6 +119,7 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
             path: None,
             is_current: false,
             folio_bytes: 0,
+            has_pages: stats.below == 0,
         };
         // A number past the end was handed out when no room was left.
         if (1..u64::from(paths.count())).contains(&stats.path) {
@@ -129,21 +135,24 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
     }
     add_kept(ebpf, &mut files)?;
     add_folios(&mut files);
+    stacked::fold(&mut files);
     Ok(files)
 }
 
 /// Sums the folios that workloads made dirty, by file: one may write to what another has made dirty.
 fn add_folios(files: &mut [File]) {
-    let of_file = |file: &File| FileKey {
-        workload: 0,
-        ..file.key
-    };
-    let mut sums = HashMap::new();
+    let mut sums = HashMap::<_, u64>::new();
     for file in files.iter() {
-        *sums.entry(of_file(file)).or_insert(0) += file.own_folio_bytes();
+        let key = FileKey {
+            workload: 0,
+            ..file.key
+        };
+        *sums.entry(key).or_default() += file.own_folio_bytes();
     }
     for file in files {
-        file.folio_bytes = sums.get(&of_file(file)).copied().unwrap_or(0);
+        let places = iter::once(file.key).chain(stacked::below(file));
+        let of_place = |key: FileKey| sums.get(&FileKey { workload: 0, ..key });
+        file.folio_bytes = places.filter_map(of_place).sum();
     }
 }
 

@@ -7,6 +7,7 @@ mod file;
 mod histograms;
 pub mod loss;
 mod page_cache;
+mod stacked;
 mod syscall;
 pub mod writeback;
 

@@ -48,6 +48,11 @@ impl FileSystem {
     }
 }
 
+/// Whether a file system that is mounted is a module: then its types are not in the kernel's own BTF.
+pub fn is_module(name: &str) -> bool {
+    Path::new("/sys/kernel/btf").join(name).exists()
+}
+
 /// A loop device with a file system that is mounted; unmounted and freed with this value.
 pub struct Loop {
     name: String,
@@ -106,16 +111,25 @@ impl Loop {
             let mut mkfs = tool(file_system.maker());
             succeed(mkfs.args(file_system.options()).arg(image));
         });
-        let device = format!("/dev/{}", made.name);
         fs::create_dir(made.mounted()).expect("a folder can be made");
-        let mut mount = tool("mount");
-        mount.args(file_system.mounted_as());
-        succeed(mount.arg(device).arg(made.mounted()));
+        made.mount(file_system);
         if super::requirements::find_tool("udevadm").is_some() {
             // Whoever looks at new devices is to be done with this one.
             super::output(tool("udevadm").args(["settle", "--timeout=10"]));
         }
         made
+    }
+
+    fn mount(&self, file_system: FileSystem) {
+        let mut mount = tool("mount");
+        mount.args(file_system.mounted_as());
+        succeed(mount.arg(self.node()).arg(self.mounted()));
+    }
+
+    /// Unmounts an ext4 and mounts it again: nothing of it is in the cache then.
+    pub fn remount(&self) {
+        succeed(tool("umount").arg(self.mounted()));
+        self.mount(FileSystem::Ext4);
     }
 
     /// Its name in /sys/block.

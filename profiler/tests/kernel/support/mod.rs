@@ -9,6 +9,7 @@ pub mod fio;
 pub mod held;
 pub mod leftovers;
 pub mod load;
+pub mod overlay;
 pub mod program;
 pub mod report;
 pub mod rights;

@@ -1,0 +1,122 @@
+//! Files on overlayfs: one row has the calls, and what was done to pages, which are those of a file below.
+
+use std::path::Path;
+
+use crate::support::{
+    Report,
+    device::{Loop, is_module},
+    overlay::Overlay,
+    plain, profile,
+    program::Program,
+    report::{BlockOperation, FileCounts, Origin, known, requests},
+};
+
+const KIB: usize = 1024;
+const PAGE: u64 = 4096;
+
+/// What the program finds in the lower layer.
+const LOWER: [(&str, usize); 5] = [
+    ("cold", 1024 * KIB),
+    ("mapped", 64 * KIB),
+    ("direct", 64 * KIB),
+    ("copied", 256 * KIB),
+    ("both", 128 * KIB),
+];
+
+/// Fails where a column of a file does not have this value.
+fn assert_bytes(told: Option<u64>, bytes: u64, row: &FileCounts) {
+    assert_eq!(told, Some(bytes), "{row:#?}");
+}
+
+#[test]
+fn one_row_has_the_calls_on_a_file_and_its_pages() {
+    requires!("cc", "mkfs.ext4", "losetup", "mount", "umount");
+    let program = Program::compile("stacked");
+    let disk = Loop::new(64 << 20);
+    let overlay = Overlay::of(&disk.mounted(), &LOWER);
+    // Nothing of it is in the cache then.
+    overlay.unmounted(|| disk.remount());
+    let (merged, lower) = (overlay.merged(), overlay.lower());
+    let report = profile(&[], &program.with(&[plain(&merged), plain(&lower)]));
+    let counts = |folder: &Path, name: &str| report.file(&folder.join(name)).counts;
+    let kib = |kib: u64| kib * 1024;
+    if is_module("overlay") {
+        // Nothing tells which file is below.
+        let row = counts(&merged, "cold");
+        assert_eq!((row.read_bytes, row.device_read_bytes), (kib(1024), None));
+        return;
+    }
+
+    // Of what is in the cache something may be dropped before it is read.
+    for (name, bytes) in [("cold", kib(1024)), ("copied", kib(256))] {
+        let row = counts(&merged, name);
+        assert_eq!(row.read_bytes, bytes, "{row:#?}");
+        assert!(row.device_read_bytes >= Some(bytes), "{row:#?}");
+    }
+    let row = counts(&merged, "mapped");
+    assert_eq!((row.reads, row.major_faults), (0, Some(16)), "{row:#?}");
+    assert!(row.major_fault_ns > Some(0), "{row:#?}");
+    assert!(row.device_read_bytes >= Some(16 * PAGE), "{row:#?}");
+    let row = counts(&merged, "direct");
+    assert_eq!(row.read_bytes, kib(64), "{row:#?}");
+    assert_bytes(row.device_read_bytes, kib(64), &row);
+
+    // The copy, and the page that was written over.
+    let row = counts(&merged, "copied");
+    assert_eq!(row.written_bytes, PAGE, "{row:#?}");
+    assert_bytes(row.dirtied_bytes, kib(256) + PAGE, &row);
+    assert_bytes(row.device_written_bytes, kib(256) + PAGE, &row);
+    let row = counts(&merged, "new");
+    assert_eq!(row.written_bytes, kib(512) + 2 * PAGE, "{row:#?}");
+    assert_bytes(row.dirtied_bytes, kib(512) + 2 * PAGE, &row);
+    assert_bytes(row.device_written_bytes, kib(512) + 2 * PAGE, &row);
+    let row = counts(&merged, "touched");
+    assert_eq!(row.dirtying_faults, Some(16), "{row:#?}");
+    assert_bytes(row.dirtied_bytes, 16 * PAGE, &row);
+    assert_bytes(row.device_written_bytes, 16 * PAGE, &row);
+
+    // Used both ways, its pages are of no way alone.
+    let row = counts(&lower, "both");
+    assert_eq!(row.read_bytes, kib(128), "{row:#?}");
+    assert!(row.device_read_bytes >= Some(kib(128)), "{row:#?}");
+    let row = counts(&merged, "both");
+    assert_eq!(row.read_bytes, kib(128), "{row:#?}");
+    assert_eq!((row.device_read_bytes, row.minor_faults), (None, None));
+
+    nothing_is_left_for_others(&report, &disk, &overlay);
+}
+
+/// The files that were used have a row, and those below none; the rows have all that went to and came from the device.
+fn nothing_is_left_for_others(report: &Report, disk: &Loop, overlay: &Overlay) {
+    let files = known(&report.workload(0).files);
+    let mounted = disk.mounted();
+    let mut names = Vec::new();
+    let (mut read, mut written) = (0, 0);
+    for row in &files.top {
+        let path = row.path.as_ref().map(ioprof::text::Text::as_str);
+        let Some(path) = path.filter(|path| Path::new(path).starts_with(&mounted)) else {
+            continue;
+        };
+        names.push(path.to_owned());
+        read += row.counts.device_read_bytes.unwrap_or(0);
+        written += row.counts.device_written_bytes.unwrap_or(0);
+    }
+    names.sort_unstable();
+    let used = [
+        "both", "cold", "copied", "direct", "mapped", "new", "touched",
+    ];
+    let used = used.map(|name| overlay.merged().join(name));
+    let expected: Vec<_> = [overlay.lower().join("both")]
+        .into_iter()
+        .chain(used)
+        .collect();
+    let expected: Vec<_> = expected.iter().map(|path| plain(path)).collect();
+    assert_eq!(names, expected);
+    let on_device = |operation| -> u64 {
+        let rows = requests(report.workload(0), disk.name(), operation);
+        let data = rows.filter(|row| matches!(row.origin, Origin::Thread | Origin::Writeback));
+        data.map(|row| row.bytes).sum()
+    };
+    assert_eq!(read, on_device(BlockOperation::Read), "{files:#?}");
+    assert_eq!(written, on_device(BlockOperation::Write), "{files:#?}");
+}

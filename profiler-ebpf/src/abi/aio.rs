@@ -3,7 +3,8 @@
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::{
-    Aggregate, block::Depth, io_uring as uring, layout::URING_OPCODES, map_value, merge::merge,
+    Aggregate, block::Depth, file::FileKey, io_uring as uring, layout::URING_OPCODES, map_value,
+    merge::merge,
 };
 
 /// What the table of errors adds to an opcode.
@@ -38,8 +39,14 @@ pub struct AioRequest {
     pub workload: u32,
     /// The opcode, below [`super::layout::AIO_OPCODES`].
     pub opcode: u32,
+    /// The row of its file.
+    pub file: FileKey,
+    /// `f_flags` of the open file.
+    pub flags: u32,
+    /// Zero.
+    pub padding: u32,
 }
-map_value!(AioRequest, 24);
+map_value!(AioRequest, 56);
 
 /// One opcode of one workload, on one CPU.
 #[repr(C)]

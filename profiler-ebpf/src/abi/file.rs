@@ -78,12 +78,14 @@ pub struct FileCalls {
     pub device_read_bytes: u64,
     /// Bytes that direct I/O wrote to devices.
     pub device_written_bytes: u64,
+    /// Bytes that io_uring and io_submit(2) moved by direct I/O.
+    pub asynchronous_direct_bytes: u64,
     /// Bytes that they wrote to cached pages; those that are known to have been dirty already are left out.
     pub dirtied_bytes: u64,
     /// Reads and writes by their size, see [`size_class`].
     pub sizes: [u64; SIZES],
 }
-map_value!(FileCalls, 224);
+map_value!(FileCalls, 232);
 
 impl FileCalls {
     /// No call at all.
@@ -99,6 +101,7 @@ impl FileCalls {
         unaligned: 0,
         device_read_bytes: 0,
         device_written_bytes: 0,
+        asynchronous_direct_bytes: 0,
         dirtied_bytes: 0,
         sizes: [0; SIZES],
     };
@@ -124,6 +127,7 @@ impl Merge for FileCalls {
             unaligned,
             device_read_bytes,
             device_written_bytes,
+            asynchronous_direct_bytes,
             dirtied_bytes,
             sizes
         );
@@ -172,7 +176,7 @@ pub struct OpenFile {
     /// What is still to be added to the row.
     pub calls: FileCalls,
 }
-map_value!(OpenFile, 312);
+map_value!(OpenFile, 320);
 
 /// Where the path of a file is kept.
 #[repr(C)]
@@ -218,6 +222,9 @@ pub struct FileStats {
     pub device_read_bytes: u64,
     /// Bytes of it that were written to devices.
     pub device_written_bytes: u64,
+    /// Of the bytes of direct I/O that were read and written for all files that have no row: those of which the file is
+    /// not known.
+    pub unknown_direct_bytes: u64,
     /// Bytes of folios that calls and io_uring's requests made dirty.
     pub folio_bytes: u64,
     /// Bytes of folios that were made dirty outside calls: through mappings.
@@ -242,7 +249,7 @@ pub struct FileStats {
     /// The row of the file in the upper file system that it is, likewise.
     pub upper: FileKey,
 }
-map_value!(FileStats, 384);
+map_value!(FileStats, 400);
 
 impl FileStats {
     /// It is on overlayfs, and in no upper file system that is known.
@@ -258,6 +265,7 @@ impl FileStats {
         calls: FileCalls::EMPTY,
         device_read_bytes: 0,
         device_written_bytes: 0,
+        unknown_direct_bytes: 0,
         folio_bytes: 0,
         mapped_bytes: 0,
         mapped_folios: 0,

@@ -86,7 +86,7 @@ pub struct TaskState {
     /// 1 where its process is among the [`super::aio::AioKey`]s, as it has submitted asynchronous operations.
     pub submits: u64,
 }
-map_value!(TaskState, 1104);
+map_value!(TaskState, 1112);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

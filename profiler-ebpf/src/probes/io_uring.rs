@@ -326,7 +326,12 @@ fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) 
         u64::from(result.unsigned_abs())
     };
     file_access::count_one(&mut open.calls, did, latency, moved, moved);
-    if did == Access::Write && !inode::is_direct(opened.flags) {
+    if did == Access::Other {
+        return;
+    }
+    if inode::is_direct(opened.flags) {
+        open.calls.asynchronous_direct_bytes += moved;
+    } else if did == Access::Write {
         open.calls.dirtied_bytes += moved;
     }
 }

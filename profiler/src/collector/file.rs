@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, path::Path};
 
-use ioprof_ebpf::abi::file::{FileStats, SIZES};
+use ioprof_ebpf::abi::file::{FileKey, FileStats, SIZES};
 
 use crate::{
     kernel::{
@@ -22,7 +22,7 @@ pub fn files(snapshot: &Snapshot, workload: u32) -> Option<Files> {
 }
 
 fn seen(snapshot: &Snapshot, workload: u32) -> Files {
-    let known = Known::of(snapshot);
+    let known = Known::of(snapshot, workload);
     let own = snapshot.files.iter();
     let (without_row, mut own): (Vec<_>, Vec<_>) = own
         .filter(|file| file.key.workload == workload)
@@ -89,16 +89,20 @@ const fn kind(file: &snapshot::File) -> FileKind {
 /// What is known of files besides calls, by the attached probes.
 struct Known {
     requests: bool,
+    direct: bool,
     dirty_pages: bool,
     faults: bool,
     dirtying: bool,
 }
 
 impl Known {
-    fn of(snapshot: &Snapshot) -> Self {
+    fn of(snapshot: &Snapshot, workload: u32) -> Self {
+        let others = FileKey::others(workload);
+        let others = snapshot.files.iter().find(|file| file.key == others);
         let faults = snapshot.has(Feature::Faults) && snapshot.has(Feature::FaultsOnFiles);
         Self {
             requests: snapshot.has(Feature::Block),
+            direct: others.is_none_or(|others| others.stats.unknown_direct_bytes == 0),
             dirty_pages: snapshot.has(Feature::Writeback),
             faults,
             dirtying: faults && snapshot.has(Feature::DirtyingFaults),
@@ -139,6 +143,7 @@ impl Known {
         let calls = &stats.calls;
         let read = stats.device_read_bytes + calls.device_read_bytes;
         let written = stats.device_written_bytes + calls.device_written_bytes;
+        let requests = self.requests && (self.direct || calls.asynchronous_direct_bytes == 0);
         FileCounts {
             opens: calls.opens,
             reads: calls.reads,
@@ -147,8 +152,8 @@ impl Known {
             written_bytes: calls.written_bytes,
             time_ns: calls.ns,
             max_ns: calls.max_ns,
-            device_read_bytes: self.requests.then_some(read),
-            device_written_bytes: self.requests.then_some(written),
+            device_read_bytes: requests.then_some(read),
+            device_written_bytes: requests.then_some(written),
             dirtied_bytes: self.dirty_pages.then_some(dirtied),
             minor_faults: self.faults.then_some(stats.minor_faults),
             major_faults: self.faults.then_some(stats.major_faults),

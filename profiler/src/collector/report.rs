@@ -93,7 +93,6 @@ fn workload(
     let aio = aio::aio(snapshot, number, wall_ns);
     let via_async = |direction| via_async(io_uring.as_ref(), &aio, &syscalls, direction);
     let (read, written) = (via_async(Direction::Read), via_async(Direction::Written));
-    let by_aio = written.map(|_| aio.transferred(Direction::Written).bytes);
     let block = block::block(snapshot, context, number);
     let requests = block.as_deref();
     Workload {
@@ -120,7 +119,7 @@ fn workload(
             .map_or_else(Vec::new, |reported| {
                 self_report::self_checks(reported, &syscalls, io_uring.as_ref())
             }),
-        writeback: writeback::writeback(snapshot, number, by_aio, requests),
+        writeback: writeback::writeback(snapshot, number, written.is_some(), requests),
         syscalls,
         block,
         io_uring,

@@ -16,12 +16,12 @@ use crate::{
     },
 };
 
-/// What became of a workload's dirty pages; none where a probe for it is missing. `by_aio` is what it wrote by
-/// io_submit(2), where that and what it did by io_uring is known.
+/// What became of a workload's dirty pages; none where a probe for it is missing. `knows_asynchronous`
+/// tells whether what it did by io_submit(2) and io_uring is known.
 pub fn writeback(
     snapshot: &Snapshot,
     workload: u32,
-    by_aio: Option<u64>,
+    knows_asynchronous: bool,
     block: Option<&[Block]>,
 ) -> Option<Writeback> {
     let block =
@@ -49,14 +49,9 @@ pub fn writeback(
     let mapped_page_bytes = mapped_folios * page_bytes();
     let unasked: u64 = files().map(snapshot::File::written_unasked).sum();
     let by_calls: u64 = files().map(snapshot::File::written_for_device).sum();
-    let bounds = by_aio.and_then(|bytes| {
-        amplification(
-            (written(Origin::Thread) + written_bytes).saturating_sub(unasked),
-            bytes + by_calls,
-            mapped_page_bytes,
-            mapped_bytes,
-        )
-    });
+    let written_for_it = (written(Origin::Thread) + written_bytes).saturating_sub(unasked);
+    let bounds = amplification(written_for_it, by_calls, mapped_page_bytes, mapped_bytes)
+        .filter(|_| knows_asynchronous);
     Some(Writeback {
         dirtied_bytes: dirtied.values().sum(),
         dirtied_folio_bytes: files().map(snapshot::File::own_folio_bytes).sum(),

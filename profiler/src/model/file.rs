@@ -146,12 +146,9 @@ impl FileCounts {
     }
 }
 
-/// The sum of the known ones.
+/// The sum, unknown where one of both is.
 fn known_sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    }
+    one.zip(other).map(|(one, other)| one.saturating_add(other))
 }
 
 /// One file, or everything of a kind.

@@ -1,13 +1,19 @@
 //! io_submit(2) is counted exactly, by operation and by result.
 
+use std::path::PathBuf;
+
 use ioprof_ebpf::abi::layout::MAX_AIO_REQUESTS;
 use serde_json::json;
 
 use crate::support::{
-    fio::{self, FILE, READS, fio},
+    Report, called_directly,
+    device::{FileSystem, Loop, written_file},
+    fio::{self, FILE, READS, assert_read_from_device, fio},
     folder, plain, profile,
     program::Program,
     report::{BlockOperation, CheckKind},
+    requirements::tool,
+    succeed,
 };
 
 #[test]
@@ -29,6 +35,9 @@ fn operations_of_io_submit_are_counted_with_their_results() {
         ])
     };
     let page = 4096;
+    let row = &report.file(&file).counts;
+    assert_eq!((row.writes, row.written_bytes), (12, 12 * page));
+    assert_eq!((row.reads, row.read_bytes), (3, 3 * page));
     assert_eq!(exact("PWRITE"), json!([16, 12, 4, {}, 12 * page]));
     assert_eq!(exact("PREAD"), json!([4, 4, 0, {"EAGAIN": 1}, 3 * page]));
     assert_eq!(exact("FSYNC"), json!([1, 1, 0, {}, null]));
@@ -102,5 +111,45 @@ fn what_fio_reads_by_libaio_is_counted_to_the_byte() {
             ran.report.block(0, device.name(), BlockOperation::Read).1,
             FILE
         );
+        assert_read_from_device(&ran.report, &file);
     }
+}
+
+/// The pages of such a request are the program's: which file it is for is known by what the kernel keeps for its end.
+#[test]
+fn asynchronous_direct_io_is_of_its_file_on_every_file_system_and_on_a_device() {
+    requires!("fio", "losetup", "mkfs.ext4 mkfs.xfs mkfs.btrfs");
+    let unmounted = Loop::unmounted(FILE);
+    let mut files = vec![(None, PathBuf::from("/dev").join(unmounted.name()))];
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, 512 * 1024 * 1024);
+        let file = written_file(&device.mounted(), FILE as usize);
+        files.push((Some(device), file));
+    }
+    for (_, file) in &files {
+        for engine in ["libaio", "io_uring"] {
+            let engine = format!("--ioengine={engine}");
+            let ran = fio(file, &[&engine, "--direct=1", "--iodepth=8"]);
+            assert_read_from_device(&ran.report, file);
+        }
+    }
+}
+
+#[test]
+fn where_the_kernel_hides_its_functions_the_bytes_are_unknown() {
+    requires!("fio", "losetup", "mkfs.ext4", "unshare");
+    let (device, file) = fio::device();
+    let folder = folder();
+    let out = folder.path().join("run.json");
+    let script = "mount --bind /dev/null /proc/kallsyms && exec \"$0\" run -o \"$1\" -- fio --filename=\"$2\" \
+        --name=reads --rw=randread --bs=4k --ioengine=io_uring --direct=1 --output=/dev/null";
+    let mut run = called_directly(tool("unshare"));
+    run.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_ioprof")]);
+    succeed(run.args([&out, &file]));
+    let report = Report::read(&out);
+    report.assert_nothing_lost();
+    let row = &report.file(&file).counts;
+    assert_eq!((row.read_bytes, row.device_read_bytes), (FILE, None));
+    let (_, bytes) = report.block(0, device.name(), BlockOperation::Read);
+    assert_eq!(bytes, FILE);
 }

@@ -1,8 +1,11 @@
 //! io_uring and io_submit are counted exactly, by opcode and by how a request was executed.
 
+use std::path::Path;
+
 use crate::support::{
     Report,
-    fio::{self, FILE, Fio, READS, fio},
+    device::keep_cached,
+    fio::{self, FILE, Fio, READS, assert_read_from_device, fio},
     folder, ioprof, profile,
     program::Program,
     report::{BlockOperation, CheckKind, UringOperation, known},
@@ -86,7 +89,7 @@ fn without_a_probe_for_it_io_uring_is_unknown() {
 
 /// What fio read by io_uring is what was counted, and what the device was asked for belongs to the
 /// workload, whoever submitted it.
-fn assert_reads<'a>(fio: &'a Fio, device: &str, name: &str) -> &'a UringOperation {
+fn assert_reads<'a>(fio: &'a Fio, device: &str, name: &str, file: &Path) -> &'a UringOperation {
     assert_eq!((fio.operations, fio.bytes), (READS, FILE));
     let one = fio.report.uring(name);
     assert_eq!(one.submissions, READS, "{one:?}");
@@ -100,6 +103,7 @@ fn assert_reads<'a>(fio: &'a Fio, device: &str, name: &str) -> &'a UringOperatio
     assert!(requests > 0, "the requests belong to the workload");
     let shares = &fio.report.device(device).shares;
     assert_eq!(bytes, FILE, "{shares:#?}");
+    assert_read_from_device(&fio.report, file);
     one
 }
 
@@ -115,31 +119,30 @@ fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
         (&["--sqthread_poll=1"][..], "READ"),
     ] {
         let ran = fio(&file, &[&direct[..], options].concat());
-        let one = assert_reads(&ran, device.name(), name);
+        let one = assert_reads(&ran, device.name(), name, &file);
         assert_eq!(one.worker, 0, "{options:?}");
         let depth = known(&ran.report.workload(0).io_uring).depth.max;
         assert!((1..=32).contains(&depth), "{depth} with {options:?}");
     }
     // Every fourth is given to a worker, whose requests are the workload's, too.
     let forced = fio(&file, &[&direct[..], &["--force_async=4"]].concat());
-    let one = assert_reads(&forced, device.name(), "READ");
+    let one = assert_reads(&forced, device.name(), "READ", &file);
     assert_eq!(one.worker, READS / 4);
 }
 
 #[test]
 fn buffered_reads_by_io_uring_are_counted_cold_and_warm() {
-    // A built-in workload of another test would empty the machine's page cache in between.
-    requires!(alone, "fio", "losetup", "mkfs.ext4");
+    requires!("fio", "losetup", "mkfs.ext4");
     let (device, file) = fio::device();
     let buffered = ["--ioengine=io_uring", "--direct=0", "--iodepth=8"];
     // fio drops the file from the page cache before, unless it is told not to.
-    assert_reads(&fio(&file, &buffered), device.name(), "READ");
+    assert_reads(&fio(&file, &buffered), device.name(), "READ", &file);
+    let _cached = keep_cached(&file);
     let warm = fio(&file, &[&buffered[..], &["--invalidate=0"]].concat());
     let one = warm.report.uring("READ");
     assert_eq!(one.completions, READS, "{one:?}");
     assert_eq!(one.bytes, Some(FILE));
-    // Not all: somebody else may have the kernel drop its caches meanwhile.
-    assert!(one.inline > 0, "{one:?}");
+    assert_eq!(one.inline, READS, "{one:?}");
 }
 
 #[test]

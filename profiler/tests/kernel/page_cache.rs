@@ -2,11 +2,9 @@
 
 use std::{fs, path::Path};
 
-use memmap2::Mmap;
-
 use crate::support::{
     self,
-    device::{Loop, written_file},
+    device::{Loop, keep_cached, written_file},
     plain, profile,
     program::Program,
     report::{BlockOperation, CheckKind, Origin, Report, Served, known, requests},
@@ -26,17 +24,6 @@ fn evict(path: &Path) {
     let file = fs::File::open(path).expect("the file is there");
     let advice = nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED;
     nix::fcntl::posix_fadvise(file, 0, 0, advice).expect("it can be evicted");
-}
-
-/// Keeps a file in the page cache while the value lives: pages that are locked into memory (mlock(2)) are neither reclaimed
-/// nor dropped by the built-in workload of another test, which empties the machine's cache. At most 8 MiB, the limit
-/// for who has no CAP_IPC_LOCK.
-fn keep_cached(path: &Path) -> Mmap {
-    let file = fs::File::open(path).expect("the file is there");
-    // SAFETY: nobody reads the mapping.
-    let mapping = unsafe { Mmap::map(&file) }.expect("a file can be mapped");
-    mapping.lock().expect("its pages can be locked");
-    mapping
 }
 
 #[test]

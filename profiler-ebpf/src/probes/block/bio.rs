@@ -189,7 +189,7 @@ fn head_of(page: u64) -> u64 {
 ///
 /// As for [`inode_of`].
 #[inline(always)]
-unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
+pub unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
     // SAFETY: by the caller's promise.
     if !unsafe { is_of_btrfs(bio) } {
         return 0;

@@ -1,6 +1,7 @@
 //! Block requests.
 
 pub mod bio;
+pub mod direct;
 pub mod merge;
 pub mod owner;
 pub mod programs;

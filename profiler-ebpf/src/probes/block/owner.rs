@@ -9,6 +9,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     bio::{SWAP, device_of, has_pages, inode_of, is_held, is_of_btrfs, is_pinned, operation},
+    direct,
     slot::{BLOCK_STATS, slot_of},
 };
 use crate::probes::{
@@ -99,7 +100,7 @@ unsafe fn owner(
     flags: u32,
     size: u32,
 ) -> Owner {
-    let (task, submitter) = (submitter.task, submitter.workload);
+    let (whole, task, submitter) = (submitter, submitter.task, submitter.workload);
     let whose = |workload, origin| Owner {
         workload,
         origin,
@@ -110,6 +111,7 @@ unsafe fn owner(
     unsafe {
         // Pages of no file: there is nothing to look for.
         if submitter != 0 && is_pinned(bio) {
+            direct::count(whole, bio, operation, size);
             return Owner {
                 is_direct_read: operation as u32 == Operation::Read as u32 && !is_of_btrfs(bio),
                 ..whose(submitter, Origin::Thread)
@@ -140,6 +142,10 @@ unsafe fn owner(
         };
         let is_write = operation as u32 == Operation::Write as u32;
         if inode == 0 {
+            // Buffers that are registered with a ring are not pinned for each bio.
+            if submitter != 0 && origin as u32 == Origin::Thread as u32 && has_pages(flags) {
+                direct::count(whole, bio, operation, size);
+            }
             let is_unknown = by_kernel && origin as u32 == Origin::Thread as u32 && size > 0;
             return whose(submitter, if is_unknown { Origin::Unknown } else { origin });
         }
@@ -235,12 +241,7 @@ fn count_for_file(workload: u32, inode: u64, file: &Identity, operation: Operati
     if let Some(stats) = table::of_identity(workload, inode, file) {
         // SAFETY: the row is in the map.
         unsafe {
-            let counter = if operation as u32 == Operation::Read as u32 {
-                &raw mut (*stats).device_read_bytes
-            } else {
-                &raw mut (*stats).device_written_bytes
-            };
-            atomic::add(counter, bytes);
+            atomic::add(direct::device_bytes(stats, operation as u64), bytes);
         }
     }
 }

@@ -19,17 +19,22 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     aio::{AioKey, AioRequest, AioStats, AioTotals, FIRST_ERROR_OPERATION, MAX_LOOKED_AT},
+    file::{FileKey, SIZES, size_class},
     layout::{AIO_OPCODES, MAX_AIO_REQUESTS, aio_index},
     loss::Loss,
     syscall::CallKind,
     task::TaskState,
 };
 
-use super::{arguments::Arguments, errors::count_error};
-use crate::probes::base::{
-    atomic, histogram, in_flight, loss,
-    map::NO_EXIST,
-    memory::{self, constant, field},
+use super::{arguments::Arguments, errors::count_error, file_access::Access};
+use crate::probes::{
+    base::{
+        atomic, histogram, in_flight, loss,
+        map::NO_EXIST,
+        memory::{self, constant, field},
+    },
+    file::{descriptor, inode, path, table},
+    task::state,
 };
 
 #[btf_map]
@@ -47,14 +52,22 @@ static AIO_TOTALS: Array<AioTotals, 1> = Array::new();
 #[unsafe(no_mangle)]
 static FIRST_AIO_SERIES: u32 = 0;
 
-/// `struct iocb` of include/uapi/linux/aio_abi.h, up to the opcode.
+/// `struct iocb` of include/uapi/linux/aio_abi.h, up to the descriptor.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Iocb {
     data: u64,
     key_and_flags: u64,
     opcode: u16,
+    priority: u16,
+    descriptor: u32,
 }
+
+/// Opcodes that read and write files, of the same.
+const PREAD: u32 = 0;
+const PWRITE: u32 = 1;
+const PREADV: u32 = 7;
+const PWRITEV: u32 = 8;
 
 /// `struct io_event` of the same.
 #[repr(C)]
@@ -126,10 +139,8 @@ unsafe fn enter_process(state: *mut TaskState) {
     unsafe {
         if (*state).submits == 0 {
             let process = AioRequest {
-                submitted_ns: 0,
-                context: 0,
                 workload: (*state).workload,
-                opcode: 0,
+                ..AioRequest::default()
             };
             // It may be there, by another thread.
             let _ = AIO_REQUESTS.insert(&key(0), &process, NO_EXIST);
@@ -283,11 +294,15 @@ extern "C" fn aio_submitted(
         // SAFETY: the entry stays valid for the run of the program.
         unsafe { completed_unseen(&*old, now) };
     }
+    let (file, flags) = file(workload, block.descriptor);
     let new = AioRequest {
         submitted_ns: entered_ns,
         context,
         workload,
         opcode,
+        file,
+        flags,
+        padding: 0,
     };
     if AIO_REQUESTS.insert(&key, &new, 0).is_err() {
         loss::count(Loss::AioFull);
@@ -296,6 +311,18 @@ extern "C" fn aio_submitted(
         unsafe { in_flight::enter(&raw mut (*totals).depth, now) };
     }
     1
+}
+
+/// The row and the flags of the file that a descriptor stands for, where the running task still has it.
+#[inline(always)]
+fn file(workload: u32, descriptor: u32) -> (FileKey, u32) {
+    // SAFETY: it is the running task.
+    let Some(opened) = (unsafe { descriptor::of(state::current(), descriptor.into()) }) else {
+        return (FileKey::others(workload), 0);
+    };
+    let key = opened.identity.row(workload);
+    table::row_or_new(&key, opened.identity.mode, || path::of_file(opened.file));
+    (key, opened.flags)
 }
 
 /// Counts an operation whose event was not seen, but which has ended: its control block is submitted again, or its
@@ -355,6 +382,7 @@ extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
     let latency = now.wrapping_sub(done.submitted_ns);
     stats.latency.add(latency);
     histogram::record(constant(&FIRST_AIO_SERIES) + index, latency);
+    count_for_file(&done, latency, event.result);
     if event.result < 0 {
         stats.errors += 1;
         let errno = event.result.unsigned_abs() as u32;
@@ -363,4 +391,43 @@ extern "C" fn aio_reaped(place: u64, workload: u64, now: u64) -> u64 {
         stats.results += event.result.unsigned_abs();
     }
     1
+}
+
+/// Counts an operation for its file.
+#[inline(always)]
+fn count_for_file(done: &AioRequest, latency: u64, result: i64) {
+    let others = FileKey::others(done.workload);
+    let Some(row) = table::row(&done.file).or_else(|| table::row(&others)) else {
+        return;
+    };
+    let moved = if result < 0 { 0 } else { result.unsigned_abs() };
+    let did = match done.opcode {
+        PREAD | PREADV => Access::Read,
+        PWRITE | PWRITEV => Access::Write,
+        _ => Access::Other,
+    };
+    // SAFETY: the row is in the map.
+    unsafe {
+        let calls = &raw mut (*row).calls;
+        atomic::add(&raw mut (*calls).ns, latency);
+        atomic::raise(&raw mut (*calls).max_ns, latency);
+        match did {
+            Access::Read => {
+                atomic::add(&raw mut (*calls).reads, 1);
+                atomic::add(&raw mut (*calls).read_bytes, moved);
+            }
+            Access::Write => {
+                atomic::add(&raw mut (*calls).writes, 1);
+                atomic::add(&raw mut (*calls).written_bytes, moved);
+            }
+            Access::Open | Access::Other => return,
+        }
+        let class = size_class(moved) & (SIZES - 1);
+        atomic::add((&raw mut (*calls).sizes).cast::<u64>().add(class), 1);
+        if inode::is_direct(done.flags) {
+            atomic::add(&raw mut (*calls).asynchronous_direct_bytes, moved);
+        } else if did == Access::Write {
+            atomic::add(&raw mut (*calls).dirtied_bytes, moved);
+        }
+    }
 }

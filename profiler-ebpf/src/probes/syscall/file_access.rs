@@ -317,6 +317,7 @@ unsafe fn add_up(row: *mut FileStats, calls: &FileCalls) {
             unaligned,
             device_read_bytes,
             device_written_bytes,
+            asynchronous_direct_bytes,
             dirtied_bytes
         );
         atomic::raise(&raw mut (*sum).max_ns, calls.max_ns);

@@ -10,6 +10,7 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation},
     off_cpu::WaitKind,
+    syscall::CallKind,
     task::{TIMED_EVERY, TaskState, WorkloadTotals},
 };
 
@@ -193,6 +194,18 @@ impl Submitter {
             }
             Some((*state).slot)
         }
+    }
+
+    /// Whether the task is in a call that moves data of the file its descriptor stands for.
+    #[inline(always)]
+    pub fn is_in_call_on_file(self) -> bool {
+        let Some(state) = self.state else {
+            return false;
+        };
+        // SAFETY: the record stays valid for the run of the program, and is the running task's own.
+        let (entered_ns, kind) = unsafe { ((*state).entered_ns, CallKind((*state).kind)) };
+        let moves = CallKind::READS | CallKind::WRITES | CallKind::COPIES | CallKind::SENDS;
+        entered_ns != 0 && kind.has(moves)
     }
 
     /// Counts bytes that the task submits in its call.

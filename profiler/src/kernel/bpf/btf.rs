@@ -36,12 +36,15 @@ const CALL_REGISTERS: [&str; 11] = [
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
 /// them, or cannot be attached without them.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 14] = [
+    "OFF_BLKDEV_DIO_",
     "OFF_BTRFS_",
     "OFF_CQE_",
+    "OFF_DIO_",
     "OFF_FOLIO_FLAGS",
     "OFF_FOLIO_MAPPING",
     "OFF_FOLIO_ORDER",
+    "OFF_IOMAP_DIO_",
     "OFF_KIOCB_",
     "OFF_OVERLAY_",
     "OFF_QUEUES_HEAD",
@@ -60,6 +63,21 @@ const REQUEST_ARGUMENTS: [(&str, usize); 5] = [
     ("io_uring_submit_sqe", 0),
 ];
 const URING_COMPLETE: &str = "io_uring_complete";
+
+/// The functions that end bios, with the constant of each and how those of the structure begin that the bio is in, or
+/// points to.
+const BIO_ENDS: [(&str, &str, &str); 6] = [
+    (names::BTRFS_END, "btrfs_simple_end_io", "OFF_BTRFS"),
+    (names::IOMAP_END, "iomap_dio_bio_end_io", "OFF_IOMAP_DIO"),
+    (names::BLKDEV_END, "blkdev_bio_end_io", "OFF_BLKDEV_DIO"),
+    (
+        names::BLKDEV_ASYNC_END,
+        "blkdev_bio_end_io_async",
+        "OFF_BLKDEV_DIO",
+    ),
+    (names::DIO_AIO_END, "dio_bio_end_aio", "OFF_DIO"),
+    (names::DIO_END, "dio_bio_end_io", "OFF_DIO"),
+];
 
 /// Flags that the probes must know, by their enumeration and the name of the bit in it.
 const FLAGS: [(&str, &str, &str); 6] = [
@@ -169,19 +187,21 @@ impl KernelTypes {
         Ok(types)
     }
 
-    /// The lower half of the address of the function that ends a bio of btrfs; 0 where it or the types around it
-    /// are not known, as where btrfs is a module.
-    pub fn btrfs_end(&self) -> u32 {
-        let is_known = self
-            .constants
+    /// For each function that ends bios in a structure that the probes look at, its constant and the lower half of its
+    /// address; 0 where that or the structure is not known, as where it is a module's.
+    pub fn bio_ends(&self) -> [(&'static str, u32); BIO_ENDS.len()] {
+        let is_known = |structure: &str| {
+            let mut offsets = self.constants.iter();
+            !offsets.any(|(symbol, offset)| symbol.starts_with(structure) && *offset == ABSENT)
+        };
+        let known = BIO_ENDS
             .iter()
-            .filter(|(symbol, _)| symbol.starts_with("OFF_BTRFS"))
-            .all(|(_, offset)| *offset != ABSENT);
-        if is_known {
-            machine::kernel_symbol("btrfs_simple_end_io").map_or(0, |address| address as u32)
-        } else {
-            0
-        }
+            .filter(|(.., structure)| is_known(structure));
+        let addresses = machine::kernel_symbols(known.map(|(_, function, _)| *function));
+        BIO_ENDS.map(|(constant, function, _)| {
+            let address = addresses.get(function);
+            (constant, address.map_or(0, |address| *address as u32))
+        })
     }
 
     /// Whether the tracepoint of completions passes the completion queue entry, rather than its fields.

@@ -1,6 +1,7 @@
 //! The machine, by /proc and sysconf(3).
 
 use std::{
+    collections::{HashMap, HashSet},
     fs,
     io::{BufRead as _, BufReader},
 };
@@ -26,15 +27,29 @@ pub fn stolen_ticks(text: &str) -> Option<u64> {
     )
 }
 
-/// The address of a kernel function, by /proc/kallsyms; none where it is missing or hidden.
-pub fn kernel_symbol(name: &str) -> Option<u64> {
-    let symbols = BufReader::new(fs::File::open("/proc/kallsyms").ok()?);
-    symbols.lines().map_while(Result::ok).find_map(|line| {
+/// The addresses of kernel functions, by /proc/kallsyms; without those that are missing or hidden.
+pub fn kernel_symbols<'a>(names: impl Iterator<Item = &'a str>) -> HashMap<&'a str, u64> {
+    let mut wanted: HashSet<&str> = names.collect();
+    let mut addresses = HashMap::new();
+    let Ok(symbols) = fs::File::open("/proc/kallsyms") else {
+        return addresses;
+    };
+    let mut lines = BufReader::new(symbols).lines().map_while(Result::ok);
+    while let Some(line) = lines.next().filter(|_| !wanted.is_empty()) {
         let mut words = line.split_whitespace();
-        let (address, _, found) = (words.next()?, words.next()?, words.next()?);
-        let address = (found == name).then(|| u64::from_str_radix(address, 16).ok())??;
-        (address != 0).then_some(address)
-    })
+        let (Some(address), Some(found)) = (words.next(), words.nth(1)) else {
+            continue;
+        };
+        if let Some(name) = wanted.take(found) {
+            let address = u64::from_str_radix(address, 16).ok();
+            addresses.extend(
+                address
+                    .filter(|address| *address != 0)
+                    .map(|address| (name, address)),
+            );
+        }
+    }
+    addresses
 }
 
 /// The size of a page.

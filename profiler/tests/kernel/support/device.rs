@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use memmap2::Mmap;
+
 use super::{requirements::tool, succeed, text};
 
 /// A file system that a loop device can have.
@@ -219,4 +221,15 @@ pub fn device_below(folder: &Path) -> Result<String, String> {
     }
     let name = place.file_name().expect("a device has a name");
     Ok(name.to_string_lossy().into_owned())
+}
+
+/// Keeps a file in the page cache while the value lives: pages that are locked into memory (mlock(2)) are neither reclaimed
+/// nor dropped by the built-in workload of another test, which empties the machine's cache. At most 8 MiB, the limit
+/// for who has no CAP_IPC_LOCK.
+pub fn keep_cached(path: &Path) -> Mmap {
+    let file = File::open(path).expect("the file is there");
+    // SAFETY: nobody reads the mapping.
+    let mapping = unsafe { Mmap::map(&file) }.expect("a file can be mapped");
+    mapping.lock().expect("its pages can be locked");
+    mapping
 }

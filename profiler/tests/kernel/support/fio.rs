@@ -17,7 +17,7 @@ use super::{
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-pub const FILE: u64 = 16 * MIB;
+pub const FILE: u64 = 8 * MIB;
 pub const READS: u64 = FILE / (4 * KIB);
 
 /// A run of fio, and what it says of itself.
@@ -54,6 +54,14 @@ pub fn fio(file: &Path, options: &[&str]) -> Fio {
         operations: number("total_ios"),
         bytes: number("io_bytes"),
     }
+}
+
+/// Fails where the row of the file has not each read of it, with its bytes and those of the device.
+pub fn assert_read_from_device(report: &Report, file: &Path) {
+    let row = &report.file(file).counts;
+    assert_eq!((row.reads, row.read_bytes), (READS, FILE), "{row:?}");
+    assert_eq!(row.device_read_bytes, Some(FILE), "{row:?}");
+    assert_eq!(row.device_written_bytes, Some(0), "{row:?}");
 }
 
 fn with(option: &str, path: &Path) -> OsString {

@@ -145,6 +145,39 @@ macro_rules! table {
 }
 kernel_fields!(table);
 
+/// A structure that the probes take an address for. A constant that is set at load has the number of its type in the
+/// kernel's BTF: 0 where the kernel has no `bpf_rdonly_cast`, as before 6.2, or no such type.
+#[derive(Clone, Copy, Debug)]
+pub struct Type {
+    /// The symbol of the constant in the object.
+    pub symbol: &'static str,
+    /// The structure.
+    pub structure: &'static str,
+}
+
+/// Hands the list of types to the macro named.
+#[macro_export]
+macro_rules! kernel_types {
+    ($with:ident) => {
+        $with! {
+            TYPE_BTRFS: "btrfs_inode",
+            TYPE_FILES: "files_struct",
+            TYPE_INODE: "inode",
+            TYPE_OVERLAY: "ovl_inode",
+        }
+    };
+}
+
+macro_rules! types {
+    ($($symbol:ident: $structure:literal),* $(,)?) => {
+        /// Every structure that the probes take an address for.
+        pub const TYPES: &[Type] = &[
+            $(Type { symbol: stringify!($symbol), structure: $structure }),*
+        ];
+    };
+}
+kernel_types!(types);
+
 /// The constants that hold where in `struct pt_regs` the number of a system call stands at its exit, and the first to the
 /// fifth argument at its entry and exit, of a call by its own interface and by the 32-bit one; which register that is depends
 /// on the architecture, so user space names them.

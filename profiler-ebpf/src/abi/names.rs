@@ -36,12 +36,11 @@ names! {
 }
 
 names! {
-    /// All constants that user space sets at load, but for the offsets of fields and registers.
+    /// All constants that user space sets at load, but for the offsets of fields and registers, and the numbers of types.
     CONSTANTS:
     BLKDEV_ASYNC_END, BLKDEV_END, BTRFS_END, COMPLETE_BY_CQE, DIO_AIO_END, DIO_END, FIRST_AIO_SERIES, FIRST_BLOCK_SERIES,
     FIRST_CACHE_SERIES, FIRST_FAULT_SERIES, FIRST_URING_SERIES, FOLIO_IS_LARGE, IN_IOWAIT, IOMAP_END, MAY_READ, O_DIRECT,
     PAGE_BYTES, PAGE_IN_SWAP_CACHE, PAGE_SWAP_BACKED, QUEUED_BY_BIO, REQUESTS_KEPT, REQ_IDLE, REQ_META, REQ_PREFLUSH,
-    TYPE_BTRFS, TYPE_FILES, TYPE_INODE, TYPE_OVERLAY,
 }
 
 /// What the probes call where they want an address to have a type. User space puts in the number that the running kernel

@@ -121,19 +121,15 @@ pub fn read_at<T: Copy + Default>(address: u64) -> T {
     value
 }
 
-/// The numbers of types that an address may be taken for, in the kernel's BTF; set at load. 0 where the kernel has no
-/// `bpf_rdonly_cast`, as before 6.2, or no such type.
-#[unsafe(no_mangle)]
-pub static TYPE_FILES: u32 = 0;
-/// That of `struct inode`.
-#[unsafe(no_mangle)]
-pub static TYPE_INODE: u32 = 0;
-/// That of `struct btrfs_inode`.
-#[unsafe(no_mangle)]
-pub static TYPE_BTRFS: u32 = 0;
-/// That of `struct ovl_inode`.
-#[unsafe(no_mangle)]
-pub static TYPE_OVERLAY: u32 = 0;
+macro_rules! types {
+    ($($symbol:ident: $structure:literal),* $(,)?) => {
+        $(
+            #[unsafe(no_mangle)]
+            pub static $symbol: u32 = 0;
+        )*
+    };
+}
+ioprof_ebpf::kernel_types!(types);
 
 /// A BTF pointer to what is at an address, where the kernel can make one: fields are then loaded from it, which takes no
 /// helper. A fault gives zeroes.

@@ -29,6 +29,38 @@ pub struct Identity {
     pub below: u32,
 }
 
+/// What is read of an inode and its superblock, in whatever way.
+struct Inode {
+    address: u64,
+    number: u64,
+    generation: u32,
+    mode: u16,
+    bytes: u64,
+    device: u32,
+    magic: u64,
+}
+
+impl Inode {
+    /// Its identity; `otherwise` is the instance where its file system tells of none.
+    #[inline(always)]
+    fn identity(self, otherwise: u32) -> Identity {
+        let mode = self.mode.into();
+        let (instance, below) = instance(self.address, self.number, mode, self.magic, otherwise);
+        Identity {
+            file: FileKey {
+                workload: 0,
+                device: self.device,
+                inode: self.number,
+                generation: self.generation,
+                instance,
+            },
+            mode,
+            bytes: self.bytes,
+            below,
+        }
+    }
+}
+
 impl Identity {
     /// That of the inode at an address.
     #[inline(always)]
@@ -38,22 +70,16 @@ impl Identity {
             return unsafe { Self::of(inode) };
         }
         let superblock: u64 = read(inode, &memory::OFF_INODE_SB);
-        let number = read(inode, &memory::OFF_INODE_NUMBER);
-        let mode = read::<u16>(inode, &memory::OFF_INODE_MODE).into();
-        let magic = read(superblock, &memory::OFF_SB_MAGIC);
-        let (instance, below) = instance(inode, number, mode, magic, 0);
-        Self {
-            file: FileKey {
-                workload: 0,
-                device: read(superblock, &memory::OFF_SB_DEV),
-                inode: number,
-                generation: read(inode, &memory::OFF_INODE_GENERATION),
-                instance,
-            },
-            mode,
+        Inode {
+            address: inode,
+            number: read(inode, &memory::OFF_INODE_NUMBER),
+            generation: read(inode, &memory::OFF_INODE_GENERATION),
+            mode: read(inode, &memory::OFF_INODE_MODE),
             bytes: 0,
-            below,
+            device: read(superblock, &memory::OFF_SB_DEV),
+            magic: read(superblock, &memory::OFF_SB_MAGIC),
         }
+        .identity(0)
     }
 
     /// The same with `i_size`, by fewer calls of the helper and with more of the stack.
@@ -64,30 +90,26 @@ impl Identity {
                 head.get(&memory::OFF_INODE_SB),
                 head.get(&memory::OFF_INODE_NUMBER),
                 head.get(&memory::OFF_INODE_GENERATION),
-                head.get::<u16>(&memory::OFF_INODE_MODE),
+                head.get(&memory::OFF_INODE_MODE),
                 head.get(&memory::OFF_INODE_SIZE),
             )
         });
-        let mode = mode.into();
         let (device, magic) = Head::with(superblock, |head| {
             (
                 head.get(&memory::OFF_SB_DEV),
                 head.get(&memory::OFF_SB_MAGIC),
             )
         });
-        let (instance, below) = instance(inode, number, mode, magic, 0);
-        Self {
-            file: FileKey {
-                workload: 0,
-                device,
-                inode: number,
-                generation,
-                instance,
-            },
+        Inode {
+            address: inode,
+            number,
+            generation,
             mode,
             bytes,
-            below,
+            device,
+            magic,
         }
+        .identity(0)
     }
 
     /// The same by loads, which take no helper.
@@ -100,9 +122,7 @@ impl Identity {
         // SAFETY: by the caller's promise; the verifier wants to see that the pointer is none.
         unsafe {
             let superblock: *const c_void = field(inode, &memory::OFF_INODE_SB);
-            let number: u64 = field(inode, &memory::OFF_INODE_NUMBER);
             let nothing = nothing(inode);
-            let mode = field::<u16>(inode, &memory::OFF_INODE_MODE).into();
             let (device, magic) = if superblock.is_null() {
                 (nothing, nothing.into())
             } else {
@@ -111,19 +131,16 @@ impl Identity {
                     field(superblock, &memory::OFF_SB_MAGIC),
                 )
             };
-            let (instance, below) = instance(inode as u64, number, mode, magic, nothing);
-            Self {
-                file: FileKey {
-                    workload: 0,
-                    device,
-                    inode: number,
-                    generation: field(inode, &memory::OFF_INODE_GENERATION),
-                    instance,
-                },
-                mode,
+            Inode {
+                address: inode as u64,
+                number: field(inode, &memory::OFF_INODE_NUMBER),
+                generation: field(inode, &memory::OFF_INODE_GENERATION),
+                mode: field(inode, &memory::OFF_INODE_MODE),
                 bytes: field(inode, &memory::OFF_INODE_SIZE),
-                below,
+                device,
+                magic,
             }
+            .identity(nothing)
         }
     }
 

@@ -13,7 +13,7 @@ use aya::{
 };
 use btf_rs::{Backend, Btf, Type};
 use ioprof_ebpf::abi::{
-    fields::{ABSENT, FIELDS, REGISTERS},
+    fields::{ABSENT, FIELDS, REGISTERS, TYPES},
     names,
 };
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -87,14 +87,6 @@ const FLAGS: [(&str, &str, &str); 6] = [
     (names::FOLIO_IS_LARGE, "pageflags", "PG_head"),
     (names::PAGE_IN_SWAP_CACHE, "pageflags", "PG_swapcache"),
     (names::PAGE_SWAP_BACKED, "pageflags", "PG_swapbacked"),
-];
-
-/// Types that the probes take an address for, with the structure.
-const TYPES: [(&str, &str); 4] = [
-    (names::TYPE_BTRFS, "btrfs_inode"),
-    (names::TYPE_FILES, "files_struct"),
-    (names::TYPE_INODE, "inode"),
-    (names::TYPE_OVERLAY, "ovl_inode"),
 ];
 
 /// What the probes need to know before they are loaded.
@@ -175,9 +167,9 @@ impl KernelTypes {
             cast: may_read.then(|| cast(&btf)).flatten(),
             btf,
         };
-        for (symbol, structure) in TYPES {
-            let found = types.cast.and_then(|_| number(&types.btf, structure));
-            types.constants.push((symbol, found.unwrap_or(0)));
+        for named in TYPES {
+            let found = types.cast.and_then(|_| number(&types.btf, named.structure));
+            types.constants.push((named.symbol, found.unwrap_or(0)));
         }
         let by_cqe = types.completes_by_cqe();
         types

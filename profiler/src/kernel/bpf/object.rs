@@ -48,6 +48,8 @@ pub const RECORD: &str = include_str!("../../../ebpf/record.json");
 
 #[cfg(test)]
 mod tests {
+    use ioprof_ebpf::abi::fields::TYPES;
+
     use super::*;
 
     use std::collections::BTreeSet;
@@ -92,9 +94,12 @@ mod tests {
     #[test]
     fn the_object_has_the_constants_that_are_named() {
         let constants = symbols(SymbolKind::Data, |section| section.starts_with(".rodata"));
+        let types = TYPES.iter().map(|named| named.symbol);
         let missing: Vec<_> = names::CONSTANTS
             .iter()
-            .filter(|name| !constants.contains(**name))
+            .copied()
+            .chain(types)
+            .filter(|name| !constants.contains(*name))
             .collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

@@ -124,12 +124,12 @@ fn assert_calls(report: &Report) {
 
 fn assert_files(report: &Report, folder: &Path) {
     let counts = &report.file(&folder.join("data")).counts;
-    let read = 2 * TURNS * PAGE + (TURNS + 1) * 15 * KIB + 4 * KIB + 10 * PAGE + OWN * 100;
+    let read = 2 * TURNS * PAGE + (TURNS + 1) * 15 * KIB + 4 * KIB + 13 * PAGE + OWN * 100;
     let written = (TURNS + 1) * (PAGE + 15 * KIB) + KIB;
     assert_eq!(counts.opens, 1, "{counts:#?}");
     assert_eq!(
         (counts.reads, counts.read_bytes),
-        (3 * TURNS + 7 + OWN, read)
+        (3 * TURNS + 10 + OWN, read)
     );
     assert_eq!(
         (counts.writes, counts.written_bytes),

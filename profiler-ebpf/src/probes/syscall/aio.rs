@@ -7,14 +7,9 @@
 //! What is not reaped ends with its context: by io_destroy(2), or with the memory of its process, which goes as
 //! that executes another program or ends. The kernel waits for it then, and drops its events.
 
-use core::{
-    ffi::{c_long, c_void},
-    ptr,
-};
-
 use aya_ebpf::{
     btf_maps::{Array, HashMap, PerCpuArray},
-    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_user, generated::bpf_for_each_map_elem},
+    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_user},
     macros::btf_map,
 };
 use ioprof_ebpf::abi::{
@@ -26,19 +21,20 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::{arguments::Arguments, errors::count_error, file_access::Access};
+use super::{aio_end::aio_ended, arguments::Arguments, errors::count_error, file_access::Access};
 use crate::probes::{
     base::{
         atomic, histogram, in_flight, loss,
         map::NO_EXIST,
-        memory::{self, constant, field},
+        memory::{self, constant},
     },
     file::{descriptor, inode, path, table},
     task::state,
 };
 
 #[btf_map]
-static AIO_REQUESTS: HashMap<AioKey, AioRequest, { MAX_AIO_REQUESTS as usize }> = HashMap::new();
+pub static AIO_REQUESTS: HashMap<AioKey, AioRequest, { MAX_AIO_REQUESTS as usize }> =
+    HashMap::new();
 
 /// By [`aio_index`].
 #[btf_map]
@@ -170,78 +166,6 @@ unsafe fn end(state: *mut TaskState, kind: CallKind, arguments: Arguments, now: 
     }
 }
 
-/// A process ends, and with it what it has submitted and not reaped.
-///
-/// # Safety
-///
-/// `task` is a BTF pointer to the last of its tasks.
-#[inline(always)]
-pub unsafe fn end_process(task: *const c_void) {
-    // SAFETY: by the caller's promise.
-    let tgid: u32 = unsafe { field(task, &memory::OFF_TASK_TGID) };
-    aio_ended(tgid.into(), 0, memory::now());
-}
-
-/// Which operations have ended.
-#[repr(C)]
-struct Ended {
-    tgid: u64,
-    /// 0 for those of all contexts of the process.
-    context: u64,
-    now: u64,
-}
-
-/// Takes back what has ended of a process. Exported, so that it has a stack of its own.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn aio_ended(tgid: u64, context: u64, now: u64) -> u64 {
-    let process = AioKey {
-        iocb: 0,
-        tgid: tgid as u32,
-        padding: 0,
-    };
-    // Most processes have submitted nothing.
-    if AIO_REQUESTS.get_ptr(&process).is_none() {
-        return 0;
-    }
-    let ended = Ended { tgid, context, now };
-    let visit: Visit = take_back;
-    // SAFETY: the map is one, the function is one of this object, and its context outlives the walk.
-    unsafe {
-        bpf_for_each_map_elem(
-            (&raw const AIO_REQUESTS).cast_mut().cast(),
-            visit as *mut c_void,
-            (&raw const ended).cast_mut().cast(),
-            0,
-        );
-    }
-    0
-}
-
-/// What is called for each entry of the map.
-type Visit =
-    unsafe extern "C" fn(*const c_void, *const AioKey, *const AioRequest, *const Ended) -> c_long;
-
-/// Takes an entry back that has ended.
-unsafe extern "C" fn take_back(
-    _map: *const c_void,
-    key: *const AioKey,
-    entry: *const AioRequest,
-    ended: *const Ended,
-) -> c_long {
-    // SAFETY: the kernel passes an entry of the map, and the context that it was given.
-    unsafe {
-        let (key, old, ended) = (*key, *entry, ptr::read(ended));
-        let is_ended = u64::from(key.tgid) == ended.tgid
-            && (ended.context == 0 || ended.context == old.context);
-        // Another thread may have reaped it just now.
-        if is_ended && AIO_REQUESTS.remove(&key).is_ok() && key.iocb != 0 {
-            completed_unseen(&old, ended.now);
-        }
-    }
-    0
-}
-
 /// The key of a control block of the running process.
 #[inline(always)]
 fn key(iocb: u64) -> AioKey {
@@ -329,7 +253,7 @@ fn file(workload: u32, descriptor: u32) -> (FileKey, u32) {
 /// context has gone. The program has taken the event out of the ring that the kernel shares with it, without a call; or
 /// not at all; or it was in one of more events than are looked at.
 #[inline(always)]
-fn completed_unseen(old: &AioRequest, now: u64) {
+pub fn completed_unseen(old: &AioRequest, now: u64) {
     if let Some(stats) =
         AIO_STATS.get_ptr_mut(aio_index(old.workload, old.opcode & (AIO_OPCODES - 1)))
     {

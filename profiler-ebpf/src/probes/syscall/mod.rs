@@ -1,6 +1,7 @@
 //! System calls.
 
 pub mod aio;
+pub mod aio_end;
 mod arguments;
 pub mod errors;
 pub mod file_access;

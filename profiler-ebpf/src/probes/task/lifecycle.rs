@@ -16,7 +16,7 @@ use crate::probes::{
         memory::{self, field, now},
         window::{self, Window},
     },
-    syscall::{aio, programs as calls},
+    syscall::{aio_end, programs as calls},
 };
 
 #[btf_tracepoint(function = "sched_process_fork")]
@@ -60,7 +60,7 @@ fn process_exit(ctx: BtfTracePointContext) {
     // SAFETY: `task` is the argument of the tracepoint; its record and the counters stay valid for the run of the program.
     unsafe {
         if edges::takes_part(task, state) && edges::is_last_thread(task) {
-            aio::end_process(task);
+            aio_end::end_process(task);
         }
         // From here on no walk takes it for a living one.
         let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::EXITED);

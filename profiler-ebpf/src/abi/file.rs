@@ -16,8 +16,8 @@ pub struct FileKey {
     pub inode: u64,
     /// The inode's generation: a number that is used again is another file.
     pub generation: u32,
-    /// What tells it from others besides: the subvolume of btrfs, the generation of the file below on overlayfs; 0 on other
-    /// file systems.
+    /// What tells it from others besides: the subvolume of btrfs, the generation of the upper file on overlayfs; 0 on other
+    /// file systems. So a file on overlayfs that is copied up has another key from then on.
     pub instance: u32,
 }
 map_value!(FileKey, 24);
@@ -163,8 +163,8 @@ pub struct OpenFile {
     pub mode: u32,
     /// 1 where the call in flight is on it.
     pub is_in_use: u32,
-    /// Whether its pages are those of a file below: see [`FileStats::below`].
-    pub below: u32,
+    /// Zero.
+    pub padding: u32,
     /// Bytes that the call in flight writes to folios that were clean.
     pub fresh_bytes: u64,
     /// Where the first of those folios begins.
@@ -241,8 +241,8 @@ pub struct FileStats {
     pub dirtying_faults: u64,
     /// Nanoseconds of the major faults.
     pub major_fault_ns: u64,
-    /// 0, or where its file system is stacked on others, whose inodes have its pages, one of the numbers below.
-    pub below: u64,
+    /// 1 where it is on overlayfs, and so has its pages from inodes below.
+    pub is_stacked: u64,
     /// The row of the file in a lower file system that it is, or that it was copied from; of no workload where there is
     /// none, or where it is not known.
     pub lower: FileKey,
@@ -252,11 +252,6 @@ pub struct FileStats {
 map_value!(FileStats, 400);
 
 impl FileStats {
-    /// It is on overlayfs, and in no upper file system that is known.
-    pub const LOWER: u32 = 1;
-    /// It is on overlayfs, and in the upper file system.
-    pub const UPPER: u32 = 2;
-
     /// A file to which nothing was done.
     pub const EMPTY: Self = Self {
         mode: 0,
@@ -274,7 +269,7 @@ impl FileStats {
         major_faults: 0,
         dirtying_faults: 0,
         major_fault_ns: 0,
-        below: 0,
+        is_stacked: 0,
         lower: FileKey::others(0),
         upper: FileKey::others(0),
     };

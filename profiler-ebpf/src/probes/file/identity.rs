@@ -2,10 +2,7 @@
 
 use core::ffi::c_void;
 
-use ioprof_ebpf::abi::{
-    fields::ABSENT,
-    file::{FileKey, FileStats},
-};
+use ioprof_ebpf::abi::{fields::ABSENT, file::FileKey};
 
 use super::inode::{S_IFMT, is_block_device, is_regular};
 use crate::probes::base::memory::{self, Head, constant, field, read, typed};
@@ -25,8 +22,8 @@ pub struct Identity {
     pub mode: u32,
     /// `i_size`; 0 where it was not read.
     pub bytes: u64,
-    /// [`FileStats::below`].
-    pub below: u32,
+    /// `s_magic` of its file system.
+    pub magic: u64,
 }
 
 /// What is read of an inode and its superblock, in whatever way.
@@ -44,19 +41,17 @@ impl Inode {
     /// Its identity; `otherwise` is the instance where its file system tells of none.
     #[inline(always)]
     fn identity(self, otherwise: u32) -> Identity {
-        let mode = self.mode.into();
-        let (instance, below) = instance(self.address, self.number, mode, self.magic, otherwise);
         Identity {
             file: FileKey {
                 workload: 0,
                 device: self.device,
                 inode: self.number,
                 generation: self.generation,
-                instance,
+                instance: instance(self.address, self.magic, otherwise),
             },
-            mode,
+            mode: self.mode.into(),
             bytes: self.bytes,
-            below,
+            magic: self.magic,
         }
     }
 }
@@ -170,14 +165,14 @@ impl Identity {
     }
 }
 
-/// What tells an inode from others besides its number and generation, by the kind of its file system, and
-/// [`FileStats::below`]; `otherwise` where there is nothing.
+/// What tells an inode from others besides its number and generation, by the kind of its file system; `otherwise` where
+/// there is nothing.
 #[inline(always)]
-fn instance(inode: u64, number: u64, mode: u32, magic: u64, otherwise: u32) -> (u32, u32) {
+fn instance(inode: u64, magic: u64, otherwise: u32) -> u32 {
     match magic {
-        BTRFS => (subvolume(inode), otherwise),
-        OVERLAYFS if is_regular(mode) => generation_below(inode, number, otherwise),
-        _ => (otherwise, otherwise),
+        BTRFS => subvolume(inode),
+        OVERLAYFS => generation_above(inode, otherwise),
+        _ => otherwise,
     }
 }
 
@@ -200,47 +195,33 @@ fn subvolume(inode: u64) -> u32 {
     read::<u64>(root, &memory::OFF_BTRFS_ROOT_ID) as u32
 }
 
-/// The generation of the inode that an inode of overlayfs, which has none itself, has its number from: one of the upper
-/// file system. `otherwise` where it has it from a lower one, in which nothing is deleted, and where the types of
-/// overlayfs are not known. Beside it [`FileStats::below`].
+/// The generation of the inode in the upper file system that an inode of overlayfs, which has none itself, has its pages
+/// from; 1 where that has none, so that the file differs from the one that it is until it is copied there. `otherwise`
+/// where it has them from a lower file system, in which nothing is deleted, and where the types of overlayfs are not known.
 #[inline(always)]
-fn generation_below(inode: u64, number: u64, otherwise: u32) -> (u32, u32) {
+fn generation_above(inode: u64, otherwise: u32) -> u32 {
     if constant(&memory::OFF_OVERLAY_UPPER) == ABSENT {
-        return (otherwise, otherwise | FileStats::LOWER);
+        return otherwise;
     }
     let around = inode.wrapping_sub(constant(&memory::OFF_OVERLAY_INODE).into());
-    let (entry, below, generation): (u64, u64, u32) =
-        if let Some(around) = typed(around, &memory::TYPE_OVERLAY) {
-            // SAFETY: the inode is part of such a structure, and the rest is loaded from it.
-            unsafe {
-                let entry: *const c_void = field(around, &memory::OFF_OVERLAY_UPPER);
-                let below: *const c_void = field(entry, &memory::OFF_DENTRY_INODE);
-                (
-                    entry as u64,
-                    field(below, &memory::OFF_INODE_NUMBER),
-                    field(below, &memory::OFF_INODE_GENERATION),
-                )
-            }
-        } else {
-            let entry: u64 = read(around, &memory::OFF_OVERLAY_UPPER);
-            let below: u64 = read(entry, &memory::OFF_DENTRY_INODE);
-            (
-                entry,
-                read(below, &memory::OFF_INODE_NUMBER),
-                read(below, &memory::OFF_INODE_GENERATION),
-            )
-        };
-    let generation = if below == number {
-        generation
+    let (entry, generation): (u64, u32) = if let Some(around) = typed(around, &memory::TYPE_OVERLAY)
+    {
+        // SAFETY: the inode is part of such a structure, and the rest is loaded from it.
+        unsafe {
+            let entry: *const c_void = field(around, &memory::OFF_OVERLAY_UPPER);
+            let upper: *const c_void = field(entry, &memory::OFF_DENTRY_INODE);
+            (entry as u64, field(upper, &memory::OFF_INODE_GENERATION))
+        }
     } else {
-        otherwise
+        let entry: u64 = read(around, &memory::OFF_OVERLAY_UPPER);
+        let upper: u64 = read(entry, &memory::OFF_DENTRY_INODE);
+        (entry, read(upper, &memory::OFF_INODE_GENERATION))
     };
-    let below = if entry == 0 {
-        FileStats::LOWER
-    } else {
-        FileStats::UPPER
-    };
-    (generation, below)
+    match (entry, generation) {
+        (0, _) => otherwise,
+        (_, 0) => 1,
+        (_, generation) => generation,
+    }
 }
 
 /// 0, which the verifier does not know: it would go through all that follows once for a number that it knows, and again

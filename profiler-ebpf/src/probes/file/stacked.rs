@@ -3,7 +3,7 @@
 
 use ioprof_ebpf::abi::{
     fields::ABSENT,
-    file::{FileKey, FileStats, OpenFile},
+    file::{FileKey, OpenFile},
 };
 
 use super::{
@@ -15,16 +15,10 @@ use crate::probes::base::memory::{self, constant, read, read_at};
 /// The size of `struct ovl_path`: two pointers.
 const PATH_BYTES: u64 = 16;
 
-/// Notes in the row of an open file what is below it, where that was not done yet, or the file was copied to the upper file
-/// system since; `file` is the address of its `struct file`.
-///
-/// # Safety
-///
-/// `row` is in the map.
+/// Notes in the row of an open file what is below it, by the address of its `struct file`.
 #[inline(always)]
-pub unsafe fn note(row: *mut FileStats, workload: u32, file: u64, identity: &Identity) {
-    // SAFETY: by the caller's promise.
-    if identity.below != 0 && unsafe { (*row).below } != u64::from(identity.below) {
+pub fn note(workload: u32, file: u64, identity: &Identity) {
+    if identity.magic == OVERLAYFS {
         // To the verifier the file may be a pointer, which the function does not take; what is read is a number.
         note_below(read(file, &memory::OFF_FILE_INODE), workload.into());
     }
@@ -35,8 +29,7 @@ pub unsafe fn note(row: *mut FileStats, workload: u32, file: u64, identity: &Ide
 #[inline(never)]
 extern "C" fn note_below(inode: u64, workload: u64) -> u64 {
     let workload = workload as u32;
-    let identity = Identity::at(inode);
-    let Some(row) = table::row(&identity.row(workload)) else {
+    let Some(row) = table::row(&Identity::at(inode).row(workload)) else {
         return 0;
     };
     let (upper, lower) = if is_known() {
@@ -44,11 +37,11 @@ extern "C" fn note_below(inode: u64, workload: u64) -> u64 {
     } else {
         (0, 0)
     };
-    // SAFETY: the row is in the map. Whoever else notes the same file writes the same.
+    // SAFETY: the row is in the map, and only who has added it writes these.
     unsafe {
+        (*row).is_stacked = 1;
         (*row).lower = key(lower, workload);
         (*row).upper = key(upper, workload);
-        (*row).below = identity.below.into();
     }
     0
 }
@@ -56,11 +49,8 @@ extern "C" fn note_below(inode: u64, workload: u64) -> u64 {
 /// Whether the pages of a file that is kept are those of the row with this key.
 #[inline(always)]
 pub fn has_pages_of(open: &OpenFile, key: &FileKey) -> bool {
-    if open.below == 0 {
-        return open.key == *key;
-    }
     // SAFETY: the row is in the map.
-    table::row(&open.key).is_some_and(|row| unsafe { (*row).upper == *key })
+    open.key == *key || table::row(&open.key).is_some_and(|row| unsafe { (*row).upper == *key })
 }
 
 /// Whether the types of overlayfs are.

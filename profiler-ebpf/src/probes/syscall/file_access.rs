@@ -168,21 +168,20 @@ fn keep(open: &mut OpenFile, workload: u32, opened: &Opened) {
 #[inline(always)]
 pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Identity) {
     let key = identity.row(workload);
-    if open.key == key && open.below == identity.below {
+    if open.key == key {
         return;
     }
     settle(open);
     open.key = key;
-    open.below = identity.below;
     open.mode = identity.mode;
     open.end = 0;
     (open.dirty_from, open.dirty_to) = (0, 0);
-    if let Some(row) = table::row_or_new(&key, identity.mode, || path::of_file(file)) {
+    if let Some(row) = table::row_or_new(&key, identity.mode, || {
+        stacked::note(workload, file, identity);
+        path::of_file(file)
+    }) {
         // SAFETY: the row is in the map.
-        unsafe {
-            open.end = (*row).end;
-            stacked::note(row, workload, file, identity);
-        }
+        unsafe { open.end = (*row).end };
     }
 }
 

@@ -119,7 +119,7 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
             path: None,
             is_current: false,
             folio_bytes: 0,
-            has_pages: stats.below == 0,
+            has_pages: stats.is_stacked == 0,
         };
         // A number past the end was handed out when no room was left.
         if (1..u64::from(paths.count())).contains(&stats.path) {

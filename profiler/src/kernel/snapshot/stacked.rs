@@ -27,13 +27,15 @@ pub fn fold(files: &mut Vec<File>) {
     let mut folded = HashSet::new();
     for place in 0..files.len() {
         let File { key, stats, .. } = files[place];
-        match above.get(&key).map(Vec::as_slice) {
-            None => (),
-            Some(&[row]) if stats.calls == FileCalls::EMPTY => {
+        let Some(rows) = above.get(&key) else {
+            continue;
+        };
+        match one_file(files, rows) {
+            Some(row) if stats.calls == FileCalls::EMPTY => {
                 add_pages(&mut files[row].stats, &stats);
                 folded.insert(key);
             }
-            Some(rows) => {
+            _ => {
                 for row in rows {
                     files[*row].has_pages = false;
                 }
@@ -41,6 +43,16 @@ pub fn fold(files: &mut Vec<File>) {
         }
     }
     files.retain(|file| !folded.contains(&file.key));
+}
+
+/// The first of some rows, where all are of one file: it has one from before it was copied to the upper file system, and
+/// one from then on. None where they are of several.
+fn one_file(files: &[File], rows: &[usize]) -> Option<usize> {
+    let number = |row: &usize| (files[*row].key.device, files[*row].key.inode);
+    let first = *rows.iter().min_by_key(|row| files[**row].key.instance)?;
+    rows.iter()
+        .all(|row| number(row) == number(&first))
+        .then_some(first)
 }
 
 /// Adds what was done to pages.
@@ -83,7 +95,7 @@ mod tests {
             path: None,
             is_current: true,
             folio_bytes: 0,
-            has_pages: stats.below == 0,
+            has_pages: stats.is_stacked == 0,
         }
     }
 
@@ -94,7 +106,7 @@ mod tests {
 
     fn above(lower: u64, upper: FileKey) -> FileStats {
         FileStats {
-            below: FileStats::LOWER.into(),
+            is_stacked: 1,
             lower: key(lower),
             upper,
             ..FileStats::EMPTY
@@ -110,9 +122,12 @@ mod tests {
     #[test]
     fn what_is_below_is_part_of_what_is_above() {
         let none = FileKey::others(0);
+        let mut copied = row(1, above(10, key(11)));
+        copied.key.instance = 1;
         let mut files = vec![
             row(10, READ),
-            row(1, above(10, key(11))),
+            row(1, above(10, none)),
+            copied,
             row(11, READ),
             row(2, above(20, none)),
             row(3, READ),
@@ -120,7 +135,12 @@ mod tests {
         fold(&mut files);
         assert_eq!(
             told(&files),
-            [(1, 8192, true), (2, 0, true), (3, 4096, true)]
+            [
+                (1, 4096, true),
+                (1, 4096, true),
+                (2, 0, true),
+                (3, 4096, true)
+            ]
         );
     }
 
@@ -130,7 +150,7 @@ mod tests {
         let mut used = READ;
         used.calls.opens = 1;
         let unknown = FileStats {
-            below: FileStats::LOWER.into(),
+            is_stacked: 1,
             ..FileStats::EMPTY
         };
         let mut files = vec![

@@ -43,8 +43,8 @@ pub struct AioRequest {
     pub file: FileKey,
     /// `f_flags` of the open file.
     pub flags: u32,
-    /// Zero.
-    pub padding: u32,
+    /// The descriptor of the file, in its process.
+    pub descriptor: u32,
 }
 map_value!(AioRequest, 56);
 

@@ -209,24 +209,46 @@ fn fault_dirties(ctx: BtfTracePointContext) {
     }
 }
 
-/// A fault has ended: the record of its task, its number, and its duration where its beginning was seen.
+/// A fault that has ended.
+struct Ended {
+    /// The record of its task.
+    state: *mut TaskState,
+    number: u64,
+    /// Whether its beginning was seen.
+    seen: bool,
+    /// 0 where it was not. No `Option`: where there is none the compiler leaves a slot of the stack unwritten that it
+    /// writes otherwise, and reads both, over which the verifier of Linux 6.12 stumbles ("BUG backtracking").
+    duration: u64,
+}
+
 #[inline(always)]
-fn ended() -> Option<(*mut TaskState, u64, Option<u64>)> {
+fn ended() -> Option<Ended> {
     let task = state::current();
     let state = counted(task)?;
     // SAFETY: `task` is the running task, whose record stays valid for the run of the program.
     unsafe {
         // It is among those that are counted by now.
         let number = state::faults_so_far(task);
-        let began = (*state).fault.began_ns;
         let seen = (*state).fault.number == number;
-        Some((state, number, seen.then(|| now().wrapping_sub(began))))
+        let since_began = now().wrapping_sub((*state).fault.began_ns);
+        Some(Ended {
+            state,
+            number,
+            seen,
+            duration: if seen { since_began } else { 0 },
+        })
     }
 }
 
 #[perf_event]
 fn fault_major(_ctx: PerfEventContext) -> u32 {
-    let Some((state, number, duration)) = ended() else {
+    let Some(Ended {
+        state,
+        number,
+        seen,
+        duration,
+    }) = ended()
+    else {
         return 0;
     };
     // SAFETY: the record stays valid for the run of the program; the statistics are this CPU's own, and no
@@ -246,13 +268,13 @@ fn fault_major(_ctx: PerfEventContext) -> u32 {
             if let Some(file) = table::of_inode(workload, (*state).fault.inode) {
                 atomic::add(&raw mut (*file).minor_faults, 1_u64.wrapping_neg());
                 atomic::add(&raw mut (*file).major_faults, 1);
-                atomic::add(&raw mut (*file).major_fault_ns, duration.unwrap_or(0));
+                atomic::add(&raw mut (*file).major_fault_ns, duration);
             }
         }
-        let Some(duration) = duration else {
+        if !seen {
             (*stats).major_untimed += 1;
             return 0;
-        };
+        }
         (*stats).major.add(duration);
         if (*state).fault.call_ns != 0 {
             (*stats).major_in_calls += 1;
@@ -266,7 +288,10 @@ fn fault_major(_ctx: PerfEventContext) -> u32 {
 
 #[perf_event]
 fn fault_minor(_ctx: PerfEventContext) -> u32 {
-    let Some((state, _, duration)) = ended() else {
+    let Some(Ended {
+        state, duration, ..
+    }) = ended()
+    else {
         return 0;
     };
     // SAFETY: as for major faults.
@@ -274,7 +299,6 @@ fn fault_minor(_ctx: PerfEventContext) -> u32 {
         let Some(stats) = stats((*state).workload) else {
             return 0;
         };
-        let duration = duration.unwrap_or(0);
         (*stats).minor += 1;
         (*stats).minor_ns += duration;
         if (*state).fault.call_ns != 0 {

@@ -24,6 +24,17 @@ pub struct Opened {
 /// `task` is the running task.
 #[inline(always)]
 pub unsafe fn of(task: *const c_void, descriptor: u64) -> Option<Opened> {
+    // SAFETY: by the caller's promise.
+    unsafe { slot(task, descriptor) }.and_then(in_slot)
+}
+
+/// The address of the pointer to the open file that a descriptor of the running task stands for. None where there is none.
+///
+/// # Safety
+///
+/// As for [`of`].
+#[inline(always)]
+pub unsafe fn slot(task: *const c_void, descriptor: u64) -> Option<u64> {
     let descriptor = u64::from(descriptor as u32);
     // SAFETY: by the caller's promise; the rest is loaded from it.
     unsafe {
@@ -36,8 +47,7 @@ pub unsafe fn of(task: *const c_void, descriptor: u64) -> Option<Opened> {
             return None;
         }
         let slots: u64 = field(table, &memory::OFF_FDT_FD);
-        let slot = slots.wrapping_add(descriptor * 8);
-        in_slot(slot)
+        Some(slots.wrapping_add(descriptor * 8))
     }
 }
 

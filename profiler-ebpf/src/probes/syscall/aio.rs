@@ -26,9 +26,9 @@ use crate::probes::{
     base::{
         atomic, histogram, in_flight, loss,
         map::NO_EXIST,
-        memory::{self, constant},
+        memory::{self, constant, read, read_at},
     },
-    file::{descriptor, inode, path, table},
+    file::{descriptor, identity::Identity, inode, path, table},
     task::state,
 };
 
@@ -117,7 +117,11 @@ pub unsafe fn count(
             let mut unread = result;
             for at in 0..MAX_LOOKED_AT.min(result) {
                 let place = iocbs.wrapping_add(at * word_bytes);
-                unread -= aio_submitted(place, owner, context, entered_ns, now);
+                let iocb = aio_submitted(place, owner, context, entered_ns, now);
+                if iocb != 0 {
+                    aio_takes_file(iocb);
+                    unread -= 1;
+                }
             }
             atomic::add(&raw mut (*totals).iocbs_unread, unread);
         }
@@ -176,8 +180,8 @@ fn key(iocb: u64) -> AioKey {
     }
 }
 
-/// Takes one control block in, whose address is at `place`: 1, or 0 where it cannot be read. `owner` has the workload in
-/// its lower half, and in the upper one how many bytes the address takes.
+/// Takes one control block in, whose address is at `place`: that address, or 0 where it cannot be read. `owner` has the
+/// workload in its lower half, and in the upper one how many bytes the address takes.
 ///
 /// Exported, as the verifier then looks at it by itself, and not once for every pass of the loop.
 #[unsafe(no_mangle)]
@@ -218,15 +222,14 @@ extern "C" fn aio_submitted(
         // SAFETY: the entry stays valid for the run of the program.
         unsafe { completed_unseen(&*old, now) };
     }
-    let (file, flags) = file(workload, block.descriptor);
     let new = AioRequest {
         submitted_ns: entered_ns,
         context,
         workload,
         opcode,
-        file,
-        flags,
-        padding: 0,
+        file: FileKey::others(workload),
+        flags: 0,
+        descriptor: block.descriptor,
     };
     if AIO_REQUESTS.insert(&key, &new, 0).is_err() {
         loss::count(Loss::AioFull);
@@ -234,19 +237,35 @@ extern "C" fn aio_submitted(
         // SAFETY: the value is in the map.
         unsafe { in_flight::enter(&raw mut (*totals).depth, now) };
     }
-    1
+    iocb
 }
 
-/// The row and the flags of the file that a descriptor stands for, where the running task still has it.
-#[inline(always)]
-fn file(workload: u32, descriptor: u32) -> (FileKey, u32) {
-    // SAFETY: it is the running task.
-    let Some(opened) = (unsafe { descriptor::of(state::current(), descriptor.into()) }) else {
-        return (FileKey::others(workload), 0);
+/// Gives an operation the row and the flags of its file, where the running task still has the descriptor.
+///
+/// Called after [`aio_submitted`] and not by it, and reads field by field: the kernel limits the stack of calls within
+/// calls, and a new row reads a path.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn aio_takes_file(iocb: u64) -> u64 {
+    let Some(request) = AIO_REQUESTS.get_ptr_mut(&key(iocb)) else {
+        return 0;
     };
-    let key = opened.identity.row(workload);
-    table::row_or_new(&key, opened.identity.mode, || path::of_file(opened.file));
-    (key, opened.flags)
+    // SAFETY: the entry stays valid for the run of the program, and the descriptor is the running task's.
+    unsafe {
+        let descriptor = (*request).descriptor.into();
+        let Some(slot) = descriptor::slot(state::current(), descriptor) else {
+            return 0;
+        };
+        let file = read_at(slot);
+        if file == 0 {
+            return 0;
+        }
+        let identity = Identity::at(read(file, &memory::OFF_FILE_INODE));
+        (*request).flags = read(file, &memory::OFF_FILE_FLAGS);
+        (*request).file = identity.row((*request).workload);
+        table::row_or_new(&(*request).file, identity.mode, || path::of_file(file));
+    }
+    1
 }
 
 /// Counts an operation whose event was not seen, but which has ended: its control block is submitted again, or its

@@ -42,6 +42,11 @@ impl Context<'_> {
         found.map_or_else(DeviceTopology::default, |device| device.topology.clone())
     }
 
+    /// Whether the driver of a device takes bios, and makes no requests of them; false where it is gone.
+    pub fn takes_bios(&self, number: (u32, u32)) -> bool {
+        self.found(number).is_some_and(|device| device.takes_bios)
+    }
+
     fn found(&self, number: (u32, u32)) -> Option<&Device> {
         [self.after, self.before]
             .into_iter()

@@ -67,6 +67,7 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
         name: context.device((major, minor)),
         major,
         minor,
+        takes_bios: context.takes_bios((major, minor)),
         reads: sum(Operation::Read, count),
         read_bytes: sum(Operation::Read, bytes),
         writes: sum(Operation::Write, count),

@@ -7,7 +7,7 @@ use crate::{
     kernel::{
         bpf::{self, AttachedProbe},
         snapshot::Snapshot,
-        system::device::DeviceStat,
+        system::device::{self as system, DeviceStat},
     },
     model::{
         block::{Block, BlockOperation, Origin},
@@ -179,6 +179,12 @@ fn unowned(device: &Device) -> u64 {
         .sum()
 }
 
+/// Whether the kernel counts as much of a device that takes bios: its driver may count reads and writes, or nothing, and
+/// seldom writes of zeroes, discards and flushes.
+const fn is_counted_of_bios(what: CheckKind, device: &system::Device) -> bool {
+    matches!(what, CheckKind::DeviceReads | CheckKind::DeviceReadBytes) && device.again.reads > 0
+}
+
 fn device_checks<'a>(
     context: &'a Context<'_>,
     devices: &'a [Device],
@@ -205,7 +211,7 @@ fn device_checks<'a>(
                 }
             };
             let executed = device.executed_flushes.as_ref();
-            Some([
+            let checks = [
                 check(
                     CheckKind::DeviceFlushes,
                     executed.map_or(0, |executed| executed.requests),
@@ -235,7 +241,10 @@ fn device_checks<'a>(
                     device.writes + device.flushes,
                     |stat| stat.writes,
                 ),
-            ])
+            ];
+            let counts =
+                |check: &Check| !device.takes_bios || is_counted_of_bios(check.what, after);
+            Some(checks.into_iter().filter(counts).collect::<Vec<_>>())
         })
         .flatten()
 }

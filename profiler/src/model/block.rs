@@ -68,7 +68,8 @@ pub struct Block {
     pub errors: u64,
     /// Bytes of the workload's own bios: in these requests, and in those of others that they were merged into.
     pub bytes: u64,
-    /// Nanoseconds from queued to (last) issued to the driver. Requests that are never issued, as flushes, have none.
+    /// Nanoseconds from queued to (last) issued to the driver. Requests that are never issued, as flushes, have none, nor
+    /// have bios of devices without requests.
     pub queue: Histogram,
     /// Nanoseconds from (last) issued to completed; of a flush, from queued to completed.
     pub service: Histogram,

@@ -18,6 +18,10 @@ pub struct Device {
     pub major: u32,
     /// Its minor number.
     pub minor: u32,
+    /// Whether its driver takes bios, and makes no requests of them: what is counted as requests are bios then, which wait
+    /// in no queue.
+    #[serde(default)]
+    pub takes_bios: bool,
     /// Read requests completed.
     pub reads: u64,
     /// Bytes read.

@@ -10,6 +10,7 @@ mod support;
 
 mod aio;
 mod attach;
+mod bios;
 mod block;
 mod block_flush;
 mod block_in_flight;

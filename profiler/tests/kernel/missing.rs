@@ -27,6 +27,8 @@ fn without(tracepoint: &str) -> Without {
         "sched_switch" | "sched_waking" | "balance_dirty_pages" => Without::Parts(TIME),
         "block_rq_complete"
         | "block_rq_merge"
+        | "block_bio_complete"
+        | "block_bio_queue"
         | "block_rq_requeue"
         | "block_rq_issue"
         | "block_bio_backmerge"

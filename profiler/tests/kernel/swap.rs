@@ -1,42 +1,74 @@
 //! What is swapped is called so, and is no file's.
 
+use std::{any::Any, ffi::OsStr, fs, path::PathBuf};
+
 use crate::support::{
     self,
     device::Loop,
     ioprof, plain,
     program::Program,
     report::{Block, BlockOperation, CheckKind, Origin, Report, known, requests},
-    requirements::tool,
+    requirements::{skip, tool},
     text,
+    zram::Zram,
 };
 
 const MIB: u64 = 1024 * 1024;
 
 /// A device that is swapped to.
-struct Swap(Loop);
+struct Swap {
+    node: PathBuf,
+    _device: Box<dyn Any>,
+}
 
 impl Swap {
-    fn new(bytes: u64) -> Self {
-        let device = Loop::unmounted(bytes);
-        support::succeed(tool("mkswap").arg(device.node()));
+    fn to(node: PathBuf, device: impl Any) -> Self {
+        support::succeed(tool("mkswap").arg(&node));
         let priority = ["--priority", "1000"];
-        support::succeed(tool("swapon").args(priority).arg(device.node()));
-        Self(device)
+        support::succeed(tool("swapon").args(priority).arg(&node));
+        Self {
+            node,
+            _device: Box::new(device),
+        }
+    }
+
+    fn name(&self) -> &str {
+        let name = self.node.file_name().and_then(OsStr::to_str);
+        name.expect("a device has a name")
     }
 }
 
 impl Drop for Swap {
     fn drop(&mut self) {
-        support::output(tool("swapoff").arg(self.0.node()));
+        support::output(tool("swapoff").arg(&self.node));
     }
 }
 
 #[test]
 fn what_is_swapped_is_told_apart_and_amplifies_nothing() {
-    requires!("cc", "losetup", "mkswap", "swapon", "swapoff");
+    requires!(alone, "cc", "losetup", "mkswap", "swapon", "swapoff");
+    let disk = Loop::unmounted(64 * MIB);
+    let swap = Swap::to(disk.node(), disk);
+    is_told_apart(&swap, Some(CheckKind::DeviceWrittenBytes), false);
+}
+
+#[test]
+fn what_is_swapped_to_a_device_without_requests_is_told_apart_too() {
+    requires!(alone, "cc", "mkswap", "swapon", "swapoff");
+    let Some(disk) = Zram::unmounted(64 * MIB) else {
+        return skip(Zram::MISSING);
+    };
+    let swap = Swap::to(disk.node(), disk);
+    // Before 6.3 the driver reads a page without a bio (`rw_page` of `struct block_device_operations`).
+    let types = fs::read("/sys/kernel/btf/vmlinux").expect("the kernel has BTF");
+    let name = b"\0rw_page\0";
+    let reads_past_bios = types.windows(name.len()).any(|bytes| bytes == name);
+    is_told_apart(&swap, None, reads_past_bios);
+}
+
+fn is_told_apart(swap: &Swap, compared: Option<CheckKind>, reads_past_bios: bool) {
     let program = Program::compile("swap");
-    let swap = Swap::new(64 * MIB);
-    let device = swap.0.name();
+    let device = swap.name();
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let mut run = ioprof();
@@ -53,11 +85,13 @@ fn what_is_swapped_is_told_apart_and_amplifies_nothing() {
     };
     let (out, back) = (bytes(BlockOperation::Write), bytes(BlockOperation::Read));
     assert!(out >= 12 * MIB, "each page is another: {out}");
-    assert!(back > 0, "{:#?}", own.block);
+    assert!(back > 0 || reads_past_bios, "{:#?}", own.block);
     let whole = report.device(device);
     assert!(whole.written_bytes >= out && whole.read_bytes >= back);
-    let (counted, kernel) = report.device_check(device, CheckKind::DeviceWrittenBytes);
-    assert_eq!(counted, kernel);
+    if let Some(compared) = compared {
+        let (counted, kernel) = report.device_check(device, compared);
+        assert_eq!(counted, kernel);
+    }
     // No call writes.
     let writeback = known(&own.writeback);
     assert_eq!(writeback.write_amplification_bounds, None, "{writeback:#?}");
@@ -74,9 +108,7 @@ fn what_is_swapped_is_told_apart_and_amplifies_nothing() {
         "{cache:#?}"
     );
     let said = text(&run.stderr);
-    assert!(
-        said.contains("swap out") && said.contains("swap in"),
-        "{said}"
-    );
+    assert!(said.contains("swap out"), "{said}");
+    assert!(said.contains("swap in") || back == 0, "{said}");
     assert!(said.contains("swapped in "), "{said}");
 }

@@ -154,7 +154,14 @@ pub unsafe fn inode_of(bio: *const c_void) -> u64 {
     let head = head_of(page);
     let mapping: u64 = memory::read(head, &memory::OFF_PAGE_MAPPING);
     if mapping == 0 || mapping & MAPPING_FLAGS != 0 {
-        let swapped = u64::from(constant(&PAGE_IN_SWAP_CACHE) | constant(&PAGE_SWAP_BACKED));
+        let backed = u64::from(constant(&PAGE_SWAP_BACKED));
+        // What is read from a device that answers at once, as zram, goes past the swap cache, into a page that nobody has
+        // yet (`do_swap_page` of mm/memory.c).
+        let swapped = if mapping == 0 {
+            backed
+        } else {
+            backed | u64::from(constant(&PAGE_IN_SWAP_CACHE))
+        };
         if memory::read::<u64>(head, &memory::OFF_FOLIO_FLAGS) & swapped == swapped {
             return SWAP;
         }

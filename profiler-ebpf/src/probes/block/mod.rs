@@ -1,7 +1,9 @@
 //! Block requests.
 
 pub mod bio;
+pub mod bios;
 pub mod direct;
+pub mod life;
 pub mod merge;
 pub mod owner;
 pub mod programs;

@@ -15,23 +15,19 @@ use ioprof_ebpf::abi::{
 
 use super::{
     bio::{device_of, disk_of, is_executed_flush, look_at, operation},
+    life::{FIRST_BLOCK_SERIES, count, queued},
     merge,
-    owner::attribute,
-    requests,
+    requests::{self, Way},
     slot::{BLOCK_STATS, slot_of},
 };
 use crate::probes::{
     base::{
-        histogram, in_flight, loss,
+        histogram, loss,
         memory::{self, constant, field, now},
         window,
     },
-    task::{state, wait},
+    task::wait,
 };
-
-/// The first histogram series after those of the system calls; set at load.
-#[unsafe(no_mangle)]
-static FIRST_BLOCK_SERIES: u32 = 0;
 
 #[btf_tracepoint(function = "block_io_start")]
 fn block_start(ctx: BtfTracePointContext) {
@@ -42,7 +38,7 @@ fn block_start(ctx: BtfTracePointContext) {
         let flags = field(request, &memory::OFF_REQUEST_FLAGS);
         let size: u32 = field(request, &memory::OFF_REQUEST_LEN);
         let bio: *const c_void = field(request, &memory::OFF_REQUEST_BIO);
-        queued(request as u64, bio, disk, flags, size);
+        queued(request as u64, bio, disk, flags, size, Way::Request);
     }
 }
 
@@ -52,45 +48,8 @@ fn block_getrq(ctx: BtfTracePointContext) {
     // SAFETY: `bio` is the argument of the tracepoint.
     unsafe {
         let (disk, flags, size) = look_at(bio);
-        queued(bio as u64, bio, disk, flags, size);
+        queued(bio as u64, bio, disk, flags, size, Way::Request);
     }
-}
-
-/// Records a request that the running task has queued.
-///
-/// # Safety
-///
-/// `bio` and `disk` are BTF pointers to a `struct bio` and a `struct gendisk`.
-#[inline(always)]
-unsafe fn queued(key: u64, bio: *const c_void, disk: *const c_void, flags: u32, size: u32) {
-    if !window::is_open() {
-        return;
-    }
-    let submitter = state::submitter();
-    // SAFETY: by the caller's promise.
-    let Some(owner) = (unsafe { attribute(submitter, bio, disk, flags, size) }) else {
-        return;
-    };
-    let slot = owner.slot;
-    let now = now();
-    let new = RequestState {
-        queued_ns: now,
-        issued_ns: 0,
-        done_bytes: 0,
-        size: size.into(),
-        other_owner_bytes: owner.other_owner_bytes,
-        bio: bio as u64,
-        slot,
-        waiting_workload: owner.waiting_workload,
-        process: submitter.process(),
-    };
-    if !requests::enter(key, &new, now) {
-        loss::count(Loss::RequestsFull);
-        return;
-    }
-    in_flight::begin(slot.own_depth, now);
-    in_flight::begin(slot.device_depth, now);
-    wait::request_begins(new.waiting_workload, false, now);
 }
 
 #[btf_tracepoint(function = "block_rq_issue")]
@@ -115,8 +74,8 @@ fn block_issue(ctx: BtfTracePointContext) {
         (*state).other_owner_bytes += merge::reassign_merged(request, &*state);
         if key != request as u64 {
             let moved = *state;
-            requests::forget(key, state);
-            if !requests::enter(request as u64, &moved, now) {
+            requests::forget(key, state, Way::Request);
+            if !requests::enter(request as u64, &moved, now, Way::Request) {
                 loss::count(Loss::RequestsFull);
                 requests::leave(&moved, now);
             }
@@ -155,7 +114,7 @@ unsafe fn flush_issued(request: *const c_void) {
         waiting_workload: KERNEL,
         ..RequestState::NONE
     };
-    if !requests::enter(request as u64, &new, now) {
+    if !requests::enter(request as u64, &new, now, Way::Request) {
         loss::count(Loss::RequestsFull);
         return;
     }
@@ -191,7 +150,7 @@ fn block_merge(ctx: BtfTracePointContext) {
         merge::remember_request(&merged);
         requests::leave(&merged, now());
         // SAFETY: the entry is that of the key.
-        unsafe { requests::forget(key, state) };
+        unsafe { requests::forget(key, state, Way::Request) };
     }
 }
 
@@ -223,14 +182,14 @@ fn block_complete(ctx: BtfTracePointContext) {
             return;
         }
         let done = *state;
-        requests::forget(key, state);
+        requests::forget(key, state, Way::Request);
         done
     };
     requests::leave(&done, now);
     if done.slot.operation == Operation::ExecutedFlush as u16 {
         count_flush(&done, now, status != 0);
     } else {
-        count(&done, now, status != 0);
+        count(&done, now, status != 0, Way::Request);
     }
 }
 
@@ -253,47 +212,4 @@ fn count_flush(request: &RequestState, now: u64, failed: bool) {
         block_series(constant(&FIRST_BLOCK_SERIES), slot) + 1,
         service,
     );
-}
-
-#[inline(always)]
-fn count(request: &RequestState, now: u64, failed: bool) {
-    let slot = request.slot.stats;
-    let Some(stats) = BLOCK_STATS.get_ptr_mut(slot) else {
-        loss::count(Loss::SlotsFull);
-        return;
-    };
-    let series = block_series(constant(&FIRST_BLOCK_SERIES), slot);
-    let own = request.done_bytes.saturating_sub(request.other_owner_bytes);
-    // SAFETY: the value is this CPU's own. Only this program writes these fields; the others of the value are written
-    // as requests are queued and issued, with atomic operations.
-    unsafe {
-        (*stats).size.add(request.done_bytes);
-        (*stats).bytes += own;
-        (*stats).errors += u64::from(failed);
-    }
-    let has_histograms = request.slot.has_histograms != 0;
-    if has_histograms {
-        histogram::record(series + 2, request.done_bytes);
-    }
-    // The kernel sends one flush for several: the wait for it is what the workload sees.
-    let is_flush = request.slot.operation == Operation::Flush as u16;
-    let begun = match request.issued_ns {
-        0 if is_flush => request.queued_ns,
-        0 => return,
-        issued => {
-            let queue = issued.wrapping_sub(request.queued_ns);
-            // SAFETY: as above.
-            unsafe { (*stats).queue.add(queue) };
-            if has_histograms {
-                histogram::record(series, queue);
-            }
-            issued
-        }
-    };
-    let service = now.wrapping_sub(begun);
-    // SAFETY: as above.
-    unsafe { (*stats).service.add(service) };
-    if has_histograms {
-        histogram::record(series + 1, service);
-    }
 }

@@ -18,13 +18,34 @@ use crate::probes::{
     task::wait,
 };
 
-/// Requests in flight, by the address of the request; by that of the bio where only that is known yet.
+/// How I/O reaches the driver.
+#[derive(Clone, Copy)]
+pub enum Way {
+    /// As a request, which waits in a queue until it is issued.
+    Request,
+    /// As the bio itself, which the driver takes as it is submitted.
+    Bio,
+}
+
+impl Way {
+    #[inline(always)]
+    pub const fn has_queue(self) -> bool {
+        matches!(self, Self::Request)
+    }
+}
+
+/// Requests in flight, by the address of the request; by that of the bio where only that is known yet. Bios of devices
+/// without requests, by [`key_of_bio`].
 #[btf_map]
 static REQUESTS: HashMap<u64, RequestState, 1> = HashMap::new();
 
 /// How many requests have an entry.
 #[btf_map]
 static REQUESTS_USED: Array<u64, 1> = Array::new();
+
+/// How many of them are those of bios.
+#[btf_map]
+static BIOS_USED: Array<u64, 1> = Array::new();
 
 /// How many entries may stay there when their requests complete; set at load.
 #[unsafe(no_mangle)]
@@ -37,12 +58,11 @@ static QUEUED_BY_BIO: u32 = 0;
 /// Records a request; false where there is no room. Its entry is there already where the request was used
 /// before: it stays when the request completes, as there are only so many.
 #[inline(always)]
-pub fn enter(key: u64, new: &RequestState, now: u64) -> bool {
+pub fn enter(key: u64, new: &RequestState, now: u64, way: Way) -> bool {
     let Some(entry) = REQUESTS.get_ptr_mut(&key) else {
         let entered = REQUESTS.insert(&key, new, NO_EXIST).is_ok();
-        if entered && let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
-            // SAFETY: the counter is in the map.
-            unsafe { atomic::add(used, 1) };
+        if entered {
+            add_used(way, 1);
         }
         return entered;
     };
@@ -54,6 +74,22 @@ pub fn enter(key: u64, new: &RequestState, now: u64) -> bool {
         *entry = *new;
     }
     true
+}
+
+/// Adds to the numbers of entries.
+#[inline(always)]
+fn add_used(way: Way, number: u64) {
+    let of_bios = match way {
+        Way::Request => None,
+        Way::Bio => BIOS_USED.get_ptr_mut(0),
+    };
+    for used in [REQUESTS_USED.get_ptr_mut(0), of_bios]
+        .into_iter()
+        .flatten()
+    {
+        // SAFETY: the counter is in the map.
+        unsafe { atomic::add(used, number) };
+    }
 }
 
 /// Counts a request whose place is taken by another. It has completed, or its place would not be free: only
@@ -79,15 +115,15 @@ fn completed_unseen(request: &RequestState, now: u64) {
 ///
 /// `entry` is the entry of `key`, as [`find`] gives it.
 #[inline(always)]
-pub unsafe fn forget(key: u64, entry: *mut RequestState) {
+pub unsafe fn forget(key: u64, entry: *mut RequestState, way: Way) {
     // SAFETY: by the caller's promise; an entry stays valid for the run of the program.
     unsafe { (*entry).queued_ns = 0 };
     if let Some(used) = REQUESTS_USED.get_ptr_mut(0) {
         // SAFETY: the number is in the map, and read whole.
         let is_filling = unsafe { used.read_volatile() } > constant(&REQUESTS_KEPT).into();
-        if (is_filling || constant(&QUEUED_BY_BIO) != 0) && REQUESTS.remove(&key).is_ok() {
-            // SAFETY: the counter is in the map.
-            unsafe { atomic::add(used, 1_u64.wrapping_neg()) };
+        let is_of_bio = !way.has_queue() || constant(&QUEUED_BY_BIO) != 0;
+        if (is_filling || is_of_bio) && REQUESTS.remove(&key).is_ok() {
+            add_used(way, 1_u64.wrapping_neg());
         }
     }
 }
@@ -104,6 +140,30 @@ pub fn leave(request: &RequestState, now: u64) {
     if request.issued_ns != 0 {
         wait::request_ends(request.waiting_workload, true, now);
     }
+}
+
+/// The key of a bio that becomes no request. It is no address, which are even: below, the same bio may become one.
+#[inline(always)]
+pub fn key_of_bio(bio: *const c_void) -> u64 {
+    (bio as u64).wrapping_add(1)
+}
+
+/// Whether none of these bios is in flight.
+#[inline(always)]
+pub fn no_bio_is_in_flight() -> bool {
+    // SAFETY: the number is in the map, and read whole.
+    BIOS_USED
+        .get_ptr_mut(0)
+        .is_none_or(|used| unsafe { used.read_volatile() } == 0)
+}
+
+/// The record of such a bio, and its key.
+#[inline(always)]
+pub fn find_bio(bio: *const c_void) -> Option<(u64, *mut RequestState)> {
+    let key = key_of_bio(bio);
+    let state = REQUESTS.get_ptr_mut(&key)?;
+    // SAFETY: the entry stays valid for the run of the program.
+    unsafe { (*state).queued_ns != 0 }.then_some((key, state))
 }
 
 /// The record of a request, and the key it is found by.

@@ -36,11 +36,12 @@ const CALL_REGISTERS: [&str; 11] = [
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
 /// them, or cannot be attached without them.
-const OPTIONAL: [&str; 14] = [
+const OPTIONAL: [&str; 15] = [
     "OFF_BLKDEV_DIO_",
     "OFF_BTRFS_",
     "OFF_CQE_",
     "OFF_DIO_",
+    "OFF_DISK_BELOW",
     "OFF_FOLIO_FLAGS",
     "OFF_FOLIO_MAPPING",
     "OFF_FOLIO_ORDER",

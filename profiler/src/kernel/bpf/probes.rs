@@ -66,6 +66,8 @@ pub const PROBES: &[Probe] = &[
     probe(names::SWITCH, "sched_switch", Feature::Time),
     probe(names::WAKING, "sched_waking", Feature::Time),
     probe(names::THROTTLE, "balance_dirty_pages", Feature::Time),
+    probe(names::BIO_COMPLETE, "block_bio_complete", Feature::Block),
+    probe(names::BIO_QUEUE, "block_bio_queue", Feature::Block),
     probe(names::BLOCK_COMPLETE, "block_rq_complete", Feature::Block),
     probe(names::BLOCK_MERGE, "block_rq_merge", Feature::Block),
     probe(names::BLOCK_REQUEUE, "block_rq_requeue", Feature::Block),

@@ -1,6 +1,11 @@
 //! Block devices, by /sys.
 
-use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, path::Path};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
 
 use super::device_stack::DeviceTopology;
 use crate::text::Text;
@@ -56,6 +61,9 @@ impl DeviceStat {
 /// The folder of all block devices.
 const DEVICES: &str = "/sys/block";
 
+/// The folder of the queues of requests, in that of a device.
+const QUEUES: &str = "mq";
+
 /// The devices of this machine at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Devices(Vec<Device>);
@@ -67,6 +75,8 @@ pub struct Device {
     pub name: Text,
     /// Its major and minor number.
     pub number: (u32, u32),
+    /// Whether its driver takes bios, and makes no requests of them.
+    pub takes_bios: bool,
     /// The kernel's counts before the moment.
     pub stat: DeviceStat,
     /// Those after it, once [`Devices::read_again`] was called: it takes time to read them.
@@ -120,6 +130,7 @@ fn device(path: &Path) -> Option<Device> {
     Some(Device {
         name: Text::of(path.file_name()?),
         number: (major.parse().ok()?, minor.parse().ok()?),
+        takes_bios: !path.join(QUEUES).exists(),
         stat,
         again: stat,
         topology: DeviceTopology::default(),
@@ -131,10 +142,12 @@ fn stat(folder: &Path) -> Option<DeviceStat> {
 }
 
 /// Whether a device has no request in flight, by /sys/dev/block/MAJOR:MINOR/inflight; false where that
-/// cannot be known.
+/// cannot be known, as of bios, which not every driver counts.
 pub fn is_idle((major, minor): (u32, u32)) -> bool {
-    fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/inflight"))
-        .is_ok_and(|text| text.split_whitespace().all(|count| count == "0"))
+    let folder = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
+    folder.join(QUEUES).exists()
+        && fs::read_to_string(folder.join("inflight"))
+            .is_ok_and(|text| text.split_whitespace().all(|count| count == "0"))
 }
 
 /// How many disks there are.
@@ -157,7 +170,7 @@ pub fn requests_at_most() -> u32 {
         .flatten()
         .map(|entry| {
             let scheduled = number(&entry.path().join("queue/nr_requests"));
-            fs::read_dir(entry.path().join("mq")).map_or(0, |queues| {
+            fs::read_dir(entry.path().join(QUEUES)).map_or(0, |queues| {
                 queues
                     .flatten()
                     .map(|queue| scheduled.saturating_add(number(&queue.path().join("nr_tags"))))

@@ -63,15 +63,17 @@ fn flushes(device: &Device) -> Option<String> {
     ))
 }
 
-/// The devices below and above; none where there are none.
+/// Whether bios are counted, and the devices below and above; none where there is nothing to say.
 fn stack(device: &Device) -> Option<String> {
     let names = |names: &[Text], what: &str| {
         let names: Vec<_> = names.iter().map(Text::to_string).collect();
         (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
     };
     let file = device.backing_file.as_ref();
-    let parts: Vec<_> = names(&device.slaves, "made of")
+    let by_bio = device.takes_bios.then(|| "bios, no requests".to_owned());
+    let parts: Vec<_> = by_bio
         .into_iter()
+        .chain(names(&device.slaves, "made of"))
         .chain(file.map(|file| {
             format!(
                 "backed by the file {}",

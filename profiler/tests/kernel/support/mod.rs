@@ -17,6 +17,7 @@ pub mod steps;
 pub mod strace;
 pub mod throttle;
 pub mod tracers;
+pub mod zram;
 
 use std::{
     ffi::OsStr,

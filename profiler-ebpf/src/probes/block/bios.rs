@@ -1,0 +1,91 @@
+//! Devices whose drivers take bios and no requests: zram, brd, pmem. The bio is what is queued and completed.
+//!
+//! Both tracepoints report the bios of all devices, before one becomes a request and after its request has ended.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+use ioprof_ebpf::abi::fields::ABSENT;
+
+use super::{
+    bio::look_at,
+    life::{count, queued},
+    requests::{self, Way},
+};
+use crate::probes::{
+    base::{
+        memory::{self, constant, field, now},
+        window,
+    },
+    task::wait,
+};
+#[btf_tracepoint(function = "block_bio_queue")]
+fn bio_queue(ctx: BtfTracePointContext) {
+    let bio: *const c_void = ctx.arg(0);
+    // SAFETY: `bio` is the argument of the tracepoint, and the disk is loaded from it.
+    unsafe {
+        let (disk, flags, size) = look_at(bio);
+        if takes_bios(disk) && window::is_open() {
+            queued(requests::key_of_bio(bio), bio, disk, flags, size, Way::Bio);
+        }
+    }
+}
+
+#[btf_tracepoint(function = "block_bio_complete")]
+fn bio_complete(ctx: BtfTracePointContext) {
+    // Whose device it is, its driver may have changed; that there is none at all is one look.
+    if requests::no_bio_is_in_flight() || !window::is_open() {
+        return;
+    }
+    let bio: *const c_void = ctx.arg(1);
+    let Some((key, state)) = requests::find_bio(bio) else {
+        return;
+    };
+    let now = now();
+    // SAFETY: the entry stays valid for the run of the program, and is that of the key; `bio` is the argument of the
+    // tracepoint. A bio completes once, so that no other CPU writes the entry now.
+    let (done, failed) = unsafe {
+        wait::completed(&*state, now);
+        (*state).done_bytes = (*state).size;
+        let done = *state;
+        requests::forget(key, state, Way::Bio);
+        (done, field::<u8>(bio, &memory::OFF_BIO_STATUS) != 0)
+    };
+    requests::leave(&done, now);
+    count(&done, now, failed, Way::Bio);
+}
+
+/// Whether the driver of a disk takes bios, and does the I/O itself. One that hands them to another device is left to that,
+/// which counts them again: it has disks below it, or passes on commands for persistent reservations, as the heads of
+/// NVMe multipath do, of whose paths the kernel keeps no list.
+///
+/// # Safety
+///
+/// `disk` is a BTF pointer to a `struct gendisk`.
+#[inline(always)]
+unsafe fn takes_bios(disk: *const c_void) -> bool {
+    // SAFETY: by the caller's promise; the rest is loaded from it.
+    unsafe {
+        let driver: *const c_void = field(disk, &memory::OFF_DISK_DRIVER);
+        field::<u64>(driver, &memory::OFF_DRIVER_SUBMIT_BIO) != 0
+            && field::<u64>(driver, &memory::OFF_DRIVER_RESERVATIONS) == 0
+            && !has_disks_below(disk)
+    }
+}
+
+/// Whether a disk is made of others.
+///
+/// # Safety
+///
+/// As for [`takes_bios`].
+#[inline(always)]
+unsafe fn has_disks_below(disk: *const c_void) -> bool {
+    if constant(&memory::OFF_DISK_BELOW) == ABSENT {
+        return false;
+    }
+    // SAFETY: by the caller's promise. A list is empty where its head points to itself.
+    unsafe {
+        let first: u64 = field(disk, &memory::OFF_DISK_BELOW);
+        first != (disk as u64).wrapping_add(constant(&memory::OFF_DISK_BELOW).into())
+    }
+}

@@ -1,0 +1,82 @@
+//! A disk in memory, whose driver takes bios and makes no requests of them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{output, requirements::tool, succeed};
+
+/// A zram device with an ext4 that is mounted; gone with this value.
+pub struct Zram {
+    number: String,
+    folder: tempfile::TempDir,
+}
+
+/// Where devices are made and removed.
+const CONTROL: &str = "/sys/class/zram-control";
+
+impl Zram {
+    /// What is missing where none can be made.
+    pub const MISSING: &str = "the kernel has no zram";
+
+    pub fn new(bytes: u64) -> Option<Self> {
+        let made = Self::unmounted(bytes)?;
+        let options = ["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"];
+        succeed(tool("mkfs.ext4").args(options).arg(made.node()));
+        fs::create_dir(made.mounted()).expect("a folder can be made");
+        made.mount();
+        Some(made)
+    }
+
+    /// Makes no file system.
+    pub fn unmounted(bytes: u64) -> Option<Self> {
+        if !Path::new(CONTROL).exists() {
+            output(tool("modprobe").arg("zram"));
+        }
+        // The reading makes one.
+        let number = fs::read_to_string(format!("{CONTROL}/hot_add")).ok()?;
+        let made = Self {
+            number: number.trim().to_owned(),
+            folder: super::folder(),
+        };
+        let size = format!("/sys/block/{}/disksize", made.name());
+        fs::write(size, bytes.to_string()).expect("it takes a size");
+        Some(made)
+    }
+
+    fn mount(&self) {
+        let options = ["-t", "ext4", "-o", "noatime,lazytime,commit=600"];
+        let mut mount = tool("mount");
+        succeed(mount.args(options).arg(self.node()).arg(self.mounted()));
+    }
+
+    /// Unmounts it and mounts it again: nothing of it is in the cache then.
+    pub fn remount(&self) {
+        succeed(tool("umount").arg(self.mounted()));
+        self.mount();
+    }
+
+    /// Its name in /sys/block.
+    pub fn name(&self) -> String {
+        format!("zram{}", self.number)
+    }
+
+    /// Its node in /dev.
+    pub fn node(&self) -> PathBuf {
+        Path::new("/dev").join(self.name())
+    }
+
+    /// Where it is mounted.
+    pub fn mounted(&self) -> PathBuf {
+        self.folder.path().join("mounted")
+    }
+}
+
+impl Drop for Zram {
+    fn drop(&mut self) {
+        // A test that fails is not to hide why behind a second failure.
+        output(tool("umount").arg(self.mounted()));
+        let _ = fs::write(format!("{CONTROL}/hot_remove"), &self.number);
+    }
+}

@@ -5,12 +5,12 @@ use std::{fs, path::Path};
 
 use crate::support::{
     self, Report,
-    device::{FileSystem, Loop, is_module},
+    device::{FileSystem, Loop},
     overlay::Overlay,
     plain, profile,
     program::Program,
     report::{FileKind, known},
-    requirements::{skip, tool},
+    requirements::tool,
     succeed,
 };
 
@@ -45,9 +45,6 @@ fn hand_over_in(folder: &Path, way: &str, keep: &[&str]) -> Report {
     }
     report
 }
-
-/// What is said where the types of a file system are not in the kernel's own BTF, so that the probes do without them.
-const MODULE: &str = "the file system is a module";
 
 /// All that was written to the files.
 const ALL: u64 = COUNT * (COUNT + 1) / 2 * 1000;
@@ -96,22 +93,13 @@ fn files_on_overlayfs_that_have_the_same_number_one_after_the_other_are_told_apa
     // An ext4 gives the number of the file that was deleted last to the next one.
     let disk = Loop::new(64 << 20);
     let overlay = Overlay::of(&disk.mounted(), &[]);
-    let is_module = is_module("overlay");
-    if !is_module {
-        hand_over_in(&overlay.merged(), "thread", &[]);
-    }
-    if is_module {
-        skip(MODULE);
-    }
+    hand_over_in(&overlay.merged(), "thread", &[]);
 }
 
 #[test]
 fn a_file_of_btrfs_and_that_of_its_snapshot_are_told_apart() {
     requires!("cc", "btrfs", "mkfs.btrfs", "losetup");
     let disk = Loop::with(FileSystem::Btrfs, 256 << 20);
-    if is_module("btrfs") {
-        return skip(MODULE);
-    }
     let [first, second] = ["first", "second"].map(|name| disk.mounted().join(name));
     let subvolume = |words: &[&Path]| {
         let mut made = tool("btrfs");

@@ -5,7 +5,7 @@ use std::{fs::File, path::Path};
 use crate::support::{
     self, Report,
     attached::Attached,
-    device::{FileSystem, Loop},
+    device::{FileSystem, Loop, kernel_is_before},
     ioprof, plain,
     program::Program,
     report::{BlockOperation, CheckKind, Origin, Workload, Writeback, known, requests},
@@ -285,11 +285,15 @@ fn pages_that_btrfs_compresses_are_the_workloads() {
     let report = attached.end(Signal::SIGINT);
     report.assert_nothing_lost();
     let own = report.workload_of(writer.pid());
-    // A block for each 128 KiB of the same letter.
-    assert_eq!(written(own, &device, Origin::Writeback), 8 * 4 * KIB);
+    // A block for each 128 KiB of the same letter; before `struct btrfs_bio` had an inode their owner is unknown.
+    let known = !kernel_is_before((6, 3));
+    let expected = u64::from(known) * 8 * 4 * KIB;
+    assert_eq!(written(own, &device, Origin::Writeback), expected);
     assert_eq!(writeback(own).dirtied_bytes, MIB);
     assert_eq!(writeback(own).dirty_bytes_at_end, 0);
-    assert_owned(&report, &device);
+    if known {
+        assert_owned(&report, &device);
+    }
     writer.end();
 }
 

@@ -1,24 +1,21 @@
 //! The running kernel's BTF: offsets of fields, values of flags, and tracepoints.
 
-use std::{
-    fs::{self, File},
-    io,
-    os::fd::AsRawFd as _,
-    path::Path,
-};
+use std::{fs, iter, path::Path};
 
 use aya::{
     programs::ProgramType,
     sys::{BpfHelper, is_helper_supported},
 };
-use btf_rs::{Backend, Btf, Type};
+use btf_rs::{Btf, Type};
 use ioprof_ebpf::abi::{
     fields::{ABSENT, FIELDS, REGISTERS, TYPES},
     names,
 };
-use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::error::one_line;
+use super::{
+    error::one_line,
+    structures::{self, enumerator, number, offset, parse},
+};
 use crate::{error::Error, kernel::system::machine};
 
 /// The kernel's BTF.
@@ -134,6 +131,7 @@ impl KernelTypes {
             });
         }
         let btf = parse(path).map_err(refused)?;
+        let modules = structures::modules(path, &btf);
         let missing = |structure: &str, path: &str| match old_kernel() {
             Some(release) => Error::OldKernel { release },
             None => Error::Btf {
@@ -144,7 +142,10 @@ impl KernelTypes {
         let mut constants = Vec::new();
         let is_optional = |symbol: &str| OPTIONAL.iter().any(|begins| symbol.starts_with(begins));
         for field in FIELDS {
-            let found = match offset(&btf, field.structure, field.path) {
+            let found = iter::once(&btf)
+                .chain(&modules)
+                .find_map(|btf| offset(btf, field.structure, field.path));
+            let found = match found {
                 Some(bits) => bits / 8,
                 None if is_optional(field.symbol) => ABSENT,
                 None => return Err(missing(field.structure, field.path)),
@@ -181,7 +182,7 @@ impl KernelTypes {
     }
 
     /// For each function that ends bios in a structure that the probes look at, its constant and the lower half of its
-    /// address; 0 where that or the structure is not known, as where it is a module's.
+    /// address; 0 where that or the structure is not known, as where it is of a module that is loaded later.
     pub fn bio_ends(&self) -> [(&'static str, u32); BIO_ENDS.len()] {
         let is_known = |structure: &str| {
             let mut offsets = self.constants.iter();
@@ -276,13 +277,6 @@ fn cast(btf: &Btf) -> Option<i32> {
     found.into_iter().find(is_function)?.try_into().ok()
 }
 
-/// The number of a structure.
-fn number(btf: &Btf, structure: &str) -> Option<u32> {
-    let found = btf.resolve_ids_by_name(structure).ok()?;
-    let is_structure = |id: &u32| matches!(btf.resolve_type_by_id(*id), Ok(Type::Struct(_)));
-    found.into_iter().find(is_structure)
-}
-
 /// The release of the running kernel, where it is older than those that the probes are written for.
 fn old_kernel() -> Option<String> {
     let uname = nix::sys::utsname::uname().ok()?;
@@ -298,86 +292,10 @@ fn is_old(release: &str) -> bool {
     }
 }
 
-/// Parses BTF in place, in a memory copy: parsed into values it takes ten times as much. Kernels before 6.16 do not
-/// let their file be mapped. Where no copy can be made, it is parsed into values.
-fn parse(path: &Path) -> Result<Btf, btf_rs::Error> {
-    let in_place = || -> Option<Btf> {
-        let copy = memfd_create(c"btf", MFdFlags::MFD_CLOEXEC).ok()?;
-        let mut copy = File::from(copy);
-        io::copy(&mut File::open(path).ok()?, &mut copy).ok()?;
-        let name = format!("/proc/self/fd/{}", copy.as_raw_fd());
-        Btf::from_file_with_backend(name, Backend::Mmap).ok()
-    };
-    in_place().map_or_else(|| Btf::from_file(path), Ok)
-}
-
 fn refused(error: btf_rs::Error) -> Error {
     Error::Btf {
         reason: error.to_string(),
     }
-}
-
-/// The offset in bits of a field by the first of its names that this kernel knows.
-fn offset(btf: &Btf, structure: &str, names: &str) -> Option<u32> {
-    names
-        .split('|')
-        .find_map(|path| offset_of(btf, structure, path))
-}
-
-/// The offset in bits of a field, `path` entering embedded structures at each dot, and unnamed ones freely.
-fn offset_of(btf: &Btf, structure: &str, path: &str) -> Option<u32> {
-    let types = btf.resolve_types_by_name(structure).ok()?;
-    let mut members = types.into_iter().find_map(|found| match found {
-        Type::Struct(found) => Some(found.members),
-        _ => None,
-    })?;
-    let mut bits = 0;
-    for name in path.split('.') {
-        let (at, inner) = member(btf, &members, name)?;
-        bits += at;
-        members = inner;
-    }
-    Some(bits)
-}
-
-/// The offset in bits of a member, and its own members where it is a structure.
-fn member(btf: &Btf, members: &[btf_rs::Member], name: &str) -> Option<(u32, Vec<btf_rs::Member>)> {
-    members.iter().find_map(|member| {
-        let inner = members_of(btf, btf.resolve_chained_type(member).ok());
-        let own = btf.resolve_name(member).unwrap_or_default();
-        if own == name {
-            return Some((member.bit_offset(), inner));
-        }
-        if !own.is_empty() {
-            return None;
-        }
-        let (at, inner) = self::member(btf, &inner, name)?;
-        Some((member.bit_offset() + at, inner))
-    })
-}
-
-/// The members of a structure, const or not; none of what is no structure.
-fn members_of(btf: &Btf, found: Option<Type>) -> Vec<btf_rs::Member> {
-    match found {
-        Some(Type::Struct(found) | Type::Union(found)) => found.members,
-        Some(Type::Const(found)) => members_of(btf, btf.resolve_chained_type(&found).ok()),
-        _ => Vec::new(),
-    }
-}
-
-/// The value of an enumerator.
-fn enumerator(btf: &Btf, name: &str, member: &str) -> Option<u32> {
-    btf.resolve_types_by_name(name)
-        .ok()?
-        .into_iter()
-        .find_map(|found| match found {
-            Type::Enum(found) => found
-                .members
-                .iter()
-                .find(|value| btf.resolve_name(*value).is_ok_and(|own| own == member))
-                .map(btf_rs::EnumMember::val),
-            _ => None,
-        })
 }
 
 #[cfg(test)]

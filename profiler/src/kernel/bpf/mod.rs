@@ -18,6 +18,7 @@ pub mod probes;
 mod program;
 pub mod scope;
 pub mod statistics;
+mod structures;
 mod verdict;
 pub mod window;
 

@@ -50,9 +50,15 @@ impl FileSystem {
     }
 }
 
-/// Whether a file system that is mounted is a module: then its types are not in the kernel's own BTF.
-pub fn is_module(name: &str) -> bool {
-    Path::new("/sys/kernel/btf").join(name).exists()
+/// Whether the kernel is older than a release: file systems had other types then.
+pub fn kernel_is_before(release: (u32, u32)) -> bool {
+    let running =
+        fs::read_to_string("/proc/sys/kernel/osrelease").expect("the kernel has a release");
+    let mut numbers = running
+        .split(['.', '-', '+'])
+        .map_while(|word| word.parse().ok());
+    let number = |found: Option<u32>| found.expect("a release begins with two numbers");
+    (number(numbers.next()), number(numbers.next())) < release
 }
 
 /// A loop device with a file system that is mounted; unmounted and freed with this value.

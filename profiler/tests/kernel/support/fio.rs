@@ -59,8 +59,12 @@ pub fn fio(file: &Path, options: &[&str]) -> Fio {
 /// Fails where the row of the file has not each read of it, with its bytes and those of the device.
 pub fn assert_read_from_device(report: &Report, file: &Path) {
     let row = &report.file(file).counts;
-    assert_eq!((row.reads, row.read_bytes), (READS, FILE), "{row:?}");
-    assert_eq!(row.device_read_bytes, Some(FILE), "{row:?}");
+    assert_eq!(
+        (row.reads, row.read_bytes),
+        (READS, FILE),
+        "{file:?} {row:?}"
+    );
+    assert_eq!(row.device_read_bytes, Some(FILE), "{file:?} {row:?}");
     assert_eq!(row.device_written_bytes, Some(0), "{row:?}");
 }
 

@@ -14,7 +14,7 @@ pub enum Direction {
 use Direction::{Copied, Read, Written};
 
 /// The system calls that move bytes.
-const CALLS: [(&str, Direction); 13] = [
+const CALLS: [(&str, Direction); 21] = [
     ("read", Read),
     ("pread64", Read),
     ("readv", Read),
@@ -28,6 +28,19 @@ const CALLS: [(&str, Direction); 13] = [
     ("copy_file_range", Copied),
     ("sendfile", Copied),
     ("splice", Copied),
+    ("tee", Copied),
+    ("vmsplice", Copied),
+    ("recvfrom", Read),
+    ("recvmsg", Read),
+    ("recvmmsg", Read),
+    ("sendto", Written),
+    ("sendmsg", Written),
+    ("sendmmsg", Written),
+];
+
+/// Those that the kernel has no place in /proc/PID/io for (`add_rchar` and `add_wchar` in fs/read_write.c).
+const NOT_IN_PROC_IO: [&str; 9] = [
+    "splice", "tee", "vmsplice", "recvfrom", "recvmsg", "recvmmsg", "sendto", "sendmsg", "sendmmsg",
 ];
 
 /// The opcodes of io_uring and of control blocks that move bytes of files.
@@ -74,13 +87,10 @@ pub fn opcode_moves_bytes(name: &str) -> bool {
     of_opcode(name).is_some() || SOCKET_OPCODES.contains(&name)
 }
 
-/// Whether a call adds the bytes it moves to `rchar` or `wchar` of /proc/PID/io: splice(2) does not
-/// (`add_rchar` and `add_wchar` in fs/read_write.c).
+/// Whether a call adds the bytes it moves to `rchar` or `wchar` of /proc/PID/io.
 pub fn is_in_proc_io(name: &str, way: Direction) -> bool {
-    match of_call(name) {
-        Some(Copied) => name != "splice",
-        found => found == Some(way),
-    }
+    let moves = matches!(of_call(name), Some(found) if found == Copied || found == way);
+    moves && !NOT_IN_PROC_IO.contains(&name)
 }
 
 fn find(table: &[(&str, Direction)], wanted: &str) -> Option<Direction> {
@@ -97,7 +107,7 @@ mod tests {
         assert!(is_in_proc_io("read", Read) && !is_in_proc_io("read", Written));
         for way in [Read, Written] {
             assert!(is_in_proc_io("sendfile", way));
-            assert!(!is_in_proc_io("splice", way));
+            assert!(!is_in_proc_io("splice", way) && !is_in_proc_io("recvmsg", way));
             assert!(!is_in_proc_io("fsync", way));
         }
     }

@@ -12,6 +12,10 @@ pub const MAX_WORKLOADS: u32 = 64;
 pub const MAX_OPERATIONS: u32 = 64;
 /// System call numbers that the table covers; larger ones are `other`.
 pub const MAX_SYSCALLS: u32 = 512;
+/// Numbers of the table of the 32-bit interface: those of calls, and behind them those that socketcall(2) takes.
+pub const MAX_COMPAT_SYSCALLS: u32 = MAX_SYSCALLS + SOCKET_CALLS;
+/// Numbers that socketcall(2) takes, include/uapi/linux/net.h; a power of two.
+pub const SOCKET_CALLS: u32 = 32;
 /// Errors by number, of all operations of all workloads.
 pub const MAX_ERRORS: u32 = 4096;
 /// Ways in which the page cache serves a call that are counted.

@@ -13,6 +13,16 @@ impl CallKind {
     /// The call comes by the 32-bit interface: its arguments are the lower halves of other registers, an offset takes two
     /// of them, and addresses in memory have four bytes.
     pub const COMPAT: u32 = 1 << 14;
+    /// The first argument is the number of a call, and the second points to its arguments: socketcall(2), by the 32-bit
+    /// interface.
+    pub const BY_POINTER: u32 = 1 << 13;
+    /// The offset that an argument points to has four bytes, as in sendfile(2) by the 32-bit interface.
+    pub const SHORT_OFFSET: u32 = 1 << 12;
+    /// The call writes to the second argument what it reads from the first, as tee(2), without offsets.
+    pub const TEES: u32 = 1 << 11;
+    /// The second argument points to as many `struct mmsghdr` as the result says, as in sendmmsg(2), with the bytes of
+    /// each.
+    pub const MESSAGES: u32 = 1 << 10;
     /// The size is the third argument, as in read(2).
     pub const SIZE_ARG2: u32 = 1 << 16;
     /// The size is the fourth argument, as in sendfile(2).
@@ -21,7 +31,9 @@ impl CallKind {
     pub const SIZE_ARG4: u32 = 3 << 16;
     /// The second argument points to as many `struct iovec` as the third says, as in readv(2).
     pub const SIZE_VECTOR: u32 = 4 << 16;
-    /// The mask of the four above; none of them means the call has no size.
+    /// The second argument points to a `struct msghdr`, as in sendmsg(2), which has the vector.
+    pub const SIZE_MESSAGE: u32 = 5 << 16;
+    /// The mask of the five above; none of them means the call has no size.
     pub const SIZE_MASK: u32 = 7 << 16;
     /// A positive result is the number of bytes moved.
     pub const MOVES_BYTES: u32 = 1 << 20;
@@ -33,7 +45,7 @@ impl CallKind {
     pub const WAITS: u32 = 1 << 23;
     /// The first argument is a descriptor.
     pub const FILE: u32 = 1 << 24;
-    /// The call reads from it.
+    /// The call reads from it; where it writes too, as vmsplice(2), it does so from one opened for reading alone.
     pub const READS: u32 = 1 << 25;
     /// The call writes to it.
     pub const WRITES: u32 = 1 << 26;
@@ -41,9 +53,11 @@ impl CallKind {
     pub const AT_ARG3: u32 = 1 << 27;
     /// The result is a new descriptor.
     pub const OPENS: u32 = 1 << 28;
-    /// The call reads from the first argument and writes to the third, as copy_file_range(2).
+    /// The call reads from the first argument and writes to the third, as copy_file_range(2), at offsets to which the
+    /// arguments behind them point.
     pub const COPIES: u32 = 1 << 29;
-    /// The call reads from the second argument and writes to the first, as sendfile(2).
+    /// The call reads from the second argument and writes to the first, as sendfile(2), at an offset to which the third
+    /// points.
     pub const SENDS: u32 = 1 << 30;
     /// The call submits asynchronous operations or reaps their events, and its result is how many; or it ends them.
     pub const ASYNCHRONOUS: u32 = 1 << 19;
@@ -52,6 +66,9 @@ impl CallKind {
     /// The call ends operations that are not reaped: io_destroy(2) those of the context in its first argument, execve(2)
     /// all of its process.
     pub const ENDS: u32 = 1 << 15;
+
+    /// The call moves bytes from descriptor to descriptor.
+    pub const TRANSFERS: u32 = Self::COPIES | Self::SENDS | Self::TEES;
 
     /// The operation, an index below [`MAX_OPERATIONS`].
     #[inline(always)]
@@ -75,6 +92,9 @@ impl CallKind {
 /// How many `struct iovec` of a vectored call are summed in the kernel; where there are more, the request
 /// counts with the bytes that were moved.
 pub const MAX_IOVECS: usize = 16;
+
+/// How many messages sendmmsg(2) and recvmmsg(2) move at most, `UIO_MAXIOV` of include/uapi/linux/uio.h.
+pub const MAX_MESSAGES: u64 = 1024;
 
 /// One operation of one workload, on one CPU.
 #[repr(C)]

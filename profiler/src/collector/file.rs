@@ -9,7 +9,7 @@ use crate::{
         bpf::probes::Feature,
         snapshot::{self, Snapshot},
     },
-    model::file::{File, FileCounts, FileKind, Files, RANKINGS},
+    model::file::{File, FileCounts, FileKind, Files, KindBytes, RANKINGS},
     text::Text,
 };
 
@@ -41,6 +41,7 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
         }
     }
     let mut other_counts = known.sum(&without_row);
+    let by_kind = by_kind(&own, &other_counts);
     let (mut top, mut others) = (Vec::new(), 0);
     for (is_reported, same) in rows {
         if is_reported {
@@ -55,7 +56,37 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
         top,
         others,
         other_counts,
+        by_kind,
     }
+}
+
+/// The bytes of each kind that has any, the most first. What has no row for lack of room is a file: what has no name
+/// shares the row of its kind, which is always there.
+fn by_kind(own: &[&snapshot::File], without_row: &FileCounts) -> Vec<KindBytes> {
+    let mut kinds: Vec<_> = own
+        .chunk_by(|one, next| kind(one) == kind(next))
+        .map(|same| KindBytes {
+            kind: kind(same[0]),
+            read_bytes: same.iter().map(|file| file.stats.calls.read_bytes).sum(),
+            written_bytes: same.iter().map(|file| file.stats.calls.written_bytes).sum(),
+        })
+        .collect();
+    if !kinds.iter().any(|one| one.kind == FileKind::File) {
+        kinds.push(KindBytes {
+            kind: FileKind::File,
+            read_bytes: 0,
+            written_bytes: 0,
+        });
+    }
+    for one in &mut kinds {
+        if one.kind == FileKind::File {
+            one.read_bytes += without_row.read_bytes;
+            one.written_bytes += without_row.written_bytes;
+        }
+    }
+    kinds.retain(|one| one.bytes() > 0);
+    kinds.sort_by_key(|one| Reverse(one.bytes()));
+    kinds
 }
 
 /// The identity of a file for the user; sorting by it brings equal ones together.

@@ -6,7 +6,7 @@ use super::{histogram::histogram, off_cpu};
 use crate::{
     kernel::{
         snapshot::Snapshot,
-        syscall::{error_name, operation_name},
+        syscall::{counts_messages, error_name, operation_name},
     },
     model::{histogram::Unit, syscall::Syscall},
     text::Text,
@@ -21,7 +21,9 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
         .filter(|call| call.workload == workload)
         .map(|call| {
             let name = operation_name(call.operation);
-            let moves = of_call(name).is_some();
+            // How long the messages were that a call has moved is in the memory of its process.
+            let is_told = snapshot.knows_files || !counts_messages(name);
+            let moves = of_call(name).is_some() && is_told;
             let latency = histogram(Unit::Ns, &call.stats.latency, &call.latency);
             let (breakdown, p99_breakdown) = off_cpu::of_calls(snapshot, call, &latency).unzip();
             Syscall {

@@ -181,4 +181,26 @@ pub struct Files {
     pub others: u64,
     /// All others together, those for which the table had no room included.
     pub other_counts: FileCounts,
+    /// Bytes by what they were read from and written to, by calls, io_uring and io_submit; kinds without any are left out.
+    #[serde(default)]
+    pub by_kind: Vec<KindBytes>,
+}
+
+/// Bytes that were read from everything of a kind, and written to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct KindBytes {
+    /// The kind.
+    pub kind: FileKind,
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+}
+
+impl KindBytes {
+    /// Bytes read and written.
+    pub fn bytes(&self) -> u64 {
+        self.read_bytes.saturating_add(self.written_bytes)
+    }
 }

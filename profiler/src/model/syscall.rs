@@ -19,7 +19,8 @@ pub struct Syscall {
     /// How many of them failed, by the name of the error. A call that a signal interrupted has the kernel's own code,
     /// such as ERESTARTSYS.
     pub errors: BTreeMap<Text, u64>,
-    /// Bytes moved: the sum of the positive results; null for calls that move none.
+    /// Bytes moved: the sum of the positive results, or of the messages that they count; null for calls that move none, and
+    /// where the messages cannot be read.
     pub bytes: Option<u64>,
     /// Nanoseconds from entry to exit, of all threads together.
     pub time_ns: u64,

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::support::{
     self, Report, plain, profile,
     program::Program,
-    report::{CheckKind, known},
+    report::{CheckKind, FileKind, known},
 };
 
 const KIB: u64 = 1024;
@@ -73,7 +73,7 @@ fn assert_calls(report: &Report) {
         ("pwrite64", TURNS, TURNS * PAGE),
         ("pwritev", TURNS, TURNS * vector),
         ("pwritev2", 1, KIB),
-        ("sendfile", 2, 5 * PAGE),
+        ("sendfile", 10, 13 * PAGE),
         ("copy_file_range", 1, 4 * PAGE),
         ("splice", 1, PAGE),
     ];
@@ -102,18 +102,36 @@ fn assert_calls(report: &Report) {
         ("io_getevents", 1),
         ("io_destroy", 1),
         ("execve", 1),
-        // pipe2 and io_setup.
-        ("other", 2),
+        // pipe2, socketpair and io_setup.
+        ("other", 3),
     ];
     for (name, calls) in others {
         let call = report.call(name);
         assert_eq!((call.calls, call.bytes), (calls, None), "{name}");
         assert!(call.errors.is_empty(), "{name}: {:?}", call.errors);
     }
+    for (name, calls, asked, moved) in [
+        ("sendto", 2, 1300, 1300),
+        ("recvfrom", 2, 1600, 1300),
+        ("sendmsg", 1, 3 * KIB, 3 * KIB),
+        ("recvmsg", 1, 3 * KIB, 3 * KIB),
+        ("sendmmsg", 1, 6 * KIB, 6 * KIB),
+        ("recvmmsg", 1, 6 * KIB, 6 * KIB),
+    ] {
+        let call = report.call(name);
+        assert_eq!((call.calls, call.bytes), (calls, Some(moved)), "{name}");
+        assert_eq!(known(&call.size).sum, asked, "{name}");
+    }
+    let sockets = report.files_of(FileKind::Sockets);
+    let one_way = 1300 + 9 * KIB;
+    assert_eq!(
+        (sockets.read_bytes, sockets.written_bytes),
+        (one_way, one_way)
+    );
     let open = report.call("open");
     assert_eq!((open.calls, open.errors.get("ENOENT")), (2, Some(&1)));
     let names = report.workload(0).syscalls.len();
-    assert_eq!(names, moving.len() + others.len() + 1);
+    assert_eq!(names, moving.len() + others.len() + 6 + 1);
     assert_eq!(report.ledger.vectors_unread, 0);
     // The kernel itself reads the head of a program's file when it executes it.
     let (counted, kernel) = report.workload_check(CheckKind::CallReadBytes);
@@ -124,27 +142,27 @@ fn assert_calls(report: &Report) {
 
 fn assert_files(report: &Report, folder: &Path) {
     let counts = &report.file(&folder.join("data")).counts;
-    let read = 2 * TURNS * PAGE + (TURNS + 1) * 15 * KIB + 4 * KIB + 13 * PAGE + OWN * 100;
+    let read =
+        2 * TURNS * PAGE + (TURNS + 1) * 15 * KIB + 4 * KIB + 18 * PAGE + 3 * PAGE + OWN * 100;
     let written = (TURNS + 1) * (PAGE + 15 * KIB) + KIB;
     assert_eq!(counts.opens, 1, "{counts:#?}");
     assert_eq!(
         (counts.reads, counts.read_bytes),
-        (3 * TURNS + 10 + OWN, read)
+        (3 * TURNS + 15 + 3 + OWN, read)
     );
     assert_eq!(
         (counts.writes, counts.written_bytes),
         (2 * TURNS + 3, written)
     );
     // All pwrite64 and read but for the first, readv and preadv2 behind them, writev behind write, and the copies but for
-    // the first. By the lower halves of offsets alone, those of pread64 would be, too.
-    assert_eq!(
-        counts.sequential,
-        2 * (TURNS - 1) + 2 + 1 + 3,
-        "{counts:#?}"
-    );
+    // the first of those at the file's own offset and of those at others. By the lower halves of offsets alone, those of
+    // pread64 would be, too.
+    let sequential = 2 * (TURNS - 1) + 2 + 1 + 3 + 7;
+    assert_eq!(counts.sequential, sequential, "{counts:#?}");
     let other = &report.file(&folder.join("data2")).counts;
     assert_eq!((other.opens, other.reads), (1, 0));
-    assert_eq!((other.writes, other.written_bytes), (3, 9 * PAGE));
+    assert_eq!(other.sequential, 11);
+    assert_eq!((other.writes, other.written_bytes), (11, 17 * PAGE));
     let aio = &report.workload(0).aio;
     assert_eq!((aio.submitted, aio.reaped, aio.iocbs_unread), (3, 3, 0));
     let one = report.aio("PREAD");

@@ -40,6 +40,7 @@ mod syscall;
 mod targets;
 mod task;
 mod together;
+mod transfer;
 mod user;
 mod waits;
 mod window;

@@ -10,8 +10,12 @@ enum {
     WRITEV = 146, PREAD64 = 180, PWRITE64 = 181, SENDFILE = 187, MMAP2 = 192, FTRUNCATE64 = 194, FSTAT64 = 197,
     READAHEAD = 225, SENDFILE64 = 239, IO_SETUP = 245, IO_DESTROY = 246, IO_GETEVENTS = 247, IO_SUBMIT = 248, FADVISE64_64 = 272,
     OPENAT = 295, SPLICE = 313, SYNC_FILE_RANGE = 314, FALLOCATE = 324, PIPE2 = 331, PREADV = 333, PWRITEV = 334,
-    COPY_FILE_RANGE = 377, PREADV2 = 378, PWRITEV2 = 379
+    SOCKETCALL = 102, RECVMMSG = 337, SENDMMSG = 345, SENDTO = 369, RECVFROM = 371, COPY_FILE_RANGE = 377, PREADV2 = 378,
+    PWRITEV2 = 379
 };
+
+/* Numbers of socketcall. */
+enum { SOCKETPAIR = 8, SEND = 9, RECV = 10, SENDMSG = 16, RECVMSG = 17 };
 
 struct segment {
     unsigned base, length;
@@ -30,11 +34,16 @@ struct block {
     unsigned more_flags, event_file;
 };
 
+struct message {
+    unsigned name, name_length, segments, count, control, control_length, flags, moved;
+};
+
 static char path[256], page[8 * PAGE], status[256];
 static struct segment segments[SEGMENTS];
 static struct block blocks[BLOCKS];
 static unsigned pointers[BLOCKS], context, ends[2];
 static long long events[4 * BLOCKS], position;
+static struct message messages[2];
 
 static unsigned place(const volatile void *memory) {
     return (unsigned)(unsigned long)memory;
@@ -110,6 +119,40 @@ static void copies(unsigned file, unsigned other) {
     must(call(SPLICE, file, 0, ends[1], 0, PAGE) == PAGE);
 }
 
+/* sendfile has an offset of four bytes in memory, the other of eight; the file's own stays where it is. */
+static void at_offsets_in_memory(unsigned file, unsigned other) {
+    static unsigned from = 8 * PAGE;
+    for (int i = 0; i < 4; i++)
+        must(call(SENDFILE, other, file, place(&from), PAGE, 0) == PAGE);
+    static unsigned long long then = 12 * PAGE;
+    for (int i = 0; i < 4; i++)
+        must(call(SENDFILE64, other, file, place(&then), PAGE, 0) == PAGE);
+    must(from == 12 * PAGE && then == 16 * PAGE);
+}
+
+static int by_socketcall(int number, unsigned a, unsigned b, unsigned c, unsigned d) {
+    static unsigned arguments[6];
+    arguments[0] = a;
+    arguments[1] = b;
+    arguments[2] = c;
+    arguments[3] = d;
+    return call(SOCKETCALL, (unsigned)number, place(arguments), 0, 0, 0);
+}
+
+static void on_sockets(void) {
+    must(by_socketcall(SOCKETPAIR, 1, 2, 0, place(ends)) == 0);
+    must(by_socketcall(SEND, ends[0], place(page), 700, 0) == 700);
+    must(by_socketcall(RECV, ends[1], place(page), 800, 0) == 700);
+    must(call(SENDTO, ends[0], place(page), 600, 0, 0) == 600);
+    must(call(RECVFROM, ends[1], place(page), 800, 0, 0) == 600);
+    for (int i = 0; i < 2; i++)
+        messages[i] = (struct message){.segments = place(segments), .count = 2};
+    must(by_socketcall(SENDMSG, ends[0], place(messages), 0, 0) == 3 * 1024);
+    must(by_socketcall(RECVMSG, ends[1], place(messages), 0, 0) == 3 * 1024);
+    must(call(SENDMMSG, ends[0], place(messages), 2, 0, 0) == 2);
+    must(call(RECVMMSG, ends[1], place(messages), 2, 0, 0) == 2);
+}
+
 static void asynchronous(unsigned file) {
     must(call(IO_SETUP, BLOCKS, place(&context), 0, 0, 0) == 0);
     for (unsigned i = 0; i < BLOCKS; i++) {
@@ -152,6 +195,8 @@ __attribute__((used)) static void run(const char *argument) {
     at_offsets(file);
     in_turn(file);
     copies(file, (unsigned)other);
+    at_offsets_in_memory(file, (unsigned)other);
+    on_sockets();
     asynchronous(file);
     of_other_kinds(file);
     for (int i = 0; i < OWN; i++)

@@ -34,6 +34,15 @@ pub fn is_direct(flags: u32) -> bool {
 /// `O_APPEND`, which is the same on all architectures that ioprof is built for.
 const O_APPEND: u32 = 0o2000;
 
+/// `O_ACCMODE`, likewise; nothing of it is `O_RDONLY`.
+const O_ACCMODE: u32 = 0o3;
+
+/// Whether a file is open for reading alone.
+#[inline(always)]
+pub const fn is_read_only(flags: u32) -> bool {
+    flags & O_ACCMODE == 0
+}
+
 /// Whether what is written to a file goes to its end.
 #[inline(always)]
 pub const fn appends(flags: u32) -> bool {

@@ -65,12 +65,12 @@ pub unsafe fn begin(
     arguments: Arguments,
     kind: CallKind,
 ) {
-    if !kind.has(CallKind::FILE) || kind.has(CallKind::COPIES | CallKind::SENDS) {
+    if !kind.has(CallKind::FILE) || kind.has(CallKind::TRANSFERS) {
         return;
     }
     state.file.is_in_use = 0;
     // SAFETY: by the caller's promise.
-    let Some(opened) = (unsafe { descriptor::of(task, arguments.get::<0>()) }) else {
+    let Some(opened) = (unsafe { descriptor::of(task, arguments.find::<0>()) }) else {
         return;
     };
     let offset = if kind.has(CallKind::AT_ARG3) {
@@ -102,19 +102,30 @@ pub unsafe fn count(
     call: &Call,
 ) -> (u32, u32) {
     let kind = call.kind;
-    if kind.has(CallKind::COPIES | CallKind::SENDS) {
-        let (from, to) = if kind.has(CallKind::COPIES) {
-            (arguments.get::<0>(), arguments.get::<2>())
-        } else {
-            (arguments.get::<1>(), arguments.get::<0>())
+    if kind.has(CallKind::TRANSFERS) {
+        // Each descriptor with the address of the offset that is used instead of its own.
+        let (from, to) = match () {
+            () if kind.has(CallKind::COPIES) => (
+                (arguments.get::<0>(), arguments.get::<1>()),
+                (arguments.get::<2>(), arguments.get::<3>()),
+            ),
+            () if kind.has(CallKind::SENDS) => (
+                (arguments.get::<1>(), arguments.get::<2>()),
+                (arguments.get::<0>(), 0),
+            ),
+            () => ((arguments.get::<0>(), 0), (arguments.get::<1>(), 0)),
         };
         // SAFETY: by the caller's promise.
         unsafe {
             // The time of the call is that of the file it writes.
-            if switch(task, state, to, call) {
+            if switch(task, state, to.0, call, |own| {
+                arguments.offset_at(to.1, own)
+            }) {
                 add(state, Access::Write, call, call.latency);
             }
-            if !switch(task, state, from, call) {
+            if !switch(task, state, from.0, call, |own| {
+                arguments.offset_at(from.1, own)
+            }) {
                 return (0, 0);
             }
         }
@@ -123,37 +134,52 @@ pub unsafe fn count(
     }
     let did = if kind.has(CallKind::OPENS) {
         // SAFETY: by the caller's promise.
-        if call.failed || !unsafe { switch(task, state, call.result, call) } {
+        if call.failed || !unsafe { switch(task, state, call.result, call, |own| own) } {
             return (0, 0);
         }
         Access::Open
     } else if state.file.is_in_use == 0 {
         return (0, 0);
-    } else if kind.has(CallKind::READS) {
-        Access::Read
-    } else if kind.has(CallKind::WRITES) {
-        Access::Write
     } else {
-        Access::Other
+        access(kind, state.file.flags)
     };
     add(state, did, call, call.latency);
     (state.file.flags, state.file.mode)
 }
 
-/// Makes the file of a descriptor the one in the thread's record, where the call has moved its offset. False where
-/// there is none.
+/// What a call does to a file that was opened with these flags.
+#[inline(always)]
+const fn access(kind: CallKind, flags: u32) -> Access {
+    const BOTH: u32 = CallKind::READS | CallKind::WRITES;
+    match kind.0 & BOTH {
+        CallKind::READS => Access::Read,
+        CallKind::WRITES => Access::Write,
+        0 => Access::Other,
+        _ if inode::is_read_only(flags) => Access::Read,
+        _ => Access::Write,
+    }
+}
+
+/// Makes the file of a descriptor the one in the thread's record, where the call has moved an offset: `end` says where it
+/// is, by the file's own. False where there is no file.
 ///
 /// # Safety
 ///
 /// `task` is the running task.
 #[inline(always)]
-unsafe fn switch(task: *const c_void, state: &mut TaskState, descriptor: u64, call: &Call) -> bool {
+unsafe fn switch(
+    task: *const c_void,
+    state: &mut TaskState,
+    descriptor: u64,
+    call: &Call,
+    end: impl FnOnce(u64) -> u64,
+) -> bool {
     // SAFETY: by the caller's promise.
     let Some(opened) = (unsafe { descriptor::of(task, descriptor) }) else {
         return false;
     };
     keep(&mut state.file, state.workload, &opened);
-    state.file.begin = opened.position.wrapping_sub(call.moved());
+    state.file.begin = end(opened.position).wrapping_sub(call.moved());
     true
 }
 
@@ -191,7 +217,7 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
     let open = &mut state.file;
     let moved = call.moved();
     // The size that a copy asks for is mostly just a large number.
-    let copies = call.kind.has(CallKind::COPIES | CallKind::SENDS);
+    let copies = call.kind.has(CallKind::TRANSFERS);
     let size = if copies || state.size == UNKNOWN_SIZE {
         moved
     } else {
@@ -220,6 +246,18 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
     open.end = open.begin + moved;
     if (open.begin | size) & 4095 != 0 {
         open.calls.unaligned += 1;
+    }
+}
+
+/// Adds bytes that a call has moved, which is counted, to the file that it has used.
+#[inline(always)]
+pub fn add_bytes(state: &mut TaskState, kind: CallKind, bytes: u64) {
+    let calls = &mut state.file.calls;
+    if state.file.is_in_use == 0 {
+    } else if kind.has(CallKind::READS) {
+        calls.read_bytes += bytes;
+    } else {
+        calls.written_bytes += bytes;
     }
 }
 

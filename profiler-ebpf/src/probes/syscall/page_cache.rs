@@ -43,6 +43,16 @@ pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency
     histogram::record(constant(&FIRST_CACHE_SERIES) + index, latency);
 }
 
+/// Adds bytes to those that the cache has nothing to do with, of a call that is counted.
+#[inline(always)]
+pub fn add_uncached(workload: u32, bytes: u64) {
+    let index = page_cache_index(workload, Served::NotApplicable as u32);
+    if let Some(stats) = CACHE.get_ptr_mut(index) {
+        // SAFETY: as in `count`.
+        unsafe { (*stats).bytes += bytes };
+    }
+}
+
 /// Whether a thread has waited for a device in the call in flight.
 #[inline(always)]
 pub fn has_waited(state: &TaskState) -> bool {

@@ -3,13 +3,12 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
-    btf_maps::{Array, PerCpuArray},
+    btf_maps::PerCpuArray,
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
-    fields::ABSENT,
-    layout::{CALL_SERIES, MAX_SYSCALLS, call_index, call_series},
+    layout::{CALL_SERIES, call_index, call_series},
     loss::Loss,
     syscall::{CallKind, CallStats, PendingSizes},
     task::{TIMED_EVERY, TaskState},
@@ -19,32 +18,21 @@ use super::{
     aio,
     arguments::Arguments,
     errors::count_error,
-    file_access, late, page_cache,
-    size::{UNKNOWN_SIZE, vector_size},
+    file_access, kind, late, page_cache,
+    size::{UNKNOWN_SIZE, message_bytes, vector_size},
 };
 use crate::probes::{
     base::{
         atomic, histogram, loss,
-        memory::{self, constant, field, now},
+        memory::{self, field, now},
         window::{self, Window},
     },
     task::{edges, off_cpu, returned, state},
 };
 
-/// The [`CallKind`] of every system call number.
-#[btf_map]
-static CALL_KINDS: Array<u32, { MAX_SYSCALLS as usize }> = Array::new();
-
-/// The same of the numbers of the 32-bit interface.
-#[btf_map]
-static COMPAT_KINDS: Array<u32, { MAX_SYSCALLS as usize }> = Array::new();
-
 /// By [`call_index`].
 #[btf_map]
 pub static CALLS: PerCpuArray<CallStats, 1> = PerCpuArray::new();
-
-/// `TS_COMPAT` of arch/x86/include/asm/thread_info.h: the call came by the 32-bit interface.
-const TS_COMPAT: u32 = 0x2;
 
 /// The largest error number a call can return, `MAX_ERRNO` of include/linux/err.h.
 const MAX_ERRNO: u64 = 4095;
@@ -63,12 +51,12 @@ fn syscall_enter(ctx: BtfTracePointContext) {
             edges::outside(task, state);
             if window::state() == Window::NotYet {
                 // It may be the call in which the window begins.
-                (*state).kind = kind_of_call(task, number as u32).0;
+                (*state).kind = kind::of_call(task, registers, number as u32).0;
             }
             return;
         }
         let began = if (*state).until_timed == 0 { now() } else { 0 };
-        let kind = kind_of_call(task, number as u32);
+        let kind = kind::of_call(task, registers, number as u32);
         let arguments = Arguments::new(registers, kind);
         if (*state).flags != 0 {
             late::settle(task, &mut *state);
@@ -86,10 +74,10 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         (*state).written_bytes = 0;
         (*state).size = match kind.size() {
             0 => 0,
-            CallKind::SIZE_ARG2 => arguments.get::<2>(),
+            CallKind::SIZE_ARG2 => arguments.find::<2>(),
             CallKind::SIZE_ARG3 => arguments.get::<3>(),
             CallKind::SIZE_ARG4 => arguments.get::<4>(),
-            _ => vector_size(arguments),
+            _ => vector_size(arguments, kind),
         };
         file_access::begin(task, &mut *state, arguments, kind);
         let entered = now();
@@ -101,6 +89,8 @@ fn syscall_enter(ctx: BtfTracePointContext) {
 }
 
 #[btf_tracepoint(function = "sys_exit")]
+// Older kernels count the stack of the function that calls it, too.
+#[inline(always)]
 fn syscall_exit(ctx: BtfTracePointContext) {
     let task = state::current();
     let Some(state) = state::of(task) else {
@@ -125,11 +115,16 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         }
         let latency = now.wrapping_sub(entered);
         returned::begin(task, &mut *state, latency);
-        let arguments = Arguments::new(ctx.arg(0), CallKind((*state).kind));
+        let kind = CallKind((*state).kind);
+        let arguments = Arguments::new(ctx.arg(0), kind);
         files(task, &mut *state, arguments, latency, result);
         count(&mut *state, latency, result);
-        if CallKind((*state).kind).has(CallKind::ASYNCHRONOUS) && !is_error(result) {
-            aio::count(state, arguments, entered, now, result);
+        if kind.has(CallKind::ASYNCHRONOUS | CallKind::MESSAGES) && !is_error(result) {
+            if kind.has(CallKind::MESSAGES) {
+                count_messages(&mut *state, arguments, result);
+            } else {
+                aio::count(state, arguments, entered, now, result);
+            }
         }
         time_probes(&mut *state, now);
     }
@@ -168,11 +163,12 @@ unsafe fn files(
         kind,
         latency,
         result,
-        failed: is_error(result),
+        // The result of the latter is no number of bytes: see `count_messages`.
+        failed: is_error(result) || kind.has(CallKind::MESSAGES),
     };
     // SAFETY: by the caller's promise.
     let file = unsafe { file_access::count(task, state, arguments, &call) };
-    if kind.has(CallKind::READS | CallKind::COPIES | CallKind::SENDS) {
+    if kind.has(CallKind::READS | CallKind::TRANSFERS) {
         let (file, bytes) = if call.failed {
             ((0, 0), 0)
         } else {
@@ -223,6 +219,23 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
         };
         count_size(state, series + 1, size);
     }
+}
+
+/// Counts the bytes of so many messages that a call has moved; it has asked for as many. All else is counted.
+#[inline(always)]
+fn count_messages(state: &mut TaskState, arguments: Arguments, messages: u64) {
+    let kind = CallKind(state.kind);
+    let bytes = message_bytes(arguments, messages);
+    let (workload, operation) = (state.workload, kind.operation());
+    if let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) {
+        // SAFETY: as in `count`.
+        unsafe { (*stats).bytes += bytes };
+    }
+    count_size(state, call_series(workload, operation) + 1, bytes);
+    if kind.has(CallKind::READS) {
+        page_cache::add_uncached(workload, bytes);
+    }
+    file_access::add_bytes(state, kind, bytes);
 }
 
 /// Counts the requested bytes of a call. Those of calls in a row that ask for as many are counted together.
@@ -299,7 +312,7 @@ unsafe fn unmatched(
         if flags & TaskState::MAY_BE_IN_CALL == 0 {
             if is_error(result) {
                 let number: u64 = field(registers, &memory::OFF_NUMBER);
-                let kind = kind_of_call(task, number as u32);
+                let kind = kind::of_call(task, registers, number as u32);
                 count_refused((*state).workload, kind, result);
             } else {
                 loss::count(Loss::ExitUnmatched);
@@ -326,42 +339,6 @@ fn count_refused(workload: u32, kind: CallKind, result: u64) {
         (*stats).errors += 1;
     }
     count_error(workload, operation, result.wrapping_neg() as u32);
-}
-
-/// What is known of the call that a task is in, by its number.
-///
-/// # Safety
-///
-/// `task` is a BTF pointer to a task.
-#[inline(always)]
-unsafe fn kind_of_call(task: *const c_void, number: u32) -> CallKind {
-    // SAFETY: by the caller's promise.
-    if unsafe { is_compat(task) } {
-        let known = COMPAT_KINDS.get(number).copied().unwrap_or(0);
-        return CallKind(known | CallKind::COMPAT);
-    }
-    CallKind(CALL_KINDS.get(number).copied().unwrap_or(0))
-}
-
-/// The [`CallKind`] of the call that another task is in, 0 where it is in none or in one without a name.
-///
-/// # Safety
-///
-/// `task` is a BTF pointer to a task.
-#[inline(always)]
-pub unsafe fn under_way(task: *const c_void) -> u32 {
-    // SAFETY: by the caller's promise.
-    unsafe { kind_of_call(task, state::call_number(task)).0 }
-}
-
-/// Whether the call that a task is in comes by the 32-bit interface, whose numbers mean other calls. The kernel says so
-/// from before the tracepoint of its beginning until the task is back in user mode, by whatever instruction it came in
-/// and whatever program it runs.
-#[inline(always)]
-unsafe fn is_compat(task: *const c_void) -> bool {
-    // SAFETY: `task` is a BTF pointer to a task.
-    constant(&memory::OFF_TASK_STATUS) != ABSENT
-        && unsafe { field::<u32>(task, &memory::OFF_TASK_STATUS) } & TS_COMPAT != 0
 }
 
 #[inline(always)]

@@ -3,9 +3,9 @@
 use core::ptr;
 
 use aya_ebpf::helpers::bpf_probe_read_user_buf;
-use ioprof_ebpf::abi::syscall::MAX_IOVECS;
+use ioprof_ebpf::abi::syscall::{CallKind, MAX_IOVECS, MAX_MESSAGES};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, user};
 use crate::probes::base::memory;
 
 /// Stands for the size of a vectored call whose segments are not summed here.
@@ -17,8 +17,15 @@ const WORDS: usize = 2 * MAX_IOVECS;
 
 /// The bytes that a vectored call asks for; [`UNKNOWN_SIZE`] where they cannot be read.
 #[inline(always)]
-pub fn vector_size(arguments: Arguments) -> u64 {
-    let (address, count) = (arguments.get::<1>(), arguments.get::<2>());
+pub fn vector_size(arguments: Arguments, kind: CallKind) -> u64 {
+    let (address, count) = if kind.size() == CallKind::SIZE_MESSAGE {
+        let Some(vector) = vector_of_message(arguments) else {
+            return UNKNOWN_SIZE;
+        };
+        vector
+    } else {
+        (arguments.get::<1>(), arguments.get::<2>())
+    };
     if count == 0 {
         return 0;
     }
@@ -42,4 +49,45 @@ pub fn vector_size(arguments: Arguments) -> u64 {
     } else {
         words.iter().skip(1).step_by(2).copied().fold(0, sum)
     }
+}
+
+/// The vector of the `struct msghdr` that the second argument points to, behind the address of a name and its length: its
+/// address, and how many segments it has.
+#[inline(always)]
+fn vector_of_message(arguments: Arguments) -> Option<(u64, u64)> {
+    let message = arguments.find::<1>();
+    if arguments.are_compat {
+        let [address, count] = user::<[u32; 2]>(message.wrapping_add(8))?;
+        Some((address.into(), count.into()))
+    } else {
+        let [address, count] = user::<[u64; 2]>(message.wrapping_add(16))?;
+        Some((address, count))
+    }
+}
+
+/// The bytes of so many messages that a call has moved, by what it has written behind each `struct msghdr`.
+#[inline(always)]
+pub fn message_bytes(arguments: Arguments, messages: u64) -> u64 {
+    sum_of_messages(arguments.find::<1>(), messages, arguments.word_bytes())
+}
+
+/// The same of those at an address, where addresses have so many bytes. Exported, as the verifier then looks at it by
+/// itself, and not once for every way to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn sum_of_messages(first: u64, messages: u64, word_bytes: u64) -> u64 {
+    // Seven words, and the length in another.
+    let (behind, each) = (7 * word_bytes, 8 * word_bytes);
+    let mut sum = 0_u64;
+    for at in 0..MAX_MESSAGES.min(messages) {
+        sum = sum.wrapping_add(message_length(first.wrapping_add(at * each + behind)));
+    }
+    sum
+}
+
+/// The length of a message, which is there: the call has written it. Exported, too: not once for every pass of the loop.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn message_length(place: u64) -> u64 {
+    user::<u32>(place).unwrap_or(0).into()
 }

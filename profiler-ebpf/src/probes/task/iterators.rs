@@ -15,7 +15,7 @@ use crate::probes::{
         memory::{self, field, now},
         window,
     },
-    syscall::programs as calls,
+    syscall::{kind, programs as calls},
 };
 
 /// The workload whose process goes out of scope while it waits. User space sets it.
@@ -60,7 +60,7 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
             return 0;
         }
         if known.is_none() || task == leader_task {
-            (*state).kind = calls::under_way(task);
+            (*state).kind = kind::under_way(task);
         }
         if window::is_open() {
             edges::begin(task, state);

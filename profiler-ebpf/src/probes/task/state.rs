@@ -75,12 +75,20 @@ pub unsafe fn is_in_call(task: *const c_void) -> bool {
 /// `task` is a BTF pointer to a task.
 #[inline(always)]
 pub unsafe fn call_number(task: *const c_void) -> u32 {
-    // SAFETY: by the caller's promise; the helper gives the registers that the task's kernel stack begins with.
-    let number: u64 = unsafe {
-        let registers = bpf_task_pt_regs(task.cast_mut().cast()) as *const c_void;
-        field(registers, &memory::OFF_NUMBER)
-    };
+    // SAFETY: by the caller's promise.
+    let number: u64 = unsafe { field(registers(task), &memory::OFF_NUMBER) };
     number as u32
+}
+
+/// The registers that a task has entered the kernel with, which its kernel stack begins with.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn registers(task: *const c_void) -> *const c_void {
+    // SAFETY: by the caller's promise.
+    unsafe { bpf_task_pt_regs(task.cast_mut().cast()) as *const c_void }
 }
 
 /// How many faults the kernel has counted for a task.

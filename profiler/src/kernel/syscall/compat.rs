@@ -1,6 +1,9 @@
 //! The system calls of the 32-bit interface that are told apart, by the numbers that they have there.
 
-use ioprof_ebpf::abi::{layout::MAX_SYSCALLS, syscall::CallKind};
+use ioprof_ebpf::abi::{
+    layout::{MAX_COMPAT_SYSCALLS, MAX_SYSCALLS},
+    syscall::CallKind,
+};
 
 use super::kind_of;
 
@@ -60,27 +63,61 @@ const CALLS: &[(u16, &str)] = &[
     (302, "renameat"),
     (313, "splice"),
     (314, "sync_file_range"),
+    (315, "tee"),
+    (316, "vmsplice"),
     (324, "fallocate"),
     (333, "preadv"),
     (334, "pwritev"),
+    (337, "recvmmsg"),
     (344, "syncfs"),
+    (345, "sendmmsg"),
     (353, "renameat2"),
     (358, "execveat"),
+    (369, "sendto"),
+    (370, "sendmsg"),
+    (371, "recvfrom"),
+    (372, "recvmsg"),
     (377, "copy_file_range"),
     (378, "preadv2"),
     (379, "pwritev2"),
     (383, "statx"),
     (385, "io_pgetevents"),
     (416, "io_pgetevents"),
+    (417, "recvmmsg"),
     (426, "io_uring_enter"),
     (437, "openat2"),
 ];
 
-/// For each system call number of the 32-bit interface, the packed [`CallKind`].
-pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
-    let mut kinds = [0; MAX_SYSCALLS as usize];
+/// socketcall(2), which has the number of a call as its first argument and a pointer to the others as its second.
+const SOCKETCALL: u16 = 102;
+
+/// sendfile(2) with an offset of four bytes.
+const SENDFILE: u16 = 187;
+
+/// The numbers that socketcall(2) takes, include/uapi/linux/net.h, likewise.
+const BY_SOCKETCALL: &[(u16, &str)] = &[
+    (9, "sendto"),
+    (10, "recvfrom"),
+    (11, "sendto"),
+    (12, "recvfrom"),
+    (16, "sendmsg"),
+    (17, "recvmsg"),
+    (19, "recvmmsg"),
+    (20, "sendmmsg"),
+];
+
+/// For each system call number of the 32-bit interface, the packed [`CallKind`]; and behind them for each that
+/// socketcall(2) takes.
+pub fn kinds() -> [u32; MAX_COMPAT_SYSCALLS as usize] {
+    let mut kinds = [0; MAX_COMPAT_SYSCALLS as usize];
+    let (calls, by_socketcall) = kinds.split_at_mut(MAX_SYSCALLS as usize);
     for (number, name) in CALLS {
-        kinds[usize::from(*number)] = kind_of(name) | CallKind::COMPAT;
+        calls[usize::from(*number)] = kind_of(name);
+    }
+    calls[usize::from(SENDFILE)] |= CallKind::SHORT_OFFSET;
+    calls[usize::from(SOCKETCALL)] = CallKind::BY_POINTER;
+    for (number, name) in BY_SOCKETCALL {
+        by_socketcall[usize::from(*number)] = kind_of(name) | CallKind::BY_POINTER;
     }
     kinds
 }
@@ -93,12 +130,18 @@ mod tests {
     #[test]
     fn every_call_has_the_name_of_a_64_bit_one() {
         let kinds = kinds();
-        for (number, name) in CALLS {
-            let kind = CallKind(kinds[usize::from(*number)]);
+        let behind = MAX_SYSCALLS as usize;
+        let of_calls = CALLS.iter().map(|(number, name)| (0, number, name));
+        let of_sockets = BY_SOCKETCALL
+            .iter()
+            .map(|(number, name)| (behind, number, name));
+        for (first, number, name) in of_calls.chain(of_sockets) {
+            let kind = CallKind(kinds[first + usize::from(*number)]);
             assert_ne!(kind.operation(), 0, "{name}");
             assert_eq!(operation_name(kind.operation()), *name);
         }
         let named = kinds.iter().filter(|kind| **kind != 0).count();
-        assert_eq!(named, CALLS.len(), "a number is there twice");
+        let all = CALLS.len() + BY_SOCKETCALL.len() + 1;
+        assert_eq!(named, all, "a number is there twice");
     }
 }

@@ -24,6 +24,7 @@ const OPENS: u32 = CallKind::OPENS;
 const SYNCS: u32 = CallKind::SYNCS;
 const AT: u32 = CallKind::AT_ARG3;
 const REAPS: u32 = CallKind::ASYNCHRONOUS | CallKind::REAPS | CallKind::WAITS;
+const SPLICES_MEMORY: u32 = CallKind::READS | CallKind::WRITES;
 const DESTROYS: u32 = CallKind::ASYNCHRONOUS | CallKind::ENDS | CallKind::WAITS;
 const EXECUTES: u32 = CallKind::ASYNCHRONOUS | CallKind::ENDS | CallKind::EXECUTES;
 
@@ -59,6 +60,14 @@ const CALLS: &[Call] = calls![
     "copy_file_range" libc::SYS_copy_file_range, CallKind::COPIES | CallKind::SIZE_ARG4,
     "sendfile" libc::SYS_sendfile, CallKind::SENDS | CallKind::SIZE_ARG3,
     "splice" libc::SYS_splice, CallKind::COPIES | CallKind::SIZE_ARG4,
+    "tee" libc::SYS_tee, CallKind::TEES | CallKind::SIZE_ARG2,
+    "vmsplice" libc::SYS_vmsplice, SPLICES_MEMORY | CallKind::SIZE_VECTOR,
+    "recvfrom" libc::SYS_recvfrom, CallKind::SIZE_ARG2,
+    "recvmsg" libc::SYS_recvmsg, CallKind::SIZE_MESSAGE,
+    "recvmmsg" libc::SYS_recvmmsg, CallKind::MESSAGES,
+    "sendto" libc::SYS_sendto, CallKind::SIZE_ARG2,
+    "sendmsg" libc::SYS_sendmsg, CallKind::SIZE_MESSAGE,
+    "sendmmsg" libc::SYS_sendmmsg, CallKind::MESSAGES,
     "fsync" libc::SYS_fsync, SYNCS | FILE,
     "fdatasync" libc::SYS_fdatasync, SYNCS | FILE,
     "sync_file_range" libc::SYS_sync_file_range, SYNCS | FILE,
@@ -119,8 +128,12 @@ pub fn operation_name(operation: u32) -> &'static str {
 }
 
 /// The flags of a call that moves bytes.
-fn transfers(name: &str) -> u32 {
-    let moves = CallKind::MOVES_BYTES | FILE;
+fn transfers(name: &str, kind: u32) -> u32 {
+    let moves = if CallKind(kind).has(CallKind::MESSAGES) {
+        FILE
+    } else {
+        CallKind::MOVES_BYTES | FILE
+    };
     match of_call(name) {
         Some(Direction::Read) => moves | CallKind::READS,
         Some(Direction::Written) => moves | CallKind::WRITES,
@@ -132,7 +145,10 @@ fn transfers(name: &str) -> u32 {
 /// The calls with their packed [`CallKind`].
 fn known() -> impl Iterator<Item = (&'static Call, u32)> {
     let kind = |(operation, call): (u32, &'static Call)| {
-        (call, operation | call.kind | transfers(call.name))
+        (
+            call,
+            operation | call.kind | transfers(call.name, call.kind),
+        )
     };
     (1..).zip(CALLS).map(kind)
 }
@@ -155,6 +171,11 @@ pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
 pub fn kind_of(name: &str) -> u32 {
     let found = known().find(|(call, _)| call.name == name);
     found.map_or(0, |(_, packed)| packed)
+}
+
+/// Whether the result of a call is a number of messages, whose bytes are read from memory.
+pub fn counts_messages(name: &str) -> bool {
+    CallKind(kind_of(name)).has(CallKind::MESSAGES)
 }
 
 /// The name of an error number as errno(3) has it, and of those that only the kernel sees.

@@ -4,6 +4,7 @@ use super::{fault, line::WIDTH, style::Style, writeback};
 use crate::{
     model::{
         block::{Block, BlockOperation, Origin},
+        file::{FileKind, Files},
         report::{Exit, Kind, Workload},
         sum::sum,
         syscall::Syscall,
@@ -104,7 +105,30 @@ fn calls_line(workload: &Workload) -> String {
         // Otherwise the difference to the device's line looks like amplification.
         line.push_str("\n          (bytes moved by io_uring are unknown, see the ledger)");
     }
+    if let Some(kinds) = workload.files.as_ref().and_then(kinds) {
+        line.push_str(&format!("\n          {kinds}"));
+    }
     line
+}
+
+/// What the bytes were read from and written to, where that is not files alone.
+fn kinds(files: &Files) -> Option<String> {
+    let named = |kind| match kind {
+        FileKind::File => "files",
+        FileKind::BlockDevice => "block devices",
+        FileKind::Directories => "directories",
+        FileKind::Pipes => "pipes",
+        FileKind::Sockets => "sockets",
+        FileKind::CharacterDevices => "terminals and character devices",
+        FileKind::Anonymous => "other descriptors",
+    };
+    let kinds = &files.by_kind;
+    kinds.iter().find(|one| one.kind != FileKind::File)?;
+    let parts: Vec<_> = kinds
+        .iter()
+        .map(|one| format!("{} {}", named(one.kind), bytes(one.bytes())))
+        .collect();
+    Some(wrapped(&parts, WIDTH - 10, "          "))
 }
 
 fn device_line(workload: &Workload) -> String {

@@ -120,6 +120,13 @@ impl Report {
         found.unwrap_or_else(|| panic!("{path:?} is not in {rows:#?}"))
     }
 
+    /// Everything of a kind that has no name in the first workload; there must be some.
+    pub fn files_of(&self, kind: FileKind) -> &FileCounts {
+        let rows = &known(&self.workload(0).files).top;
+        let found = rows.iter().find(|row| row.kind == kind);
+        &found.unwrap_or_else(|| panic!("none in {rows:#?}")).counts
+    }
+
     /// A column of the files of the first workload, all rows together, those without one included.
     pub fn sum_of_files(&self, column: impl Fn(&FileCounts) -> u64) -> u64 {
         let files = known(&self.workload(0).files);

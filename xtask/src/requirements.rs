@@ -51,6 +51,7 @@ const TOOLS: &[Tool] = &[
     tool("fio", "fio", &[Tests, VirtualMachines, Benchmarks]),
     tool("fish", "fish", &[Tests]),
     tool("fsfreeze", "util-linux", &[Tests, VirtualMachines]),
+    tool("fstrim", "util-linux", &[Tests]),
     tool("git", "git", &[Tests, Packaging]),
     tool("go", "golang-go", &[Benchmarks]),
     tool("lintian", "lintian", &[Packaging]),

@@ -233,6 +233,8 @@ pub struct FileStats {
     pub mapped_folios: u64,
     /// Bytes of folios that were made dirty in calls that are not seen to write.
     pub other_folio_bytes: u64,
+    /// Bytes of folios of no file that were made dirty: metadata of file systems. In the row of all others.
+    pub metadata_folio_bytes: u64,
     /// Page faults on its pages that found the page in memory.
     pub minor_faults: u64,
     /// Page faults on its pages that waited for a device.
@@ -249,7 +251,7 @@ pub struct FileStats {
     /// The row of the file in the upper file system that it is, likewise.
     pub upper: FileKey,
 }
-map_value!(FileStats, 400);
+map_value!(FileStats, 408);
 
 impl FileStats {
     /// A file to which nothing was done.
@@ -265,6 +267,7 @@ impl FileStats {
         mapped_bytes: 0,
         mapped_folios: 0,
         other_folio_bytes: 0,
+        metadata_folio_bytes: 0,
         minor_faults: 0,
         major_faults: 0,
         dirtying_faults: 0,

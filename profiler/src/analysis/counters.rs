@@ -69,10 +69,11 @@ impl<'a> Context<'a> {
             })
     }
 
-    /// Bytes of folios made dirty; none where that is not known.
+    /// Bytes of folios made dirty, of files and of metadata; none where that is not known.
     fn dirtied(&self) -> Option<u64> {
         let writeback = self.workload?.writeback.as_ref()?;
-        Some(writeback.dirtied_folio_bytes.max(writeback.dirtied_bytes))
+        let of_files = writeback.dirtied_folio_bytes.max(writeback.dirtied_bytes);
+        Some(sum([of_files, writeback.metadata_folio_bytes]))
     }
 
     /// Whether a workload used the device, and what others did there: requests, and bytes.
@@ -168,13 +169,14 @@ fn unseen(report: &Report) -> u64 {
 }
 
 /// What the kernel's account of written bytes has and no device is to be given, or not yet: what stands around the bytes
-/// in their folios, what was dropped, and what is still dirty.
+/// in their folios, metadata, what was dropped, and what is still dirty.
 fn not_for_devices(writeback: &Writeback) -> u64 {
     let around = writeback
         .dirtied_folio_bytes
         .saturating_sub(writeback.dirtied_bytes);
     sum([
         around,
+        writeback.metadata_folio_bytes,
         writeback.cancelled_bytes,
         writeback.dirty_bytes_at_end,
     ])

@@ -55,6 +55,7 @@ pub fn writeback(
     Some(Writeback {
         dirtied_bytes: dirtied.values().sum(),
         dirtied_folio_bytes: files().map(snapshot::File::own_folio_bytes).sum(),
+        metadata_folio_bytes: files().map(|file| file.stats.metadata_folio_bytes).sum(),
         written_bytes,
         cancelled_bytes,
         dirty_bytes_at_end: snapshot

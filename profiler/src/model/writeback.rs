@@ -13,6 +13,10 @@ pub struct Writeback {
     /// Bytes of the whole folios around them, as the kernel counts them in write_bytes of proc_pid_io(5).
     #[serde(default)]
     pub dirtied_folio_bytes: u64,
+    /// Bytes of folios of metadata that it made dirty: the kernel counts them in write_bytes, too. They are in no other figure
+    /// here.
+    #[serde(default)]
+    pub metadata_folio_bytes: u64,
     /// Bytes of the folios that it made dirty outside calls, through mappings: the most that it can have changed.
     pub mapped_bytes: u64,
     /// One page for each of those folios: the pages that it is known to have written to.

@@ -3,9 +3,9 @@
 use crate::support::{
     attached::Attached,
     device::{FileSystem, Loop},
-    plain,
+    plain, profile,
     program::Program,
-    report::{Block, BlockOperation, Origin, Report, Workload, known},
+    report::{Block, BlockOperation, CheckKind, Origin, Report, Workload, known},
     steps::Steps,
 };
 use nix::sys::signal::Signal;
@@ -71,6 +71,26 @@ fn what_calls_make_dirty_is_what_they_write_and_not_the_folios() {
             assert!(writeback.dirtied_folio_bytes >= bytes, "{writeback:#?}");
             assert_eq!(writeback.mapped_bytes, 0);
         }
+    }
+}
+
+/// The kernel has metadata in its account of a task, too: where there is a lot of it, that is no difference.
+#[test]
+fn the_kernels_account_is_that_of_the_folios_of_files_and_of_metadata() {
+    requires!(TOOLS);
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let script = "cd \"$0\" && mkdir $(seq 4000) && seq 40000 >file";
+        let report = profile(&[], &["sh", "-c", script, plain(&device.mounted())]);
+        report.assert_nothing_lost();
+        let writeback = known(&report.workload(0).writeback);
+        assert!(writeback.dirtied_folio_bytes > 0, "{writeback:#?}");
+        if file_system == FileSystem::Btrfs {
+            assert!(writeback.metadata_folio_bytes > MIB, "{writeback:#?}");
+        }
+        let (_, kernel) = report.workload_check(CheckKind::BlockWrittenBytes);
+        let dirtied = writeback.dirtied_folio_bytes + writeback.metadata_folio_bytes;
+        assert_eq!(dirtied, kernel, "{file_system:?}: {writeback:#?}");
     }
 }
 

@@ -99,10 +99,14 @@ fn dirty_folio(ctx: BtfTracePointContext) {
         } else {
             file_kind::is_regular(file.mode) && file.number() > LAST_RESERVED
         };
+        let size = size_of_folio(folio);
         if !is_file {
+            // The kernel has it in its account of what the task has written.
+            if let Some(others) = table::row(&FileKey::others(workload)) {
+                atomic::add(&raw mut (*others).metadata_folio_bytes, size);
+            }
             return;
         }
-        let size = size_of_folio(folio);
         if let Some(stats) = table::of_identity(workload, address, &file) {
             match state::of(state::current()) {
                 Some(state) if (*state).entered_ns == 0 => {

@@ -206,7 +206,8 @@ fn dirty_folios(check: &Check, report: &Report) -> String {
         return "whole folios".to_owned();
     };
     format!(
-        "whole folios, {} written by others, at most {} dirty at end",
+        "whole folios, {} of metadata, {} written by others, at most {} dirty at end",
+        bytes(writeback.metadata_folio_bytes),
         bytes(writeback.written_bytes),
         bytes(writeback.dirty_bytes_at_end)
     )

@@ -69,12 +69,12 @@ fn what_a_file_system_trims_is_counted_to_the_byte() {
     let files: Vec<_> = (0..64).map(|i| folder.join(i.to_string())).collect();
     for file in &files {
         fs::write(file, vec![1; 1 << 16]).expect("a file can be written");
-        sync(&folder);
+        device.sync();
     }
     for file in files.iter().step_by(2) {
         fs::remove_file(file).expect("a file can be deleted");
     }
-    sync(&folder);
+    device.sync();
     for _ in 0..5 {
         let before = device.stat();
         let report = profile(&[], &["fstrim", plain(&folder)]);
@@ -89,9 +89,4 @@ fn what_a_file_system_trims_is_counted_to_the_byte() {
         let (counted, kernel) = report.device_check(device.name(), CheckKind::DeviceDiscardedBytes);
         assert_eq!((counted, kernel), (right.1, right.1));
     }
-}
-
-fn sync(folder: &std::path::Path) {
-    let folder = fs::File::open(folder).expect("a folder can be opened");
-    nix::unistd::syncfs(&folder).expect("the file system can be synced");
 }

@@ -1,10 +1,10 @@
 //! What is swapped is called so, and is no file's.
 
-use std::{any::Any, ffi::OsStr, fs, path::PathBuf};
+use std::{any::Any, ffi::OsStr, path::PathBuf};
 
 use crate::support::{
     self,
-    device::Loop,
+    device::{Loop, kernel_is_before},
     ioprof, plain,
     program::Program,
     report::{Block, BlockOperation, CheckKind, Origin, Report, known, requests},
@@ -60,10 +60,7 @@ fn what_is_swapped_to_a_device_without_requests_is_told_apart_too() {
     };
     let swap = Swap::to(disk.node(), disk);
     // Before 6.3 the driver reads a page without a bio (`rw_page` of `struct block_device_operations`).
-    let types = fs::read("/sys/kernel/btf/vmlinux").expect("the kernel has BTF");
-    let name = b"\0rw_page\0";
-    let reads_past_bios = types.windows(name.len()).any(|bytes| bytes == name);
-    is_told_apart(&swap, None, reads_past_bios);
+    is_told_apart(&swap, None, kernel_is_before((6, 3)));
 }
 
 fn is_told_apart(swap: &Swap, compared: Option<CheckKind>, reads_past_bios: bool) {

@@ -1,6 +1,6 @@
 //! What others write of a workload's pages is the workload's, and all bytes of a device have an owner.
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use crate::support::{
     self, Report,
@@ -25,12 +25,6 @@ const TOOLS: &str = "cc losetup mkfs.ext4 mkfs.xfs mkfs.btrfs";
 /// Starts a program that writes to a file by steps of this size.
 fn start(program: &Program, file: &Path, size: u64) -> Steps {
     Steps::start(program, &[plain(file), &size.to_string()])
-}
-
-/// Has everybody's dirty pages written, by a process in no workload.
-fn sync(device: &Loop) {
-    let folder = File::open(device.mounted()).expect("the folder is there");
-    nix::unistd::syncfs(folder).expect("the file system can be synced");
 }
 
 /// The bytes that a workload wrote to a device, of one origin.
@@ -63,13 +57,13 @@ fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
         let device = Loop::with(file_system, DEVICE);
         let mut writer = start(&program, &device.mounted().join("one"), 64 * KIB);
         let waiting = start(&program, &device.mounted().join("two"), KIB);
-        sync(&device);
+        device.sync();
         let before = device.stat();
         let attached = Attached::to(&[writer.pid(), waiting.pid()], &[]);
         writer.tell("w".repeat(64));
         let pid = writer.pid();
         writer.end();
-        sync(&device);
+        device.sync();
         let after = device.stat();
         let idle = waiting.pid();
         waiting.end();
@@ -194,7 +188,7 @@ fn a_writer_that_syncs_owns_what_it_writes_and_nothing_is_without_an_owner() {
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
         let mut writer = start(&program, &device.mounted().join("file"), 16 * KIB);
-        sync(&device);
+        device.sync();
         let attached = Attached::to(&[writer.pid()], &["--sync"]);
         writer.tell("ws".repeat(64));
         let report = attached.end(Signal::SIGINT);

@@ -48,6 +48,24 @@ impl FileSystem {
             Self::Btrfs => ["-t", "btrfs", "-o", "noatime"],
         }
     }
+
+    /// Makes one on a device, or in an image.
+    pub fn make(self, on: &Path) {
+        let mut mkfs = tool(self.maker());
+        succeed(mkfs.args(self.options()).arg(on));
+    }
+
+    /// Mounts that of a device.
+    pub fn mount(self, node: &Path, at: &Path) {
+        let mut mount = tool("mount");
+        succeed(mount.args(self.mounted_as()).arg(node).arg(at));
+    }
+
+    /// Unmounts it and mounts it again: nothing of it is in the cache then.
+    pub fn remount(self, node: &Path, at: &Path) {
+        succeed(tool("umount").arg(at));
+        self.mount(node, at);
+    }
 }
 
 /// Whether the kernel is older than a release: file systems had other types then.
@@ -115,12 +133,9 @@ impl Loop {
 
     /// Makes a file system.
     pub fn with(file_system: FileSystem, bytes: u64) -> Self {
-        let made = Self::of_image(super::folder(), bytes, |image| {
-            let mut mkfs = tool(file_system.maker());
-            succeed(mkfs.args(file_system.options()).arg(image));
-        });
+        let made = Self::of_image(super::folder(), bytes, |image| file_system.make(image));
         fs::create_dir(made.mounted()).expect("a folder can be made");
-        made.mount(file_system);
+        file_system.mount(&made.node(), &made.mounted());
         if super::requirements::find_tool("udevadm").is_some() {
             // Whoever looks at new devices is to be done with this one.
             super::output(tool("udevadm").args(["settle", "--timeout=10"]));
@@ -128,16 +143,15 @@ impl Loop {
         made
     }
 
-    fn mount(&self, file_system: FileSystem) {
-        let mut mount = tool("mount");
-        mount.args(file_system.mounted_as());
-        succeed(mount.arg(self.node()).arg(self.mounted()));
+    /// Has everybody's dirty pages written, by a process in no workload.
+    pub fn sync(&self) {
+        let folder = File::open(self.mounted()).expect("the folder is there");
+        nix::unistd::syncfs(folder).expect("the file system can be synced");
     }
 
-    /// Unmounts an ext4 and mounts it again: nothing of it is in the cache then.
+    /// Unmounts an ext4 and mounts it again.
     pub fn remount(&self) {
-        succeed(tool("umount").arg(self.mounted()));
-        self.mount(FileSystem::Ext4);
+        FileSystem::Ext4.remount(&self.node(), &self.mounted());
     }
 
     /// Its name in /sys/block.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{output, requirements::tool, succeed};
+use super::{device::FileSystem, output, requirements::tool};
 
 /// A zram device with an ext4 that is mounted; gone with this value.
 pub struct Zram {
@@ -22,10 +22,9 @@ impl Zram {
 
     pub fn new(bytes: u64) -> Option<Self> {
         let made = Self::unmounted(bytes)?;
-        let options = ["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"];
-        succeed(tool("mkfs.ext4").args(options).arg(made.node()));
+        FileSystem::Ext4.make(&made.node());
         fs::create_dir(made.mounted()).expect("a folder can be made");
-        made.mount();
+        FileSystem::Ext4.mount(&made.node(), &made.mounted());
         Some(made)
     }
 
@@ -45,16 +44,9 @@ impl Zram {
         Some(made)
     }
 
-    fn mount(&self) {
-        let options = ["-t", "ext4", "-o", "noatime,lazytime,commit=600"];
-        let mut mount = tool("mount");
-        succeed(mount.args(options).arg(self.node()).arg(self.mounted()));
-    }
-
-    /// Unmounts it and mounts it again: nothing of it is in the cache then.
+    /// Unmounts it and mounts it again.
     pub fn remount(&self) {
-        succeed(tool("umount").arg(self.mounted()));
-        self.mount();
+        FileSystem::Ext4.remount(&self.node(), &self.mounted());
     }
 
     /// Its name in /sys/block.

@@ -27,6 +27,17 @@ pub struct AioKey {
 }
 map_value!(AioKey, 16);
 
+impl AioKey {
+    /// That of a control block of a process, or with the address 0 of the process itself.
+    pub const fn new(tgid: u32, iocb: u64) -> Self {
+        Self {
+            iocb,
+            tgid,
+            padding: 0,
+        }
+    }
+}
+
 /// An operation that was submitted.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]

@@ -19,13 +19,14 @@ use crate::probes::{
     },
     task::wait,
 };
+
 #[btf_tracepoint(function = "block_bio_queue")]
 fn bio_queue(ctx: BtfTracePointContext) {
     let bio: *const c_void = ctx.arg(0);
     // SAFETY: `bio` is the argument of the tracepoint, and the disk is loaded from it.
     unsafe {
         let (disk, flags, size) = look_at(bio);
-        if takes_bios(disk) && window::is_open() {
+        if takes_bios(disk) {
             queued(requests::key_of_bio(bio), bio, disk, flags, size, Way::Bio);
         }
     }

@@ -165,19 +165,20 @@ unsafe fn end(state: *mut TaskState, kind: CallKind, arguments: Arguments, now: 
         } else {
             arguments.get::<0>()
         };
-        let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-        aio_ended(tgid.into(), context, now);
+        aio_ended(tgid().into(), context, now);
     }
 }
 
 /// The key of a control block of the running process.
 #[inline(always)]
 fn key(iocb: u64) -> AioKey {
-    AioKey {
-        iocb,
-        tgid: (bpf_get_current_pid_tgid() >> 32) as u32,
-        padding: 0,
-    }
+    AioKey::new(tgid(), iocb)
+}
+
+/// The running process.
+#[inline(always)]
+fn tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
 }
 
 /// Takes one control block in, whose address is at `place`: that address, or 0 where it cannot be read. `owner` has the

@@ -36,11 +36,7 @@ struct Ended {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn aio_ended(tgid: u64, context: u64, now: u64) -> u64 {
-    let process = AioKey {
-        iocb: 0,
-        tgid: tgid as u32,
-        padding: 0,
-    };
+    let process = AioKey::new(tgid as u32, 0);
     // Most processes have submitted nothing.
     if AIO_REQUESTS.get_ptr(&process).is_none() {
         return 0;

@@ -252,9 +252,11 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
 /// Adds bytes that a call has moved, which is counted, to the file that it has used.
 #[inline(always)]
 pub fn add_bytes(state: &mut TaskState, kind: CallKind, bytes: u64) {
-    let calls = &mut state.file.calls;
     if state.file.is_in_use == 0 {
-    } else if kind.has(CallKind::READS) {
+        return;
+    }
+    let calls = &mut state.file.calls;
+    if kind.has(CallKind::READS) {
         calls.read_bytes += bytes;
     } else {
         calls.written_bytes += bytes;

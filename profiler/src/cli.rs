@@ -172,7 +172,7 @@ pub struct Common {
 /// `ioprof attach`.
 #[derive(Debug, Args)]
 pub struct Attach {
-    /// The processes; each is a workload, with its threads and later children.
+    /// The processes; each is a workload, with its threads and later children. See --tree.
     #[arg(
         short,
         long = "pid",
@@ -181,6 +181,9 @@ pub struct Attach {
         value_delimiter = ','
     )]
     pub pids: Vec<i32>,
+    /// Also take the processes that exist below these; what they start from now on is taken anyway.
+    #[arg(long)]
+    pub tree: bool,
     /// Stop after this many seconds.
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub duration: Option<std::time::Duration>,

@@ -16,7 +16,7 @@ use crate::{
     model::{
         aio::Aio,
         io_uring::IoUring,
-        report::{Exit, Host, Kind, Report, SCHEMA, Workload},
+        report::{Descendants, Exit, Host, Kind, Report, SCHEMA, Workload},
         syscall::Syscall,
     },
     text::Text,
@@ -43,6 +43,8 @@ pub struct WorkloadInfo {
     pub max_rss_bytes: Option<u64>,
     /// What a built-in workload reports of itself.
     pub self_reported: Option<ioprof_workloads::Summary>,
+    /// The processes that existed below it as it was attached to.
+    pub descendants_at_attach: Option<Descendants>,
     /// Threads that were taken out of scope before they ended.
     pub retired_threads: u64,
 }
@@ -107,6 +109,7 @@ fn workload(
         max_rss_bytes: info.max_rss_bytes,
         processes: totals.processes,
         threads: totals.threads,
+        descendants_at_attach: info.descendants_at_attach,
         threads_running: totals
             .threads
             .saturating_sub(totals.threads_exited + info.retired_threads),

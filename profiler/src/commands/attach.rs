@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
-    deliver::{deliver, say_ready},
+    deliver::{deliver, say_left_out, say_ready},
     measurement::{Measurement, distinct, runtime},
 };
 use crate::{
@@ -18,9 +18,12 @@ use crate::{
     error::Error,
     kernel::{
         bpf::scope::EntryState,
-        system::process::{Process, process},
+        system::{
+            process::{Process, process},
+            tree::Tree,
+        },
     },
-    model::report::Kind,
+    model::report::{Descendants, Kind},
 };
 
 /// How often to look for living descendants of processes that have ended.
@@ -47,6 +50,12 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             let named = (process.pid, &process.descriptor);
             session.add_process(named, number, EntryState::Running)?;
         }
+        let mut tree = Tree::of(processes.iter().map(|process| process.pid).zip(1..));
+        let below = if attach.tree {
+            measurement.session().add_tree(&mut tree)?
+        } else {
+            tree.grow()?.iter().map(|below| below.workload).collect()
+        };
         let began = Instant::now();
         measurement.begin()?;
         let max_rss = || {
@@ -57,6 +66,9 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         };
         let before_end = max_rss();
         say_ready(&pids);
+        if !attach.tree && !below.is_empty() {
+            say_left_out(below.len());
+        }
         tokio::select! {
             ended = ended(&processes, &mut measurement) => ended?,
             () = time_over(attach.duration) => {}
@@ -70,11 +82,11 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             .zip(before_end)
             .map(|(now, before)| now.or(before));
         let names = distinct(processes.iter().map(|process| process.name.clone()));
-        let infos = names
-            .into_iter()
+        let infos = (1..)
+            .zip(names)
             .zip(&processes)
             .zip(rss)
-            .map(|((name, process), max_rss_bytes)| WorkloadInfo {
+            .map(|(((number, name), process), max_rss_bytes)| WorkloadInfo {
                 name,
                 kind: Kind::Attached,
                 argv: process.argv.clone(),
@@ -84,6 +96,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
                 cpu: None,
                 max_rss_bytes,
                 self_reported: None,
+                descendants_at_attach: Some(descendants(&below, number, attach.tree)),
                 retired_threads: 0,
             })
             .collect();
@@ -93,6 +106,15 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     runtime.shutdown_background();
     deliver(&report, destination)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The processes that existed below the first of a workload, by the workloads of all of them.
+fn descendants(below: &[u32], number: u32, are_taken: bool) -> Descendants {
+    let existing = below.iter().filter(|workload| **workload == number).count() as u64;
+    Descendants {
+        existing,
+        in_scope: if are_taken { existing } else { 0 },
+    }
 }
 
 /// Waits until the processes and their descendants have ended, or a signal asks to stop.

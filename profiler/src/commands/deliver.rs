@@ -28,6 +28,16 @@ pub fn say_ready(pids: &[i32]) {
     print(&mut io::stderr(), &line);
 }
 
+/// Tells the user of processes that exist below those that are profiled, and are not.
+pub fn say_left_out(processes: usize) {
+    let (are, them) = match processes {
+        1 => ("process exists", "it"),
+        _ => ("processes exist", "them"),
+    };
+    let line = format!("ioprof: {processes} {are} below, not in scope; --tree takes {them}\n");
+    print(&mut io::stderr(), &line);
+}
+
 /// Prints; a reader that has gone, such as `head`, is no error.
 pub fn print(to: &mut impl io::Write, text: &str) {
     let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());

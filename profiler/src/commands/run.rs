@@ -257,6 +257,7 @@ impl Runs {
                             system_ns: ended.cpu_system_ns,
                         }),
                     max_rss_bytes: ended.map(|ended| ended.max_rss_bytes),
+                    descendants_at_attach: None,
                     retired_threads: u64::from(
                         child.as_ref().is_some_and(|child| child.over.is_some()),
                     ),

@@ -19,7 +19,7 @@ use super::{
     },
     helper::Helper,
     snapshot::{self, Snapshot},
-    system::{device::Devices, machine},
+    system::{device::Devices, machine, tree::Tree},
 };
 use crate::error::Error;
 
@@ -127,6 +127,16 @@ impl Session {
         state: EntryState,
     ) -> Result<(), Error> {
         scope::add_process(&mut self.ebpf, process, workload, state)
+    }
+
+    /// Brings all processes into scope that exist below those that are, before [`Session::begin`], and returns the
+    /// workloads of those that it found.
+    ///
+    /// # Errors
+    ///
+    /// Where /proc cannot be read, or a record cannot be written.
+    pub fn add_tree(&mut self, tree: &mut Tree) -> Result<Vec<u32>, Error> {
+        scope::add_tree(&mut self.ebpf, tree)
     }
 
     /// Takes a process with a single thread out of scope again, which is about to wait for ioprof.

@@ -74,6 +74,16 @@ pub enum Exit {
     Signal(i32),
 }
 
+/// The processes that existed below one as ioprof attached to it, but for those of other workloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Descendants {
+    /// How many.
+    pub existing: u64,
+    /// How many of them are in scope: all with --tree, none without.
+    pub in_scope: u64,
+}
+
 /// A process, its threads, and all their descendants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -102,6 +112,9 @@ pub struct Workload {
     pub processes: u64,
     /// Threads that were in scope, the first of each process included.
     pub threads: u64,
+    /// The processes that existed below the first as ioprof attached to it; null of others.
+    #[serde(default)]
+    pub descendants_at_attach: Option<Descendants>,
     /// Threads that still ran at the end.
     pub threads_running: u64,
     /// Where the time of its threads went; null where the probes for it are missing.

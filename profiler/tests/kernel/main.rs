@@ -41,6 +41,7 @@ mod targets;
 mod task;
 mod together;
 mod transfer;
+mod tree;
 mod user;
 mod waits;
 mod window;

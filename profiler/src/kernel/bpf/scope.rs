@@ -17,7 +17,10 @@ use ioprof_ebpf::abi::{names, task::TaskState};
 use super::{error::one_line, map, program::program};
 use crate::{
     error::Error,
-    kernel::system::process::{has_ended, pidfd_open, wait_until_asleep},
+    kernel::system::{
+        process::{has_ended, pidfd_open, wait_until_asleep},
+        tree::Tree,
+    },
 };
 
 /// The state in which a process comes into scope.
@@ -71,7 +74,48 @@ pub fn add_process(
     workload: u32,
     entry: EntryState,
 ) -> Result<(), Error> {
-    let state = TaskState {
+    let state = entering(workload, entry);
+    put(ebpf, process, &state).map_err(|error| match error.raw_os_error() {
+        Some(libc::ESRCH | libc::ENOENT) => Error::NoProcess { pid },
+        _ => map_error(&error),
+    })?;
+    seed_threads(ebpf)
+}
+
+/// Brings all processes into scope that exist below those that are, and returns the workloads of those that it found.
+///
+/// What a process in scope makes is given its record by the kernel's side, so that only what was made before is sought:
+/// until a search that began behind the last record finds nothing. Not within the window, where that side counts, too.
+pub fn add_tree(ebpf: &mut Ebpf, tree: &mut Tree) -> Result<Vec<u32>, Error> {
+    let mut workloads = Vec::new();
+    loop {
+        let found = tree.grow()?;
+        if found.is_empty() {
+            return Ok(workloads);
+        }
+        for below in found {
+            let Some(process) = below.open() else {
+                continue;
+            };
+            let state = entering(below.workload, EntryState::Running);
+            match update(ebpf, &process, &state, BPF_NOEXIST) {
+                Ok(()) => {}
+                Err(error) => match error.raw_os_error() {
+                    // It was made after its parent had come into scope.
+                    Some(libc::EEXIST) => {}
+                    Some(libc::ESRCH | libc::ENOENT) => continue,
+                    _ => return Err(map_error(&error)),
+                },
+            }
+            workloads.push(below.workload);
+        }
+        seed_threads(ebpf)?;
+    }
+}
+
+/// The record of the first thread of a process that comes into scope.
+fn entering(workload: u32, entry: EntryState) -> TaskState {
+    TaskState {
         workload,
         flags: match entry {
             EntryState::Waiting => TaskState::WAITING,
@@ -80,11 +124,11 @@ pub fn add_process(
         },
         is_new: 1,
         ..TaskState::default()
-    };
-    put(ebpf, process, &state).map_err(|error| match error.raw_os_error() {
-        Some(libc::ESRCH | libc::ENOENT) => Error::NoProcess { pid },
-        _ => map_error(&error),
-    })?;
+    }
+}
+
+/// Gives the other threads of processes in scope their records.
+fn seed_threads(ebpf: &mut Ebpf) -> Result<(), Error> {
     // A thread that the first pass had not reached may have made another that it had passed already;
     // what is made from then on inherits, so that two passes reach all.
     for _ in 0..2 {
@@ -180,25 +224,37 @@ struct Element {
     flags: u64,
 }
 
+/// The flag of BPF_MAP_UPDATE_ELEM by which it puts nothing where there is something.
+const BPF_NOEXIST: u64 = 1;
+
 /// Puts a record into task storage.
 pub fn put(ebpf: &Ebpf, process: &OwnedFd, state: &TaskState) -> io::Result<()> {
+    update(ebpf, process, state, 0)
+}
+
+fn update(ebpf: &Ebpf, process: &OwnedFd, state: &TaskState, flags: u64) -> io::Result<()> {
     const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
     let mut value = *state;
-    call(ebpf, BPF_MAP_UPDATE_ELEM, process, Some(&mut value))
+    call(
+        ebpf,
+        (BPF_MAP_UPDATE_ELEM, flags),
+        process,
+        Some(&mut value),
+    )
 }
 
 /// The record of the first thread of a process.
 pub fn record(ebpf: &Ebpf, process: &OwnedFd) -> io::Result<TaskState> {
     const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
     let mut state = TaskState::default();
-    call(ebpf, BPF_MAP_LOOKUP_ELEM, process, Some(&mut state))?;
+    call(ebpf, (BPF_MAP_LOOKUP_ELEM, 0), process, Some(&mut state))?;
     Ok(state)
 }
 
 /// Takes the first thread of a process out of scope.
 pub fn take_out(ebpf: &Ebpf, process: &OwnedFd) -> io::Result<()> {
     const BPF_MAP_DELETE_ELEM: libc::c_long = 3;
-    call(ebpf, BPF_MAP_DELETE_ELEM, process, None)
+    call(ebpf, (BPF_MAP_DELETE_ELEM, 0), process, None)
 }
 
 /// Whether the first thread of a process has a record.
@@ -214,7 +270,7 @@ fn has_record(ebpf: &Ebpf, process: &OwnedFd) -> io::Result<bool> {
 /// no type for such a map. Without a value to delete it.
 fn call(
     ebpf: &Ebpf,
-    command: libc::c_long,
+    (command, flags): (libc::c_long, u64),
     process: &OwnedFd,
     value: Option<&mut TaskState>,
 ) -> io::Result<()> {
@@ -227,7 +283,7 @@ fn call(
         padding: 0,
         key: ptr::from_ref(&key) as u64,
         value: value.map_or(0, |value| ptr::from_mut(value) as u64),
-        flags: 0,
+        flags,
     };
     // SAFETY: the request points to a key and, if any, a value of the map's sizes, which live through the call.
     let result = unsafe {

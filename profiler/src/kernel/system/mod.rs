@@ -6,6 +6,7 @@ mod device_stack;
 pub mod machine;
 mod mounts;
 pub mod process;
+pub mod tree;
 
 pub use device_stack::DeviceTopology;
 pub use mounts::Mounts;

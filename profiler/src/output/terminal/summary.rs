@@ -72,9 +72,28 @@ fn time_line(workload: &Workload) -> String {
         running => format!(", {running} still running"),
     };
     format!(
-        "{line}\n  processes {}, threads {}{running}{rss}",
+        "{line}\n  processes {}, threads {}{running}{rss}{}",
         count(workload.processes),
-        count(workload.threads)
+        count(workload.threads),
+        descendants(workload)
+    )
+}
+
+/// The processes that were below it before, where there were any.
+fn descendants(workload: &Workload) -> String {
+    let Some(below) = workload
+        .descendants_at_attach
+        .filter(|below| below.existing > 0)
+    else {
+        return String::new();
+    };
+    let scope = match below.in_scope {
+        0 => "not in scope (--tree takes them)",
+        _ => "in scope",
+    };
+    format!(
+        "\n  existed below it at attach: {}, {scope}",
+        count(below.existing)
     )
 }
 

@@ -52,13 +52,19 @@ impl Attached {
     }
 
     /// Waits until it ends by itself.
-    pub fn ended(mut self) -> Report {
+    pub fn ended(self) -> Report {
+        self.ended_saying().0
+    }
+
+    /// The same, with what it says from when it profiles on.
+    pub fn ended_saying(mut self) -> (Report, String) {
         let mut said = String::new();
         self.stderr
             .read_to_string(&mut said)
             .expect("what ioprof says can be read");
         let status = self.ioprof.wait().expect("ioprof is a child");
         assert!(status.success(), "{status}: {said}");
-        Report::read(&self.folder.path().join("run.json"))
+        let report = Report::read(&self.folder.path().join("run.json"));
+        (report, said)
     }
 }

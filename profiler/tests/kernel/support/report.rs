@@ -21,7 +21,7 @@ pub use ioprof::model::{
     ledger::{Check, CheckKind, Probe, Verdict},
     off_cpu::{Cpu, OffCpu, Time},
     page_cache::Served,
-    report::{Exit, Kind, Workload},
+    report::{Descendants, Exit, Kind, Workload},
     syscall::Syscall,
     writeback::Writeback,
 };

@@ -12,6 +12,7 @@ pub enum Direction {
 }
 
 use Direction::{Copied, Read, Written};
+use ioprof_ebpf::abi::opcodes::{AIO, Moves, URING};
 
 /// The system calls that move bytes.
 const CALLS: [(&str, Direction); 21] = [
@@ -43,48 +44,20 @@ const NOT_IN_PROC_IO: [&str; 9] = [
     "splice", "tee", "vmsplice", "recvfrom", "recvmsg", "recvmmsg", "sendto", "sendmsg", "sendmmsg",
 ];
 
-/// The opcodes of io_uring and of control blocks that move bytes of files.
-const OPCODES: [(&str, Direction); 14] = [
-    ("READ", Read),
-    ("READV", Read),
-    ("READ_FIXED", Read),
-    ("READV_FIXED", Read),
-    ("READ_MULTISHOT", Read),
-    ("PREAD", Read),
-    ("PREADV", Read),
-    ("WRITE", Written),
-    ("WRITEV", Written),
-    ("WRITE_FIXED", Written),
-    ("WRITEV_FIXED", Written),
-    ("PWRITE", Written),
-    ("PWRITEV", Written),
-    ("SPLICE", Copied),
-];
-
-/// The opcodes that move bytes of sockets alone.
-const SOCKET_OPCODES: [&str; 7] = [
-    "SEND",
-    "SENDMSG",
-    "SEND_ZC",
-    "SENDMSG_ZC",
-    "RECV",
-    "RECVMSG",
-    "RECV_ZC",
-];
-
 /// Which way a system call moves bytes; none where it moves none.
 pub fn of_call(name: &str) -> Option<Direction> {
     find(&CALLS, name)
 }
 
-/// Which way an opcode moves bytes; none where it moves none, or those of a socket alone.
+/// Which way an opcode of io_uring or of a control block moves bytes; none where it moves none, or does not tell.
 pub fn of_opcode(name: &str) -> Option<Direction> {
-    find(&OPCODES, name)
-}
-
-/// Whether the result of an opcode is a number of bytes.
-pub fn opcode_moves_bytes(name: &str) -> bool {
-    of_opcode(name).is_some() || SOCKET_OPCODES.contains(&name)
+    let found = URING.iter().chain(AIO).find(|(own, _)| *own == name);
+    match found.map(|(_, moves)| *moves)? {
+        Moves::Read => Some(Read),
+        Moves::Written => Some(Written),
+        Moves::Copied => Some(Copied),
+        Moves::Nothing | Moves::Unseen => None,
+    }
 }
 
 /// Whether a call adds the bytes it moves to `rchar` or `wchar` of /proc/PID/io.

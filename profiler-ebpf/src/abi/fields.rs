@@ -136,6 +136,14 @@ macro_rules! kernel_fields {
             OFF_QUEUES_HEAD: "io_rings" "sq.head",
             OFF_CQE_RES: "io_uring_cqe" "res",
             OFF_CQE_FLAGS: "io_uring_cqe" "flags",
+            OFF_CQE_USER_DATA: "io_uring_cqe" "user_data",
+            OFF_KIOCB_USER_DATA: "io_kiocb" "cqe.user_data",
+            OFF_MESSAGE_FLAGS: "io_sr_msg" "flags",
+            OFF_SPLICE_SOURCE: "io_splice" "splice_fd_in",
+            OFF_SPLICE_FLAGS: "io_splice" "flags",
+            OFF_RING_FILES: "io_ring_ctx" "file_table.data.nodes|file_table.files",
+            OFF_RING_FILE_COUNT: "io_ring_ctx" "file_table.data.nr|nr_user_files",
+            OFF_NODE_FILE: "io_rsrc_node" "file_ptr",
         }
     };
 }

@@ -34,7 +34,32 @@ impl UringRequest {
     pub const POLLED: u32 = 2;
     /// It posts no completion where it succeeds.
     pub const SILENT: u32 = 4;
+    /// It may post more completions than the last.
+    pub const POSTS: u32 = 8;
 }
+
+/// Key of the requests under way that may post more completions than the last: those do not name their request, but have
+/// what the program gave it to know it by.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct UringPost {
+    /// The address of the ring's context.
+    pub ring: u64,
+    /// `user_data` of the submission, and of its completions.
+    pub user_data: u64,
+}
+map_value!(UringPost, 16);
+
+/// Which request a completion is of.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct UringPoster {
+    /// The address of the request.
+    pub request: u64,
+    /// 1 where it may be of another as well: the program told neither apart.
+    pub is_shared: u64,
+}
+map_value!(UringPoster, 16);
 
 /// One opcode of one workload, on one CPU.
 #[repr(C)]
@@ -58,8 +83,10 @@ pub struct UringStats {
     pub polled: u64,
     /// Requests that a worker thread executed.
     pub worker: u64,
+    /// Requests with completions that may be those of other requests.
+    pub untold: u64,
 }
-map_value!(UringStats, 96);
+map_value!(UringStats, 104);
 merge!(UringStats {
     submissions,
     silent,
@@ -69,7 +96,8 @@ merge!(UringStats {
     errors,
     inline,
     polled,
-    worker
+    worker,
+    untold
 });
 
 /// Counters of one workload, shared by all CPUs.

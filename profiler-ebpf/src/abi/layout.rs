@@ -24,6 +24,8 @@ pub const SERVED: u32 = 4;
 pub const URING_OPCODES: u32 = 128;
 /// Requests of io_uring that are remembered, of all rings of all workloads.
 pub const MAX_URING_REQUESTS: u32 = 32_768;
+/// Files that requests of io_uring under way copy from, of all rings of all workloads.
+pub const MAX_URING_SOURCES: u32 = 8192;
 /// Opcodes of io_submit(2) that are told apart; include/uapi/linux/aio_abi.h has nine.
 pub const AIO_OPCODES: u32 = 16;
 /// Operations of io_submit(2) that are remembered, of all workloads.

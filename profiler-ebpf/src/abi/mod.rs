@@ -12,6 +12,7 @@ pub mod loss;
 pub mod merge;
 pub mod names;
 pub mod off_cpu;
+pub mod opcodes;
 pub mod page_cache;
 pub mod syscall;
 pub mod task;

@@ -9,7 +9,7 @@ use crate::{
         aio::{Aio, AioOperation},
         histogram::Unit,
     },
-    transfer::opcode_moves_bytes,
+    transfer::of_opcode,
 };
 
 /// The operations of a workload in `wall_ns`. They are seen by the calls, whose probes are always attached.
@@ -31,7 +31,7 @@ pub fn aio(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Aio {
                 completions: stats.latency.count,
                 unseen_completions: stats.unseen,
                 errors: errors(snapshot, workload, aio::FIRST_ERROR_OPERATION + one.opcode),
-                bytes: opcode_moves_bytes(&name).then_some(stats.results),
+                bytes: of_opcode(&name).map(|_| stats.results),
                 latency: histogram(Unit::Ns, &stats.latency, &one.latency),
                 name: name.into(),
             }

@@ -9,7 +9,7 @@ use crate::{
         histogram::Unit,
         io_uring::{IoUring, UringOperation},
     },
-    transfer::opcode_moves_bytes,
+    transfer::of_opcode,
 };
 
 /// The requests of a workload in `wall_ns`; none where the probes for them are missing.
@@ -36,7 +36,9 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
                     workload,
                     uring::FIRST_ERROR_OPERATION + one.opcode,
                 ),
-                bytes: opcode_moves_bytes(&name).then_some(stats.results),
+                bytes: of_opcode(&name)
+                    .filter(|_| stats.untold == 0)
+                    .map(|_| stats.results),
                 latency: histogram(Unit::Ns, &stats.latency, &one.latency),
                 inline: stats.inline,
                 poll_armed: stats.polled,

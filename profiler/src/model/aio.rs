@@ -38,7 +38,7 @@ pub struct Aio {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AioOperation {
-    /// The opcode, without IOCB_CMD_; `op N` where it has no name here.
+    /// The opcode, without IOCB_CMD_; `io_submit N` where it has no name here.
     pub name: Text,
     /// Operations submitted.
     pub submissions: u64,

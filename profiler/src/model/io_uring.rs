@@ -32,7 +32,7 @@ pub struct IoUring {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UringOperation {
-    /// The opcode, without IORING_OP_; `op N` where it has no name here.
+    /// The opcode, without IORING_OP_; `io_uring N` where it has no name here.
     pub name: Text,
     /// Requests submitted, those that the kernel refused at once included.
     pub submissions: u64,
@@ -44,7 +44,8 @@ pub struct UringOperation {
     pub unseen_completions: u64,
     /// How many of them failed, by the name of the error.
     pub errors: BTreeMap<Text, u64>,
-    /// Bytes moved: the sum of the positive results; null for opcodes that move none.
+    /// Bytes moved: the sum of the positive results of all completions; null for opcodes that move none, and where that is
+    /// not told.
     pub bytes: Option<u64>,
     /// Nanoseconds from submission to completion.
     pub latency: Histogram,

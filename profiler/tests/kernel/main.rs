@@ -42,6 +42,7 @@ mod task;
 mod together;
 mod transfer;
 mod tree;
+mod uring_moves;
 mod user;
 mod waits;
 mod window;

@@ -41,7 +41,7 @@ const SOURCES: [Sources; 2] = [
         crates: &[
             ("aya", &["kernel::bpf"]),
             ("aya_log", &["kernel::bpf"]),
-            ("ioprof_ebpf", &["kernel", "collector"]),
+            ("ioprof_ebpf", &["transfer", "kernel", "collector"]),
         ],
         roots: &["main", "lib"],
     },

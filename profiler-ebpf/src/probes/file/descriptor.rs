@@ -90,7 +90,7 @@ unsafe fn at(file: *const c_void) -> Option<Opened> {
 
 /// The same by its address.
 #[inline(always)]
-fn at_address(file: u64) -> Option<Opened> {
+pub fn at_address(file: u64) -> Option<Opened> {
     if file == 0 {
         return None;
     }

@@ -33,7 +33,7 @@ const CALL_REGISTERS: [&str; 11] = [
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
 /// them, or cannot be attached without them.
-const OPTIONAL: [&str; 15] = [
+const OPTIONAL: [&str; 19] = [
     "OFF_BLKDEV_DIO_",
     "OFF_BTRFS_",
     "OFF_CQE_",
@@ -44,10 +44,14 @@ const OPTIONAL: [&str; 15] = [
     "OFF_FOLIO_ORDER",
     "OFF_IOMAP_DIO_",
     "OFF_KIOCB_",
+    "OFF_MESSAGE_FLAGS",
+    "OFF_NODE_FILE",
     "OFF_OVERLAY_",
     "OFF_QUEUES_HEAD",
+    "OFF_RING_FILE",
     "OFF_RING_QUEUES",
     "OFF_RING_TAKEN",
+    "OFF_SPLICE_",
     "OFF_TASK_STATUS",
 ];
 

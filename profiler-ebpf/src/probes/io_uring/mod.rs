@@ -6,6 +6,10 @@
 //! A request that has completed leaves its entry, marked as free: the kernel uses the memory of requests
 //! again and again, and so a request costs two look-ups instead of an insertion and a removal.
 
+mod files;
+mod posts;
+mod ring;
+
 use core::ffi::c_void;
 
 use aya_ebpf::{
@@ -14,8 +18,6 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
-    fields::ABSENT,
-    file::OpenFile,
     io_uring::{FIRST_ERROR_OPERATION, UringRequest, UringStats, UringTotals},
     layout::{MAX_URING_REQUESTS, URING_OPCODES, uring_index},
     loss::Loss,
@@ -28,11 +30,7 @@ use crate::probes::{
         memory::{self, constant, field, now},
         window,
     },
-    file::{descriptor, inode},
-    syscall::{
-        errors::count_error,
-        file_access::{self, Access},
-    },
+    syscall::errors::count_error,
     task::state,
 };
 
@@ -56,27 +54,13 @@ static URING_TOTALS: Array<UringTotals, 1> = Array::new();
 #[unsafe(no_mangle)]
 static FIRST_URING_SERIES: u32 = 0;
 
-/// 1 where io_uring_complete is given the completion itself, 0 where its parts, as by older kernels; set at load.
-#[unsafe(no_mangle)]
-static COMPLETE_BY_CQE: u32 = 0;
-
 /// `IOSQE_CQE_SKIP_SUCCESS` of include/uapi/linux/io_uring.h; the flags of a request begin with those of
 /// its submission.
 const SKIP_SUCCESS: u32 = 1 << 6;
 /// `IORING_CQE_F_NOTIF`: not the end of a request, but of the use of its buffer.
 const NOTIFICATION: u32 = 1 << 3;
-
-/// The file of the request that completed last on this CPU, as a thread's record has the one of its last call.
-#[btf_map]
-static URING_FILE: PerCpuArray<OpenFile, 1> = PerCpuArray::new();
-
-/// Opcodes that read and write files, of include/uapi/linux/io_uring.h.
-const READV: u32 = 1;
-const WRITEV: u32 = 2;
-const READ_FIXED: u32 = 4;
-const WRITE_FIXED: u32 = 5;
-const READ: u32 = 22;
-const WRITE: u32 = 23;
+/// `IORING_CQE_F_MORE`: there are more to come of this request, or the notification above.
+const MORE: u32 = 1 << 1;
 
 /// From here on entries of completed requests are removed rather than kept.
 const CROWDED: u64 = MAX_URING_REQUESTS as u64 / 4 * 3;
@@ -125,12 +109,16 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
     };
     let silent = flags & SKIP_SUCCESS != 0;
     let now = now();
+    let opcode = u32::from(opcode) & (URING_OPCODES - 1);
+    // SAFETY: by the caller's promise.
+    let posts = unsafe { posts::may_post(request, opcode) };
     let new = UringRequest {
         submitted_ns: now,
         ring: ring as u64,
         workload,
-        opcode: u32::from(opcode) & (URING_OPCODES - 1),
-        flags: if silent { UringRequest::SILENT } else { 0 },
+        opcode,
+        flags: if silent { UringRequest::SILENT } else { 0 }
+            | if posts { UringRequest::POSTS } else { 0 },
         padding: 0,
     };
     let key = request as u64;
@@ -155,6 +143,13 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
             // SAFETY: the counter is in the map.
             unsafe { atomic::add(entries, 1) };
         }
+    }
+    if posts {
+        // SAFETY: by the caller's promise.
+        unsafe { posts::begin(request, &new) };
+    }
+    if !refused && files::COPIES.has(opcode) {
+        files::begin_copy(key, new.ring, workload);
     }
     if let Some(stats) = URING_STATS.get_ptr_mut(uring_index(workload, new.opcode)) {
         // SAFETY: the value is in the map. A submission that is refused has a program of its own, which may run on
@@ -217,13 +212,22 @@ fn uring_complete(ctx: BtfTracePointContext) {
     if !window::is_open() {
         return;
     }
-    let key: u64 = ctx.arg(1);
-    let Some(entry) = find(key, ctx.arg(0)) else {
-        stray(key, completion(&ctx).1);
+    let (key, of_ring): (u64, u64) = (ctx.arg(1), ctx.arg(0));
+    let (result, flags) = ring::completion(&ctx);
+    let Some(entry) = find(key, of_ring) else {
+        if key == 0 && flags & MORE != 0 {
+            posted(&ctx, of_ring, result);
+        } else {
+            stray(key, flags);
+        }
         return;
     };
+    // It is of another request, in memory that was one's whose end was not seen.
+    if flags & NOTIFICATION != 0 {
+        stray(key, flags);
+        return;
+    }
     let now = now();
-    let (result, _) = completion(&ctx);
     // SAFETY: the entry stays valid for the run of the program.
     let done = unsafe {
         let done = *entry;
@@ -235,8 +239,39 @@ fn uring_complete(ctx: BtfTracePointContext) {
     }
     let latency = now.wrapping_sub(done.submitted_ns);
     count(&ctx, &done, latency, result);
-    count_for_file(key, &done, latency, result);
+    files::count(key, &done, latency, result);
+    if done.flags & UringRequest::POSTS != 0 {
+        posts::end(of_ring, ring::user_data(&ctx));
+    }
+    if files::COPIES.has(done.opcode) {
+        files::end_copy(key, done.workload, result);
+    }
     make_room(key);
+}
+
+/// A completion that is not the last of its request.
+#[inline(always)]
+fn posted(ctx: &BtfTracePointContext, of_ring: u64, result: i32) {
+    let request = posts::poster(of_ring, ring::user_data(ctx));
+    let Some(entry) = find(request, of_ring) else {
+        stray(0, MORE);
+        return;
+    };
+    // SAFETY: the entry stays valid for the run of the program.
+    let going_on = unsafe { *entry };
+    if let Some(totals) = URING_TOTALS.get_ptr_mut(going_on.workload) {
+        // SAFETY: the counter is in the map.
+        unsafe { atomic::add(&raw mut (*totals).extra, 1) };
+    }
+    if result < 0 {
+        return;
+    }
+    let index = uring_index(going_on.workload, going_on.opcode);
+    if let Some(stats) = URING_STATS.get_ptr_mut(index) {
+        // SAFETY: as in `count`.
+        unsafe { (*stats).results += u64::from(result.unsigned_abs()) };
+    }
+    files::count(request, &going_on, 0, result);
 }
 
 /// The entry of a ring's request that has not completed.
@@ -249,22 +284,6 @@ fn find(key: u64, ring: u64) -> Option<*mut UringRequest> {
     URING_REQUESTS
         .get_ptr_mut(&key)
         .filter(|entry| unsafe { (**entry).submitted_ns != 0 && (**entry).ring == ring })
-}
-
-/// The result and the flags of a completion.
-#[inline(always)]
-fn completion(ctx: &BtfTracePointContext) -> (i32, u32) {
-    if constant(&COMPLETE_BY_CQE) == 0 {
-        return (ctx.arg(3), ctx.arg(4));
-    }
-    let cqe: *const c_void = ctx.arg(2);
-    // SAFETY: the argument is a completion.
-    unsafe {
-        (
-            field(cqe, &memory::OFF_CQE_RES),
-            field(cqe, &memory::OFF_CQE_FLAGS),
-        )
-    }
 }
 
 #[inline(always)]
@@ -286,7 +305,7 @@ fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, resul
             (*stats).worker += 1;
         } else if request.flags & UringRequest::POLLED != 0 {
             (*stats).polled += 1;
-        } else if is_submitting(ctx) {
+        } else if ring::is_submitting(ctx) {
             (*stats).inline += 1;
         }
     }
@@ -297,73 +316,6 @@ fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, resul
             result.unsigned_abs(),
         );
     }
-}
-
-/// Counts a request for its file, which it holds until it is freed, after its completion.
-#[inline(always)]
-fn count_for_file(request: u64, done: &UringRequest, latency: u64, result: i32) {
-    if constant(&memory::OFF_KIOCB_FILE) == ABSENT {
-        return;
-    }
-    let slot = request.wrapping_add(constant(&memory::OFF_KIOCB_FILE).into());
-    let Some(opened) = descriptor::in_slot(slot) else {
-        return;
-    };
-    let Some(open) = URING_FILE.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: the value is this CPU's own, and no other program writes it.
-    let open = unsafe { &mut *open };
-    file_access::keep_file(open, done.workload, opened.file, &opened.identity);
-    let did = match done.opcode {
-        READV | READ_FIXED | READ => Access::Read,
-        WRITEV | WRITE_FIXED | WRITE => Access::Write,
-        _ => Access::Other,
-    };
-    let moved = if result < 0 {
-        0
-    } else {
-        u64::from(result.unsigned_abs())
-    };
-    file_access::count_one(&mut open.calls, did, latency, moved, moved);
-    if did == Access::Other {
-        return;
-    }
-    if inode::is_direct(opened.flags) {
-        open.calls.asynchronous_direct_bytes += moved;
-    } else if did == Access::Write {
-        open.calls.dirtied_bytes += moved;
-    }
-}
-
-/// Whether the ring is just taking submissions: it posts what was done meanwhile before it commits the
-/// queue's new head (io_submit_sqes in io_uring/io_uring.c), and nothing else completes in between.
-#[inline(always)]
-fn is_submitting(ctx: &BtfTracePointContext) -> bool {
-    let (taken, committed): (u32, u32) = if constant(&COMPLETE_BY_CQE) == 0 {
-        // The argument is an untyped pointer there.
-        let ring: u64 = ctx.arg(0);
-        let queues: u64 = memory::read(ring, &memory::OFF_RING_QUEUES);
-        (
-            memory::read(ring, &memory::OFF_RING_TAKEN),
-            memory::read(queues, &memory::OFF_QUEUES_HEAD),
-        )
-    } else {
-        let ring: *const c_void = ctx.arg(0);
-        // SAFETY: the argument is a ring's context, and the rest is loaded from it.
-        unsafe {
-            let queues: *const c_void = field(ring, &memory::OFF_RING_QUEUES);
-            // Never so; but a kernel that marks the pointer as protected by RCU wants it to be asked.
-            if queues.is_null() {
-                return false;
-            }
-            (
-                field(ring, &memory::OFF_RING_TAKEN),
-                field(queues, &memory::OFF_QUEUES_HEAD),
-            )
-        }
-    };
-    taken != committed
 }
 
 /// A completion that is of no request known: counted where the running task is in scope.

@@ -30,6 +30,8 @@ pub const MAX_URING_SOURCES: u32 = 8192;
 pub const AIO_OPCODES: u32 = 16;
 /// Operations of io_submit(2) that are remembered, of all workloads.
 pub const MAX_AIO_REQUESTS: u32 = 16_384;
+/// Calls that are kept which are under way at both ends, and one more: they are numbered from 1.
+pub const MAX_UNDER_WAY: u32 = 256;
 /// Files that are told apart, of all workloads together.
 pub const MAX_FILES: u32 = 32_768;
 /// Inodes with dirty pages that are remembered at once; those with nothing left to write make room. A power of two.

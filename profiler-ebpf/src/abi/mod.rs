@@ -16,6 +16,7 @@ pub mod opcodes;
 pub mod page_cache;
 pub mod syscall;
 pub mod task;
+pub mod under_way;
 pub mod window;
 pub mod writeback;
 

@@ -104,6 +104,8 @@ impl TaskState {
     pub const ACCOUNTED: u32 = 32;
     /// The task had more to do on its way out of the last call: see [`Returned`].
     pub const RETURNED_LATE: u32 = 64;
+    /// The call that the task was in as it came into scope has been noted.
+    pub const NOTED: u32 = 128;
 }
 
 /// The call that a task has returned from last. What the kernel has put off until the way out of the call
@@ -142,9 +144,11 @@ pub struct WorkloadTotals {
     pub compat_calls: u64,
     /// Vectored requests of more segments than are summed, or whose segments could not be read.
     pub vectors_unread: u64,
+    /// Calls that were under way as a thread came into scope, and as the window ended.
+    pub calls_under_way: u64,
     /// What the kernel counted for the tasks that exited, and for the living when the totals were read.
     pub accounts: Accounts,
     /// Where the time of its threads went, likewise.
     pub times: Times,
 }
-map_value!(WorkloadTotals, 264);
+map_value!(WorkloadTotals, 272);

@@ -31,7 +31,7 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
     // There may be tens of thousands: none is copied before it is known to be reported.
     let mut rows: Vec<(bool, &[&snapshot::File])> = own
         .chunk_by(|one, next| is_same(one, next))
-        .map(|same| (is_class(kind(same[0])), same))
+        .map(|same| (is_class(kind(same[0].stats.mode)), same))
         .filter(|(_, same)| !known.sum(same).is_nothing())
         .collect();
     for ranking in 0..RANKINGS {
@@ -64,9 +64,9 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
 /// shares the row of its kind, which is always there.
 fn by_kind(own: &[&snapshot::File], without_row: &FileCounts) -> Vec<KindBytes> {
     let mut kinds: Vec<_> = own
-        .chunk_by(|one, next| kind(one) == kind(next))
+        .chunk_by(|one, next| kind(one.stats.mode) == kind(next.stats.mode))
         .map(|same| KindBytes {
-            kind: kind(same[0]),
+            kind: kind(same[0].stats.mode),
             read_bytes: same.iter().map(|file| file.stats.calls.read_bytes).sum(),
             written_bytes: same.iter().map(|file| file.stats.calls.written_bytes).sum(),
         })
@@ -91,7 +91,7 @@ fn by_kind(own: &[&snapshot::File], without_row: &FileCounts) -> Vec<KindBytes> 
 
 /// The identity of a file for the user; sorting by it brings equal ones together.
 fn identity(file: &snapshot::File) -> (FileKind, Option<&Path>) {
-    (kind(file), file.path.as_deref())
+    (kind(file.stats.mode), file.path.as_deref())
 }
 
 /// Whether two inodes are one file to the user: a file that is deleted and created again keeps its path.
@@ -105,8 +105,8 @@ const fn is_class(kind: FileKind) -> bool {
 }
 
 /// The type in `i_mode`, see inode(7).
-const fn kind(file: &snapshot::File) -> FileKind {
-    match (file.stats.mode >> 12) & 0xf {
+pub const fn kind(mode: u64) -> FileKind {
+    match (mode >> 12) & 0xf {
         0o1 => FileKind::Pipes,
         0o2 => FileKind::CharacterDevices,
         0o4 => FileKind::Directories,
@@ -153,7 +153,7 @@ impl Known {
         File {
             path: same[0].path.as_ref().map(Text::of),
             path_is_current: same.iter().any(|file| file.is_current),
-            kind: kind(same[0]),
+            kind: kind(same[0].stats.mode),
             counts: self.sum(same),
             typical_size_bytes: most.map(|class| if class == 0 { 0 } else { 512 << class }),
         }

@@ -17,6 +17,7 @@ mod page_cache;
 mod report;
 mod self_report;
 mod syscall;
+mod under_way;
 mod writeback;
 
 pub use ledger::loss_kinds;

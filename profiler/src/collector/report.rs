@@ -9,7 +9,7 @@ use nix::{
 
 use super::{
     aio, block, context::Context, device, fault, file, io_uring, ledger, off_cpu, page_cache,
-    self_report, syscall, writeback,
+    self_report, syscall, under_way, writeback,
 };
 use crate::{
     kernel::snapshot::Snapshot,
@@ -123,6 +123,7 @@ fn workload(
                 self_report::self_checks(reported, &syscalls, io_uring.as_ref())
             }),
         writeback: writeback::writeback(snapshot, number, written.is_some(), requests),
+        calls_under_way: Some(under_way::calls_under_way(snapshot, number)),
         syscalls,
         block,
         io_uring,

@@ -25,4 +25,5 @@ pub mod self_report;
 pub mod sum;
 pub mod syscall;
 pub mod transferred;
+pub mod under_way;
 pub mod writeback;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     aio::Aio, block::Block, device::Device, fault::Faults, file::Files, io_uring::IoUring,
     ledger::Ledger, off_cpu::Time, page_cache::PageCache, self_report::SelfCheck, syscall::Syscall,
-    writeback::Writeback,
+    under_way::CallsUnderWay, writeback::Writeback,
 };
 use crate::text::Text;
 
@@ -121,6 +121,9 @@ pub struct Workload {
     pub time: Option<Time>,
     /// Its system calls, the most expensive first.
     pub syscalls: Vec<Syscall>,
+    /// Its calls that had not returned as its threads came into scope, or at the end.
+    #[serde(default)]
+    pub calls_under_way: Option<CallsUnderWay>,
     /// How the page cache served it; null where the probes for that are missing.
     pub page_cache: Option<PageCache>,
     /// The files it used; null where the kernel lets no probe read its memory.

@@ -42,6 +42,7 @@ mod task;
 mod together;
 mod transfer;
 mod tree;
+mod under_way;
 mod uring_moves;
 mod user;
 mod waits;

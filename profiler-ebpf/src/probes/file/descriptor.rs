@@ -17,11 +17,11 @@ pub struct Opened {
     pub position: u64,
 }
 
-/// What a descriptor of the running task stands for. None where it stands for nothing.
+/// What a descriptor of a task stands for. None where it stands for nothing.
 ///
 /// # Safety
 ///
-/// `task` is the running task.
+/// `task` is the running task, or a BTF pointer to one that waits in a call.
 #[inline(always)]
 pub unsafe fn of(task: *const c_void, descriptor: u64) -> Option<Opened> {
     // SAFETY: by the caller's promise.

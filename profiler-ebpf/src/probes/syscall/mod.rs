@@ -10,3 +10,4 @@ pub mod late;
 pub mod page_cache;
 pub mod programs;
 pub mod size;
+pub mod under_way;

@@ -15,7 +15,7 @@ use crate::probes::{
         memory::{self, field, now},
         window,
     },
-    syscall::{kind, programs as calls},
+    syscall::{kind, programs as calls, under_way},
 };
 
 /// The workload whose process goes out of scope while it waits. User space sets it.
@@ -55,6 +55,9 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
             loss::count(Loss::TaskRefused);
             return 0;
         };
+        if window::is_open() {
+            under_way::at_beginning(task, state);
+        }
         // One that began has counted its calls.
         if (*state).is_new == 0 {
             return 0;
@@ -101,6 +104,8 @@ fn settle_threads(ctx: *mut TaskIteration) -> c_long {
         // It may exit at the same time: the first of both settles.
         let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::SETTLED);
         if flags & (TaskState::EXITED | TaskState::SETTLED) == 0 {
+            // An event of its own behind the window has ended its part in it.
+            under_way::at_end(task, state, flags & TaskState::ACCOUNTED != 0);
             calls::settle(task, &mut *state);
         }
         edges::outside(task, state);

@@ -121,9 +121,7 @@ pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
             folio_bytes: 0,
             has_pages: stats.is_stacked == 0,
         };
-        // A number past the end was handed out when no room was left.
-        if (1..u64::from(paths.count())).contains(&stats.path) {
-            let kept = paths.get(stats.path as u32)?;
+        if let Some(kept) = kept_path(&paths, stats.path)? {
             file.path = path(&kept, key.device, &mounts);
             file.is_current = kept.flags & Path::DELETED == 0
                 && file
@@ -183,8 +181,15 @@ fn leads_to(path: &FilePath, key: &FileKey, helper: Option<&Helper>) -> bool {
     found.is_ok_and(|inode| inode == key.inode)
 }
 
+/// What the probes have kept of a path, by its number.
+pub fn kept_path(paths: &Array<'_, Path>, number: u64) -> Result<Option<Path>, Error> {
+    // A number past the end was handed out when no room was left.
+    let is_kept = (1..u64::from(paths.count())).contains(&number);
+    is_kept.then(|| paths.get(number as u32)).transpose()
+}
+
 /// The path that the probes have kept: the names stand there from the file up.
-fn path(kept: &Path, device: u32, mounts: &Mounts) -> Option<PathBuf> {
+pub fn path(kept: &Path, device: u32, mounts: &Mounts) -> Option<PathBuf> {
     let used = (kept.length as usize).min(PATH_BYTES);
     let mut names: Vec<&[u8]> = kept.names[..used]
         .split(|byte| *byte == 0)

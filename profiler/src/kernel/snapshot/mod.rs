@@ -9,6 +9,7 @@ pub mod loss;
 mod page_cache;
 mod stacked;
 mod syscall;
+mod under_way;
 pub mod writeback;
 
 use ioprof_ebpf::abi::{
@@ -28,6 +29,7 @@ pub use fault::Faults;
 pub use file::File;
 pub use histograms::Buckets;
 pub use syscall::Call;
+pub use under_way::UnderWay;
 
 use self::{block::BlockReading, histograms::Histograms};
 use super::{
@@ -64,6 +66,8 @@ pub struct Snapshot {
     pub page_cache: Vec<(CacheStats, Buckets)>,
     /// Inodes with pages that workloads made dirty.
     pub dirty: Vec<DirtyInode>,
+    /// Calls that were under way at both ends.
+    pub under_way: Vec<UnderWay>,
     /// The totals of each workload, the first of number 1.
     pub workloads: Vec<WorkloadTotals>,
     /// What was lost.
@@ -112,11 +116,13 @@ pub fn read(
     helper: Option<&Helper>,
 ) -> Result<Snapshot, Error> {
     let histograms = Histograms::new(ebpf)?;
+    let files = file::read(ebpf, helper)?;
     Ok(Snapshot {
         calls: syscall::read(ebpf, layout, &histograms)?,
         errors: entries(ebpf, names::ERRORS)?,
         requests: block::requests(block.slots, layout, &histograms)?,
-        files: file::read(ebpf, helper)?,
+        under_way: under_way::read(ebpf, &files)?,
+        files,
         page_cache: page_cache::read(ebpf, layout, &histograms)?,
         faults: fault::read(ebpf, layout, &histograms)?,
         async_io: async_io::read(ebpf, layout, &histograms)?,

@@ -2,6 +2,7 @@
 //! [`crate::transfer`].
 
 pub mod compat;
+pub mod waiting;
 
 use ioprof_ebpf::abi::{
     layout::{MAX_OPERATIONS, MAX_SYSCALLS},

@@ -17,6 +17,7 @@ mod style;
 mod summary;
 mod syscall;
 mod table;
+mod under_way;
 mod writeback;
 
 pub use style::Style;
@@ -68,6 +69,7 @@ fn workload(workload: &Workload, devices: &[Device], style: Style) -> String {
         "\n".to_owned(),
         off_cpu::render(workload, style),
         syscall::render(workload, style),
+        under_way::render(workload, style),
         page_cache::render(workload, style),
         file::render(workload.files.as_ref(), style),
         uring.map_or_else(String::new, |uring| io_uring::render(uring, style)),

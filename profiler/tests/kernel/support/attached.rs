@@ -47,8 +47,13 @@ impl Attached {
 
     /// Ends it by a signal.
     pub fn end(self, by: Signal) -> Report {
+        self.end_saying(by).0
+    }
+
+    /// The same, with what it says from when it profiles on.
+    pub fn end_saying(self, by: Signal) -> (Report, String) {
         signal(&self.ioprof, by);
-        self.ended()
+        self.ended_saying()
     }
 
     /// Waits until it ends by itself.

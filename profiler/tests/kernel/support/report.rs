@@ -23,6 +23,7 @@ pub use ioprof::model::{
     page_cache::Served,
     report::{Descendants, Exit, Kind, Workload},
     syscall::Syscall,
+    under_way::{At, CallUnderWay},
     writeback::Writeback,
 };
 

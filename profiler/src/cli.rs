@@ -141,6 +141,9 @@ pub struct RunOptions {
     /// Run the workloads at the same time.
     #[arg(long)]
     pub parallel: bool,
+    /// Wait for all descendants, also those that outlive the command. Ctrl-C ends the waiting and leaves them running.
+    #[arg(long)]
+    pub wait_all: bool,
     /// Run the command or the workloads as this user. Requires root.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,

@@ -26,9 +26,6 @@ use crate::{
     model::report::{Descendants, Kind},
 };
 
-/// How often to look for living descendants of processes that have ended.
-const LOOKED_FOR_EACH: Duration = Duration::from_millis(100);
-
 /// Profiles running processes until they and their descendants end, the time is over, or a signal arrives.
 ///
 /// # Errors
@@ -123,14 +120,7 @@ async fn ended(processes: &[Process], measurement: &mut Measurement) -> Result<(
         ended = all_ended(processes) => ended?,
         _ = measurement.stop_signal() => return Ok(()),
     }
-    // There are no descriptors of the descendants to wait for.
-    while measurement.session().any_process_lives()? {
-        tokio::select! {
-            () = tokio::time::sleep(LOOKED_FOR_EACH) => {}
-            _ = measurement.stop_signal() => return Ok(()),
-        }
-    }
-    Ok(())
+    measurement.descendants_ended().await
 }
 
 /// Waits until every process has ended: its descriptor becomes readable, by pidfd_open(2).

@@ -37,6 +37,9 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// How often the requests in flight are counted while they are waited for.
 const DRAIN_PAUSE: Duration = Duration::from_millis(2);
 
+/// How often to look for living descendants of processes that have ended.
+const LOOKED_FOR_EACH: Duration = Duration::from_millis(100);
+
 /// A signal that asks ioprof to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopSignal(pub nix::sys::signal::Signal);
@@ -144,6 +147,22 @@ impl Measurement {
                 }
             }
         }
+    }
+
+    /// Waits until all processes in scope have ended, or a signal asks to stop.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Session::any_process_lives`].
+    pub async fn descendants_ended(&mut self) -> Result<(), Error> {
+        // There are no descriptors of the descendants to wait for.
+        while self.session.any_process_lives()? {
+            tokio::select! {
+                () = tokio::time::sleep(LOOKED_FOR_EACH) => {}
+                _ = self.stop_signal() => break,
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the workloads' dirty pages are written, by syncfs(2) on their file systems, or until a signal asks

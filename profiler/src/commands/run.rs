@@ -80,6 +80,9 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
         }
         runs.begin(&mut measurement).await?;
         runs.wait(&mut measurement, sync).await?;
+        if options.wait_all && runs.stop.is_none() {
+            measurement.descendants_ended().await?;
+        }
         if sync {
             measurement.sync().await?;
         }

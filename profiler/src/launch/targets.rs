@@ -149,6 +149,7 @@ fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
         if text == "--parallel"
+            || text == "--wait-all"
             || text == "--sync"
             || text == "--minor-fault-time"
             || text.starts_with("--output=")
@@ -173,6 +174,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
     let second = RunOptions::from_arg_matches(&matches)?;
     Ok(RunOptions {
         parallel: first.parallel || second.parallel,
+        wait_all: first.wait_all || second.wait_all,
         user: second.user.or(first.user),
         common: crate::cli::Common {
             output: second.common.output.or(first.common.output),

@@ -45,6 +45,7 @@ mod tree;
 mod under_way;
 mod uring_moves;
 mod user;
+mod wait_all;
 mod waits;
 mod window;
 mod workloads;

@@ -8,9 +8,11 @@ use crate::histogram::OCTAVES;
 
 /// Workloads that one run tells apart; number 0 is everything that is in no workload.
 pub const MAX_WORKLOADS: u32 = 64;
-/// Operations that the table of system calls names; 0 is `other`, every call that has no name of its own.
-pub const MAX_OPERATIONS: u32 = 64;
-/// System call numbers that the table covers; larger ones are `other`.
+/// Operations that system calls are told apart by; 0 is `other`, every call that is known and has no name of its own.
+pub const MAX_OPERATIONS: u32 = 128;
+/// The operation of all calls whose number is in no table.
+pub const UNKNOWN_OPERATION: u32 = MAX_OPERATIONS - 1;
+/// System call numbers that the table covers; larger ones are unknown.
 pub const MAX_SYSCALLS: u32 = 512;
 /// Numbers of the table of the 32-bit interface: those of calls, and behind them those that socketcall(2) takes.
 pub const MAX_COMPAT_SYSCALLS: u32 = MAX_SYSCALLS + SOCKET_CALLS;

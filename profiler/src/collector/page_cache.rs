@@ -102,7 +102,7 @@ fn hits(
     let mut buckets = BTreeMap::<(u32, u32), u64>::new();
     let (mut totals, mut bytes, mut is_complete) = (Aggregate::default(), 0_u64, true);
     let reads = |operation: u32| {
-        let direction = of_call(operation_name(operation));
+        let direction = of_call(&operation_name(operation));
         matches!(direction, Some(Direction::Read | Direction::Copied))
     };
     let calls = snapshot.calls.iter();

@@ -22,8 +22,8 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
         .map(|call| {
             let name = operation_name(call.operation);
             // How long the messages were that a call has moved is in the memory of its process.
-            let is_told = snapshot.knows_files || !counts_messages(name);
-            let moves = of_call(name).is_some() && is_told;
+            let is_told = snapshot.knows_files || !counts_messages(&name);
+            let moves = of_call(&name).is_some() && is_told;
             let latency = histogram(Unit::Ns, &call.stats.latency, &call.latency);
             let (breakdown, p99_breakdown) = off_cpu::of_calls(snapshot, call, &latency).unzip();
             Syscall {

@@ -1,8 +1,10 @@
 //! Calls that were under way at both ends.
 
-use std::cmp::Reverse;
+use std::{borrow::Cow, cmp::Reverse};
 
-use ioprof_ebpf::abi::{syscall::CallKind, under_way::UnderWay as Noted};
+use ioprof_ebpf::abi::{
+    layout::UNKNOWN_OPERATION, syscall::CallKind, under_way::UnderWay as Noted,
+};
 
 use super::file::kind;
 use crate::{
@@ -53,11 +55,12 @@ fn call(noted: &snapshot::UnderWay, ended_ns: u64) -> CallUnderWay {
 }
 
 /// The name of its call. Numbers of the 32-bit interface have another meaning.
-fn name_of(call: &Noted) -> Option<&'static str> {
+fn name_of(call: &Noted) -> Option<Cow<'static, str>> {
     let kind = CallKind(call.kind);
     match kind.operation() {
         0 if kind.has(CallKind::COMPAT) => None,
-        0 => waiting::name(call.number),
+        0 => waiting::name(call.number).map(Cow::Borrowed),
+        UNKNOWN_OPERATION => None,
         operation => Some(operation_name(operation)),
     }
 }

@@ -3,6 +3,8 @@
 
 pub mod bpf;
 mod helper;
+#[cfg(test)]
+mod known;
 pub mod opcode;
 mod session;
 pub mod snapshot;

@@ -43,6 +43,7 @@ mod together;
 mod transfer;
 mod tree;
 mod under_way;
+mod unknown_calls;
 mod uring_moves;
 mod user;
 mod wait_all;

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::{btf_maps::Array, macros::btf_map};
 use ioprof_ebpf::abi::{
     fields::ABSENT,
-    layout::{MAX_COMPAT_SYSCALLS, MAX_SYSCALLS, SOCKET_CALLS},
+    layout::{MAX_COMPAT_SYSCALLS, MAX_SYSCALLS, SOCKET_CALLS, UNKNOWN_OPERATION},
     syscall::CallKind,
 };
 
@@ -38,7 +38,7 @@ pub unsafe fn of_call(task: *const c_void, registers: *const c_void, number: u32
             return of_compat_call(registers, number);
         }
     }
-    CallKind(CALL_KINDS.get(number).copied().unwrap_or(0))
+    CallKind(CALL_KINDS.get(number).copied().unwrap_or(UNKNOWN_OPERATION))
 }
 
 /// What is known of a call by the 32-bit interface.
@@ -49,9 +49,8 @@ pub unsafe fn of_call(task: *const c_void, registers: *const c_void, number: u32
 #[inline(always)]
 unsafe fn of_compat_call(registers: *const c_void, number: u32) -> CallKind {
     let known = |number: u32| CallKind(COMPAT_KINDS.get(number).copied().unwrap_or(0));
-    let none = CallKind(CallKind::COMPAT);
     if number >= MAX_SYSCALLS {
-        return none;
+        return CallKind(UNKNOWN_OPERATION | CallKind::COMPAT);
     }
     let kind = known(number);
     if !kind.has(CallKind::BY_POINTER) {
@@ -60,7 +59,7 @@ unsafe fn of_compat_call(registers: *const c_void, number: u32) -> CallKind {
     // SAFETY: by the caller's promise.
     let number: u32 = unsafe { field(registers, &memory::OFF_COMPAT_ARG0) };
     if number >= SOCKET_CALLS {
-        return none;
+        return CallKind(CallKind::COMPAT);
     }
     CallKind(known(MAX_SYSCALLS + number).0 | CallKind::COMPAT)
 }

@@ -85,6 +85,21 @@ fn members_of(btf: &Btf, found: Option<Type>) -> Vec<btf_rs::Member> {
     }
 }
 
+/// The enumerators of an enumeration, with their values.
+#[cfg(test)]
+pub fn enumerators(path: &Path, name: &str) -> Option<Vec<(String, u32)>> {
+    let btf = parse(path).ok()?;
+    let found = btf.resolve_types_by_name(name).ok()?;
+    found.into_iter().find_map(|found| match found {
+        Type::Enum(found) => found
+            .members
+            .iter()
+            .map(|value| Some((btf.resolve_name(value).ok()?, value.val())))
+            .collect(),
+        _ => None,
+    })
+}
+
 /// The value of an enumerator.
 pub fn enumerator(btf: &Btf, name: &str, member: &str) -> Option<u32> {
     btf.resolve_types_by_name(name)

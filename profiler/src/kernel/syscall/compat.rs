@@ -5,7 +5,7 @@ use ioprof_ebpf::abi::{
     syscall::CallKind,
 };
 
-use super::kind_of;
+use super::{FIRST_NEW, kind_of};
 
 /// The numbers of arch/x86/entry/syscalls/syscall_32.tbl, each with the name that the call has in the report: that of the
 /// 64-bit call that does the same. What has several forms there, for offsets or times of 32 and of 64 bits, is one call.
@@ -111,6 +111,9 @@ const BY_SOCKETCALL: &[(u16, &str)] = &[
 pub fn kinds() -> [u32; MAX_COMPAT_SYSCALLS as usize] {
     let mut kinds = [0; MAX_COMPAT_SYSCALLS as usize];
     let (calls, by_socketcall) = kinds.split_at_mut(MAX_SYSCALLS as usize);
+    // The numbers of new calls are common to both interfaces.
+    let new = FIRST_NEW as usize..;
+    calls[new.clone()].copy_from_slice(&super::kinds()[new]);
     for (number, name) in CALLS {
         calls[usize::from(*number)] = kind_of(name);
     }
@@ -141,7 +144,8 @@ mod tests {
             assert_eq!(operation_name(kind.operation()), *name);
         }
         let named = kinds.iter().filter(|kind| **kind != 0).count();
-        let all = CALLS.len() + BY_SOCKETCALL.len() + 1;
+        let new = behind - FIRST_NEW as usize;
+        let all = CALLS.len() + BY_SOCKETCALL.len() + 1 + new;
         assert_eq!(named, all, "a number is there twice");
     }
 }

@@ -4,8 +4,10 @@
 pub mod compat;
 pub mod waiting;
 
+use std::borrow::Cow;
+
 use ioprof_ebpf::abi::{
-    layout::{MAX_OPERATIONS, MAX_SYSCALLS},
+    layout::{MAX_OPERATIONS, MAX_SYSCALLS, UNKNOWN_OPERATION},
     syscall::CallKind,
 };
 
@@ -113,19 +115,43 @@ const CALLS: &[Call] = calls![
     #[cfg(target_arch = "x86_64")] "mkdir" libc::SYS_mkdir, PLAIN,
 ];
 
-/// The name of all other calls.
+/// The name of all other calls that are known.
 const OTHER: &str = "other";
 
-/// How many operations there are, `other` included.
-pub const OPERATIONS: u32 = CALLS.len() as u32 + 1;
-const _: () = assert!(OPERATIONS <= MAX_OPERATIONS);
+/// The name of calls of which not even the number is told.
+const UNKNOWN: &str = "unknown";
+
+/// How many operations there are, `other` and the unknown ones included.
+pub const OPERATIONS: u32 = MAX_OPERATIONS;
+
+/// The first operation of a number that has no call here: one for each, as many as there are.
+const FIRST_NUMBERED: u32 = CALLS.len() as u32 + 1;
+const _: () = assert!(FIRST_NUMBERED < UNKNOWN_OPERATION);
+
+/// The first numbers that have no call here, of those that are common to all architectures, and of those of x86-64 before
+/// them. The calls up to there that have no name are `other`: `kernel/known.rs` names them.
+const FIRST_NEW: u32 = 472;
+const FIRST_NEW_OWN: u32 = 337;
+/// The first of the common ones.
+const FIRST_COMMON: u32 = 424;
+
+/// The numbers that have no call here, the likely ones first: a newer kernel's, by all interfaces, and those that it may
+/// have for x86-64 alone.
+fn unknown_numbers() -> impl Iterator<Item = u32> {
+    (FIRST_NEW..MAX_SYSCALLS).chain(FIRST_NEW_OWN..FIRST_COMMON)
+}
 
 /// The name of an operation by its number.
-pub fn operation_name(operation: u32) -> &'static str {
-    (operation as usize)
-        .checked_sub(1)
-        .and_then(|index| CALLS.get(index))
-        .map_or(OTHER, |call| call.name)
+pub fn operation_name(operation: u32) -> Cow<'static, str> {
+    if let Some(place) = operation.checked_sub(FIRST_NUMBERED) {
+        let found = unknown_numbers().nth(place as usize);
+        return match found.filter(|_| operation < UNKNOWN_OPERATION) {
+            Some(number) => Cow::Owned(format!("syscall {number}")),
+            None => Cow::Borrowed(UNKNOWN),
+        };
+    }
+    let named = (operation as usize).checked_sub(1);
+    Cow::Borrowed(named.map_or(OTHER, |index| CALLS[index].name))
 }
 
 /// The flags of a call that moves bytes.
@@ -157,6 +183,9 @@ fn known() -> impl Iterator<Item = (&'static Call, u32)> {
 /// For each system call number, the packed [`CallKind`].
 pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
     let mut kinds = [0; MAX_SYSCALLS as usize];
+    for (place, number) in (FIRST_NUMBERED..).zip(unknown_numbers()) {
+        kinds[number as usize] = place.min(UNKNOWN_OPERATION);
+    }
     for (call, packed) in known() {
         if let Some(kind) = usize::try_from(call.number)
             .ok()
@@ -215,10 +244,18 @@ mod tests {
         }
         let named = kinds
             .iter()
-            .filter(|kind| CallKind(**kind).operation() != 0)
+            .filter(|kind| (1..FIRST_NUMBERED).contains(&CallKind(**kind).operation()))
             .count();
         assert_eq!(named, CALLS.len());
         assert_eq!(operation_name(0), "other");
+        for number in [337, 472, 511] {
+            let operation = CallKind(kinds[number]).operation();
+            assert_eq!(operation_name(operation), format!("syscall {number}"));
+        }
+        for number in [336, 424, 471] {
+            assert_eq!(operation_name(CallKind(kinds[number]).operation()), "other");
+        }
+        assert_eq!(operation_name(CallKind(kinds[423]).operation()), "unknown");
     }
 
     #[test]

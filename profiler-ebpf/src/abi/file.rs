@@ -178,32 +178,38 @@ pub struct OpenFile {
 }
 map_value!(OpenFile, 320);
 
-/// Where the path of a file is kept.
+/// Where the path of a file is kept, or a part of it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes)]
 pub struct Path {
     /// How many bytes of `names` are used.
     pub length: u32,
-    /// The flags below.
+    /// The flags below, in the first part.
     pub flags: u32,
+    /// The number of the mount namespace in which the path leads to the file, in the first part; 0 where there is none.
+    pub namespace: u32,
+    /// The number of the part with the names above; 0 in the last.
+    pub next: u32,
     /// The names on the way from the file up, each with a NUL behind it. The second half is room for the last
     /// name to be read into.
     pub names: [u8; 2 * PATH_BYTES],
 }
-map_value!(Path, 520);
+map_value!(Path, 528);
 
-/// How many bytes of a path are kept.
+/// With how many bytes a part of a path is full.
 pub const PATH_BYTES: usize = 256;
-/// How many components of a path are read.
-pub const PATH_DEPTH: u32 = 24;
+/// How many components of a path are read, and how many roots of mounts on the way.
+pub const PATH_DEPTH: u32 = 160;
 
 impl Path {
     /// There is more of the path than was read.
     pub const TRUNCATED: u32 = 1;
-    /// The file had been deleted when it was first seen.
+    /// The file had no name in its folder when it was first seen: it had been deleted.
     pub const DELETED: u32 = 2;
     /// The path begins at the root of the file system, wherever that is mounted.
     pub const IN_FILE_SYSTEM: u32 = 4;
+    /// It is a name alone, of what is in no folder: `memfd:NAME`.
+    pub const PLACELESS: u32 = 8;
 }
 
 /// What was done to a file, shared by all CPUs.

@@ -36,6 +36,8 @@ pub const MAX_AIO_REQUESTS: u32 = 16_384;
 pub const MAX_UNDER_WAY: u32 = 256;
 /// Files that are told apart, of all workloads together.
 pub const MAX_FILES: u32 = 32_768;
+/// Paths that are kept, a long one counting as several.
+pub const MAX_PATHS: u32 = 40_960;
 /// Inodes with dirty pages that are remembered at once; those with nothing left to write make room. A power of two.
 pub const MAX_DIRTY_INODES: u32 = 32_768;
 /// Inodes that are remembered with the workload that read them last.

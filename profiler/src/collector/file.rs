@@ -5,11 +5,12 @@ use std::{cmp::Reverse, path::Path};
 use ioprof_ebpf::abi::file::{FileKey, FileStats, SIZES};
 
 use crate::{
+    kernel::system::lead::Lead,
     kernel::{
         bpf::probes::Feature,
         snapshot::{self, Snapshot},
     },
-    model::file::{File, FileCounts, FileKind, Files, KindBytes, RANKINGS},
+    model::file::{File, FileCounts, FileKind, Files, KindBytes, PathState, RANKINGS},
     text::Text,
 };
 
@@ -90,13 +91,17 @@ fn by_kind(own: &[&snapshot::File], without_row: &FileCounts) -> Vec<KindBytes> 
 }
 
 /// The identity of a file for the user; sorting by it brings equal ones together.
-fn identity(file: &snapshot::File) -> (FileKind, Option<&Path>) {
-    (kind(file.stats.mode), file.path.as_deref())
+fn identity(file: &snapshot::File) -> (FileKind, Option<&Path>, Option<u32>) {
+    (
+        kind(file.stats.mode),
+        file.place.path.as_deref(),
+        file.place.namespace,
+    )
 }
 
 /// Whether two inodes are one file to the user: a file that is deleted and created again keeps its path.
 fn is_same(one: &snapshot::File, other: &snapshot::File) -> bool {
-    identity(one) == identity(other) && (one.path.is_some() || one.key.is_class())
+    identity(one) == identity(other) && (one.place.path.is_some() || one.key.is_class())
 }
 
 /// Whether all of a kind are one row.
@@ -114,6 +119,28 @@ pub const fn kind(mode: u64) -> FileKind {
         0o10 => FileKind::File,
         0o14 => FileKind::Sockets,
         _ => FileKind::Anonymous,
+    }
+}
+
+/// Whether a path leads to one of these inodes.
+fn path_state(same: &[&snapshot::File]) -> PathState {
+    let leads = |wanted: fn(Lead) -> bool| same.iter().any(|file| wanted(file.place.lead));
+    match () {
+        () if leads(|lead| lead == Lead::There) => PathState::Current,
+        () if leads(|lead| lead == Lead::Unknown) => PathState::Unknown,
+        () => PathState::Gone,
+    }
+}
+
+/// Whether none of these inodes has a name any more, where it is known.
+fn is_deleted(same: &[&snapshot::File]) -> Option<bool> {
+    match path_state(same) {
+        PathState::Current => Some(false),
+        PathState::Gone => {
+            let deleted = same.iter().all(|file| file.place.lead == Lead::Deleted);
+            deleted.then_some(true)
+        }
+        PathState::Unknown => None,
     }
 }
 
@@ -151,8 +178,10 @@ impl Known {
         let most = (0..SIZES).rev().max_by_key(|class| sizes[*class]);
         let most = most.filter(|class| sizes[*class] > 0);
         File {
-            path: same[0].path.as_ref().map(Text::of),
-            path_is_current: same.iter().any(|file| file.is_current),
+            path: same[0].place.path.as_ref().map(Text::of),
+            path_state: same[0].place.path.as_ref().map(|_| path_state(same)),
+            is_deleted: is_deleted(same),
+            mount_namespace: same[0].place.namespace,
             kind: kind(same[0].stats.mode),
             counts: self.sum(same),
             typical_size_bytes: most.map(|class| if class == 0 { 0 } else { 512 << class }),

@@ -4,17 +4,21 @@
 //! only requests of a fixed form. An attacker who took over ioprof could do no more than these: see docs/security.md.
 
 use std::{
-    ffi::OsStr,
-    io::{self, Read as _, Write as _},
+    ffi::{OsStr, OsString},
+    io::{self, ErrorKind, Read as _, Write as _},
     os::{
         fd::{AsRawFd as _, OwnedFd, RawFd},
-        unix::{ffi::OsStrExt as _, fs::MetadataExt as _, net::UnixStream},
+        unix::{
+            ffi::{OsStrExt as _, OsStringExt as _},
+            net::UnixStream,
+        },
     },
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use caps::{CapSet, Capability};
@@ -28,14 +32,17 @@ use nix::{
 
 use super::{
     bpf::statistics,
-    system::{Mounts, capabilities},
+    system::{Mounts, capabilities, handle::Inode, lead::Lead, namespace::Namespaces},
 };
 
-/// The capabilities it keeps: for BPF statistics, for paths of other users, and for signals to them.
-pub const KEPT: [Capability; 3] = [
+/// The capabilities it keeps: for BPF statistics, for paths of other users, for signals to them, and the last two with the
+/// first for paths in other mount namespaces.
+pub const KEPT: [Capability; 5] = [
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_KILL,
+    Capability::CAP_SYS_PTRACE,
+    Capability::CAP_SYS_CHROOT,
 ];
 
 /// A request to the helper.
@@ -49,8 +56,8 @@ enum Request {
     StatisticsOff,
     /// A signal to a child, both by number.
     Signal,
-    /// The inode number of a path.
-    Inode,
+    /// Where a path leads, see [`Namespaces::follow`].
+    Follow,
     /// syncfs(2) on the file system of a device, by major and minor number.
     Sync,
 }
@@ -61,28 +68,35 @@ impl Request {
         Self::StatisticsOn,
         Self::StatisticsOff,
         Self::Signal,
-        Self::Inode,
+        Self::Follow,
         Self::Sync,
     ];
 }
 
-/// A request, two arguments, and the length of the path that follows.
+/// A request, two arguments, and the length of what follows.
 type Message = [u32; 4];
 const MESSAGE: usize = size_of::<Message>();
 
-/// An errno or 0, and the result.
-const ANSWER: usize = size_of::<u32>() + size_of::<u64>();
+/// An errno or 0, the result, and the length of the path that follows.
+const ANSWER: usize = 2 * size_of::<u32>() + size_of::<u64>();
 
 /// PATH_MAX of linux/limits.h.
 const PATH_MAX: usize = 4096;
+
+/// A file to follow a path to: mount namespace, device, number, generation, subvolume. The path is behind it.
+type Wanted = [u32; 7];
+const WANTED: usize = size_of::<Wanted>();
+
+/// How long a path may take: whoever serves a file system need not answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The helper process. It exits when this is dropped, and when ioprof exits for any reason.
 #[derive(Debug)]
 pub struct Helper {
     process: Pid,
     socket: UnixStream,
-    /// Whether it may be waiting for a disk: then its exit is not waited for.
-    syncs: AtomicBool,
+    /// Whether it may be waiting for a file system: then its exit is not waited for.
+    waits: AtomicBool,
 }
 
 impl Helper {
@@ -121,10 +135,10 @@ impl Helper {
         let helper = Self {
             process: child,
             socket,
-            syncs: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
         };
         // After the answer it holds none of ioprof's descriptors.
-        helper.ask(Request::Ping, [0, 0], b"")?;
+        helper.ask(Request::Ping, [0, 0])?;
         Ok(Some(helper))
     }
 
@@ -135,17 +149,41 @@ impl Helper {
     /// Where it has ended.
     pub fn signal(&self, child: usize, signal: Signal) -> io::Result<()> {
         let child = u32::try_from(child).unwrap_or(u32::MAX);
-        self.ask(Request::Signal, [child, signal as u32], b"")
+        self.ask(Request::Signal, [child, signal as u32])
             .map(|_| ())
     }
 
-    /// The inode number of a path, links not followed.
+    /// Where a path leads in a mount namespace, see [`Namespaces::follow`].
     ///
     /// # Errors
     ///
-    /// Those of lstat(2).
-    pub fn inode(&self, path: &Path) -> io::Result<u64> {
-        self.ask(Request::Inode, [0, 0], path.as_os_str().as_bytes())
+    /// Where the helper has been killed, or does not answer.
+    pub fn follow(
+        &self,
+        namespace: u32,
+        path: Option<&Path>,
+        inode: &Inode,
+    ) -> io::Result<(Lead, Option<PathBuf>)> {
+        let (major, minor) = inode.device;
+        let (low, high) = (inode.number as u32, (inode.number >> 32) as u32);
+        let (generation, volume) = (inode.generation, inode.volume);
+        let wanted: Wanted = [namespace, major, minor, low, high, generation, volume];
+        let mut bytes = bytes_of(&wanted);
+        bytes.extend(path.map_or(&[][..], |path| path.as_os_str().as_bytes()));
+        self.socket.set_read_timeout(Some(PATIENCE))?;
+        let answer = self.ask_for_path(Request::Follow, [0, 0], &bytes);
+        self.socket.set_read_timeout(None)?;
+        if answer
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        {
+            // It would answer that to the next request.
+            self.waits.store(true, Ordering::Relaxed);
+            self.socket.shutdown(std::net::Shutdown::Both)?;
+        }
+        let (lead, path) = answer?;
+        let path = (!path.is_empty()).then(|| OsString::from_vec(path).into());
+        Ok((Lead::of_number(lead), path))
     }
 
     /// Syncs a file system; see [`sync_file_system`].
@@ -154,26 +192,38 @@ impl Helper {
     ///
     /// Those of [`sync_file_system`].
     pub fn sync_file_system(&self, (major, minor): (u32, u32)) -> io::Result<()> {
-        self.syncs.store(true, Ordering::Relaxed);
-        let done = self.ask(Request::Sync, [major, minor], b"").map(|_| ());
-        self.syncs.store(false, Ordering::Relaxed);
+        self.waits.store(true, Ordering::Relaxed);
+        let done = self.ask(Request::Sync, [major, minor]).map(|_| ());
+        self.waits.store(false, Ordering::Relaxed);
         done
     }
 
-    fn ask(&self, request: Request, [first, second]: [u32; 2], path: &[u8]) -> io::Result<u64> {
-        if path.len() > PATH_MAX {
+    fn ask(&self, request: Request, arguments: [u32; 2]) -> io::Result<u64> {
+        self.ask_for_path(request, arguments, b"")
+            .map(|(value, _)| value)
+    }
+
+    fn ask_for_path(
+        &self,
+        request: Request,
+        [first, second]: [u32; 2],
+        rest: &[u8],
+    ) -> io::Result<(u64, Vec<u8>)> {
+        if rest.len() > WANTED + PATH_MAX {
             return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
         }
-        let length = path.len() as u32;
+        let length = rest.len() as u32;
         let request: Message = [request as u32, first, second, length];
-        let mut bytes: Vec<u8> = request.into_iter().flat_map(u32::to_ne_bytes).collect();
-        bytes.extend(path);
+        let mut bytes = bytes_of(&request);
+        bytes.extend(rest);
         (&self.socket).write_all(&bytes)?;
         let mut answer = [0; ANSWER];
         (&self.socket).read_exact(&mut answer)?;
-        let (error, value) = answer.split_at(size_of::<u32>());
-        match u32::from_ne_bytes(error.try_into().unwrap_or_default()) {
-            0 => Ok(u64::from_ne_bytes(value.try_into().unwrap_or_default())),
+        let [error, low, high, length] = words(&answer);
+        let mut path = vec![0; length as usize];
+        (&self.socket).read_exact(&mut path)?;
+        match error {
+            0 => Ok((u64::from(high) << 32 | u64::from(low), path)),
             number => Err(io::Error::from_raw_os_error(number.cast_signed())),
         }
     }
@@ -182,7 +232,7 @@ impl Helper {
 impl Drop for Helper {
     fn drop(&mut self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
-        if !self.syncs.load(Ordering::Relaxed) {
+        if !self.waits.load(Ordering::Relaxed) {
             let _ = waitpid(self.process, None);
         }
     }
@@ -204,7 +254,7 @@ impl Statistics {
         let Some(helper) = helper else {
             return statistics::enable().ok().map(Self::Own);
         };
-        helper.ask(Request::StatisticsOn, [0, 0], b"").ok()?;
+        helper.ask(Request::StatisticsOn, [0, 0]).ok()?;
         Some(Self::Helpers(helper.clone()))
     }
 
@@ -215,7 +265,7 @@ impl Statistics {
                 drop(held);
                 true
             }
-            Self::Helpers(helper) => helper.ask(Request::StatisticsOff, [0, 0], b"").is_ok(),
+            Self::Helpers(helper) => helper.ask(Request::StatisticsOff, [0, 0]).is_ok(),
         }
     }
 }
@@ -249,45 +299,110 @@ fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Resul
     held.push(socket.as_raw_fd());
     close_all_but(held)?;
     capabilities::keep(&KEPT.into_iter().collect())?;
-    let mut statistics = None;
+    let mut state = State::default();
     loop {
         let mut request = [0; MESSAGE];
         (&*socket).read_exact(&mut request)?;
-        let done = execute(socket, request, children, &mut statistics);
+        let (request, rest) = received(socket, &request)?;
+        let (done, path) = match request {
+            // After an error it is not where it was.
+            Some((Request::Follow, _)) => {
+                let (lead, path) = state.follow(&rest)?;
+                (Ok(lead.number()), path)
+            }
+            request => (execute(request, children, &mut state), None),
+        };
         let (error, value) = match done {
             Ok(value) => (0, value),
             Err(error) => (error.raw_os_error().unwrap_or(libc::EIO), 0),
         };
-        let mut answer = error.to_ne_bytes().to_vec();
-        answer.extend(value.to_ne_bytes());
+        let path = path.map(|path| path.into_os_string().into_vec());
+        let path = path.unwrap_or_default();
+        let mut answer = bytes_of(&[
+            error.cast_unsigned(),
+            value as u32,
+            (value >> 32) as u32,
+            path.len() as u32,
+        ]);
+        answer.extend(path);
         (&*socket).write_all(&answer)?;
     }
 }
 
-/// Executes a request.
-fn execute(
-    mut socket: &UnixStream,
-    request: [u8; MESSAGE],
-    children: &[&OwnedFd],
-    statistics: &mut Option<OwnedFd>,
-) -> io::Result<u64> {
-    let wrong = || io::Error::from_raw_os_error(libc::EINVAL);
-    let mut words = request
+/// What the helper holds from one request to the next.
+#[derive(Default)]
+struct State {
+    statistics: Option<OwnedFd>,
+    /// The mount namespaces as of the first path that was followed, at the end of the run.
+    namespaces: Option<Namespaces>,
+}
+
+impl State {
+    /// Follows a path that stands behind what is wanted.
+    fn follow(&mut self, rest: &[u8]) -> io::Result<(Lead, Option<PathBuf>)> {
+        let Some((wanted, path)) = rest.split_at_checked(WANTED) else {
+            return Ok((Lead::Unknown, None));
+        };
+        let [namespace, major, minor, low, high, generation, volume]: Wanted = words(wanted);
+        let inode = Inode {
+            device: (major, minor),
+            number: u64::from(high) << 32 | u64::from(low),
+            generation,
+            volume,
+        };
+        let path = (!path.is_empty()).then(|| Path::new(OsStr::from_bytes(path)));
+        if self.namespaces.is_none() {
+            self.namespaces = Namespaces::now().ok();
+        }
+        match &mut self.namespaces {
+            Some(namespaces) => namespaces.follow(namespace, path, &inode),
+            None => Ok((Lead::Unknown, None)),
+        }
+    }
+}
+
+fn bytes_of(words: &[u32]) -> Vec<u8> {
+    words.iter().copied().flat_map(u32::to_ne_bytes).collect()
+}
+
+fn words<const COUNT: usize>(bytes: &[u8]) -> [u32; COUNT] {
+    let mut words = bytes
         .chunks_exact(size_of::<u32>())
         .map(|word| u32::from_ne_bytes(word.try_into().unwrap_or_default()));
-    let mut word = || words.next().unwrap_or_default();
-    let (request, first, second, length) = (word(), word(), word(), word() as usize);
-    let mut path = vec![0; length.min(PATH_MAX)];
-    socket.read_exact(&mut path)?;
+    std::array::from_fn(|_| words.next().unwrap_or_default())
+}
+
+/// The rest of a request: which one it is, with its arguments, and what follows; none where there is no such request.
+#[expect(clippy::type_complexity, reason = "it is named nowhere else")]
+fn received(
+    mut socket: &UnixStream,
+    message: &[u8; MESSAGE],
+) -> io::Result<(Option<(Request, [u32; 2])>, Vec<u8>)> {
+    let [request, first, second, length]: Message = words(message);
+    let length = length as usize;
+    let mut rest = vec![0; length.min(WANTED + PATH_MAX)];
+    socket.read_exact(&mut rest)?;
     let request = Request::ALL.into_iter().find(|one| *one as u32 == request);
-    match request.filter(|_| length <= PATH_MAX).ok_or_else(wrong)? {
+    let request = request.filter(|_| length == rest.len());
+    Ok((request.map(|request| (request, [first, second])), rest))
+}
+
+/// Executes a request that is about no path.
+fn execute(
+    request: Option<(Request, [u32; 2])>,
+    children: &[&OwnedFd],
+    state: &mut State,
+) -> io::Result<u64> {
+    let wrong = || io::Error::from_raw_os_error(libc::EINVAL);
+    let (request, [first, second]) = request.ok_or_else(wrong)?;
+    match request {
         Request::Ping => Ok(0),
         Request::StatisticsOn => {
-            *statistics = Some(statistics::enable()?);
+            state.statistics = Some(statistics::enable()?);
             Ok(0)
         }
         Request::StatisticsOff => {
-            *statistics = None;
+            state.statistics = None;
             Ok(0)
         }
         Request::Signal => {
@@ -295,7 +410,7 @@ fn execute(
             let number = Signal::try_from(second.cast_signed())?;
             send(child, number).map(|()| 0)
         }
-        Request::Inode => Ok(std::fs::symlink_metadata(OsStr::from_bytes(&path))?.ino()),
+        Request::Follow => Err(wrong()),
         Request::Sync => sync_file_system((first, second)).map(|()| 0),
     }
 }

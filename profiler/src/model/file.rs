@@ -24,6 +24,19 @@ pub enum FileKind {
     Anonymous,
 }
 
+/// What is known of a path when the run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PathState {
+    /// It leads to the file, or is the name of what is in no folder.
+    Current,
+    /// It leads to another file, or nowhere.
+    Gone,
+    /// It could not be followed.
+    Unknown,
+}
+
 /// How many rankings of files there are: see [`FileCounts::ranks`].
 pub const RANKINGS: usize = 3;
 
@@ -155,12 +168,15 @@ fn known_sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct File {
-    /// Its path as it was first seen; null for what has none, or where it was not seen. A byte that is not UTF-8 is
-    /// \xNN, and a backslash before an x is \x5c.
+    /// The path that led to it when the run was over, where that is known, else as it was first seen; null for what has
+    /// none, or where it was not seen. A byte that is not UTF-8 is \xNN, and a backslash before an x is \x5c.
     pub path: Option<Text>,
-    /// Whether the path led to the file when the run was over: false where it was renamed, deleted, or is in another
-    /// mount namespace.
-    pub path_is_current: bool,
+    /// Whether the path led to the file when the run was over; null without a path.
+    pub path_state: Option<PathState>,
+    /// Whether the file had no name any more when the run was over; null where that is not known.
+    pub is_deleted: Option<bool>,
+    /// The number of the mount namespace that the path is of, see namespaces(7); null where it is ioprof's own.
+    pub mount_namespace: Option<u32>,
     /// What it is: a file, a block device that was opened itself, or everything of a kind that has no name.
     pub kind: FileKind,
     /// What was done to it.

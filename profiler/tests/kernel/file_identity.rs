@@ -9,7 +9,7 @@ use crate::support::{
     overlay::Overlay,
     plain, profile,
     program::Program,
-    report::{FileKind, known},
+    report::{FileKind, PathState, known},
     requirements::tool,
     succeed,
 };
@@ -41,7 +41,12 @@ fn hand_over_in(folder: &Path, way: &str, keep: &[&str]) -> Report {
             "{way}: {row:#?}"
         );
         assert_eq!(row.counts.reads, 0, "{way}: {row:#?}");
-        assert_eq!(row.path_is_current, !keep.is_empty(), "{way}: {row:#?}");
+        let state = if keep.is_empty() {
+            PathState::Gone
+        } else {
+            PathState::Current
+        };
+        assert_eq!(row.path_state, Some(state), "{way}: {row:#?}");
     }
     report
 }

@@ -22,6 +22,7 @@ mod failure;
 mod fault;
 mod file;
 mod file_identity;
+mod file_place;
 mod file_stacked;
 mod histogram;
 mod hostile;

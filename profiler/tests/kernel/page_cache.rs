@@ -7,7 +7,7 @@ use crate::support::{
     device::{Loop, keep_cached, written_file},
     plain, profile,
     program::Program,
-    report::{BlockOperation, CheckKind, Origin, Report, Served, known, requests},
+    report::{BlockOperation, CheckKind, Origin, PathState, Report, Served, known, requests},
     requirements::skip,
     throttle::ThrottledReads,
 };
@@ -63,7 +63,7 @@ fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
         assert_eq!(row.counts.sequential, 2);
         assert_eq!(row.counts.unaligned, 0);
         assert_eq!(row.typical_size_bytes, Some(all));
-        assert!(row.path_is_current);
+        assert_eq!(row.path_state, Some(PathState::Current));
     }
 }
 

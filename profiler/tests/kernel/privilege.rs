@@ -12,7 +12,7 @@ use std::{
 
 use crate::support::{
     self, Report, ioprof, line, reader,
-    report::known,
+    report::{PathState, known},
     requirements::{skip, tool},
     rights::{
         CAP_DAC_OVERRIDE, CAP_FOWNER, NOBODY, Rights, SHOW, Shown, by_sudo, folder_of, open_folder,
@@ -85,7 +85,7 @@ fn under_sudo_the_report_still_has_what_takes_more_than_the_callers_rights() {
     let report = Report::read(&report);
     // Among which would be that a file system was not synced.
     report.assert_nothing_lost();
-    assert!(report.file(&file).path_is_current);
+    assert_eq!(report.file(&file).path_state, Some(PathState::Current));
     let writeback = known(&report.workload(0).writeback);
     assert_eq!(writeback.dirtied_bytes, 4 * 65536);
     assert_eq!(writeback.dirty_bytes_at_end, 0);

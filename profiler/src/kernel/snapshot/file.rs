@@ -1,32 +1,25 @@
 //! The table of files, with their paths.
 
-use std::{
-    collections::HashMap,
-    ffi::OsStr,
-    fs,
-    io::ErrorKind,
-    iter,
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
-    path::{Path as FilePath, PathBuf},
-};
+use std::{collections::HashMap, iter};
 
 use ioprof_ebpf::abi::{
-    block::device_number,
-    file::{FileKey, FileStats, OpenFile, PATH_BYTES, Path},
+    file::{FileKey, FileStats, OpenFile},
     merge::Merge as _,
     names,
 };
 
-use super::stacked;
+use super::{
+    path::{Paths, Place},
+    stacked,
+};
 use crate::{
     error::Error,
     kernel::{
         bpf::{
             Ebpf,
-            map::{Array, Hash, PerCpuArray},
+            map::{Hash, PerCpuArray},
         },
         helper::Helper,
-        system::Mounts,
     },
 };
 
@@ -37,10 +30,8 @@ pub struct File {
     pub key: FileKey,
     /// What was done to it.
     pub stats: FileStats,
-    /// Its path; none where it was not seen.
-    pub path: Option<PathBuf>,
-    /// Whether the path leads to the file now.
-    pub is_current: bool,
+    /// Its path, and where that leads now.
+    pub place: Place,
     /// Bytes of folios of the file that any workload made dirty.
     pub folio_bytes: u64,
     /// Whether the row has all that was done to pages of the file. On a file system that is stacked on others these are
@@ -107,29 +98,18 @@ impl File {
 
 /// Reads the rows.
 pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
-    let paths = Array::<Path>::of(ebpf, names::PATHS)?;
-    let mounts = Mounts::now();
+    let paths = Paths::of(ebpf, helper)?;
     let mut files = Vec::new();
     // One by one: there may be tens of thousands.
     for row in Hash::<FileKey, FileStats>::of(ebpf, names::FILES)?.iter() {
         let (key, stats) = row?;
-        let mut file = File {
+        files.push(File {
             key,
             stats,
-            path: None,
-            is_current: false,
+            place: paths.place(&key, &stats)?,
             folio_bytes: 0,
             has_pages: stats.is_stacked == 0,
-        };
-        if let Some(kept) = kept_path(&paths, stats.path)? {
-            file.path = path(&kept, key.device, &mounts);
-            file.is_current = kept.flags & Path::DELETED == 0
-                && file
-                    .path
-                    .as_ref()
-                    .is_some_and(|path| leads_to(path, &key, helper));
-        }
-        files.push(file);
+        });
     }
     add_kept(ebpf, &mut files)?;
     add_folios(&mut files);
@@ -167,67 +147,4 @@ fn add_kept(ebpf: &Ebpf, files: &mut [File]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Whether a path leads to the file. The inode's number alone is compared: btrfs shows each subvolume under a
-/// device number of its own. The helper looks where this process may not.
-fn leads_to(path: &FilePath, key: &FileKey, helper: Option<&Helper>) -> bool {
-    let found = match (fs::symlink_metadata(path), helper) {
-        (Err(refused), Some(helper)) if refused.kind() == ErrorKind::PermissionDenied => {
-            helper.inode(path)
-        }
-        (found, _) => found.map(|found| found.ino()),
-    };
-    found.is_ok_and(|inode| inode == key.inode)
-}
-
-/// What the probes have kept of a path, by its number.
-pub fn kept_path(paths: &Array<'_, Path>, number: u64) -> Result<Option<Path>, Error> {
-    // A number past the end was handed out when no room was left.
-    let is_kept = (1..u64::from(paths.count())).contains(&number);
-    is_kept.then(|| paths.get(number as u32)).transpose()
-}
-
-/// The path that the probes have kept: the names stand there from the file up.
-pub fn path(kept: &Path, device: u32, mounts: &Mounts) -> Option<PathBuf> {
-    let used = (kept.length as usize).min(PATH_BYTES);
-    let mut names: Vec<&[u8]> = kept.names[..used]
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
-        .collect();
-    names.reverse();
-    let mut path = match () {
-        () if kept.flags & Path::TRUNCATED != 0 => PathBuf::from("..."),
-        () if kept.flags & Path::IN_FILE_SYSTEM != 0 => mounts.of_whole(device_number(device))?,
-        () => PathBuf::from("/"),
-    };
-    path.extend(names.iter().map(|name| OsStr::from_bytes(name)));
-    path.shrink_to_fit();
-    Some(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kept(names: &[u8], flags: u32) -> Path {
-        let mut path = Path {
-            length: names.len() as u32,
-            flags,
-            names: [0; 2 * PATH_BYTES],
-        };
-        path.names[..names.len()].copy_from_slice(names);
-        path
-    }
-
-    #[test]
-    fn a_path_is_put_together_from_the_root_down() {
-        let mounts = Mounts::default();
-        let of = |names: &[u8], flags| path(&kept(names, flags), 0, &mounts);
-        assert_eq!(of(b"data\0lib\0var\0", 0), Some("/var/lib/data".into()));
-        let cut = of(b"data\0lib\0", Path::TRUNCATED);
-        assert_eq!(cut, Some(".../lib/data".into()));
-        // Where the file system is mounted is not known.
-        assert_eq!(of(b"data\0", Path::IN_FILE_SYSTEM), None);
-    }
 }

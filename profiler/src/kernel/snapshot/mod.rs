@@ -7,6 +7,7 @@ mod file;
 mod histograms;
 pub mod loss;
 mod page_cache;
+mod path;
 mod stacked;
 mod syscall;
 mod under_way;
@@ -28,6 +29,7 @@ pub use block::Requests;
 pub use fault::Faults;
 pub use file::File;
 pub use histograms::Buckets;
+pub use path::Place;
 pub use syscall::Call;
 pub use under_way::UnderWay;
 

@@ -76,7 +76,7 @@ fn add_pages(sum: &mut FileStats, other: &FileStats) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::path::Place, *};
 
     const fn key(inode: u64) -> FileKey {
         FileKey {
@@ -92,8 +92,7 @@ mod tests {
         File {
             key: key(inode),
             stats,
-            path: None,
-            is_current: true,
+            place: Place::default(),
             folio_bytes: 0,
             has_pages: stats.is_stacked == 0,
         }

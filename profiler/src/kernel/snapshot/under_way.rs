@@ -2,15 +2,12 @@
 
 use std::path::PathBuf;
 
-use ioprof_ebpf::abi::{file::Path, layout::MAX_UNDER_WAY, names, under_way::UnderWay as Noted};
+use ioprof_ebpf::abi::{layout::MAX_UNDER_WAY, names, under_way::UnderWay as Noted};
 
-use super::file::{self, File};
+use super::{file::File, path::Paths};
 use crate::{
     error::Error,
-    kernel::{
-        bpf::{Ebpf, map::Array},
-        system::Mounts,
-    },
+    kernel::bpf::{Ebpf, map::Array},
 };
 
 /// A call that was under way.
@@ -25,19 +22,17 @@ pub struct UnderWay {
 /// Reads them; `files` are the rows.
 pub fn read(ebpf: &Ebpf, files: &[File]) -> Result<Vec<UnderWay>, Error> {
     let noted = Array::<Noted>::of(ebpf, names::UNDER_WAY)?;
-    let paths = Array::<Path>::of(ebpf, names::PATHS)?;
+    let paths = Paths::of(ebpf, None)?;
     let used = Array::<u64>::of(ebpf, names::UNDER_WAY_USED)?.get(0)?;
-    let mounts = Mounts::now();
     // Numbers begin with 1.
     (1..=used.min(u64::from(MAX_UNDER_WAY) - 1))
         .map(|place| {
             let call = noted.get(place as u32)?;
-            let kept = file::kept_path(&paths, call.path)?;
-            let path = match kept {
-                Some(kept) => file::path(&kept, call.file.device, &mounts),
+            let path = match paths.first_seen(call.path, call.file.device)? {
+                Some(path) => Some(path),
                 None => {
                     let row = files.iter().find(|file| file.key == call.file);
-                    row.and_then(|file| file.path.clone())
+                    row.and_then(|file| file.place.path.clone())
                 }
             };
             // Pipes and sockets have none, unless in a folder.

@@ -3,8 +3,11 @@
 pub mod capabilities;
 pub mod device;
 mod device_stack;
+pub mod handle;
+pub mod lead;
 pub mod machine;
 mod mounts;
+pub mod namespace;
 pub mod process;
 pub mod tree;
 

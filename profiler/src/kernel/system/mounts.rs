@@ -1,6 +1,12 @@
 //! Mount points of file systems, by /proc/self/mountinfo; see proc_pid_mountinfo(5).
 
-use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt as _, path::PathBuf};
+use std::{
+    cmp::Reverse,
+    ffi::OsString,
+    fs,
+    os::unix::ffi::OsStringExt as _,
+    path::{Path, PathBuf},
+};
 
 /// The mounted file systems of this mount namespace.
 #[derive(Clone, Debug, Default)]
@@ -8,6 +14,7 @@ pub struct Mounts(Vec<Mount>);
 
 #[derive(Clone, Debug)]
 struct Mount {
+    number: u64,
     device: (u32, u32),
     is_whole: bool,
     point: PathBuf,
@@ -39,19 +46,36 @@ impl Mounts {
         self.find(|mount| mount.device == device)
     }
 
+    /// The device of a mount, by its number.
+    pub fn device(&self, number: u64) -> Option<(u32, u32)> {
+        let found = self.0.iter().find(|mount| mount.number == number);
+        found.map(|mount| mount.device)
+    }
+
+    /// The mount points of a file system, those that a path is below first.
+    pub fn points(&self, device: (u32, u32), near: Option<&Path>) -> Vec<&Path> {
+        let places = self.0.iter().filter(|mount| mount.device == device);
+        let mut points: Vec<&Path> = places.map(|mount| mount.point.as_path()).collect();
+        let is_far = |point: &&Path| !near.is_some_and(|path| path.starts_with(point));
+        points.sort_by_key(|point| (is_far(point), Reverse(point.components().count())));
+        points
+    }
+
     fn find(&self, wanted: impl Fn(&Mount) -> bool) -> Option<PathBuf> {
         let found = self.0.iter().find(|mount| wanted(mount));
         found.map(|mount| mount.point.clone())
     }
 }
 
-/// Parses a line: the third field is the device, the fourth the root, the fifth the mount point.
+/// Parses a line: the first field is the mount's number, the third the device, the fourth the root, the fifth the mount point.
 fn mount(line: &[u8]) -> Option<Mount> {
-    let mut fields = line.split(|byte| *byte == b' ').skip(2);
-    let (major, minor) = str::from_utf8(fields.next()?).ok()?.split_once(':')?;
+    let mut fields = line.split(|byte| *byte == b' ');
+    let number = str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    let (major, minor) = str::from_utf8(fields.nth(1)?).ok()?.split_once(':')?;
     let is_whole = fields.next()? == b"/";
     let point = OsString::from_vec(unescaped(fields.next()?));
     Some(Mount {
+        number,
         device: (major.parse().ok()?, minor.parse().ok()?),
         is_whole,
         point: point.into(),

@@ -4,7 +4,7 @@ use std::{array, cmp::Reverse, collections::BTreeSet};
 
 use super::{style::Style, table::Table};
 use crate::{
-    model::file::{File, FileCounts, FileKind, Files, RANKINGS},
+    model::file::{File, FileCounts, FileKind, Files, PathState, RANKINGS},
     output::{
         format::{bytes, count, time},
         text::shortened_before,
@@ -93,10 +93,11 @@ fn name(file: &File) -> String {
         (_, None) => "(name not seen)".into(),
         (_, Some(path)) => path.to_string(),
     };
-    let mark = if file.path.is_some() && !file.path_is_current {
-        "*"
-    } else {
-        ""
+    let mark = match (file.path_state, file.is_deleted) {
+        (None | Some(PathState::Current), _) => "",
+        (Some(PathState::Gone), Some(true)) => " (deleted)",
+        (Some(PathState::Gone), _) => "*",
+        (Some(PathState::Unknown), _) => "?",
     };
     let name = shortened_before(&text, NAME.saturating_sub(mark.len()));
     format!("{name}{mark}")
@@ -109,7 +110,9 @@ mod tests {
     fn file(time_ns: u64, read_bytes: u64, device_read_bytes: u64) -> File {
         File {
             path: None,
-            path_is_current: true,
+            path_state: None,
+            is_deleted: None,
+            mount_namespace: None,
             kind: FileKind::File,
             counts: FileCounts {
                 time_ns,

@@ -16,7 +16,7 @@ pub use ioprof::model::{
     block::{Block, BlockOperation, Origin},
     device::Device,
     fault::{FaultTime, Faults, FileFaults},
-    file::{File, FileCounts, FileKind, Files},
+    file::{File, FileCounts, FileKind, Files, PathState},
     io_uring::UringOperation,
     ledger::{Check, CheckKind, Probe, Verdict},
     off_cpu::{Cpu, OffCpu, Time},

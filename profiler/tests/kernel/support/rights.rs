@@ -13,6 +13,8 @@ pub const CAP_DAC_OVERRIDE: u64 = 1 << 1;
 pub const CAP_DAC_READ_SEARCH: u64 = 1 << 2;
 pub const CAP_FOWNER: u64 = 1 << 3;
 pub const CAP_KILL: u64 = 1 << 5;
+pub const CAP_SYS_CHROOT: u64 = 1 << 18;
+pub const CAP_SYS_PTRACE: u64 = 1 << 19;
 pub const CAP_SYS_ADMIN: u64 = 1 << 21;
 
 /// A command that shows what ioprof may do while it runs: of all threads of ioprof, and of its children.
@@ -89,7 +91,8 @@ impl Shown {
             thread.assert_reduced(uid, kept);
         }
         let helper = self.helper.as_ref().expect("root has one");
-        helper.assert_reduced(0, CAP_SYS_ADMIN | CAP_DAC_READ_SEARCH | CAP_KILL);
+        let of_paths = CAP_DAC_READ_SEARCH | CAP_SYS_PTRACE | CAP_SYS_CHROOT;
+        helper.assert_reduced(0, CAP_SYS_ADMIN | CAP_KILL | of_paths);
     }
 }
 

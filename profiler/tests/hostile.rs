@@ -70,6 +70,7 @@ fn for_each_text(value: &mut Value, change: &mut dyn FnMut(&str) -> String) {
                     "kind",
                     "operation",
                     "origin",
+                    "path_state",
                     "unit",
                     "verdict",
                     "what",

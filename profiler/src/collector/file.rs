@@ -5,10 +5,10 @@ use std::{cmp::Reverse, path::Path};
 use ioprof_ebpf::abi::file::{FileKey, FileStats, SIZES};
 
 use crate::{
-    kernel::system::lead::Lead,
     kernel::{
         bpf::probes::Feature,
         snapshot::{self, Snapshot},
+        system::lead::Lead,
     },
     model::file::{File, FileCounts, FileKind, Files, KindBytes, PathState, RANKINGS},
     text::Text,

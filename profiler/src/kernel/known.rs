@@ -1,6 +1,6 @@
-//! What this kernel has is in the tables. The system calls that are `other`, by the names of the functions behind them, those of the 32-bit interface and of
-//! other architectures included: what the kernel has and is neither here nor among those with a name is a call that nobody
-//! has looked at.
+//! What this kernel has is in the tables. The system calls that are `other` stand here by the names of the functions behind
+//! them, those of the 32-bit interface and of other architectures included: what the kernel has and is neither here nor
+//! among those with a name is a call that nobody has looked at.
 
 use std::{collections::BTreeSet, fs};
 

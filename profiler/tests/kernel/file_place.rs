@@ -94,15 +94,7 @@ fn disks() -> impl Iterator<Item = Loop> {
 
 #[test]
 fn a_deleted_file_and_one_whose_path_another_takes_are_gone() {
-    requires!(
-        "cc",
-        "losetup",
-        "mount",
-        "umount",
-        "mkfs.ext4",
-        "mkfs.xfs",
-        "mkfs.btrfs"
-    );
+    requires!("cc", "losetup mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs");
     for disk in disks() {
         let path = disk.mounted().join("data");
         let report = places("deleted", &disk.mounted());
@@ -116,15 +108,7 @@ fn a_deleted_file_and_one_whose_path_another_takes_are_gone() {
 
 #[test]
 fn a_file_that_was_renamed_has_its_new_path() {
-    requires!(
-        "cc",
-        "losetup",
-        "mount",
-        "umount",
-        "mkfs.ext4",
-        "mkfs.xfs",
-        "mkfs.btrfs"
-    );
+    requires!("cc", "losetup mount umount mkfs.ext4 mkfs.xfs mkfs.btrfs");
     for disk in disks() {
         let report = places("renamed", &disk.mounted());
         let path = disk.mounted().join("moved");

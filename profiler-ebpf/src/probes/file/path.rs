@@ -7,7 +7,7 @@ use ioprof_ebpf::abi::{
 };
 
 use crate::probes::base::{
-    atomic,
+    map::next,
     memory::{self, constant, read},
 };
 
@@ -46,7 +46,9 @@ pub fn of_inode(inode: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
-    let number = new_number();
+    let Some(number) = next(&PATHS_USED) else {
+        return 0;
+    };
     let Some(first) = PATHS.get_ptr_mut(number as u32) else {
         return 0;
     };
@@ -92,16 +94,6 @@ extern "C" fn keep_path(mut dentry: u64, mut mount: u64) -> u64 {
     number
 }
 
-/// A number that no path has.
-#[inline(always)]
-fn new_number() -> u64 {
-    match PATHS_USED.get_ptr_mut(0) {
-        // SAFETY: the counter is in the map.
-        Some(used) => unsafe { atomic::add(used, 1) + 1 },
-        None => u64::MAX,
-    }
-}
-
 /// What there is to say of a path before it is read.
 #[inline(always)]
 fn flags(dentry: u64, mount: u64, root: u64) -> u32 {
@@ -121,11 +113,11 @@ fn flags(dentry: u64, mount: u64, root: u64) -> u32 {
 /// A further part of a path, where there is room.
 #[inline(always)]
 fn part_after(path: *mut Path) -> Option<*mut Path> {
-    let number = new_number() as u32;
-    let next = PATHS.get_ptr_mut(number)?;
+    let number = next(&PATHS_USED)? as u32;
+    let part = PATHS.get_ptr_mut(number)?;
     // SAFETY: the value is in the map, and is this path's.
     unsafe { (*path).next = number };
-    Some(next)
+    Some(part)
 }
 
 /// What became of a name.

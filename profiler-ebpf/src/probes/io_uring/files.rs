@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     fields::ABSENT,
-    file::{FileKey, OpenFile, SIZES, size_class},
+    file::{FileKey, OpenFile},
     io_uring::UringRequest,
     layout::MAX_URING_SOURCES,
     loss::Loss,
@@ -15,7 +15,7 @@ use ioprof_ebpf::abi::{
 
 use crate::probes::{
     base::{
-        atomic, loss,
+        loss,
         memory::{self, constant, read, read_at},
     },
     file::{descriptor, inode, path, stacked, table},
@@ -41,6 +41,12 @@ const OF_RING: u32 = 1 << 31;
 /// What the pointers to a ring's files have in their lower bits besides.
 const POINTER_FLAGS: u64 = 7;
 
+/// The bytes that a completion has moved: one that failed none.
+#[inline(always)]
+fn moved(result: i32) -> u64 {
+    u64::from(result.max(0).unsigned_abs())
+}
+
 /// Counts a completion for its file, which the request holds until it is freed, after the last.
 #[inline(always)]
 pub fn count(request: u64, done: &UringRequest, latency: u64, result: i32) {
@@ -62,11 +68,7 @@ pub fn count(request: u64, done: &UringRequest, latency: u64, result: i32) {
         opcode if WRITES.has(opcode) || COPIES.has(opcode) => Access::Write,
         _ => Access::Other,
     };
-    let moved = if result < 0 {
-        0
-    } else {
-        u64::from(result.unsigned_abs())
-    };
+    let moved = moved(result);
     file_access::count_one(&mut open.calls, did, latency, moved, moved);
     if did == Access::Other {
         return;
@@ -138,18 +140,10 @@ pub fn end_copy(request: u64, workload: u32, result: i32) {
     // SAFETY: the entry stays valid for the run of the program.
     let row = unsafe { table::row(&*key) };
     if let Some(row) = row.or_else(|| table::row(&FileKey::others(workload))) {
-        let moved = if result < 0 {
-            0
-        } else {
-            u64::from(result.unsigned_abs())
-        };
+        let moved = moved(result);
         // SAFETY: the row is in the map; CPUs share it by atomic operations.
         unsafe {
-            let calls = &raw mut (*row).calls;
-            atomic::add(&raw mut (*calls).reads, 1);
-            atomic::add(&raw mut (*calls).read_bytes, moved);
-            let sizes = (&raw mut (*calls).sizes).cast::<u64>();
-            atomic::add(sizes.add(size_class(moved) & (SIZES - 1)), 1);
+            file_access::add_shared(&raw mut (*row).calls, Access::Read, moved);
         }
     }
     // It is there; nobody else removes it.

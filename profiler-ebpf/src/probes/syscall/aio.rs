@@ -14,14 +14,19 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     aio::{AioKey, AioRequest, AioStats, AioTotals, FIRST_ERROR_OPERATION, MAX_LOOKED_AT},
-    file::{FileKey, SIZES, size_class},
+    file::FileKey,
     layout::{AIO_OPCODES, MAX_AIO_REQUESTS, aio_index},
     loss::Loss,
     syscall::CallKind,
     task::TaskState,
 };
 
-use super::{aio_end::aio_ended, arguments::Arguments, errors::count_error, file_access::Access};
+use super::{
+    aio_end::aio_ended,
+    arguments::Arguments,
+    errors::count_error,
+    file_access::{self, Access},
+};
 use crate::probes::{
     base::{
         atomic, histogram, in_flight, loss,
@@ -355,19 +360,9 @@ fn count_for_file(done: &AioRequest, latency: u64, result: i64) {
         let calls = &raw mut (*row).calls;
         atomic::add(&raw mut (*calls).ns, latency);
         atomic::raise(&raw mut (*calls).max_ns, latency);
-        match did {
-            Access::Read => {
-                atomic::add(&raw mut (*calls).reads, 1);
-                atomic::add(&raw mut (*calls).read_bytes, moved);
-            }
-            Access::Write => {
-                atomic::add(&raw mut (*calls).writes, 1);
-                atomic::add(&raw mut (*calls).written_bytes, moved);
-            }
-            Access::Open | Access::Other => return,
+        if !file_access::add_shared(calls, did, moved) {
+            return;
         }
-        let class = size_class(moved) & (SIZES - 1);
-        atomic::add((&raw mut (*calls).sizes).cast::<u64>().add(class), 1);
         if inode::is_direct(done.flags) {
             atomic::add(&raw mut (*calls).asynchronous_direct_bytes, moved);
         } else if did == Access::Write {

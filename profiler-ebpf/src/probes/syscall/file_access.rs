@@ -310,6 +310,32 @@ pub fn count_one(calls: &mut FileCalls, did: Access, ns: u64, moved: u64, size: 
     calls.sizes[size_class(size) & (SIZES - 1)] += 1;
 }
 
+/// Counts a read or a write without its time, for a row that CPUs share; false where it is neither.
+///
+/// # Safety
+///
+/// `calls` is of a row in the map.
+#[inline(always)]
+pub unsafe fn add_shared(calls: *mut FileCalls, did: Access, moved: u64) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        match did {
+            Access::Read => {
+                atomic::add(&raw mut (*calls).reads, 1);
+                atomic::add(&raw mut (*calls).read_bytes, moved);
+            }
+            Access::Write => {
+                atomic::add(&raw mut (*calls).writes, 1);
+                atomic::add(&raw mut (*calls).written_bytes, moved);
+            }
+            Access::Open | Access::Other => return false,
+        }
+        let class = size_class(moved) & (SIZES - 1);
+        atomic::add((&raw mut (*calls).sizes).cast::<u64>().add(class), 1);
+    }
+    true
+}
+
 /// Adds what was done to the file that is kept to the file's row.
 #[inline(always)]
 pub fn settle(open: &mut OpenFile) {

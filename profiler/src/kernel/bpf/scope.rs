@@ -1,7 +1,6 @@
 //! Bringing processes into scope that the probes did not see begin.
 
 use std::{
-    fs,
     io::{self, Read as _},
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     ptr,
@@ -18,7 +17,7 @@ use super::{error::one_line, map, program::program};
 use crate::{
     error::Error,
     kernel::system::{
-        process::{has_ended, pidfd_open, wait_until_asleep},
+        process::{has_ended, numbers, pidfd_open, wait_until_asleep},
         tree::Tree,
     },
 };
@@ -194,15 +193,7 @@ fn walk(ebpf: &mut Ebpf, name: &'static str) -> Result<(), Error> {
 /// Whether a process in scope still runs, by asking for the record of each that /proc shows. The counts of threads
 /// alone do not tell: one that was about to end when it came into scope is not seen to end.
 pub fn any_process_lives(ebpf: &Ebpf) -> Result<bool, Error> {
-    let processes = fs::read_dir("/proc").map_err(Error::system("reading /proc"))?;
-    for entry in processes.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
-            continue;
-        };
+    for pid in numbers().map_err(Error::system("reading /proc"))? {
         // It may have ended in this moment.
         let Ok(process) = pidfd_open(pid) else {
             continue;

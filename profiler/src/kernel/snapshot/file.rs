@@ -14,12 +14,9 @@ use super::{
 };
 use crate::{
     error::Error,
-    kernel::{
-        bpf::{
-            Ebpf,
-            map::{Hash, PerCpuArray},
-        },
-        helper::Helper,
+    kernel::bpf::{
+        Ebpf,
+        map::{Hash, PerCpuArray},
     },
 };
 
@@ -97,8 +94,7 @@ impl File {
 }
 
 /// Reads the rows.
-pub fn read(ebpf: &Ebpf, helper: Option<&Helper>) -> Result<Vec<File>, Error> {
-    let paths = Paths::of(ebpf, helper)?;
+pub fn read(ebpf: &Ebpf, paths: &Paths) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
     // One by one: there may be tens of thousands.
     for row in Hash::<FileKey, FileStats>::of(ebpf, names::FILES)?.iter() {

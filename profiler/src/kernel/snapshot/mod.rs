@@ -118,12 +118,13 @@ pub fn read(
     helper: Option<&Helper>,
 ) -> Result<Snapshot, Error> {
     let histograms = Histograms::new(ebpf)?;
-    let files = file::read(ebpf, helper)?;
+    let paths = path::Paths::of(ebpf, helper)?;
+    let files = file::read(ebpf, &paths)?;
     Ok(Snapshot {
         calls: syscall::read(ebpf, layout, &histograms)?,
         errors: entries(ebpf, names::ERRORS)?,
         requests: block::requests(block.slots, layout, &histograms)?,
-        under_way: under_way::read(ebpf, &files)?,
+        under_way: under_way::read(ebpf, &paths, &files)?,
         files,
         page_cache: page_cache::read(ebpf, layout, &histograms)?,
         faults: fault::read(ebpf, layout, &histograms)?,

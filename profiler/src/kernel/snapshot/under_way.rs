@@ -20,9 +20,8 @@ pub struct UnderWay {
 }
 
 /// Reads them; `files` are the rows.
-pub fn read(ebpf: &Ebpf, files: &[File]) -> Result<Vec<UnderWay>, Error> {
+pub fn read(ebpf: &Ebpf, paths: &Paths, files: &[File]) -> Result<Vec<UnderWay>, Error> {
     let noted = Array::<Noted>::of(ebpf, names::UNDER_WAY)?;
-    let paths = Paths::of(ebpf, None)?;
     let used = Array::<u64>::of(ebpf, names::UNDER_WAY_USED)?.get(0)?;
     // Numbers begin with 1.
     (1..=used.min(u64::from(MAX_UNDER_WAY) - 1))

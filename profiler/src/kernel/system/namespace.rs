@@ -22,6 +22,7 @@ use super::{
     handle::Inode,
     lead::{Lead, follow},
     mounts::Mounts,
+    process,
 };
 
 /// The number of this process's mount namespace; none where /proc does not tell.
@@ -68,11 +69,12 @@ impl Namespaces {
     pub fn now() -> io::Result<Self> {
         let own = own().ok_or(io::ErrorKind::NotFound)?;
         let mut others = HashMap::new();
-        for process in fs::read_dir("/proc")?.flatten() {
-            let Some(number) = number(&process.path()).filter(|number| *number != own) else {
+        for pid in process::numbers()? {
+            let process = PathBuf::from(format!("/proc/{pid}"));
+            let Some(number) = number(&process).filter(|number| *number != own) else {
                 continue;
             };
-            let entry = File::open(process.path().join("ns/mnt"));
+            let entry = File::open(process.join("ns/mnt"));
             // The process may have ended meanwhile, and its number be another's.
             let is_it = |entry: &File| {
                 entry

@@ -84,6 +84,16 @@ fn is_there(process: &OwnedFd) -> bool {
     sent == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
+/// The numbers of all processes that /proc shows.
+///
+/// # Errors
+///
+/// Where /proc cannot be read.
+pub fn numbers() -> io::Result<impl Iterator<Item = i32>> {
+    let entries = fs::read_dir("/proc")?.flatten();
+    Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
+}
+
 /// The words of a command line, each ended by a zero byte. A process may have written any bytes there.
 pub fn words(command_line: &[u8]) -> Vec<Text> {
     command_line

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, os::fd::OwnedFd};
 
-use super::process::{has_ended, pidfd_open};
+use super::process::{has_ended, numbers, pidfd_open};
 use crate::error::Error;
 
 /// A process below one that is known.
@@ -84,10 +84,7 @@ impl Tree {
 
 /// All processes that /proc shows, by their numbers.
 fn processes() -> Result<BTreeMap<i32, Stat>, Error> {
-    let folder = fs::read_dir("/proc").map_err(Error::system("reading /proc"))?;
-    let numbers = folder
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let numbers = numbers().map_err(Error::system("reading /proc"))?;
     // One may have ended in this moment.
     Ok(numbers
         .filter_map(|pid| Some((pid, Stat::of(pid)?)))

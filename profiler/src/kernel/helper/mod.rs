@@ -3,6 +3,8 @@
 //! It is forked before anything is loaded, holds no descriptors but its socket and those of the children, and reads
 //! only requests of a fixed form. An attacker who took over ioprof could do no more than these: see docs/security.md.
 
+mod message;
+
 use std::{
     ffi::{OsStr, OsString},
     io::{self, ErrorKind, Read as _, Write as _},
@@ -30,6 +32,7 @@ use nix::{
     unistd::{ForkResult, Pid, fork},
 };
 
+use self::message::{ANSWER, Message, PATH_MAX, Request, WANTED, Wanted, bytes_of, receive, words};
 use super::{
     bpf::statistics,
     system::{Mounts, capabilities, handle::Inode, lead::Lead, namespace::Namespaces},
@@ -44,48 +47,6 @@ pub const KEPT: [Capability; 5] = [
     Capability::CAP_SYS_PTRACE,
     Capability::CAP_SYS_CHROOT,
 ];
-
-/// A request to the helper.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-enum Request {
-    /// Shows that the helper runs.
-    Ping,
-    /// BPF statistics on, or off.
-    StatisticsOn,
-    StatisticsOff,
-    /// A signal to a child, both by number.
-    Signal,
-    /// Where a path leads, see [`Namespaces::follow`].
-    Follow,
-    /// syncfs(2) on the file system of a device, by major and minor number.
-    Sync,
-}
-
-impl Request {
-    const ALL: [Self; 6] = [
-        Self::Ping,
-        Self::StatisticsOn,
-        Self::StatisticsOff,
-        Self::Signal,
-        Self::Follow,
-        Self::Sync,
-    ];
-}
-
-/// A request, two arguments, and the length of what follows.
-type Message = [u32; 4];
-const MESSAGE: usize = size_of::<Message>();
-
-/// An errno or 0, the result, and the length of the path that follows.
-const ANSWER: usize = 2 * size_of::<u32>() + size_of::<u64>();
-
-/// PATH_MAX of linux/limits.h.
-const PATH_MAX: usize = 4096;
-
-/// A file to follow a path to: mount namespace, device, number, generation, subvolume. The path is behind it.
-type Wanted = [u32; 7];
-const WANTED: usize = size_of::<Wanted>();
 
 /// How long a path may take: whoever serves a file system need not answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -301,9 +262,7 @@ fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Resul
     capabilities::keep(&KEPT.into_iter().collect())?;
     let mut state = State::default();
     loop {
-        let mut request = [0; MESSAGE];
-        (&*socket).read_exact(&mut request)?;
-        let (request, rest) = received(socket, &request)?;
+        let (request, rest) = receive(socket)?;
         let (done, path) = match request {
             // After an error it is not where it was.
             Some((Request::Follow, _)) => {
@@ -359,32 +318,6 @@ impl State {
             None => Ok((Lead::Unknown, None)),
         }
     }
-}
-
-fn bytes_of(words: &[u32]) -> Vec<u8> {
-    words.iter().copied().flat_map(u32::to_ne_bytes).collect()
-}
-
-fn words<const COUNT: usize>(bytes: &[u8]) -> [u32; COUNT] {
-    let mut words = bytes
-        .chunks_exact(size_of::<u32>())
-        .map(|word| u32::from_ne_bytes(word.try_into().unwrap_or_default()));
-    std::array::from_fn(|_| words.next().unwrap_or_default())
-}
-
-/// The rest of a request: which one it is, with its arguments, and what follows; none where there is no such request.
-#[expect(clippy::type_complexity, reason = "it is named nowhere else")]
-fn received(
-    mut socket: &UnixStream,
-    message: &[u8; MESSAGE],
-) -> io::Result<(Option<(Request, [u32; 2])>, Vec<u8>)> {
-    let [request, first, second, length]: Message = words(message);
-    let length = length as usize;
-    let mut rest = vec![0; length.min(WANTED + PATH_MAX)];
-    socket.read_exact(&mut rest)?;
-    let request = Request::ALL.into_iter().find(|one| *one as u32 == request);
-    let request = request.filter(|_| length == rest.len());
-    Ok((request.map(|request| (request, [first, second])), rest))
 }
 
 /// Executes a request that is about no path.

@@ -69,6 +69,7 @@ impl Session {
         let (mut ebpf, mut layout) = bpf::load(calibrated, &settings.probes, &types)?;
         layout.workloads = settings.workloads.max(1);
         limits::check(&ebpf, most_descriptors)?;
+        give_back_memory();
         // The loader has dropped its own copy.
         let btf = KernelTypes::as_aya_reads_them()?;
         bpf::set_call_kinds(&mut ebpf)?;

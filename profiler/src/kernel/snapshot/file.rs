@@ -4,6 +4,7 @@ use std::{collections::HashMap, iter};
 
 use ioprof_ebpf::abi::{
     file::{FileKey, FileStats, OpenFile},
+    layout::MAX_FILES,
     merge::Merge as _,
     names,
 };
@@ -95,7 +96,8 @@ impl File {
 
 /// Reads the rows.
 pub fn read(ebpf: &Ebpf, paths: &Paths) -> Result<Vec<File>, Error> {
-    let mut files = Vec::new();
+    // Room for all: what is not used of it takes no memory, and it is not copied as it grows.
+    let mut files = Vec::with_capacity(MAX_FILES as usize);
     // One by one: there may be tens of thousands.
     for row in Hash::<FileKey, FileStats>::of(ebpf, names::FILES)?.iter() {
         let (key, stats) = row?;

@@ -42,6 +42,8 @@ pub const MAX_PATHS: u32 = 40_960;
 pub const MAX_DIRTY_INODES: u32 = 32_768;
 /// Inodes that are remembered with the workload that read them last.
 pub const MAX_READ_INODES: u32 = 8192;
+/// Tasks that have waited for I/O and not exited.
+pub const MAX_WAITERS: u32 = 16_384;
 /// Slots of block requests.
 pub const MAX_SLOTS: u32 = 4096;
 /// Pairs of a workload and a device that have a depth, those of all owners and of what is shared included.

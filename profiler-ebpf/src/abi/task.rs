@@ -84,7 +84,9 @@ pub struct TaskState {
     /// The call that it has returned from last.
     pub returned: Returned,
     /// 1 where its process is among the [`super::aio::AioKey`]s, as it has submitted asynchronous operations.
-    pub submits: u64,
+    pub submits: u32,
+    /// 1 where it is among those that have waited for I/O, by its address.
+    pub waits: u32,
 }
 map_value!(TaskState, 1112);
 

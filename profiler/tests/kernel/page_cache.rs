@@ -4,7 +4,8 @@ use std::{fs, path::Path};
 
 use crate::support::{
     self,
-    device::{Loop, keep_cached, written_file},
+    device::{FileSystem, Loop, keep_cached, written_file},
+    fio::{self, fio_by},
     plain, profile,
     program::Program,
     report::{BlockOperation, CheckKind, Origin, PathState, Report, Served, known, requests},
@@ -110,38 +111,81 @@ fn what_a_thread_of_the_kernel_reads_into_the_cache_is_the_readers() {
     assert_eq!(report.file(&path).counts.device_read_bytes, Some(bytes));
 }
 
+/// Bytes of a device's requests that nobody is known for.
+fn unknown_bytes(report: &Report, disk: &Loop) -> u64 {
+    let shares = report.device(disk.name()).shares.iter();
+    let unknown = shares.filter(|share| share.origin == Some(Origin::Unknown));
+    unknown.map(|share| share.bytes).sum()
+}
+
+/// Fails where what was read of a device and of a file on it is not all the workload's.
+fn assert_own(report: &Report, disk: &Loop, path: &Path, bytes: u64) {
+    let (_, own) = report.block(0, disk.name(), BlockOperation::Read);
+    assert_eq!((own, unknown_bytes(report, disk)), (bytes, 0));
+    let row = &report.file(path).counts;
+    assert_eq!(row.device_read_bytes, Some(bytes), "{row:?}");
+    let (counted, kernel) = report.workload_check(CheckKind::BlockReadBytes);
+    assert_eq!(counted, kernel);
+}
+
+#[test]
+fn what_a_control_group_holds_back_of_direct_reads_is_the_readers() {
+    requires!("cc", "losetup mkfs.ext4 mkfs.xfs mkfs.btrfs");
+    let program = Program::compile("direct_io");
+    for system in FileSystem::ALL {
+        let disk = Loop::with(system, 512 * MIB as u64);
+        let path = written_file(&disk.mounted(), 4 * MIB);
+        // Larger reads are split, some of them after they were held back.
+        disk.set("queue/max_sectors_kb", "256");
+        let Some(group) = ThrottledReads::new(&disk, 50) else {
+            return skip(ThrottledReads::MISSING);
+        };
+        let command = program.with(&[plain(&path), "read", &MIB.to_string(), "4"]);
+        let report = profile(&[], &group.command(command));
+        assert_own(&report, &disk, &path, 4 * MIB as u64);
+    }
+}
+
+#[test]
+fn what_a_control_group_holds_back_of_a_rings_reads_is_the_readers() {
+    requires!("fio losetup mkfs.ext4");
+    let (disk, path) = fio::device();
+    let Some(group) = ThrottledReads::new(&disk, 500) else {
+        return skip(ThrottledReads::MISSING);
+    };
+    let options = ["--ioengine=io_uring", "--direct=1", "--iodepth=16"];
+    let run = fio_by(&path, &options, |command| {
+        profile(&[], &group.command(command))
+    });
+    assert_own(&run.report, &disk, &path, run.bytes);
+}
+
 /// Nothing tells whose it is: the books have it, without an owner, and the report does not hide that the reader asked for
 /// more than was seen.
 #[test]
-fn what_a_thread_of_the_kernel_reads_past_the_cache_has_no_owner_and_raises_an_alarm() {
-    requires!("cc", "mkfs.ext4", "losetup");
-    let program = Program::compile("direct_io");
-    let disk = Loop::new(64 * MIB as u64);
-    let path = written_file(&disk.mounted(), 4 * MIB);
-    let Some(group) = ThrottledReads::new(&disk, 20) else {
+fn what_a_control_group_holds_back_of_io_submit_has_no_owner_and_raises_an_alarm() {
+    requires!("fio losetup mkfs.ext4");
+    let (disk, path) = fio::device();
+    let Some(group) = ThrottledReads::new(&disk, 500) else {
         return skip(ThrottledReads::MISSING);
     };
     let folder = support::folder();
     let file = folder.path().join("run.json");
-    let mut run = support::ioprof();
-    run.args(["run", "-o", plain(&file), "--"]);
-    let command = program.with(&[plain(&path), "read", &MIB.to_string(), "4"]);
-    let run = support::succeed(run.args(group.command(command)));
-    let report = Report::read(&file);
-    let whole = report.device(disk.name());
-    let unknown = whole
-        .shares
-        .iter()
-        .filter(|share| share.origin == Some(Origin::Unknown));
-    let unknown: u64 = unknown.map(|share| share.bytes).sum();
-    let (_, own) = report.block(0, disk.name(), BlockOperation::Read);
-    // The first may pass at once.
-    let all = 4 * MIB as u64;
-    assert_eq!((whole.read_bytes, own + unknown), (all, all));
-    assert!(unknown >= 2 * MIB as u64, "{unknown}");
-    let (counted, kernel) = report.workload_check(CheckKind::BlockReadBytes);
+    let options = ["--ioengine=libaio", "--direct=1", "--iodepth=16"];
+    let mut said = String::new();
+    let run = fio_by(&path, &options, |command| {
+        let mut run = support::ioprof();
+        run.args(["run", "-o", plain(&file), "--"]);
+        let run = support::succeed(run.args(group.command(command)));
+        said = support::text(&run.stderr);
+        Report::read(&file)
+    });
+    let unknown = unknown_bytes(&run.report, &disk);
+    let (_, own) = run.report.block(0, disk.name(), BlockOperation::Read);
+    assert_eq!(own + unknown, run.bytes);
+    assert_ne!(unknown, 0);
+    let (counted, kernel) = run.report.workload_check(CheckKind::BlockReadBytes);
     assert_eq!(kernel - counted, unknown);
-    let said = support::text(&run.stderr);
     let alarm = said
         .lines()
         .find(|line| line.starts_with("COUNTERS DISAGREE"));

@@ -2,7 +2,7 @@
 
 use core::{arch::asm, ffi::c_void, mem::MaybeUninit};
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_probe_read_kernel};
 use ioprof_ebpf::abi::names::CAST;
 
 macro_rules! constants {
@@ -156,6 +156,20 @@ pub fn typed(address: u64, number: &'static u32) -> Option<*const c_void> {
         );
     }
     Some(pointer)
+}
+
+/// The address that a BTF pointer holds, as a number: an exported function takes no pointer. The verifier lets the
+/// difference of two pointers be a number, and one of them is known as a number, too.
+///
+/// `task` is the running task.
+#[inline(always)]
+pub fn address(pointer: *const c_void, task: *const c_void) -> u64 {
+    let mut number = pointer as u64;
+    // SAFETY: it changes a register. The compiler does not see what it subtracts, and so cannot add first, which would be
+    // arithmetic on a pointer.
+    unsafe { asm!("{} -= {}", inout(reg) number, in(reg) task, options(nostack, nomem, pure)) };
+    // SAFETY: the helper takes nothing and cannot fail.
+    number.wrapping_add(unsafe { bpf_get_current_task() })
 }
 
 /// How many bytes of a structure are read at once.

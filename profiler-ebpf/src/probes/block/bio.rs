@@ -4,6 +4,7 @@ use core::ffi::c_void;
 
 use ioprof_ebpf::abi::block::Operation;
 
+use super::end::inode_of_btrfs_bio;
 use crate::probes::base::memory::{self, constant, field};
 
 /// `REQ_PREFLUSH`, whose place among the flags changes from kernel to kernel; set at load.
@@ -87,11 +88,6 @@ pub unsafe fn device_of(disk: *const c_void) -> u32 {
     };
     major << 20 | minor
 }
-
-/// The lower half of the address of `btrfs_simple_end_io` of fs/btrfs/bio.c: the upper one is that of all the
-/// kernel's functions. 0 where there is none, or the kernel's types do not tell what it ends; set at load.
-#[unsafe(no_mangle)]
-static BTRFS_END: u32 = 0;
 
 /// The low bits of a page's mapping, which say that it is no file's (`PAGE_MAPPING_FLAGS` of
 /// include/linux/page-flags.h).
@@ -187,38 +183,6 @@ fn head_of(page: u64) -> u64 {
     } else {
         head - 1
     }
-}
-
-/// The inode of a bio of btrfs with pages of its own, which hold what it has compressed; 0 of other bios. The
-/// function that is called at its end tells that the bio is embedded in a `struct btrfs_bio`.
-///
-/// # Safety
-///
-/// As for [`inode_of`].
-#[inline(always)]
-pub unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
-    // SAFETY: by the caller's promise.
-    if !unsafe { is_of_btrfs(bio) } {
-        return 0;
-    }
-    let around = (bio as u64).wrapping_sub(constant(&memory::OFF_BTRFS_BIO).into());
-    match memory::read::<u64>(around, &memory::OFF_BTRFS_BIO_INODE) {
-        0 => 0,
-        inode => inode + u64::from(constant(&memory::OFF_BTRFS_INODE)),
-    }
-}
-
-/// Whether a bio is one that a thread of btrfs ends.
-///
-/// # Safety
-///
-/// As for [`inode_of`].
-#[inline(always)]
-pub unsafe fn is_of_btrfs(bio: *const c_void) -> bool {
-    // SAFETY: by the caller's promise.
-    let end: u64 = unsafe { field(bio, &memory::OFF_BIO_END) };
-    let of_btrfs = constant(&BTRFS_END);
-    of_btrfs != 0 && end as u32 == of_btrfs
 }
 
 /// Whether the device of a bio is held by a file system, or another who wants it alone.

@@ -8,31 +8,15 @@ use ioprof_ebpf::abi::{
     file::{FileKey, FileStats},
 };
 
-use super::bio::inode_of_btrfs_bio;
+use super::end::{End, inode_of_btrfs_bio};
 use crate::probes::{
     base::{
         atomic,
-        memory::{self, constant, field, read},
+        memory::{self, read},
     },
     file::{identity::Identity, table},
     task::state::Submitter,
 };
-
-/// The lower halves of the addresses of the functions that end bios of direct I/O: the upper one is that of all the
-/// kernel's functions. 0 where there is no such function, or the kernel's types do not tell what it ends; set at load.
-/// `iomap_dio_bio_end_io` of fs/iomap/direct-io.c.
-#[unsafe(no_mangle)]
-static IOMAP_END: u32 = 0;
-/// `dio_bio_end_aio` and `dio_bio_end_io` of fs/direct-io.c.
-#[unsafe(no_mangle)]
-static DIO_AIO_END: u32 = 0;
-#[unsafe(no_mangle)]
-static DIO_END: u32 = 0;
-/// `blkdev_bio_end_io` and `blkdev_bio_end_io_async` of block/fops.c.
-#[unsafe(no_mangle)]
-static BLKDEV_END: u32 = 0;
-#[unsafe(no_mangle)]
-static BLKDEV_ASYNC_END: u32 = 0;
 
 /// Counts a bio whose pages are no file's for the file that it is for, unless the call that submits it counts all that it has submitted.
 ///
@@ -41,66 +25,55 @@ static BLKDEV_ASYNC_END: u32 = 0;
 /// `bio` is a BTF pointer to a `struct bio`.
 #[inline(always)]
 pub unsafe fn count(submitter: Submitter, bio: *const c_void, operation: Operation, size: u32) {
-    if submitter.is_in_call_on_file() {
-        return;
-    }
-    // SAFETY: by the caller's promise.
-    unsafe {
-        direct_bio(
-            submitter.workload.into(),
-            iocb_of(bio),
-            inode_of_btrfs_bio(bio),
-            operation as u64,
-            size.into(),
-        );
+    if !submitter.is_in_call_on_file() {
+        // SAFETY: by the caller's promise.
+        unsafe { count_for_owner(submitter, bio, operation, size) };
     }
 }
 
-/// The address of the `struct kiocb` that a bio was made for; 0 where that is not known.
+/// Counts such a bio for its file, and for who waits for it where the submitter is a thread of the kernel, as of what a
+/// control group has held back: the owner; 0 where that is not known.
 ///
 /// # Safety
 ///
 /// As for [`count`].
 #[inline(always)]
-unsafe fn iocb_of(bio: *const c_void) -> u64 {
+pub unsafe fn count_for_owner(
+    submitter: Submitter,
+    bio: *const c_void,
+    operation: Operation,
+    size: u32,
+) -> u32 {
     // SAFETY: by the caller's promise.
-    let (end, private): (u64, u64) = unsafe {
-        (
-            field(bio, &memory::OFF_BIO_END),
-            field(bio, &memory::OFF_BIO_PRIVATE),
-        )
-    };
-    let end = end as u32;
-    let (around, offset) = if end == 0 {
-        return 0;
-    } else if end == constant(&IOMAP_END) {
-        (private, &memory::OFF_IOMAP_DIO_IOCB)
-    } else if end == constant(&BLKDEV_ASYNC_END) {
-        let embedded = constant(&memory::OFF_BLKDEV_DIO_BIO);
-        (
-            (bio as u64).wrapping_sub(embedded.into()),
-            &memory::OFF_BLKDEV_DIO_IOCB,
-        )
-    } else if end == constant(&BLKDEV_END) {
-        (private, &memory::OFF_BLKDEV_DIO_IOCB)
-    } else if end == constant(&DIO_AIO_END) || end == constant(&DIO_END) {
-        (private, &memory::OFF_DIO_IOCB)
-    } else {
-        return 0;
-    };
-    read(around, offset)
+    let inode = unsafe { inode_of_btrfs_bio(bio) };
+    direct_bio(
+        submitter.workload.into(),
+        memory::address(bio, submitter.task),
+        inode,
+        operation as u64,
+        size.into(),
+    ) as u32
 }
 
-/// Counts bytes of direct I/O for the file of a `struct kiocb`, or where there is none for that of an inode, by their
-/// addresses. Exported, as the verifier then looks at it by itself.
+/// Counts a bio by its address for its file, or where that is not known for the inode at an address, or else for unknown
+/// files. With 0 for the workload it is that of who waits for it, which is returned. Exported, as the verifier then looks
+/// at it by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn direct_bio(workload: u64, iocb: u64, inode: u64, operation: u64, bytes: u64) -> u64 {
-    let workload = workload as u32;
-    let inode = if iocb == 0 {
+extern "C" fn direct_bio(workload: u64, bio: u64, inode: u64, operation: u64, bytes: u64) -> u64 {
+    let end = End::at(bio);
+    let workload = match workload as u32 {
+        0 => end.workload(),
+        workload => workload,
+    };
+    // A discard is no file's.
+    if workload == 0 || operation > Operation::Write as u64 {
+        return workload.into();
+    }
+    let inode = if end.iocb == 0 {
         inode
     } else {
-        let file: u64 = read(iocb, &memory::OFF_IOCB_FILE);
+        let file: u64 = read(end.iocb, &memory::OFF_IOCB_FILE);
         read(file, &memory::OFF_FILE_INODE)
     };
     let stats = if inode == 0 {
@@ -108,17 +81,16 @@ extern "C" fn direct_bio(workload: u64, iocb: u64, inode: u64, operation: u64, b
     } else {
         table::of_identity(workload, inode, &Identity::at(inode))
     };
-    let Some(stats) = stats else {
-        return 0;
-    };
-    // SAFETY: the row is in the map.
-    unsafe {
-        if inode == 0 {
-            atomic::add(&raw mut (*stats).unknown_direct_bytes, bytes);
+    if let Some(stats) = stats {
+        // SAFETY: the row is in the map.
+        unsafe {
+            if inode == 0 {
+                atomic::add(&raw mut (*stats).unknown_direct_bytes, bytes);
+            }
+            atomic::add(device_bytes(stats, operation), bytes);
         }
-        atomic::add(device_bytes(stats, operation), bytes);
     }
-    bytes
+    workload.into()
 }
 
 /// The bytes that a row has read from devices, or written to them.

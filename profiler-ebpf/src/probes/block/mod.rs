@@ -3,6 +3,7 @@
 pub mod bio;
 pub mod bios;
 pub mod direct;
+pub mod end;
 pub mod life;
 pub mod merge;
 pub mod owner;

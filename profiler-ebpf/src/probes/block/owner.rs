@@ -8,8 +8,9 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    bio::{SWAP, device_of, has_pages, inode_of, is_held, is_of_btrfs, is_pinned, operation},
+    bio::{SWAP, device_of, has_pages, inode_of, is_held, is_pinned, operation},
     direct,
+    end::is_of_btrfs,
     slot::{BLOCK_STATS, slot_of},
 };
 use crate::probes::{
@@ -49,7 +50,7 @@ struct Owner {
     workload: u32,
     origin: Origin,
     other_owner_bytes: u64,
-    /// It reads into the submitter's own pages, and its completion wakes the submitter.
+    /// It reads into the pages of who waits for it, and its completion wakes that thread.
     is_direct_read: bool,
 }
 
@@ -146,8 +147,17 @@ unsafe fn owner(
             if submitter != 0 && origin as u32 == Origin::Thread as u32 && has_pages(flags) {
                 direct::count(whole, bio, operation, size);
             }
-            let is_unknown = by_kernel && origin as u32 == Origin::Thread as u32 && size > 0;
-            return whose(submitter, if is_unknown { Origin::Unknown } else { origin });
+            if !by_kernel || origin as u32 != Origin::Thread as u32 || size == 0 {
+                return whose(submitter, origin);
+            }
+            let workload = direct::count_for_owner(whole, bio, operation, size);
+            if workload == 0 {
+                return whose(0, Origin::Unknown);
+            }
+            return Owner {
+                is_direct_read: operation as u32 == Operation::Read as u32 && !is_of_btrfs(bio),
+                ..whose(workload, Origin::Thread)
+            };
         }
         if submitter != 0 {
             if is_write {

@@ -286,6 +286,19 @@ fn find(key: u64, ring: u64) -> Option<*mut UringRequest> {
         .filter(|entry| unsafe { (**entry).submitted_ns != 0 && (**entry).ring == ring })
 }
 
+/// The workload that has asked for what is under way for a `struct kiocb`; 0 where that is no request of a ring, which begins
+/// with it (`struct io_kiocb` of include/linux/io_uring_types.h, `struct io_rw` of io_uring/rw.c).
+#[inline(always)]
+pub fn workload_of(iocb: u64) -> u32 {
+    // SAFETY: the entry stays valid for the run of the program.
+    unsafe {
+        URING_REQUESTS
+            .get(&iocb)
+            .filter(|request| request.submitted_ns != 0)
+            .map_or(0, |request| request.workload)
+    }
+}
+
 #[inline(always)]
 fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, result: i32) {
     let index = uring_index(request.workload, request.opcode);

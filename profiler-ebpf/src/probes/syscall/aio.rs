@@ -149,7 +149,7 @@ unsafe fn enter_process(state: *mut TaskState) {
             };
             // It may be there, by another thread.
             let _ = AIO_REQUESTS.insert(&key(0), &process, NO_EXIST);
-            (*state).submits = u64::from(AIO_REQUESTS.get_ptr(&key(0)).is_some());
+            (*state).submits = u32::from(AIO_REQUESTS.get_ptr(&key(0)).is_some());
         }
     }
 }

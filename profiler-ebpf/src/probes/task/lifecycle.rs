@@ -9,6 +9,7 @@ use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 use super::{
     edges, off_cpu,
     state::{self, Maker, new, totals},
+    waiter,
 };
 use crate::probes::{
     base::{
@@ -59,6 +60,7 @@ fn process_exit(ctx: BtfTracePointContext) {
     };
     // SAFETY: `task` is the argument of the tracepoint; its record and the counters stay valid for the run of the program.
     unsafe {
+        waiter::leave(task, &mut *state);
         if edges::takes_part(task, state) && edges::is_last_thread(task) {
             aio_end::end_process(task);
         }

@@ -8,3 +8,4 @@ pub mod returned;
 pub mod state;
 pub mod storage;
 pub mod wait;
+pub mod waiter;

@@ -18,7 +18,7 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::{returned, state};
+use super::{returned, state, waiter};
 use crate::probes::base::{
     in_flight,
     memory::{self, constant, field},
@@ -63,6 +63,10 @@ pub unsafe fn begin(task: *const c_void, state: &mut TaskState, preempted: bool,
             }
         }
     }
+    let is_io = asleep & asleep::IO != 0;
+    if is_io {
+        waiter::enter(task, state);
+    }
     let clock = &mut state.clock;
     clock.wait_kind = kind as u32;
     clock.asleep = asleep;
@@ -72,7 +76,6 @@ pub unsafe fn begin(task: *const c_void, state: &mut TaskState, preempted: bool,
     } else {
         0
     };
-    let is_io = asleep & asleep::IO != 0;
     let is_deep = asleep & asleep::UNINTERRUPTIBLE != 0;
     if is_io || is_deep {
         clock.own_queued_ns = busy_ns(state.workload, false, now);

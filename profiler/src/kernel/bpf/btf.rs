@@ -68,8 +68,12 @@ const URING_COMPLETE: &str = "io_uring_complete";
 
 /// The functions that end bios, with the constant of each and how those of the structure begin that the bio is in, or
 /// points to.
-const BIO_ENDS: [(&str, &str, &str); 6] = [
+const BIO_ENDS: [(&str, &str, &str); 10] = [
     (names::BTRFS_END, "btrfs_simple_end_io", "OFF_BTRFS"),
+    (names::BTRFS_DIO_END, "btrfs_dio_end_io", "OFF_BTRFS"),
+    (names::CHAIN_END, "bio_chain_endio", "OFF_BIO"),
+    (names::WAIT_END, "submit_bio_wait_endio", "OFF_COMPLETION"),
+    (names::LAST_WAIT_END, "bio_wait_end_io", "OFF_COMPLETION"),
     (names::IOMAP_END, "iomap_dio_bio_end_io", "OFF_IOMAP_DIO"),
     (names::BLKDEV_END, "blkdev_bio_end_io", "OFF_BLKDEV_DIO"),
     (

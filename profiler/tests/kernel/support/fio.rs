@@ -29,6 +29,11 @@ pub struct Fio {
 
 /// Profiles fio with random reads of 4 KiB of a whole file, each once.
 pub fn fio(file: &Path, options: &[&str]) -> Fio {
+    fio_by(file, options, |command| profile(&[], &command))
+}
+
+/// The same with what makes the report of its command.
+pub fn fio_by(file: &Path, options: &[&str], profile: impl FnOnce(Vec<OsString>) -> Report) -> Fio {
     let folder = folder();
     let output = folder.path().join("fio.json");
     let words: Vec<OsString> = [
@@ -44,7 +49,7 @@ pub fn fio(file: &Path, options: &[&str]) -> Fio {
     .map(OsString::from)
     .chain([with("--filename=", file), with("--output=", &output)])
     .collect();
-    let report = profile(&[], &words);
+    let report = profile(words);
     let said: Value = serde_json::from_slice(&fs::read(&output).expect("fio has written"))
         .expect("fio writes JSON");
     let read = &said["jobs"][0]["read"];

@@ -1,0 +1,196 @@
+//! What the end of a bio tells: the function that is called then, and what it is given, say which operation of direct I/O
+//! it is a part of, and who waits for it.
+
+use core::ffi::c_void;
+
+use crate::probes::{
+    base::memory::{self, constant, read},
+    io_uring,
+    task::waiter,
+};
+
+/// The lower halves of the addresses of the functions that end bios of direct I/O: the upper one is that of all the
+/// kernel's functions. 0 where there is no such function, or the kernel's types do not tell what it ends; set at load.
+/// `iomap_dio_bio_end_io` of fs/iomap/direct-io.c.
+#[unsafe(no_mangle)]
+static IOMAP_END: u32 = 0;
+/// `dio_bio_end_aio` and `dio_bio_end_io` of fs/direct-io.c.
+#[unsafe(no_mangle)]
+static DIO_AIO_END: u32 = 0;
+#[unsafe(no_mangle)]
+static DIO_END: u32 = 0;
+/// `blkdev_bio_end_io` and `blkdev_bio_end_io_async` of block/fops.c.
+#[unsafe(no_mangle)]
+static BLKDEV_END: u32 = 0;
+#[unsafe(no_mangle)]
+static BLKDEV_ASYNC_END: u32 = 0;
+/// `btrfs_simple_end_io` of fs/btrfs/bio.c, and `btrfs_dio_end_io` of fs/btrfs/direct-io.c, which that calls.
+#[unsafe(no_mangle)]
+static BTRFS_END: u32 = 0;
+#[unsafe(no_mangle)]
+static BTRFS_DIO_END: u32 = 0;
+/// `submit_bio_wait_endio` and `bio_wait_end_io` of block/bio.c, and `bio_chain_endio` of the same, which ends a part of a
+/// bio that was split.
+#[unsafe(no_mangle)]
+static WAIT_END: u32 = 0;
+#[unsafe(no_mangle)]
+static LAST_WAIT_END: u32 = 0;
+#[unsafe(no_mangle)]
+static CHAIN_END: u32 = 0;
+
+/// How often a bio is looked for that another is a part of.
+const MAX_SPLITS: usize = 3;
+
+/// What a bio was made for, by addresses; 0 where that is not known, or there is none.
+pub struct End {
+    /// The `struct kiocb` of the operation.
+    pub iocb: u64,
+    /// The `struct task_struct` that waits for it. For what is not known the number may be of something else: look it up.
+    waiter: u64,
+}
+
+impl End {
+    /// That of the bio at an address.
+    #[inline(always)]
+    pub fn at(bio: u64) -> Self {
+        let (mut bio, (mut end, mut private)) = (bio, end_of(bio));
+        for _ in 0..MAX_SPLITS {
+            if !is(end, &CHAIN_END) {
+                break;
+            }
+            bio = private;
+            (end, private) = end_of(bio);
+        }
+        if is(end, &BTRFS_END) {
+            let around = btrfs_bio(bio);
+            if !is(read(around, &memory::OFF_BTRFS_BIO_END), &BTRFS_DIO_END) {
+                return Self::UNKNOWN;
+            }
+            return Self::of_iomap(read(around, &memory::OFF_BTRFS_BIO_PRIVATE));
+        }
+        match () {
+            () if is(end, &IOMAP_END) => Self::of_iomap(private),
+            () if is(end, &BLKDEV_ASYNC_END) => {
+                let embedded = constant(&memory::OFF_BLKDEV_DIO_BIO);
+                Self::of_blkdev(bio.wrapping_sub(embedded.into()))
+            }
+            () if is(end, &BLKDEV_END) => Self::of_blkdev(private),
+            () if is(end, &DIO_AIO_END) || is(end, &DIO_END) => Self {
+                iocb: read(private, &memory::OFF_DIO_IOCB),
+                waiter: read(private, &memory::OFF_DIO_WAITER),
+            },
+            () if is(end, &WAIT_END) || is(end, &LAST_WAIT_END) => Self::of_completion(private),
+            () => Self::UNKNOWN,
+        }
+    }
+
+    const UNKNOWN: Self = Self { iocb: 0, waiter: 0 };
+
+    /// Of a `struct iomap_dio`.
+    #[inline(always)]
+    fn of_iomap(dio: u64) -> Self {
+        Self {
+            iocb: read(dio, &memory::OFF_IOMAP_DIO_IOCB),
+            // Where none waits, the same place holds other things.
+            waiter: read(dio, &memory::OFF_IOMAP_DIO_WAITER),
+        }
+    }
+
+    /// Of a `struct blkdev_dio`, which holds one or the other in the same place.
+    #[inline(always)]
+    fn of_blkdev(dio: u64) -> Self {
+        let either = read(dio, &memory::OFF_BLKDEV_DIO_IOCB);
+        if read::<u32>(dio, &memory::OFF_BLKDEV_DIO_FLAGS) & DIO_IS_SYNC == 0 {
+            Self {
+                iocb: either,
+                waiter: 0,
+            }
+        } else {
+            Self {
+                iocb: 0,
+                waiter: either,
+            }
+        }
+    }
+
+    /// Of a `struct completion`: who waits for it first.
+    #[inline(always)]
+    fn of_completion(completion: u64) -> Self {
+        let first: u64 = read(completion, &memory::OFF_COMPLETION_FIRST);
+        let entry = first.wrapping_sub(constant(&memory::OFF_SWAIT_LIST).into());
+        Self {
+            iocb: 0,
+            // Where the list is empty it begins with itself, and no task is found there.
+            waiter: read(entry, &memory::OFF_SWAIT_TASK),
+        }
+    }
+
+    /// The workload of who waits for it, or has asked a ring for it; 0 where that is not known.
+    #[inline(always)]
+    pub fn workload(&self) -> u32 {
+        match io_uring::workload_of(self.iocb) {
+            0 => waiter::workload_of(self.waiter),
+            workload => workload,
+        }
+    }
+}
+
+/// `DIO_IS_SYNC` of block/fops.c.
+const DIO_IS_SYNC: u32 = 2;
+
+/// The function that ends a bio, and what it is given.
+#[inline(always)]
+fn end_of(bio: u64) -> (u64, u64) {
+    let both: [u64; 2] = read(bio, &memory::OFF_BIO_END);
+    // They stand side by side in all kernels so far (`struct bio` of include/linux/blk_types.h).
+    if constant(&memory::OFF_BIO_PRIVATE)
+        == constant(&memory::OFF_BIO_END) + size_of::<u64>() as u32
+    {
+        both.into()
+    } else {
+        (both[0], read(bio, &memory::OFF_BIO_PRIVATE))
+    }
+}
+
+/// Whether a function is the one whose lower half is known.
+#[inline(always)]
+fn is(function: u64, known: &'static u32) -> bool {
+    let known = constant(known);
+    known != 0 && function as u32 == known
+}
+
+/// The `struct btrfs_bio` that a bio is embedded in.
+#[inline(always)]
+fn btrfs_bio(bio: u64) -> u64 {
+    bio.wrapping_sub(constant(&memory::OFF_BTRFS_BIO).into())
+}
+
+/// Whether a bio is one that a thread of btrfs ends.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn is_of_btrfs(bio: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    let end: u64 = unsafe { memory::field(bio, &memory::OFF_BIO_END) };
+    is(end, &BTRFS_END)
+}
+
+/// The inode of a bio of btrfs, also where its pages are of its own, which hold what it has compressed; 0 of other bios. The
+/// function that is called at its end tells that the bio is embedded in a `struct btrfs_bio`.
+///
+/// # Safety
+///
+/// As for [`is_of_btrfs`].
+#[inline(always)]
+pub unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
+    // SAFETY: by the caller's promise.
+    if !unsafe { is_of_btrfs(bio) } {
+        return 0;
+    }
+    match read::<u64>(btrfs_bio(bio as u64), &memory::OFF_BTRFS_BIO_INODE) {
+        0 => 0,
+        inode => inode + u64::from(constant(&memory::OFF_BTRFS_INODE)),
+    }
+}

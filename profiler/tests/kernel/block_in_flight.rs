@@ -3,10 +3,11 @@
 use crate::support::{
     Report,
     attached::Attached,
+    device::{Loop, written_file},
     held::Held,
-    plain,
+    plain, profile,
     program::Program,
-    report::{BlockOperation, CheckKind, requests},
+    report::{BlockOperation, CheckKind, Origin, requests},
     steps::Steps,
 };
 
@@ -63,4 +64,26 @@ fn what_does_not_complete_in_time_is_in_flight_at_the_end() {
     let (bytes, requests, in_flight) = written(&left);
     assert!(requests > 0);
     assert_eq!((bytes, in_flight), (0, BYTES));
+}
+
+#[test]
+fn what_a_program_asks_for_and_does_not_wait_for_is_its_own() {
+    requires!("cc losetup mkfs.ext4");
+    let program = Program::compile("files");
+    let disk = Loop::new(128 << 20);
+    let bytes = 32 << 20;
+    let path = written_file(&disk.mounted(), bytes);
+    for by in ["advise", "ahead"] {
+        disk.remount();
+        let command = program.with(&[by, plain(&path), &bytes.to_string()]);
+        let report = profile(&["--drain", "600"], &command);
+        let rows = requests(report.workload(0), disk.name(), BlockOperation::Read);
+        let data = rows.filter(|row| row.origin == Origin::Thread);
+        let (read, in_flight) = data.fold((0, 0), |(bytes, requests), row| {
+            (bytes + row.bytes, requests + row.in_flight_requests)
+        });
+        assert_eq!((read, in_flight), (bytes as u64, 0), "{by}");
+        let row = report.file(&path).counts;
+        assert_eq!(row.device_read_bytes, Some(bytes as u64), "{by}: {row:#?}");
+    }
 }

@@ -120,3 +120,32 @@ fn nothing_is_left_for_others(report: &Report, disk: &Loop, overlay: &Overlay) {
     assert_eq!(read, on_device(BlockOperation::Read), "{files:#?}");
     assert_eq!(written, on_device(BlockOperation::Write), "{files:#?}");
 }
+
+#[test]
+fn the_row_of_a_block_device_has_what_its_pages_and_direct_io_moved() {
+    requires!("dd", "losetup");
+    let disk = Loop::unmounted(64 << 20);
+    let node = disk.node();
+    let of_node = |what: &str| format!("{what}={}", plain(&node));
+    let dd =
+        |words: &str, file: String, other: &str| format!("dd {file} {other} {words} status=none");
+    let read = |words: &str| dd(words, of_node("if"), "of=/dev/null");
+    let write = |words: &str| dd(words, of_node("of"), "if=/dev/zero");
+    let commands = [
+        read("bs=64k count=16 iflag=direct"),
+        write("bs=64k count=8 oflag=direct"),
+        read("bs=64k count=32 skip=512"),
+        write("bs=64k count=4 seek=900 conv=fsync"),
+    ];
+    let report = profile(&[], &["sh", "-ec", &commands.join("\n")]);
+    let row = report.file(&node).counts;
+    let kib = |kib: u64| kib * 1024;
+    assert_eq!(row.read_bytes, kib(1024 + 2048), "{row:#?}");
+    assert_eq!(row.written_bytes, kib(512 + 256), "{row:#?}");
+    let moved = |operation| report.block(0, disk.name(), operation).1;
+    // With what was read ahead.
+    assert_bytes(row.device_read_bytes, moved(BlockOperation::Read), &row);
+    assert!(row.device_read_bytes >= Some(row.read_bytes), "{row:#?}");
+    assert_bytes(row.device_written_bytes, kib(512 + 256), &row);
+    assert_bytes(row.dirtied_bytes, kib(256), &row);
+}

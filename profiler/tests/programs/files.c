@@ -3,7 +3,8 @@
  *   keep   opens COUNT files, all at once, and reads a page of each three times in turn; before the third time
  *          it renames every fourth file and deletes every fourth behind those
  *   read   reads the file that DIRECTORY names to its end, COUNT bytes at a time
- *   wait   as read, but opens the file first, and then waits for a byte on its standard input */
+ *   wait   as read, but opens the file first, and then waits for a byte on its standard input
+ *   advise, ahead   asks for COUNT bytes of that file by posix_fadvise or readahead, and does not wait for them */
 #define _GNU_SOURCE
 #include "must.h"
 #include <fcntl.h>
@@ -59,6 +60,14 @@ static void read_all(const char *file_name, long size, int waits) {
     must(got == 0);
 }
 
+static void ask(const char *file_name, long size, int ahead) {
+    int file = open(file_name, O_RDONLY);
+    must(file >= 0);
+    /* Of one call the kernel reads no more than a request of the device takes. */
+    for (long at = 0; at < size; at += 65536)
+        must(ahead ? readahead(file, at, 65536) == 0 : posix_fadvise(file, at, 65536, POSIX_FADV_WILLNEED) == 0);
+}
+
 int main(int argc, char **argv) {
     must(argc == 4);
     const char *what = argv[1], *folder = argv[2];
@@ -68,6 +77,8 @@ int main(int argc, char **argv) {
         make(folder, count);
     else if (strcmp(what, "keep") == 0)
         keep(folder, count);
+    else if (strcmp(what, "advise") == 0 || strcmp(what, "ahead") == 0)
+        ask(folder, count, strcmp(what, "ahead") == 0);
     else
         read_all(folder, count, strcmp(what, "wait") == 0);
     return 0;

@@ -233,12 +233,15 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
             () => dirtied(open, moved),
         }
     }
-    if !matches!(did, Access::Read | Access::Write) || !inode::is_regular(open.mode) {
+    if !matches!(did, Access::Read | Access::Write) {
         return;
     }
     if is_direct {
         open.calls.device_read_bytes += state.read_bytes;
         open.calls.device_written_bytes += state.written_bytes;
+    }
+    if !inode::is_regular(open.mode) {
+        return;
     }
     if open.begin == open.end {
         open.calls.sequential += 1;

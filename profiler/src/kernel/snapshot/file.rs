@@ -10,6 +10,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
+    device_node,
     path::{Paths, Place},
     stacked,
 };
@@ -33,7 +34,7 @@ pub struct File {
     /// Bytes of folios of the file that any workload made dirty.
     pub folio_bytes: u64,
     /// Whether the row has all that was done to pages of the file. On a file system that is stacked on others these are
-    /// the pages of a file below.
+    /// the pages of a file below, and of a node those of its device.
     pub has_pages: bool,
 }
 
@@ -110,6 +111,7 @@ pub fn read(ebpf: &Ebpf, paths: &Paths) -> Result<Vec<File>, Error> {
         });
     }
     add_kept(ebpf, &mut files)?;
+    device_node::refer_to_devices(&mut files);
     add_folios(&mut files);
     stacked::fold(&mut files);
     Ok(files)

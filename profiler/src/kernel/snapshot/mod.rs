@@ -2,6 +2,7 @@
 
 mod async_io;
 pub mod block;
+mod device_node;
 mod fault;
 mod file;
 mod histograms;

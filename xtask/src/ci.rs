@@ -1,12 +1,14 @@
 //! `cargo xtask ci`: every check and every test, cheapest first, with nothing skipped.
 
+use std::fs;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser as _;
 
 use crate::Cli;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::requirements::in_ci;
 use crate::workspace::Workspace;
 
 /// The tasks, as they are called by hand.
@@ -29,6 +31,9 @@ const STEPS: &[&str] = &[
 ];
 const TESTS: &str = "test --forbid-skip";
 
+/// Steps with the folders that they build in and no later one does: machines of CI may have little room.
+const LEAVE: &[(&str, &str)] = &[("fuzz", "target/fuzz"), ("package", "target/release")];
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Leave out the tests, where `cargo xtask test` runs them anyway
@@ -47,8 +52,22 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         if code != ExitCode::SUCCESS {
             return Ok(code);
         }
+        if in_ci() {
+            remove_what_it_leaves(workspace, step)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn remove_what_it_leaves(workspace: &Workspace, step: &str) -> Result<()> {
+    let name = step.split_whitespace().next();
+    for (_, folder) in LEAVE.iter().filter(|(of, _)| name == Some(of)) {
+        let folder = workspace.join(folder);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(Error::file("remove", &folder))?;
+        }
+    }
+    Ok(())
 }
 
 fn parse(step: &str) -> Cli {
@@ -59,13 +78,21 @@ fn parse(step: &str) -> Cli {
 mod tests {
     use clap::Parser as _;
 
-    use super::{Cli, STEPS, TESTS};
+    use super::{Cli, LEAVE, STEPS, TESTS};
 
     #[test]
     fn each_step_is_a_task() {
         for step in STEPS.iter().chain([&TESTS]) {
             let words = ["xtask"].into_iter().chain(step.split_whitespace());
             assert!(Cli::try_parse_from(words).is_ok(), "{step}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_folders_is_a_step() {
+        for (name, _) in LEAVE {
+            let is_step = |step: &&str| step.split_whitespace().next() == Some(name);
+            assert!(STEPS.iter().any(is_step), "{name}");
         }
     }
 }

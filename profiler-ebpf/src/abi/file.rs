@@ -173,10 +173,14 @@ pub struct OpenFile {
     pub dirty_from: u64,
     /// Where they end.
     pub dirty_to: u64,
+    /// Where bytes begin that the thread's calls have brought into the page cache, and none has read.
+    pub ahead_from: u64,
+    /// Where they end; not above [`OpenFile::ahead_from`] where there are none.
+    pub ahead_to: u64,
     /// What is still to be added to the row.
     pub calls: FileCalls,
 }
-map_value!(OpenFile, 320);
+map_value!(OpenFile, 336);
 
 /// Where the path of a file is kept, or a part of it.
 #[repr(C)]
@@ -222,6 +226,10 @@ pub struct FileStats {
     pub path: u64,
     /// Where the last read or write ended.
     pub end: u64,
+    /// Where bytes begin that a thread's calls have brought into the page cache, and none of it has read.
+    pub ahead_from: u64,
+    /// Where they end.
+    pub ahead_to: u64,
     /// What system calls did to it.
     pub calls: FileCalls,
     /// Bytes that were read from devices for it.
@@ -257,7 +265,7 @@ pub struct FileStats {
     /// The row of the file in the upper file system that it is, likewise.
     pub upper: FileKey,
 }
-map_value!(FileStats, 408);
+map_value!(FileStats, 424);
 
 impl FileStats {
     /// A file to which nothing was done.
@@ -265,6 +273,8 @@ impl FileStats {
         mode: 0,
         path: 0,
         end: 0,
+        ahead_from: 0,
+        ahead_to: 0,
         calls: FileCalls::EMPTY,
         device_read_bytes: 0,
         device_written_bytes: 0,

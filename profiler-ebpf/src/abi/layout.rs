@@ -21,7 +21,7 @@ pub const SOCKET_CALLS: u32 = 32;
 /// Errors by number, of all operations of all workloads.
 pub const MAX_ERRORS: u32 = 4096;
 /// Ways in which the page cache serves a call that are counted.
-pub const SERVED: u32 = 4;
+pub const SERVED: u32 = 5;
 /// Opcodes of io_uring that are told apart; the kernel has 63 in 6.18, and adds to them.
 pub const URING_OPCODES: u32 = 128;
 /// Requests of io_uring that are remembered, of all rings of all workloads.

@@ -17,6 +17,8 @@ pub enum Served {
     Direct = 2,
     /// The call did not read from a regular file, or failed.
     NotApplicable = 3,
+    /// The call did neither, and some of what it read its thread's calls before had brought, and none had read.
+    ReadAhead = 4,
 }
 
 /// Calls that were served in one way, on one CPU.

@@ -43,14 +43,9 @@ fn histograms(workload: &Workload) -> Vec<(String, &Histogram)> {
         all.push((format!("{row} size"), &block.size));
     }
     if let Some(cache) = &workload.page_cache {
-        let ways = [
-            ("hits", &cache.hits),
-            ("misses", &cache.misses),
-            ("read_ahead_waits", &cache.read_ahead_waits),
-            ("direct", &cache.direct),
-        ];
-        let row = |(way, served)| (format!("page_cache {way} latency"), served);
-        all.extend(ways.map(|(way, served)| row((way, &served.latency))));
+        for (way, served) in cache.ways() {
+            all.push((format!("page_cache {way} latency"), &served.latency));
+        }
     }
     let uring = workload.io_uring.iter().flat_map(|uring| &uring.operations);
     all.extend(uring.map(|one| (format!("io_uring {} latency", one.name), &one.latency)));

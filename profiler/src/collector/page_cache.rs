@@ -52,16 +52,19 @@ pub fn page_cache(
         page_cache::Served::Wait,
         page_cache::Served::Direct,
         page_cache::Served::NotApplicable,
+        page_cache::Served::ReadAhead,
     ];
     let (hits, misses) = (
         hits(snapshot, workload, &not_hits.map(of))?,
         counted(page_cache::Served::Miss)?,
     );
-    let (read_ahead_waits, direct) = (
+    let (read_ahead, read_ahead_waits, direct) = (
+        counted(page_cache::Served::ReadAhead)?,
         counted(page_cache::Served::Wait)?,
         counted(page_cache::Served::Direct)?,
     );
-    let requested = hits.bytes + misses.bytes + read_ahead_waits.bytes + direct.bytes;
+    let ways = [&hits, &misses, &read_ahead, &read_ahead_waits, &direct];
+    let requested: u64 = ways.into_iter().map(|served| served.bytes).sum();
     Some(PageCache {
         read_amplification: amplification(
             block,
@@ -70,6 +73,7 @@ pub fn page_cache(
         ),
         hits,
         misses,
+        read_ahead: Some(read_ahead),
         read_ahead_waits,
         direct,
     })

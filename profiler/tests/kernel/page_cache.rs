@@ -51,6 +51,7 @@ fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
     assert_eq!(counts(&warm_cache.hits), (all, 2));
     for other in [
         &warm_cache.misses,
+        known(&warm_cache.read_ahead),
         &warm_cache.read_ahead_waits,
         &warm_cache.direct,
     ] {
@@ -66,6 +67,42 @@ fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
         assert_eq!(row.typical_size_bytes, Some(all));
         assert_eq!(row.path_state, Some(PathState::Current));
     }
+}
+
+#[test]
+fn what_calls_before_have_read_ahead_is_no_hit() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("files");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), 4 * MIB);
+    // One after the other; and in turns with writes to another file, which bring nothing that is read.
+    for how in ["read", "copy"] {
+        evict(&path);
+        let report = profile(&[], &program.with(&[how, plain(&path), "4096"]));
+        let cache = known(&report.workload(0).page_cache);
+        let ahead = known(&cache.read_ahead).bytes;
+        let other = cache.misses.bytes + cache.read_ahead_waits.bytes;
+        assert_eq!(ahead + other, 4 * MIB as u64, "{how}: {cache:?}");
+        assert!(ahead > other, "{how}: {cache:?}");
+        // The end of the file.
+        assert_eq!(counts(&cache.hits), (0, 1), "{how}: {cache:?}");
+    }
+}
+
+#[test]
+fn what_was_read_ahead_is_a_hit_when_it_is_read_again() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("files");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), 4 * MIB);
+    evict(&path);
+    let report = profile(&[], &program.with(&["twice", plain(&path), "4096"]));
+    let cache = known(&report.workload(0).page_cache);
+    let first = known(&cache.read_ahead).bytes + cache.misses.bytes + cache.read_ahead_waits.bytes;
+    assert_eq!(first + cache.hits.bytes, 8 * MIB as u64, "{cache:?}");
+    // What is dropped meanwhile, as by another test, is read again.
+    assert!(first >= 4 * MIB as u64, "{cache:?}");
+    assert!(cache.hits.bytes > 0, "{cache:?}");
 }
 
 #[test]

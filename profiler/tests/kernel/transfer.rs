@@ -83,8 +83,7 @@ fn what_is_sent_and_received_is_counted_by_call_and_as_bytes_of_sockets() {
     assert_eq!(counted, 300 + 2 * copied + (5 + 1) * PAGE * TURNS);
     // Nothing of it is a read of a file by the page cache, but for the copies and preadv2.
     let cache = known(&report.workload(0).page_cache);
-    let served = [&cache.hits, &cache.misses, &cache.read_ahead_waits];
-    let bytes: u64 = served.iter().map(|one| one.bytes).sum();
+    let bytes: u64 = cache.ways().map(|(_, served)| served.bytes).sum();
     assert_eq!(bytes, 3 * copied + PAGE * TURNS);
 }
 

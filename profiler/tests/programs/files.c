@@ -4,6 +4,8 @@
  *          it renames every fourth file and deletes every fourth behind those
  *   read   reads the file that DIRECTORY names to its end, COUNT bytes at a time
  *   wait   as read, but opens the file first, and then waits for a byte on its standard input
+ *   twice  as read, twice
+ *   copy   as read, and writes what it reads to a file of that name with `.copy` behind it
  *   advise, ahead   asks for COUNT bytes of that file by posix_fadvise or readahead, and does not wait for them */
 #define _GNU_SOURCE
 #include "must.h"
@@ -48,15 +50,17 @@ static void keep(const char *folder, long count) {
     }
 }
 
-static void read_all(const char *file_name, long size, int waits) {
-    int file = open(file_name, O_RDONLY);
+static void read_all(const char *file_name, long size, int waits, int copies) {
+    int file = open(file_name, O_RDONLY), copy = -1;
     must(file >= 0);
+    snprintf(path, sizeof path, "%s.copy", file_name);
+    must(!copies || (copy = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600)) >= 0);
     char byte;
     if (waits)
         must(read(STDIN_FILENO, &byte, 1) == 1);
     ssize_t got;
     while ((got = read(file, buffer, size)) > 0)
-        ;
+        must(!copies || write(copy, buffer, got) == got);
     must(got == 0);
 }
 
@@ -79,7 +83,10 @@ int main(int argc, char **argv) {
         keep(folder, count);
     else if (strcmp(what, "advise") == 0 || strcmp(what, "ahead") == 0)
         ask(folder, count, strcmp(what, "ahead") == 0);
+    else if (strcmp(what, "twice") == 0)
+        for (int turn = 0; turn < 2; turn++)
+            read_all(folder, count, 0, 0);
     else
-        read_all(folder, count, strcmp(what, "wait") == 0);
+        read_all(folder, count, strcmp(what, "wait") == 0, strcmp(what, "copy") == 0);
     return 0;
 }

@@ -201,13 +201,18 @@ pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Ident
     open.key = key;
     open.mode = identity.mode;
     open.end = 0;
+    (open.ahead_from, open.ahead_to) = (0, 0);
     (open.dirty_from, open.dirty_to) = (0, 0);
     if let Some(row) = table::row_or_new(&key, identity.mode, || {
         stacked::note(workload, file, identity);
         path::of_file(file)
     }) {
         // SAFETY: the row is in the map.
-        unsafe { open.end = (*row).end };
+        unsafe {
+            open.end = (*row).end;
+            open.ahead_from = (*row).ahead_from;
+            open.ahead_to = (*row).ahead_to;
+        }
     }
 }
 
@@ -348,9 +353,11 @@ pub fn settle(open: &mut OpenFile) {
     let others = FileKey::others(open.key.workload);
     if let Some(row) = table::row(&open.key).or_else(|| table::row(&others)) {
         // SAFETY: the row is in the map; CPUs share it by atomic operations. Two threads that read one file
-        // may overwrite each other's end: then neither reads it in sequence.
+        // may overwrite each other's places: then neither reads it in sequence, or what was read ahead.
         unsafe {
             (*row).end = open.end;
+            (*row).ahead_from = open.ahead_from;
+            (*row).ahead_to = open.ahead_to;
             add_up(row, &open.calls);
         }
     }

@@ -10,7 +10,7 @@ use ioprof_ebpf::abi::{
 
 use crate::probes::{
     base::{histogram, memory::constant},
-    file::inode,
+    file::{inode, read_ahead},
 };
 
 #[btf_map]
@@ -23,13 +23,25 @@ static FIRST_CACHE_SERIES: u32 = 0;
 /// Counts a call that reads and was not served from the cache at once. `flags` and `mode` are those of the
 /// file; 0 where there is none.
 #[inline(always)]
-pub fn count(state: &TaskState, waited: bool, (flags, mode): (u32, u32), latency: u64, bytes: u64) {
+pub fn count(
+    state: &mut TaskState,
+    waited: bool,
+    (flags, mode): (u32, u32),
+    latency: u64,
+    bytes: u64,
+) {
     let served = match () {
         () if !inode::is_regular(mode) => Served::NotApplicable,
         () if inode::is_direct(flags) => Served::Direct,
-        () if state.requests != 0 => Served::Miss,
-        () if waited => Served::Wait,
-        () => return,
+        () => {
+            let was_ahead = read_ahead::take(&mut state.file, bytes);
+            match () {
+                () if state.requests != 0 => Served::Miss,
+                () if waited => Served::Wait,
+                () if was_ahead => Served::ReadAhead,
+                () => return,
+            }
+        }
     };
     let index = page_cache_index(state.workload, served as u32);
     let Some(stats) = CACHE.get_ptr_mut(index) else {

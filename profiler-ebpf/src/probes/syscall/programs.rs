@@ -174,7 +174,8 @@ unsafe fn files(
         } else {
             (file, result)
         };
-        page_cache::count(state, page_cache::has_waited(state), file, latency, bytes);
+        let waited = page_cache::has_waited(state);
+        page_cache::count(state, waited, file, latency, bytes);
     }
 }
 

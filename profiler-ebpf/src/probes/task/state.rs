@@ -138,7 +138,7 @@ pub struct Submitter {
     /// is a thread of.
     pub workload: u32,
     /// Its record, where it is in scope itself.
-    state: Option<*mut TaskState>,
+    pub state: Option<*mut TaskState>,
 }
 
 /// Who submits I/O now.

@@ -15,7 +15,6 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
-    fields::ABSENT,
     file::FileKey,
     layout::MAX_DIRTY_INODES,
     loss::Loss,
@@ -30,7 +29,7 @@ use crate::probes::{
         memory::{self, constant, field},
         window,
     },
-    file::{identity::Identity, inode as file_kind, stacked, table},
+    file::{folio, identity::Identity, inode as file_kind, stacked, table},
     task::{iterators::TaskIteration, state},
 };
 
@@ -45,14 +44,6 @@ static CLOCK_SLOTS: Array<u64, { MAX_DIRTY_INODES as usize }> = Array::new();
 /// How far the hand has gone.
 #[btf_map]
 static CLOCK_HAND: Array<u64, 1> = Array::new();
-
-/// The flag of a folio of more than one page (`PG_head`); set at load.
-#[unsafe(no_mangle)]
-static FOLIO_IS_LARGE: u32 = 0;
-
-/// The size of a page; set at load.
-#[unsafe(no_mangle)]
-static PAGE_BYTES: u32 = 0;
 
 /// From here on the flags of an xarray say that some entry has a mark (`XA_FLAGS_MARK` of
 /// include/linux/xarray.h): in a page cache, that pages are dirty or being written. The flags below are of
@@ -99,7 +90,7 @@ fn dirty_folio(ctx: BtfTracePointContext) {
         } else {
             file_kind::is_regular(file.mode) && file.number() > LAST_RESERVED
         };
-        let size = size_of_folio(folio);
+        let size = folio::size(folio);
         if !is_file {
             // The kernel has it in its account of what the task has written.
             if let Some(others) = table::row(&FileKey::others(workload)) {
@@ -152,8 +143,7 @@ unsafe fn is_by_write(
     let open = &mut state.file;
     if open.is_in_use != 0 && stacked::has_pages_of(open, &file.with(state.workload)) {
         // SAFETY: by the caller's promise.
-        let index: u64 = unsafe { field(folio, &memory::OFF_FOLIO_INDEX) };
-        let from = index.wrapping_mul(constant(&PAGE_BYTES).into());
+        let from = unsafe { folio::begin(folio) };
         if open.fresh_bytes == 0 {
             open.fresh_from = from;
         }
@@ -182,32 +172,8 @@ unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
             let _ = DIRTY.remove(&address);
         } else if !state::is_of_kernel(state::current()) {
             // A thread of the kernel makes a page dirty again that it could not write.
-            atomic::add(&raw mut (*record).owners[0].bytes, size_of_folio(folio));
+            atomic::add(&raw mut (*record).owners[0].bytes, folio::size(folio));
         }
-    }
-}
-
-/// The bytes of a folio, by `folio_nr_pages` of include/linux/mm.h.
-///
-/// # Safety
-///
-/// `folio` is a BTF pointer to a `struct folio`.
-#[inline(always)]
-unsafe fn size_of_folio(folio: *const c_void) -> u64 {
-    let page = u64::from(constant(&PAGE_BYTES));
-    // SAFETY: by the caller's promise; the second page is there where the flag says so.
-    unsafe {
-        let flags: u64 = field(folio, &memory::OFF_FOLIO_FLAGS);
-        if flags & u64::from(constant(&FOLIO_IS_LARGE)) == 0 {
-            return page;
-        }
-        // Before 6.6 the order has a field of its own.
-        let order = if constant(&memory::OFF_FOLIO_ORDER) != ABSENT {
-            field::<u8>(folio, &memory::OFF_FOLIO_ORDER)
-        } else {
-            field::<u64>(folio, &memory::OFF_FOLIO_FLAGS_1) as u8
-        };
-        page << (order & 0x1f)
     }
 }
 
@@ -325,7 +291,7 @@ unsafe fn bytes_cached(inode: u64, record: *const DirtyInode) -> u64 {
         return 0;
     }
     let pages: u64 = memory::read(mapping, &memory::OFF_MAPPING_PAGES);
-    pages.wrapping_mul(constant(&PAGE_BYTES).into())
+    pages.wrapping_mul(constant(&folio::PAGE_BYTES).into())
 }
 
 /// Looks at every inode once more, before the map is read. An iterator over tasks that ignores them: it runs

@@ -12,7 +12,7 @@ use ioprof_ebpf::abi::{file::FileKey, layout::MAX_READ_INODES};
 
 use crate::probes::{
     base::memory::{self, field},
-    file::identity::Identity,
+    file::{identity::Identity, read_ahead},
     task::state,
 };
 
@@ -24,11 +24,12 @@ static READERS: LruHashMap<u64, FileKey, { MAX_READ_INODES as usize }> = LruHash
 #[btf_tracepoint(function = "mm_filemap_add_to_page_cache")]
 fn cached_folio(ctx: BtfTracePointContext) {
     let folio: *const c_void = ctx.arg(0);
-    let workload = state::workload_of_current();
-    if workload == 0 {
+    let submitter = state::submitter();
+    if submitter.workload == 0 {
         return;
     }
-    // SAFETY: `folio` is the argument of the tracepoint, and the rest is loaded from it.
+    // SAFETY: `folio` is the argument of the tracepoint, and the rest is loaded from it; a record stays valid for the run of
+    // the program, and is the running task's own.
     unsafe {
         let mapping: *const c_void = field(folio, &memory::OFF_FOLIO_MAPPING);
         if mapping.is_null() {
@@ -38,7 +39,11 @@ fn cached_folio(ctx: BtfTracePointContext) {
         if inode.is_null() {
             return;
         }
-        let reader = Identity::of(inode).with(workload);
+        let file = Identity::of(inode);
+        if let Some(state) = submitter.state {
+            read_ahead::bring(&mut *state, folio, &file);
+        }
+        let reader = file.with(submitter.workload);
         let address = inode as u64;
         if READERS.get(&address).is_none_or(|known| *known != reader) {
             // Where there is no room, the owner of what is read is unknown.

@@ -13,12 +13,6 @@ pub fn render(workload: &Workload, style: Style) -> String {
 }
 
 fn served(workload: &Workload, cache: &PageCache, style: Style) -> String {
-    let kinds = [
-        ("cache hit", &cache.hits),
-        ("cache miss", &cache.misses),
-        ("read-ahead wait", &cache.read_ahead_waits),
-        ("direct", &cache.direct),
-    ];
     let header = [
         "reads of files",
         "calls",
@@ -29,26 +23,36 @@ fn served(workload: &Workload, cache: &PageCache, style: Style) -> String {
         "max",
     ];
     let mut table = Table::new(1, &header);
-    for (name, served) in kinds {
+    let mut is_used = false;
+    for (key, served) in cache.ways().filter(|(_, way)| way.latency.count > 0) {
+        is_used = true;
         let latency = &served.latency;
-        if latency.count > 0 {
-            table.row([
-                name.to_owned(),
-                count(latency.count),
-                bytes(served.bytes),
-                time(latency.sum),
-                quantile(latency, 0.5),
-                quantile(latency, 0.99),
-                time(latency.max),
-            ]);
-        }
+        table.row([
+            name(key).to_owned(),
+            count(latency.count),
+            bytes(served.bytes),
+            time(latency.sum),
+            quantile(latency, 0.5),
+            quantile(latency, 0.99),
+            time(latency.max),
+        ]);
     }
     let amplification = amplification(workload, cache);
-    let is_used = kinds.iter().any(|(_, served)| served.latency.count > 0);
     match (is_used, amplification.is_empty()) {
         (false, true) => String::new(),
         (false, false) => format!("{amplification}\n"),
         (true, _) => format!("{}{amplification}\n", table.render(style)),
+    }
+}
+
+/// What a way is called here.
+fn name(key: &str) -> &str {
+    match key {
+        "hits" => "cache hit",
+        "misses" => "cache miss",
+        "read_ahead" => "read ahead",
+        "read_ahead_waits" => "read-ahead wait",
+        other => other,
     }
 }
 

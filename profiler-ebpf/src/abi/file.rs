@@ -194,11 +194,19 @@ pub struct Path {
     pub namespace: u32,
     /// The number of the part with the names above; 0 in the last.
     pub next: u32,
+    /// The number of the first part.
+    pub first: u32,
+    /// Zero.
+    pub padding: u32,
+    /// The address of the directory entry that the way goes on with.
+    pub dentry: u64,
+    /// The address of its mount; 0 where there is none.
+    pub mount: u64,
     /// The names on the way from the file up, each with a NUL behind it. The second half is room for the last
     /// name to be read into.
     pub names: [u8; 2 * PATH_BYTES],
 }
-map_value!(Path, 528);
+map_value!(Path, 552);
 
 /// With how many bytes a part of a path is full.
 pub const PATH_BYTES: usize = 256;
@@ -206,6 +214,19 @@ pub const PATH_BYTES: usize = 256;
 pub const PATH_DEPTH: u32 = 160;
 
 impl Path {
+    /// No name at all.
+    pub const EMPTY: Self = Self {
+        length: 0,
+        flags: 0,
+        namespace: 0,
+        next: 0,
+        first: 0,
+        padding: 0,
+        dentry: 0,
+        mount: 0,
+        names: [0; 2 * PATH_BYTES],
+    };
+
     /// There is more of the path than was read.
     pub const TRUNCATED: u32 = 1;
     /// The file had no name in its folder when it was first seen: it had been deleted.

@@ -121,6 +121,31 @@ pub fn read_at<T: Copy + Default>(address: u64) -> T {
     value
 }
 
+/// One place on the stack for all that is read of addresses, where there is little room: each [`read`] takes one.
+pub struct Slot(u64);
+
+impl Slot {
+    /// An empty place.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
+    /// Reads an address, as [`read`] does.
+    #[inline(always)]
+    pub fn read(&mut self, address: u64, offset: &'static u32) -> u64 {
+        self.0 = 0;
+        if may_read() {
+            let from = address.wrapping_add(constant(offset).into());
+            // SAFETY: the place is as large as is said, and the helper checks the address.
+            unsafe {
+                bpf_probe_read_kernel((&raw mut self.0).cast(), 8, from as *const c_void);
+            }
+        }
+        self.0
+    }
+}
+
 macro_rules! types {
     ($($symbol:ident: $structure:literal),* $(,)?) => {
         $(

@@ -200,9 +200,7 @@ mod tests {
         let mut path = Path {
             length: names.len() as u32,
             flags,
-            namespace: 0,
-            next: 0,
-            names: [0; 2 * PATH_BYTES],
+            ..Path::EMPTY
         };
         path.names[..names.len()].copy_from_slice(names);
         path

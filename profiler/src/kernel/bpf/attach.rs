@@ -1,5 +1,12 @@
 //! Attaching the probes.
 
+use std::{
+    collections::HashMap,
+    num::NonZero,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
 use aya::{
     Btf, Ebpf,
     programs::{
@@ -31,12 +38,28 @@ pub fn attach(
     types: &KernelTypes,
     selection: &ProbeSelection,
 ) -> Result<AttachedProbes, Error> {
-    let verified = PROBES.iter().map(|probe| AttachedProbe {
-        probe,
-        verdict: prepare(ebpf, btf, types, selection, probe),
-        runs: None,
+    let left_out = |probe| left_out(types, selection, probe);
+    let mut probes: Vec<_> = PROBES
+        .iter()
+        .map(|probe| AttachedProbe {
+            probe,
+            verdict: left_out(probe).unwrap_or(Verdict::Attached),
+            runs: None,
+        })
+        .collect();
+    let wanted = probes.iter_mut();
+    verify_all(
+        ebpf,
+        btf,
+        wanted.filter(|probe| probe.verdict == Verdict::Attached),
+    );
+    // Without the examiner, --sync would wait for dirty pages that were truncated.
+    let mut writeback = probes.iter_mut().filter(|probe| {
+        probe.probe.feature == Feature::Writeback && probe.verdict == Verdict::Attached
     });
-    let mut probes: Vec<_> = verified.collect();
+    if let Some(probe) = writeback.next() {
+        probe.verdict = verdict_of(scope::load_examiner(ebpf, btf));
+    }
     for AttachedProbe { probe, verdict, .. } in &mut probes {
         if *verdict == Verdict::Attached {
             *verdict = verdict_of(attach_verified(ebpf, probe));
@@ -51,44 +74,58 @@ pub fn attach(
     Ok(AttachedProbes::new(probes))
 }
 
-/// Has the kernel verify a probe, where it is to be attached; [`Verdict::Attached`] where it can be.
-fn prepare(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    types: &KernelTypes,
-    selection: &ProbeSelection,
-    probe: &Probe,
-) -> Verdict {
+/// Why a probe is not to be attached; none where it is.
+fn left_out(types: &KernelTypes, selection: &ProbeSelection, probe: &Probe) -> Option<Verdict> {
     let absent = |reason: &str| Verdict::Absent {
         reason: reason.into(),
     };
     let not_needed = |reason| Verdict::NotNeeded { reason };
     match probe.feature {
         Feature::InsteadOf(other) if selection.includes_program(other, types) => {
-            not_needed(format!("{other} is there"))
+            Some(not_needed(format!("{other} is there")))
         }
-        _ if !is_there(probe, types) => absent("this kernel has no such tracepoint"),
-        _ if !selection.includes(probe, types) => absent("left out by --without-probe"),
+        _ if !is_there(probe, types) => Some(absent("this kernel has no such tracepoint")),
+        _ if !selection.includes(probe, types) => Some(absent("left out by --without-probe")),
         Feature::MinorFaultTime if !selection.minor_fault_time => {
-            not_needed("--minor-fault-time was not given".into())
+            Some(not_needed("--minor-fault-time was not given".into()))
         }
-        feature if feature.reads_memory(types) && !types.may_read => {
-            absent("this kernel is locked down and lets no probe read its memory")
-        }
+        feature if feature.reads_memory(types) && !types.may_read => Some(absent(
+            "this kernel is locked down and lets no probe read its memory",
+        )),
         _ if !types.has_arguments(probe.tracepoint) => {
-            absent("this kernel's tracepoint has other arguments")
+            Some(absent("this kernel's tracepoint has other arguments"))
         }
-        // Without the examiner, --sync would wait for dirty pages that were truncated.
-        Feature::Writeback => {
-            let examiner = scope::load_examiner(ebpf, btf);
-            verdict_of(examiner.and_then(|()| verify(ebpf, btf, probe)))
-        }
-        _ => verdict_of(verify(ebpf, btf, probe)),
+        _ => None,
     }
 }
 
-fn verify(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Result<(), ProgramError> {
-    match program(ebpf, probe.program)? {
+/// Has the kernel verify probes, on all CPUs: that is most of what a start takes, and no two have anything to do with each
+/// other.
+fn verify_all<'a>(ebpf: &mut Ebpf, btf: &Btf, probes: impl Iterator<Item = &'a mut AttachedProbe>) {
+    let mut programs: HashMap<_, _> = ebpf.programs_mut().collect();
+    let mut jobs: Vec<_> = probes
+        .map(|probe| {
+            let program = programs.remove(probe.probe.program);
+            (probe, program)
+        })
+        .collect();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let jobs = Mutex::new(jobs.iter_mut());
+    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((AttachedProbe { probe, verdict, .. }, program)) = next() {
+                    let program = program.as_mut().ok_or(ProgramError::NotLoaded);
+                    *verdict = verdict_of(program.and_then(|program| verify(program, btf, probe)));
+                }
+            });
+        }
+    });
+}
+
+fn verify(program: &mut Program, btf: &Btf, probe: &Probe) -> Result<(), ProgramError> {
+    match program {
         Program::PerfEvent(program) => program.load(),
         program => <&mut BtfTracePoint>::try_from(program)?.load(probe.tracepoint, btf),
     }
@@ -129,5 +166,6 @@ fn verdict_of(done: Result<(), ProgramError>) -> Verdict {
 
 /// Verifies and attaches one probe.
 pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
-    verdict_of(verify(ebpf, btf, probe).and_then(|()| attach_verified(ebpf, probe)))
+    let verified = program(ebpf, probe.program).and_then(|program| verify(program, btf, probe));
+    verdict_of(verified.and_then(|()| attach_verified(ebpf, probe)))
 }

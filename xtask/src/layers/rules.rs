@@ -55,7 +55,7 @@ const SOURCES: [Sources; 2] = [
             probes::task: probes::base
             probes::file: probes::base
             probes::writeback: probes::base probes::task probes::file
-            probes::block: probes::base probes::task probes::file probes::writeback
+            probes::block: probes::base probes::task probes::file probes::writeback probes::io_uring
             probes::fault: probes::base probes::task probes::file
             probes::syscall: probes::base probes::task probes::file
             probes::io_uring: probes::base probes::task probes::file probes::syscall

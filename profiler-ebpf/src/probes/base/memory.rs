@@ -192,7 +192,9 @@ pub fn address(pointer: *const c_void, task: *const c_void) -> u64 {
     let mut number = pointer as u64;
     // SAFETY: it changes a register. The compiler does not see what it subtracts, and so cannot add first, which would be
     // arithmetic on a pointer.
-    unsafe { asm!("{} -= {}", inout(reg) number, in(reg) task, options(nostack, nomem, pure)) };
+    unsafe {
+        asm!("{} -= {}", inout(reg) number, in(reg) task as u64, options(nostack, nomem, pure))
+    };
     // SAFETY: the helper takes nothing and cannot fail.
     number.wrapping_add(unsafe { bpf_get_current_task() })
 }

@@ -19,7 +19,10 @@ use crate::probes::{
         memory::{self, constant, read, read_at},
     },
     file::{descriptor, inode, path, stacked, table},
-    syscall::file_access::{self, Access},
+    syscall::{
+        file_access,
+        file_counts::{self, Access},
+    },
     task::state,
 };
 
@@ -69,7 +72,7 @@ pub fn count(request: u64, done: &UringRequest, latency: u64, result: i32) {
         _ => Access::Other,
     };
     let moved = moved(result);
-    file_access::count_one(&mut open.calls, did, latency, moved, moved);
+    file_counts::count_one(&mut open.calls, did, latency, moved, moved);
     if did == Access::Other {
         return;
     }
@@ -143,7 +146,7 @@ pub fn end_copy(request: u64, workload: u32, result: i32) {
         let moved = moved(result);
         // SAFETY: the row is in the map; CPUs share it by atomic operations.
         unsafe {
-            file_access::add_shared(&raw mut (*row).calls, Access::Read, moved);
+            file_counts::add_shared(&raw mut (*row).calls, Access::Read, moved);
         }
     }
     // It is there; nobody else removes it.

@@ -25,7 +25,7 @@ use super::{
     aio_end::aio_ended,
     arguments::Arguments,
     errors::count_error,
-    file_access::{self, Access},
+    file_counts::{self, Access},
 };
 use crate::probes::{
     base::{
@@ -360,7 +360,7 @@ fn count_for_file(done: &AioRequest, latency: u64, result: i64) {
         let calls = &raw mut (*row).calls;
         atomic::add(&raw mut (*calls).ns, latency);
         atomic::raise(&raw mut (*calls).max_ns, latency);
-        if !file_access::add_shared(calls, did, moved) {
+        if !file_counts::add_shared(calls, did, moved) {
             return;
         }
         if inode::is_direct(done.flags) {

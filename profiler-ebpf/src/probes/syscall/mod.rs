@@ -5,6 +5,7 @@ pub mod aio_end;
 mod arguments;
 pub mod errors;
 pub mod file_access;
+pub mod file_counts;
 pub mod kind;
 pub mod late;
 pub mod page_cache;

@@ -18,7 +18,7 @@ use super::{
     aio,
     arguments::Arguments,
     errors::count_error,
-    file_access, kind, late, page_cache,
+    file_access, file_counts, kind, late, page_cache,
     size::{UNKNOWN_SIZE, message_bytes, vector_size},
 };
 use crate::probes::{
@@ -260,7 +260,7 @@ fn count_size(state: &mut TaskState, series: u32, size: u64) {
 pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
     // SAFETY: by the caller's promise.
     unsafe { late::settle(task, state) };
-    file_access::settle(&mut state.file);
+    file_counts::settle(&mut state.file);
     settle_sizes(&mut state.sizes);
 }
 

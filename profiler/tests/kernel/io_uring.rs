@@ -104,6 +104,9 @@ fn assert_reads<'a>(fio: &'a Fio, device: &str, name: &str, file: &Path) -> &'a 
     let shares = &fio.report.device(device).shares;
     assert_eq!(bytes, FILE, "{shares:#?}");
     assert_read_from_device(&fio.report, file);
+    // The kernel counts what threads of io_uring read as theirs.
+    let (counted, kernel) = fio.report.workload_check(CheckKind::BlockReadBytes);
+    assert_eq!(counted, kernel);
     one
 }
 

@@ -189,10 +189,15 @@ fn what_a_control_group_holds_back_of_direct_reads_is_the_readers() {
 fn what_a_control_group_holds_back_of_a_rings_reads_is_the_readers() {
     requires!("fio losetup mkfs.ext4");
     let (disk, path) = fio::device();
-    let Some(group) = ThrottledReads::new(&disk, 500) else {
+    let Some(group) = ThrottledReads::new(&disk, 20) else {
         return skip(ThrottledReads::MISSING);
     };
-    let options = ["--ioengine=io_uring", "--direct=1", "--iodepth=16"];
+    let options = [
+        "--ioengine=io_uring",
+        "--direct=1",
+        "--iodepth=16",
+        "--bs=64k",
+    ];
     let run = fio_by(&path, &options, |command| {
         profile(&[], &group.command(command))
     });
@@ -205,12 +210,17 @@ fn what_a_control_group_holds_back_of_a_rings_reads_is_the_readers() {
 fn what_a_control_group_holds_back_of_io_submit_has_no_owner_and_raises_an_alarm() {
     requires!("fio losetup mkfs.ext4");
     let (disk, path) = fio::device();
-    let Some(group) = ThrottledReads::new(&disk, 500) else {
+    let Some(group) = ThrottledReads::new(&disk, 20) else {
         return skip(ThrottledReads::MISSING);
     };
     let folder = support::folder();
     let file = folder.path().join("run.json");
-    let options = ["--ioengine=libaio", "--direct=1", "--iodepth=16"];
+    let options = [
+        "--ioengine=libaio",
+        "--direct=1",
+        "--iodepth=16",
+        "--bs=64k",
+    ];
     let mut said = String::new();
     let run = fio_by(&path, &options, |command| {
         let mut run = support::ioprof();

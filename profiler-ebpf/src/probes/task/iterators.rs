@@ -99,6 +99,10 @@ fn settle_threads(ctx: *mut TaskIteration) -> c_long {
     // SAFETY: as in `seed_threads`.
     unsafe {
         let Some((task, state)) = living(ctx) else {
+            let task = (*ctx).task;
+            if !task.is_null() && state::of(task).is_none() && !edges::is_exiting(task) {
+                edges::add_ring_thread(task);
+            }
             return 0;
         };
         // It may exit at the same time: the first of both settles.

@@ -56,6 +56,10 @@ fn process_fork(ctx: BtfTracePointContext) {
 fn process_exit(ctx: BtfTracePointContext) {
     let task: *const c_void = ctx.arg(0);
     let Some(state) = state::of(task) else {
+        if window::is_open() {
+            // SAFETY: `task` is the argument of the tracepoint.
+            unsafe { edges::add_ring_thread(task) };
+        }
         return;
     };
     // SAFETY: `task` is the argument of the tracepoint; its record and the counters stay valid for the run of the program.

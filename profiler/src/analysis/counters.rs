@@ -15,8 +15,6 @@ use crate::model::{
 pub enum Cause {
     /// execve(2) reads the heads of programs on behalf of the task (fs/exec.c).
     Execve,
-    /// io_uring's workers are threads whose accounts the kernel keeps apart.
-    IoUringWorkers,
     /// The kernel counts folios as they become dirty, whoever writes what of them, and whenever.
     DirtyFolios,
     /// The kernel's own access to a page on behalf of the task is a fault without an exception.
@@ -58,17 +56,6 @@ impl<'a> Context<'a> {
         sum(executing.map(|call| call.calls))
     }
 
-    fn has_io_uring_workers(&self) -> bool {
-        self.workload
-            .and_then(|workload| workload.io_uring.as_ref())
-            .is_some_and(|uring| {
-                uring
-                    .operations
-                    .iter()
-                    .any(|operation| operation.worker > 0)
-            })
-    }
-
     /// Bytes of folios made dirty, of files and of metadata; none where that is not known.
     fn dirtied(&self) -> Option<u64> {
         let writeback = self.workload?.writeback.as_ref()?;
@@ -104,9 +91,6 @@ fn cause_in(check: &Check, context: &Context<'_>) -> Option<Cause> {
             let read = context.executions().saturating_mul(READ_BY_EXECVE);
             (difference <= read).then_some(Cause::Execve)
         }
-        (CheckKind::BlockReadBytes | CheckKind::BlockWrittenBytes, Ordering::Greater) => context
-            .has_io_uring_workers()
-            .then_some(Cause::IoUringWorkers),
         (CheckKind::MajorFaults | CheckKind::MinorFaults, Ordering::Less) => {
             Some(Cause::KernelAccess)
         }
@@ -208,7 +192,6 @@ mod tests {
         devices.truncate(1);
         let workload = &mut report.workloads[0];
         workload.name = "copy".into();
-        workload.io_uring = None;
         devices[0].name = "sda".into();
         devices[0].shares.truncate(1);
         devices[0].shares[0].workload = Some("copy".into());

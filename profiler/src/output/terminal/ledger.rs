@@ -186,7 +186,6 @@ fn line(check: &Check, report: &Report) -> String {
     let why = match cause {
         Some(Cause::Execve) => ", by execve",
         Some(Cause::KernelAccess) => ", by the kernel itself",
-        Some(Cause::IoUringWorkers) => ", by io_uring workers",
         Some(Cause::DirtyFolios) | None => "",
     };
     let text = format!(

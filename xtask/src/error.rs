@@ -56,6 +56,16 @@ pub enum Error {
     ObjectChanged,
 
     #[error(
+        "{chain} take {bytes} bytes of the stack, and kernels give {limit}: have the caller call one after the other, or \
+         keep less on the stack"
+    )]
+    StackTooDeep {
+        bytes: u64,
+        limit: u64,
+        chain: String,
+    },
+
+    #[error(
         "the recorded toolchain makes other bytes than the committed object's; the new ones are in {}, \
          run `cargo xtask ebpf` and commit what it writes", .0.display()
     )]

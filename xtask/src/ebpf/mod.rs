@@ -6,6 +6,7 @@ mod programs;
 mod record;
 mod setup;
 mod sources;
+mod stack;
 mod strip;
 mod toolchain;
 
@@ -73,7 +74,7 @@ fn update(workspace: &Workspace) -> Result<()> {
         object.len(),
         record.object_sha256
     );
-    Ok(())
+    stack::check(&object)
 }
 
 /// Fails unless the committed object is the recorded one, and the sources are those it was made from.
@@ -84,6 +85,7 @@ pub fn check_sources(workspace: &Workspace) -> Result<Record> {
     if sha256_hex(&object) != record.object_sha256 {
         return Err(Error::ObjectChanged);
     }
+    stack::check(&object)?;
     if sources::hash(workspace)? != record.sources_sha256 {
         return Err(Error::SourcesChanged);
     }

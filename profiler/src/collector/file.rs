@@ -1,16 +1,23 @@
 //! Files.
 
-use std::{cmp::Reverse, path::Path};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
 use ioprof_ebpf::abi::file::{FileKey, FileStats, SIZES};
 
+use super::file_group;
 use crate::{
     kernel::{
         bpf::probes::Feature,
         snapshot::{self, Snapshot},
         system::lead::Lead,
     },
-    model::file::{File, FileCounts, FileKind, Files, KindBytes, PathState, RANKINGS},
+    model::file::{
+        File, FileCounts, FileGroup, FileGroups, FileKind, Files, KindBytes, PathState, RANKINGS,
+    },
     text::Text,
 };
 
@@ -30,35 +37,90 @@ fn seen(snapshot: &Snapshot, workload: u32) -> Files {
         .partition(|file| file.key.inode == 0 && !file.key.is_class());
     own.sort_by_key(|file| identity(file));
     // There may be tens of thousands: none is copied before it is known to be reported.
-    let mut rows: Vec<(bool, &[&snapshot::File])> = own
+    let rows: Vec<&[&snapshot::File]> = own
         .chunk_by(|one, next| is_same(one, next))
-        .map(|same| (is_class(kind(same[0].stats.mode)), same))
-        .filter(|(_, same)| !known.sum(same).is_nothing())
+        .filter(|same| !known.sum(same).is_nothing())
         .collect();
-    for ranking in 0..RANKINGS {
-        rows.sort_by_cached_key(|(_, same)| Reverse(known.sum(same).ranks()[ranking]));
-        for (is_reported, _) in rows.iter_mut().take(TOP) {
-            *is_reported = true;
-        }
-    }
-    let mut other_counts = known.sum(&without_row);
-    let by_kind = by_kind(&own, &other_counts);
-    let (mut top, mut others) = (Vec::new(), 0);
-    for (is_reported, same) in rows {
-        if is_reported {
-            top.push(known.file(same));
-        } else {
-            other_counts.add(&known.sum(same));
-            others += 1;
-        }
-    }
+    let counts = |at: usize| known.sum(rows[at]);
+    let is_class = |at: usize| is_class(kind(rows[at][0].stats.mode));
+    let reported = first_of_each_ranking(rows.len(), counts, is_class);
+    let without_row = known.sum(&without_row);
+    let (groups, group_of) = groups(&known, &rows);
+    let grouped = |at: usize| group_of.contains_key(&at);
+    let rest = |is_rest: &dyn Fn(usize) -> bool| {
+        let mut sum = without_row;
+        let places = (0..rows.len()).filter(|at| !reported.contains(at) && is_rest(*at));
+        let added = places.map(|at| sum.add(&counts(at))).count();
+        (added as u64, sum)
+    };
+    let (others, other_counts) = rest(&|_| true);
+    let (ungrouped, ungrouped_counts) = rest(&|at| !grouped(at));
+    let mut top: Vec<_> = reported
+        .iter()
+        .map(|at| known.file(rows[*at], group_of.get(at).copied()))
+        .collect();
     top.sort_by_key(|file| Reverse(file.counts.ranks()));
     Files {
         top,
         others,
         other_counts,
-        by_kind,
+        by_kind: by_kind(&own, &without_row),
+        groups: Some(FileGroups {
+            top: groups,
+            others: ungrouped,
+            other_counts: ungrouped_counts,
+        }),
     }
+}
+
+/// The places of the first of each ranking, and of those that are always told.
+fn first_of_each_ranking(
+    all: usize,
+    counts: impl Fn(usize) -> FileCounts,
+    is_always: impl Fn(usize) -> bool,
+) -> BTreeSet<usize> {
+    let mut first: BTreeSet<_> = (0..all).filter(|at| is_always(*at)).collect();
+    let mut places: Vec<_> = (0..all).collect();
+    for ranking in 0..RANKINGS {
+        places.sort_by_cached_key(|at| Reverse(counts(*at).ranks()[ranking]));
+        first.extend(places.iter().take(TOP));
+    }
+    first
+}
+
+/// The groups that are reported, by time, and the place of each one's rows among them.
+fn groups(known: &Known, rows: &[&[&snapshot::File]]) -> (Vec<FileGroup>, HashMap<usize, usize>) {
+    let found = file_group::groups(rows.iter().map(|same| {
+        let (kind, path, namespace) = identity(same[0]);
+        (namespace, path.filter(|_| kind == FileKind::File))
+    }));
+    let sum = |members: &Vec<usize>| {
+        let mut sum = known.sum(&[]);
+        let members = members.iter().map(|row| known.sum(rows[*row]));
+        members.for_each(|counts| sum.add(&counts));
+        sum
+    };
+    let sums: Vec<_> = found.iter().map(|group| sum(&group.members)).collect();
+    let first = first_of_each_ranking(sums.len(), |at| sums[at], |_| false);
+    let mut reported = Vec::from_iter(first);
+    reported.sort_by_key(|at| Reverse(sums[*at].ranks()));
+    let mut group_of = HashMap::new();
+    let groups = reported.into_iter().enumerate().map(|(place, at)| {
+        let group = &found[at];
+        group_of.extend(group.members.iter().map(|row| (*row, place)));
+        let inodes = group.members.iter().flat_map(|row| rows[*row]);
+        let deleted = group.members.iter();
+        let deleted = deleted.filter(|row| is_deleted(rows[**row]) == Some(true));
+        FileGroup {
+            pattern: group.pattern.clone(),
+            mount_namespace: group.namespace,
+            files: group.members.len() as u64,
+            deleted_files: deleted.count() as u64,
+            counts: sums[at],
+            typical_size_bytes: typical_size(inodes.copied()),
+        }
+    });
+    (groups.collect(), group_of)
 }
 
 /// The bytes of each kind that has any, the most first. What has no row for lack of room is a file: what has no name
@@ -144,6 +206,19 @@ fn is_deleted(same: &[&snapshot::File]) -> Option<bool> {
     }
 }
 
+/// The most frequent size of reads and writes of these inodes.
+fn typical_size<'a>(inodes: impl Iterator<Item = &'a snapshot::File>) -> Option<u64> {
+    let mut sizes = [0_u64; SIZES];
+    for file in inodes {
+        for (sum, one) in sizes.iter_mut().zip(file.stats.calls.sizes) {
+            *sum += one;
+        }
+    }
+    let most = (0..SIZES).rev().max_by_key(|class| sizes[*class]);
+    let most = most.filter(|class| sizes[*class] > 0);
+    most.map(|class| if class == 0 { 0 } else { 512 << class })
+}
+
 /// What is known of files besides calls, by the attached probes.
 struct Known {
     requests: bool,
@@ -168,15 +243,7 @@ impl Known {
     }
 
     /// One file, of however many inodes, of which there is at least one.
-    fn file(&self, same: &[&snapshot::File]) -> File {
-        let mut sizes = [0_u64; SIZES];
-        for file in same {
-            for (sum, one) in sizes.iter_mut().zip(file.stats.calls.sizes) {
-                *sum += one;
-            }
-        }
-        let most = (0..SIZES).rev().max_by_key(|class| sizes[*class]);
-        let most = most.filter(|class| sizes[*class] > 0);
+    fn file(&self, same: &[&snapshot::File], group: Option<usize>) -> File {
         File {
             path: same[0].place.path.as_ref().map(Text::of),
             path_state: same[0].place.path.as_ref().map(|_| path_state(same)),
@@ -184,7 +251,8 @@ impl Known {
             mount_namespace: same[0].place.namespace,
             kind: kind(same[0].stats.mode),
             counts: self.sum(same),
-            typical_size_bytes: most.map(|class| if class == 0 { 0 } else { 512 << class }),
+            typical_size_bytes: typical_size(same.iter().copied()),
+            group,
         }
     }
 

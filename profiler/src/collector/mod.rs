@@ -8,6 +8,7 @@ mod depth;
 mod device;
 mod fault;
 mod file;
+mod file_group;
 mod histogram;
 mod incomplete;
 mod io_uring;

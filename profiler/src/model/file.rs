@@ -185,6 +185,40 @@ pub struct File {
     /// The most frequent size of reads and writes, as the lower bound of a power of two, 0 below 1 KiB; null where
     /// there were none.
     pub typical_size_bytes: Option<u64>,
+    /// The place in `groups.top` of the group that it is in; null where it is in none of these.
+    #[serde(default)]
+    pub group: Option<usize>,
+}
+
+/// Files of one folder whose names differ in numbers only, or in words of random letters and digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FileGroup {
+    /// The common beginning and end of their paths, and a star for what is between them.
+    pub pattern: Text,
+    /// The number of the mount namespace that the paths are of, as `mount_namespace` of a file.
+    pub mount_namespace: Option<u32>,
+    /// How many paths there are.
+    pub files: u64,
+    /// How many of them have no name any more, where that is known.
+    pub deleted_files: u64,
+    /// What was done to all of them; `max_ns` is of the longest call on any.
+    #[serde(flatten)]
+    pub counts: FileCounts,
+    /// As that of a file, of all of them.
+    pub typical_size_bytes: Option<u64>,
+}
+
+/// Files by the patterns of their names. Each file is in one group at most, whether it has a row or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FileGroups {
+    /// The groups with the most time, bytes or device bytes.
+    pub top: Vec<FileGroup>,
+    /// How many of the files without a row are in none of these groups.
+    pub others: u64,
+    /// All of these files together, those for which the table had no room included.
+    pub other_counts: FileCounts,
 }
 
 /// The files of a workload.
@@ -200,6 +234,9 @@ pub struct Files {
     /// Bytes by what they were read from and written to, by calls, io_uring and io_submit; kinds without any are left out.
     #[serde(default)]
     pub by_kind: Vec<KindBytes>,
+    /// The same files by patterns of names; null in reports that were made before there were groups.
+    #[serde(default)]
+    pub groups: Option<FileGroups>,
 }
 
 /// Bytes that were read from everything of a kind, and written to it.

@@ -12,11 +12,10 @@ use crate::support::{
     self, Report,
     attached::Attached,
     device::{FileSystem, Loop},
-    ioprof, plain, profile,
+    plain, profile,
     program::Program,
     report::{File, PathState, known},
     steps::Steps,
-    succeed, text,
 };
 
 /// The report of a way of the program.
@@ -46,19 +45,6 @@ fn assert_place(row: &File, path: &Path, state: PathState, is_deleted: Option<bo
     );
 }
 
-/// What the terminal calls a file, of which this is the end.
-fn shown(report: &Report, end: &str) -> String {
-    let folder = support::folder();
-    let file = folder.path().join("run.json");
-    fs::write(&file, report.json.to_string()).expect("it can be written");
-    let text = text(&succeed(ioprof().arg("report").arg(&file)).stdout);
-    let line = text.lines().find(|line| line.contains(end));
-    let line = line.unwrap_or_else(|| panic!("no {end} in {text}"));
-    let from = line.find(end).expect("it is in there");
-    let to = line[from..].find("  ").expect("a column is behind it");
-    line[from..from + to].to_owned()
-}
-
 #[test]
 fn a_memfd_has_its_name() {
     requires!("cc");
@@ -70,7 +56,7 @@ fn a_memfd_has_its_name() {
         PathState::Current,
         Some(false),
     );
-    assert_eq!(shown(&report, "memfd:cache"), "memfd:cache");
+    assert_eq!(report.shown("memfd:cache"), "memfd:cache");
 }
 
 #[test]
@@ -82,7 +68,7 @@ fn a_file_forty_folders_deep_has_its_path() {
     path.extend((0..40).map(|at| format!("folder-{at:013}")));
     let row = written(&report, 2000);
     assert_place(row, &path.join("data"), PathState::Current, Some(false));
-    assert_eq!(shown(&report, "/data"), "/data");
+    assert_eq!(report.shown("/data"), "/data");
 }
 
 /// A file system of each kind whose handles tell every file.
@@ -99,7 +85,7 @@ fn a_deleted_file_and_one_whose_path_another_takes_are_gone() {
         let path = disk.mounted().join("data");
         let report = places("deleted", &disk.mounted());
         assert_place(written(&report, 3000), &path, PathState::Gone, Some(true));
-        assert_eq!(shown(&report, "/data"), "/data (deleted)");
+        assert_eq!(report.shown("/data"), "/data (deleted)");
         fs::write(disk.mounted().join("other"), "").expect("it can be made");
         let report = places("replaced", &disk.mounted());
         assert_place(written(&report, 4000), &path, PathState::Gone, Some(true));
@@ -158,5 +144,5 @@ fn of_a_mount_namespace_that_has_ended_nothing_is_known() {
         assert_place(row, &folder.path().join(name), PathState::Unknown, None);
         assert!(row.mount_namespace.is_some(), "{row:#?}");
     }
-    assert_eq!(shown(&report, "/data"), "/data?");
+    assert_eq!(report.shown("/data"), "/data?");
 }

@@ -21,6 +21,7 @@ mod dirty;
 mod failure;
 mod fault;
 mod file;
+mod file_group;
 mod file_identity;
 mod file_place;
 mod file_stacked;

@@ -4,7 +4,7 @@ use std::{array, cmp::Reverse, collections::BTreeSet};
 
 use super::{style::Style, table::Table};
 use crate::{
-    model::file::{File, FileCounts, FileKind, Files, PathState, RANKINGS},
+    model::file::{File, FileCounts, FileGroup, FileKind, Files, PathState, RANKINGS},
     output::{
         format::{bytes, count, time},
         text::shortened_before,
@@ -29,14 +29,19 @@ fn table(files: &Files, style: Style) -> String {
     }
     let header = ["file", "read", "written", "time", "dev. r", "dev. w"];
     let mut table = Table::new(1, &header);
-    let shown = shown(&files.top);
-    let (mut rest, mut others) = (files.other_counts, files.others);
-    for (place, file) in files.top.iter().enumerate() {
+    let Lines {
+        lines,
+        mut others,
+        other_counts: mut rest,
+    } = Lines::of(files);
+    let counts: Vec<_> = lines.iter().map(|line| line.counts).collect();
+    let shown = shown(&counts);
+    for (place, line) in lines.into_iter().enumerate() {
         if shown.contains(&place) {
-            table.row(row(name(file), &file.counts));
+            table.row(row(line.name, line.counts));
         } else {
-            rest.add(&file.counts);
-            others = others.saturating_add(1);
+            rest.add(line.counts);
+            others = others.saturating_add(line.files);
         }
     }
     if !rest.is_nothing() {
@@ -45,14 +50,61 @@ fn table(files: &Files, style: Style) -> String {
     format!("{}\n", table.render(style))
 }
 
-/// The places of the files that have a line: the first of each ranking, in turns, so that whichever column somebody looks
-/// for has its largest values. They stay in the order of the report, which is that of the time.
-fn shown(files: &[File]) -> BTreeSet<usize> {
+/// A file, or a group of them.
+struct Line<'a> {
+    name: String,
+    files: u64,
+    counts: &'a FileCounts,
+}
+
+/// What may have a line, by time, and what has none.
+struct Lines<'a> {
+    lines: Vec<Line<'a>>,
+    others: u64,
+    other_counts: FileCounts,
+}
+
+impl<'a> Lines<'a> {
+    /// Groups stand for their files where there are more files than lines.
+    fn of(files: &'a Files) -> Self {
+        let all_fit = files.top.len() <= FILES && files.other_counts.is_nothing();
+        let groups = files.groups.as_ref().filter(|_| !all_fit);
+        let folded: &[FileGroup] = groups.map_or(&[], |groups| &groups.top);
+        let is_folded = |file: &File| file.group.is_some_and(|at| at < folded.len());
+        let alone = files.top.iter().filter(|file| !is_folded(file));
+        let mut lines: Vec<_> = alone
+            .map(|file| Line {
+                name: name(file),
+                files: 1,
+                counts: &file.counts,
+            })
+            .chain(folded.iter().map(|group| Line {
+                name: name_of_group(group),
+                files: group.files,
+                counts: &group.counts,
+            }))
+            .collect();
+        lines.sort_by_key(|line| Reverse(line.counts.ranks()));
+        let (others, other_counts) = groups.map_or_else(
+            || (files.others, files.other_counts),
+            |groups| (groups.others, groups.other_counts),
+        );
+        Self {
+            lines,
+            others,
+            other_counts,
+        }
+    }
+}
+
+/// The places of those that have a line: the first of each ranking, in turns, so that whichever column somebody looks
+/// for has its largest values. They stay in their order, which is that of the time.
+fn shown(files: &[&FileCounts]) -> BTreeSet<usize> {
     let rankings: [Vec<usize>; RANKINGS] = array::from_fn(|ranking| {
         let mut places: Vec<_> = (0..files.len())
-            .filter(|place| files[*place].counts.ranks()[ranking] > 0)
+            .filter(|place| files[*place].ranks()[ranking] > 0)
             .collect();
-        places.sort_by_key(|place| Reverse(files[*place].counts.ranks()[ranking]));
+        places.sort_by_key(|place| Reverse(files[*place].ranks()[ranking]));
         places
     });
     let in_turns = (0..files.len())
@@ -99,46 +151,133 @@ fn name(file: &File) -> String {
         (Some(PathState::Gone), _) => "*",
         (Some(PathState::Unknown), _) => "?",
     };
-    let name = shortened_before(&text, NAME.saturating_sub(mark.len()));
+    marked(&text, mark)
+}
+
+/// The pattern, and how many files that is.
+fn name_of_group(group: &FileGroup) -> String {
+    let what = if group.deleted_files == group.files {
+        "deleted"
+    } else {
+        "files"
+    };
+    let mark = format!(" ({} {what})", count(group.files));
+    marked(&group.pattern.to_string(), &mark)
+}
+
+fn marked(text: &str, mark: &str) -> String {
+    let name = shortened_before(text, NAME.saturating_sub(mark.len()));
     format!("{name}{mark}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::file::FileGroups;
 
-    fn file(time_ns: u64, read_bytes: u64, device_read_bytes: u64) -> File {
+    fn counts(time_ns: u64, read_bytes: u64, device_read_bytes: u64) -> FileCounts {
+        FileCounts {
+            time_ns,
+            read_bytes,
+            device_read_bytes: Some(device_read_bytes),
+            ..FileCounts::default()
+        }
+    }
+
+    fn file(path: &str, counts: FileCounts, group: Option<usize>) -> File {
         File {
-            path: None,
-            path_state: None,
+            path: Some(path.into()),
+            path_state: Some(PathState::Current),
             is_deleted: None,
             mount_namespace: None,
             kind: FileKind::File,
-            counts: FileCounts {
-                time_ns,
-                read_bytes,
-                device_read_bytes: Some(device_read_bytes),
-                ..FileCounts::default()
-            },
+            counts,
             typical_size_bytes: None,
+            group,
         }
     }
 
     #[test]
     fn the_largest_values_of_each_column_are_shown() {
-        let mut files: Vec<_> = (0..30).map(|i| file(1000 - i, 1, 0)).collect();
-        files[28] = file(2, 500, 0);
-        files[29] = file(1, 0, 4096);
-        let places = shown(&files);
+        let mut files: Vec<_> = (0..30).map(|i| counts(1000 - i, 1, 0)).collect();
+        files[28] = counts(2, 500, 0);
+        files[29] = counts(1, 0, 4096);
+        let places = shown(&files.iter().collect::<Vec<_>>());
         assert_eq!(places.len(), FILES);
         for place in [0, 1, 28, 29] {
             assert!(places.contains(&place), "{places:?}");
         }
         // Few files are all shown, also those of which nothing is known.
         assert_eq!(
-            shown(&[file(1, 0, 0), file(0, 0, 0)]),
+            shown(&[&counts(1, 0, 0), &counts(0, 0, 0)]),
             BTreeSet::from([0, 1])
         );
         assert!(shown(&[]).is_empty());
+    }
+
+    /// So many files of a group, of which 50 have rows, with one of no group, and so many in neither.
+    fn grouped(members: u64, deleted_files: u64, alone: u64) -> Files {
+        let kib = |files: u64| counts(files, files.saturating_mul(1024), 0);
+        let rows = (0..members.min(50)).map(|at| file(&format!("/t/tmp-{at}"), kib(1), Some(0)));
+        let others = members.saturating_sub(50).saturating_add(alone);
+        Files {
+            top: rows
+                .chain([file("/t/data", counts(1, 1, 0), None)])
+                .collect(),
+            others,
+            other_counts: kib(others),
+            by_kind: Vec::new(),
+            groups: Some(FileGroups {
+                top: vec![FileGroup {
+                    pattern: "/t/tmp-*".into(),
+                    mount_namespace: None,
+                    files: members,
+                    deleted_files,
+                    counts: kib(members),
+                    typical_size_bytes: None,
+                }],
+                others: alone,
+                other_counts: kib(alone),
+            }),
+        }
+    }
+
+    /// The first two columns of each line.
+    fn names(files: &Files) -> Vec<String> {
+        let text = table(files, Style::PLAIN);
+        let lines = text.lines().skip(1).filter(|line| !line.is_empty());
+        lines
+            .map(|line| {
+                let cells: Vec<_> = line.split("  ").filter(|cell| !cell.is_empty()).collect();
+                format!("{}: {}", cells[0].trim(), cells[1].trim())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_group_has_one_line_where_there_are_more_files_than_lines() {
+        let expected = [
+            "/t/tmp-* (200 files): 200 KiB",
+            "/t/data: 1 B",
+            "7 other files: 7.00 KiB",
+        ];
+        assert_eq!(names(&grouped(200, 199, 7)), expected);
+        let expected = ["/t/tmp-* (10 deleted): 10.0 KiB", "/t/data: 1 B"];
+        assert_eq!(names(&grouped(10, 10, 0)), expected);
+        // Where all have a line, none is needed.
+        assert_eq!(names(&grouped(9, 9, 0)).len(), 10);
+    }
+
+    #[test]
+    fn a_report_without_groups_and_one_whose_groups_are_missing_show_files() {
+        let mut files = grouped(200, 0, 7);
+        files.groups = None;
+        let lines = names(&files);
+        assert_eq!(lines.len(), FILES + 1);
+        assert_eq!(lines[FILES], "198 other files: 197 KiB");
+        let mut files = grouped(20, 0, 0);
+        let groups = files.groups.as_mut().expect("they are there");
+        groups.top.clear();
+        assert_eq!(names(&files).len(), FILES + 1);
     }
 }

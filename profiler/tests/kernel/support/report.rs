@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     ops::Deref,
     path::Path,
 };
@@ -11,12 +12,14 @@ use ioprof::{kernel::syscall, model::read, text::Text};
 use ioprof_ebpf::abi::loss::Loss;
 use serde_json::Value;
 
+use super::{folder, ioprof, succeed, text};
+
 pub use ioprof::model::{
     aio::AioOperation,
     block::{Block, BlockOperation, Origin},
     device::Device,
     fault::{FaultTime, Faults, FileFaults},
-    file::{File, FileCounts, FileKind, Files, PathState},
+    file::{File, FileCounts, FileGroup, FileGroups, FileKind, Files, PathState},
     io_uring::UringOperation,
     ledger::{Check, CheckKind, Probe, Verdict},
     off_cpu::{Cpu, OffCpu, Time},
@@ -49,7 +52,7 @@ impl Deref for Report {
 impl Report {
     /// Reads a report that was written with `-o`.
     pub fn read(file: &Path) -> Self {
-        Self::parse(&std::fs::read(file).expect("the report was written"))
+        Self::parse(&fs::read(file).expect("the report was written"))
     }
 
     /// Reads a report that was written to stdout.
@@ -133,6 +136,19 @@ impl Report {
         let files = known(&self.workload(0).files);
         let rows = files.top.iter().map(|row| column(&row.counts));
         rows.sum::<u64>() + column(&files.other_counts)
+    }
+
+    /// What the terminal calls a file, from this part of its name on.
+    pub fn shown(&self, part: &str) -> String {
+        let folder = folder();
+        let file = folder.path().join("run.json");
+        fs::write(&file, self.json.to_string()).expect("it can be written");
+        let text = text(&succeed(ioprof().arg("report").arg(&file)).stdout);
+        let line = text.lines().find(|line| line.contains(part));
+        let line = line.unwrap_or_else(|| panic!("no {part} in {text}"));
+        let from = line.find(part).expect("it is in there");
+        let to = line[from..].find("  ").expect("a column is behind it");
+        line[from..from + to].to_owned()
     }
 
     /// A device, for everybody.
@@ -237,7 +253,7 @@ pub fn requests<'a>(
 /// Fails where the report is not what docs/report.schema.json says.
 fn validate(report: &Value) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json");
-    let schema = std::fs::read(&file).expect("the schema is in docs/");
+    let schema = fs::read(&file).expect("the schema is in docs/");
     let schema: Value = serde_json::from_slice(&schema).expect("the schema is JSON");
     let validator = jsonschema::validator_for(&schema).expect("the schema is one");
     let mistakes: Vec<_> = validator

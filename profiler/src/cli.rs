@@ -70,7 +70,12 @@ pub enum Command {
         start_fd: Option<i32>,
     },
     /// Check what this kernel and these privileges allow. Exits with 0 only if `run` works.
-    Doctor,
+    Doctor {
+        /// Instead: list what of this kernel's system calls, opcodes, block devices and file systems is told by name, in a
+        /// class, or not at all. Needs no privileges. Exits with 1 if the kernel has one that ioprof does not know.
+        #[arg(long)]
+        coverage: bool,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.

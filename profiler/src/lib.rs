@@ -16,6 +16,8 @@ pub mod collector;
     reason = "commands answer on the terminal"
 )]
 pub mod commands;
+#[cfg(test)]
+mod coverage_page;
 pub mod error;
 pub mod kernel;
 mod launch;

@@ -290,3 +290,23 @@ fn the_version_and_the_help_need_nothing() {
         assert!(text(&shown.stdout).contains("ioprof"), "{shown:?}");
     }
 }
+
+#[test]
+fn what_is_told_by_name_is_listed_without_privileges() {
+    let listed = unprivileged(&["doctor", "--coverage"]);
+    assert!(listed.status.success(), "{listed:?}");
+    let said = text(&listed.stdout);
+    for subject in [
+        "System calls",
+        "System calls by the 32-bit interface",
+        "Opcodes of io_uring",
+        "Opcodes of io_submit",
+        "Block devices",
+        "File systems",
+    ] {
+        let mut lines = said.lines().skip_while(|line| *line != subject);
+        let counts = lines.nth(1).unwrap_or_default();
+        assert!(counts.starts_with("  named "), "{subject}: {said}");
+    }
+    assert!(said.lines().all(|line| line.len() <= 80), "{said}");
+}

@@ -4,6 +4,7 @@ mod aio;
 mod block;
 mod call_cost;
 mod context;
+pub mod coverage;
 mod depth;
 mod device;
 mod fault;

@@ -1,6 +1,7 @@
 //! The commands, put together from the parts.
 
 mod attach;
+mod coverage;
 mod deliver;
 mod doctor;
 mod generate;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use ioprof_workloads::Workload;
 
 pub use attach::attach;
+pub use coverage::coverage;
 pub use doctor::doctor;
 pub use generate::{completions, man};
 pub use report::report;

@@ -3,8 +3,6 @@
 
 pub mod bpf;
 mod helper;
-#[cfg(test)]
-mod known;
 pub mod opcode;
 mod session;
 pub mod snapshot;

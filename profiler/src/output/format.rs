@@ -42,16 +42,25 @@ pub fn command_line(words: &[Text]) -> String {
 
 /// Parts joined by commas, in lines of at most `most` columns, all but the first indented.
 pub fn wrapped(parts: &[String], most: usize, indent: &str) -> String {
+    let with_comma = |(after, part): (usize, &String)| match after {
+        0 => part.clone(),
+        _ => format!("{part},"),
+    };
+    let parts = (0..parts.len()).rev().zip(parts).map(with_comma);
+    filled(parts, most, indent)
+}
+
+/// Words in lines of at most `most` columns, all but the first indented.
+pub fn filled<W: AsRef<str>>(words: impl Iterator<Item = W>, most: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
-    for (after, part) in (0..parts.len()).rev().zip(parts) {
-        let comma = if after > 0 { "," } else { "" };
-        let part = format!("{part}{comma}");
+    for word in words {
+        let word = word.as_ref();
         match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(&part),
-            Some(line) if width(line).saturating_add(width(&part)) < most => {
-                line.push_str(&format!(" {part}"));
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if width(line).saturating_add(width(word)) < most => {
+                line.push_str(&format!(" {word}"));
             }
-            _ => lines.push(format!("{indent}{part}")),
+            _ => lines.push(format!("{indent}{word}")),
         }
     }
     lines.join("\n")

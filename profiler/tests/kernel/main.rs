@@ -17,6 +17,7 @@ mod block_in_flight;
 mod block_merge;
 mod compat;
 mod containers;
+mod coverage;
 mod dirty;
 mod failure;
 mod fault;

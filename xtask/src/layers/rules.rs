@@ -36,6 +36,7 @@ const SOURCES: [Sources; 2] = [
             launch: *
             commands: *
             schema: *
+            coverage_page: *
             cli: *
         ",
         crates: &[

@@ -30,6 +30,5 @@ pub use loader::{load, make_rows_of_other_files, set_call_kinds};
 pub use messages::Messages;
 pub use object::RECORD as OBJECT_RECORD;
 pub use overhead::{Cost, Overhead, Runs};
-#[cfg(test)]
 pub use structures::enumerators;
 pub use verdict::{AttachedProbe, AttachedProbes, Verdict};

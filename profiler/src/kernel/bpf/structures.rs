@@ -86,7 +86,6 @@ fn members_of(btf: &Btf, found: Option<Type>) -> Vec<btf_rs::Member> {
 }
 
 /// The enumerators of an enumeration, with their values.
-#[cfg(test)]
 pub fn enumerators(path: &Path, name: &str) -> Option<Vec<(String, u32)>> {
     let btf = parse(path).ok()?;
     let found = btf.resolve_types_by_name(name).ok()?;

@@ -1,5 +1,7 @@
 //! The system calls of the 32-bit interface that are told apart, by the numbers that they have there.
 
+use std::collections::BTreeSet;
+
 use ioprof_ebpf::abi::{
     layout::{MAX_COMPAT_SYSCALLS, MAX_SYSCALLS},
     syscall::CallKind,
@@ -106,6 +108,12 @@ const BY_SOCKETCALL: &[(u16, &str)] = &[
     (20, "sendmmsg"),
 ];
 
+/// The calls that have a name by the 32-bit interface.
+pub fn names() -> BTreeSet<&'static str> {
+    let all = CALLS.iter().chain(BY_SOCKETCALL);
+    all.map(|(_, name)| *name).collect()
+}
+
 /// For each system call number of the 32-bit interface, the packed [`CallKind`]; and behind them for each that
 /// socketcall(2) takes.
 pub fn kinds() -> [u32; MAX_COMPAT_SYSCALLS as usize] {
@@ -127,6 +135,8 @@ pub fn kinds() -> [u32; MAX_COMPAT_SYSCALLS as usize] {
 
 #[cfg(test)]
 mod tests {
+    use std::{borrow::Cow, process::Command};
+
     use super::*;
     use crate::kernel::syscall::operation_name;
 
@@ -147,5 +157,65 @@ mod tests {
         let new = behind - FIRST_NEW as usize;
         let all = CALLS.len() + BY_SOCKETCALL.len() + 1 + new;
         assert_eq!(named, all, "a number is there twice");
+    }
+
+    /// The calls and their numbers in a header of the C library's, by the compiler that every Rust program is linked by.
+    fn header(name: &str) -> Vec<(String, usize)> {
+        let output = Command::new("cc")
+            .args(["-E", "-dM", "-include", name, "-x", "c", "/dev/null"])
+            .output()
+            .expect("cc can be started");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("macros are ASCII");
+        let number = |line: &str| {
+            let (name, number) = line.strip_prefix("#define __NR_")?.split_once(' ')?;
+            Some((name.to_owned(), number.parse().ok()?))
+        };
+        text.lines().filter_map(number).collect()
+    }
+
+    /// The name that the call of a number has in the report, of those that are told apart.
+    fn told(kind: u32) -> Cow<'static, str> {
+        operation_name(CallKind(kind).operation())
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_kernels_headers() {
+        let calls = header("asm/unistd_32.h");
+        assert!(calls.len() > 400, "{calls:?}");
+        let kinds = kinds();
+        for (name, number) in &calls {
+            // What the header calls otherwise than the 64-bit call that does the same.
+            let call = match name.as_str() {
+                "oldstat" | "stat64" => "stat",
+                "oldlstat" | "lstat64" => "lstat",
+                "oldfstat" | "fstat64" => "fstat",
+                "fstatat64" => "newfstatat",
+                "_llseek" => "lseek",
+                "mmap2" => "mmap",
+                "truncate64" => "truncate",
+                "ftruncate64" => "ftruncate",
+                "fadvise64_64" => "fadvise64",
+                "sendfile64" => "sendfile",
+                "io_pgetevents_time64" => "io_pgetevents",
+                "recvmmsg_time64" => "recvmmsg",
+                name => name,
+            };
+            let expected = if kind_of(call) == 0 { "other" } else { call };
+            assert_eq!(told(kinds[*number]), expected, "{name}, {number}");
+        }
+        let numbers: BTreeSet<_> = calls.iter().map(|(_, number)| *number).collect();
+        for (number, name) in CALLS {
+            assert!(numbers.contains(&usize::from(*number)), "{number}, {name}");
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_call_is_one_that_the_kernels_headers_do_not_have() {
+        let kinds = crate::kernel::syscall::kinds();
+        for (name, number) in header("asm/unistd_64.h") {
+            let expected = if kind_of(&name) == 0 { "other" } else { &name };
+            assert_eq!(told(kinds[number]), expected, "{name}, {number}");
+        }
     }
 }

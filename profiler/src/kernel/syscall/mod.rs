@@ -2,6 +2,7 @@
 //! [`crate::transfer`].
 
 pub mod compat;
+pub mod others;
 pub mod waiting;
 
 use std::borrow::Cow;
@@ -129,7 +130,7 @@ const FIRST_NUMBERED: u32 = CALLS.len() as u32 + 1;
 const _: () = assert!(FIRST_NUMBERED < UNKNOWN_OPERATION);
 
 /// The first numbers that have no call here, of those that are common to all architectures, and of those of x86-64 before
-/// them. The calls up to there that have no name are `other`: `kernel/known.rs` names them.
+/// them. The calls up to there that have no name are `other`: [`others`] names them.
 const FIRST_NEW: u32 = 472;
 const FIRST_NEW_OWN: u32 = 337;
 /// The first of the common ones.
@@ -201,6 +202,11 @@ pub fn kinds() -> [u32; MAX_SYSCALLS as usize] {
 pub fn kind_of(name: &str) -> u32 {
     let found = known().find(|(call, _)| call.name == name);
     found.map_or(0, |(_, packed)| packed)
+}
+
+/// The calls with a name of their own, in the order of their operations.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CALLS.iter().map(|call| call.name)
 }
 
 /// Whether the result of a call is a number of messages, whose bytes are read from memory.

@@ -85,7 +85,62 @@ pub struct Device {
     pub topology: DeviceTopology,
 }
 
+/// In which way a device is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By its requests.
+    Requests,
+    /// By its bios.
+    Bios,
+    /// On the devices that it is made of.
+    HandedDown,
+}
+
+impl Way {
+    /// What is counted.
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::Requests => "by requests (blk-mq): queue and service time, merges, depth",
+            Self::Bios => "by bios, as the driver makes no requests: service time, depth",
+            Self::HandedDown => {
+                "made of other devices without requests of its own: counted on the devices below"
+            }
+        }
+    }
+}
+
+impl Device {
+    /// In which way it is counted, by its folder in /sys; its topology must have been read.
+    pub fn way(&self) -> Way {
+        match (self.takes_bios, self.topology.slaves.is_empty()) {
+            (false, _) => Way::Requests,
+            (true, true) => Way::Bios,
+            (true, false) => Way::HandedDown,
+        }
+    }
+}
+
+/// The drivers of block devices with the major number of each, by /proc/devices.
+pub fn block_drivers() -> Vec<(u32, String)> {
+    let text = fs::read_to_string("/proc/devices").unwrap_or_default();
+    parse_block_drivers(&text)
+}
+
+fn parse_block_drivers(text: &str) -> Vec<(u32, String)> {
+    let lines = text.lines().skip_while(|line| *line != "Block devices:");
+    let driver = |line: &str| {
+        let (major, name) = line.trim().split_once(' ')?;
+        Some((major.parse().ok()?, name.trim().to_owned()))
+    };
+    lines.skip(1).filter_map(driver).collect()
+}
+
 impl Devices {
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Device> {
+        self.0.iter()
+    }
+
     /// Those of `/sys/block`; none where it is not mounted.
     pub fn now() -> Self {
         let Ok(entries) = fs::read_dir(DEVICES) else {
@@ -187,6 +242,40 @@ const MOST_REQUESTS: u32 = 1 << 18;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_counted_in_one_way() {
+        let way = |takes_bios, slaves: &[&str]| {
+            let topology = DeviceTopology {
+                slaves: slaves
+                    .iter()
+                    .map(|name| Text::of_bytes(name.as_bytes()))
+                    .collect(),
+                ..DeviceTopology::default()
+            };
+            Device {
+                name: "x".into(),
+                number: (1, 2),
+                takes_bios,
+                stat: DeviceStat::default(),
+                again: DeviceStat::default(),
+                topology,
+            }
+            .way()
+        };
+        assert_eq!(way(false, &[]), Way::Requests);
+        assert_eq!(way(false, &["sda"]), Way::Requests);
+        assert_eq!(way(true, &[]), Way::Bios);
+        assert_eq!(way(true, &["sda", "sdb"]), Way::HandedDown);
+    }
+
+    #[test]
+    fn drivers_of_block_devices_are_those_behind_the_heading() {
+        let text = "Character devices:\n  1 mem\n\nBlock devices:\n  7 loop\n259 blkext\n";
+        let found = parse_block_drivers(text);
+        assert_eq!(found, [(7, "loop".to_owned()), (259, "blkext".to_owned())]);
+        assert!(parse_block_drivers("Character devices:\n  1 mem\n").is_empty());
+    }
 
     #[test]
     fn the_stat_file_is_read_by_its_documented_order() {

@@ -3,6 +3,7 @@
 pub mod capabilities;
 pub mod device;
 mod device_stack;
+pub mod file_systems;
 pub mod handle;
 pub mod lead;
 pub mod machine;

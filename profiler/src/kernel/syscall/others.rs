@@ -11,8 +11,8 @@ pub const OTHERS: &str = "
     clock_gettime clock_gettime32 clock_nanosleep clock_nanosleep_time32 clock_settime clock_settime32 clone clone3
     close_range connect delete_module dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2
     epoll_wait eventfd eventfd2 faccessat faccessat2 fanotify_init fanotify_mark fchdir fchmod fchmodat fchmodat2
-    fchown fchown16 fchownat fcntl fcntl64 fgetxattr file_getattr file_setattr finit_module flistxattr flock fork
-    fremovexattr fsconfig fsetxattr fsmount fsopen fspick fstatfs fstatfs64 futex futex_requeue futex_time32
+    fchown fchown16 fchownat fchroot fcntl fcntl64 fgetxattr file_getattr file_setattr finit_module flistxattr flock
+    fork fremovexattr fsconfig fsetxattr fsmount fsopen fspick fstatfs fstatfs64 futex futex_requeue futex_time32
     futex_wait futex_waitv futex_wake futimesat futimesat_time32 get_mempolicy get_robust_list get_thread_area
     getcpu getcwd getdents getegid getegid16 geteuid geteuid16 getgid getgid16 getgroups getgroups16 gethostname
     getitimer getpeername getpgid getpgrp getpid getppid getpriority getrandom getresgid getresgid16 getresuid
@@ -20,13 +20,13 @@ pub const OTHERS: &str = "
     getxattrat ia32_clone init_module inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel
     io_setup io_uring_register io_uring_setup ioctl ioperm iopl ioprio_get ioprio_set ipc kcmp kexec_file_load
     kexec_load keyctl kill landlock_add_rule landlock_create_ruleset landlock_restrict_self lchown lchown16
-    lgetxattr link linkat listen listmount listns listxattr listxattrat llistxattr lremovexattr lsetxattr
-    lsm_get_self_attr lsm_list_modules lsm_set_self_attr map_shadow_stack mbind membarrier memfd_create memfd_secret
-    migrate_pages mincore mknod mknodat mlock mlock2 mlockall modify_ldt mount mount_setattr move_mount move_pages
-    mprotect mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time32 mq_timedsend mq_timedsend_time32
-    mq_unlink mremap mseal msgctl msgget msgrcv msgsnd munlock munlockall name_to_handle_at nanosleep
-    nanosleep_time32 newuname ni_syscall nice old_getrlimit old_msgctl old_readdir old_select old_semctl old_shmctl
-    oldumount olduname open_by_handle_at open_tree open_tree_attr pause pciconfig_iobase pciconfig_read
+    lgetxattr link linkat listen listmount listns listxattr listxattrat llistxattr lookup_dcookie lremovexattr
+    lsetxattr lsm_get_self_attr lsm_list_modules lsm_set_self_attr map_shadow_stack mbind membarrier memfd_create
+    memfd_secret migrate_pages mincore mknod mknodat mlock mlock2 mlockall modify_ldt mount mount_setattr move_mount
+    move_pages mprotect mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time32 mq_timedsend
+    mq_timedsend_time32 mq_unlink mremap mseal msgctl msgget msgrcv msgsnd munlock munlockall name_to_handle_at
+    nanosleep nanosleep_time32 newuname ni_syscall nice old_getrlimit old_msgctl old_readdir old_select old_semctl
+    old_shmctl oldumount olduname open_by_handle_at open_tree open_tree_attr pause pciconfig_iobase pciconfig_read
     pciconfig_write perf_event_open personality pidfd_getfd pidfd_open pidfd_send_signal pipe pipe2 pivot_root
     pkey_alloc pkey_free pkey_mprotect poll ppoll ppoll_time32 ppoll_time64 prctl preadv64 preadv64v2 prlimit64
     process_madvise process_mrelease process_vm_readv process_vm_writev pselect6 pselect6_time32 pselect6_time64

@@ -27,7 +27,8 @@ const STEPS: &[&str] = &[
     "mute",
     // Other kernels, each in a machine of its own, with another kind of disk than this one's.
     "vm --kernel 6.1,6.12 --disk nvme --test kernel -- \
-     block::direct_io_is_counted block::direct_io_on_a_loop block::requests_of missing::the_kernel_refuses_no_probe",
+     block::direct_io_is_counted block::direct_io_on_a_loop block::requests_of missing::the_kernel_refuses_no_probe \
+     coverage::",
 ];
 const TESTS: &str = "test --forbid-skip";
 

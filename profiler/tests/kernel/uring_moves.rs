@@ -106,3 +106,18 @@ fn requests_that_share_a_number_leave_the_bytes_unknown() {
     assert_eq!(receive.bytes, None);
     assert_eq!(known(&report.workload(0).io_uring).extra_completions, 2);
 }
+
+#[test]
+fn what_a_command_returns_is_no_number_of_bytes() {
+    requires!("cc");
+    let program = Program::compile("uring_command");
+    let folder = support::folder();
+    let said = folder.path().join("answer");
+    let report = profile(&[], &program.with(&[plain(&said)]));
+    let command = report.uring("URING_CMD");
+    assert_eq!((command.submissions, command.completions), (TURNS, TURNS));
+    assert_eq!(command.bytes, None);
+    let answer = fs::read_to_string(&said).expect("it has written that");
+    let failed = if answer == "4" { None } else { Some(&TURNS) };
+    assert_eq!(command.errors.get("EOPNOTSUPP"), failed, "{answer}");
+}

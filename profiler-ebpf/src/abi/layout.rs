@@ -3,7 +3,7 @@
 //! Both follow from how many workloads a run has, and how many disks and requests its machine; user space works them
 //! out and sets them at load.
 
-use super::names;
+use super::{names, writeback::MAX_OWNERS};
 use crate::histogram::OCTAVES;
 
 /// Workloads that one run tells apart; number 0 is everything that is in no workload.
@@ -158,8 +158,14 @@ impl Layout {
     }
 
     /// The maps whose size the run decides, with their entries.
-    pub const fn entries(&self) -> [(&'static str, u32); 16] {
+    pub const fn entries(&self) -> [(&'static str, u32); 17] {
         let workloads = self.workloads;
+        // Fewer workloads have all their places in the records of the inodes.
+        let blocks_of_owners = if workloads < MAX_OWNERS as u32 {
+            1
+        } else {
+            MAX_DIRTY_INODES
+        };
         [
             (names::CALLS, call_index(workloads + 1, 0)),
             (names::WORKLOADS, workloads + 1),
@@ -177,6 +183,7 @@ impl Layout {
             (names::DEPTHS, self.depths + 1),
             (names::REQUESTS, self.requests),
             (names::MERGED, self.requests),
+            (names::DIRTY_OWNERS, blocks_of_owners),
         ]
     }
 

@@ -28,7 +28,8 @@ pub enum Loss {
     AioFull = 10,
     /// The table of inodes with dirty pages is full: what others write of the inode is not the workload's.
     DirtyInodesFull = 11,
-    /// An inode has dirty pages of more workloads than are told apart: they count for all other processes.
+    /// The table of further owners of dirty pages is full: what one workload more made dirty in an inode counts for all
+    /// other processes.
     DirtyOwnersFull = 12,
 }
 

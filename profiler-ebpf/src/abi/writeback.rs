@@ -2,10 +2,15 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{file::FileKey, map_value};
+use super::{file::FileKey, layout::MAX_WORKLOADS, map_value};
 
-/// How many owners of dirty pages an inode can have; the first place is that of all other processes.
+/// How many owners of dirty pages have a place in the record of an inode, and in each block of further ones; the first
+/// place of the record is that of all other processes. A power of two.
 pub const MAX_OWNERS: usize = 8;
+
+/// How many blocks of further owners an inode can have: there is a place for each workload.
+pub const MAX_BLOCKS: usize = 8;
+const _: () = assert!(MAX_OWNERS * (1 + MAX_BLOCKS) > MAX_WORKLOADS as usize + 1);
 
 /// How many inodes are looked at to find one that makes room.
 pub const PLACES_TRIED: u32 = 16;
@@ -36,7 +41,35 @@ pub struct DirtyInode {
     pub last: u32,
     /// The bytes of it that the page cache holds, as they were when the inode was last examined.
     pub cached_bytes: u64,
-    /// Its owners.
+    /// Its address, which is a number to the verifier here.
+    pub inode: u64,
+    /// How many blocks of further owners it has.
+    pub blocks: u32,
+    /// Zero.
+    pub padding: u32,
+    /// Its first owners.
     pub owners: [DirtyOwner; MAX_OWNERS],
 }
-map_value!(DirtyInode, 168);
+map_value!(DirtyInode, 184);
+
+/// Where a block of further owners is found.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct BlockOfOwners {
+    /// The address of the inode.
+    pub inode: u64,
+    /// Its number, from 1.
+    pub number: u32,
+    /// Zero.
+    pub padding: u32,
+}
+map_value!(BlockOfOwners, 16);
+
+/// Owners of dirty pages that have no place in the record of their inode.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct FurtherOwners {
+    /// These.
+    pub owners: [DirtyOwner; MAX_OWNERS],
+}
+map_value!(FurtherOwners, 128);

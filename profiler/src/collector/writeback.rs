@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use ioprof_ebpf::abi::{file::FileKey, writeback::DirtyInode};
+use ioprof_ebpf::abi::file::FileKey;
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::{
     kernel::{
         bpf::probes::Feature,
-        snapshot::{self, Snapshot},
+        snapshot::{self, Snapshot, writeback::Dirty},
     },
     model::{
         block::{Block, BlockOperation, Origin},
@@ -81,7 +81,7 @@ pub fn writeback(
 
 /// The bytes of a workload that are still dirty in an inode: those that were not written, but no more than
 /// its part of what the page cache holds.
-fn left(inode: &DirtyInode, workload: u32) -> u64 {
+fn left(inode: &Dirty, workload: u32) -> u64 {
     let sum = |of: &dyn Fn(u32) -> bool| -> u64 {
         let owners = inode.owners.iter().filter(|owner| of(owner.workload));
         owners.map(|owner| owner.bytes).sum()
@@ -121,17 +121,16 @@ mod tests {
 
     #[test]
     fn what_is_left_is_no_more_than_the_page_cache_holds_and_goes_by_parts() {
-        let mut inode = DirtyInode {
-            cached_bytes: 4096,
-            ..DirtyInode::default()
+        let owner = |(workload, bytes)| DirtyOwner {
+            bytes,
+            workload,
+            padding: 0,
         };
-        for (at, bytes) in [(1, 3072), (2, 1024)] {
-            inode.owners[at] = DirtyOwner {
-                bytes,
-                workload: at as u32,
-                padding: 0,
-            };
-        }
+        let mut inode = Dirty {
+            cached_bytes: 4096,
+            owners: [(1, 3072), (2, 1024)].map(owner).to_vec(),
+            ..Dirty::default()
+        };
         assert_eq!(
             [1, 2, 3].map(|workload| left(&inode, workload)),
             [3072, 1024, 0]

@@ -158,6 +158,46 @@ fn writers_of_one_file_share_it_by_what_each_made_dirty() {
     }
 }
 
+/// More than the record of an inode has places for, and than one block of further owners has.
+const MANY: u64 = 20;
+
+#[test]
+fn many_writers_of_one_file_have_each_its_own_bytes() {
+    requires!(TOOLS);
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let file = device.mounted().join("shared");
+        let size = |number: u64| 16 * KIB * (1 + number % 5);
+        let mut all: Vec<_> = (0..MANY)
+            .map(|number| start(&program, &file, size(number)))
+            .collect();
+        let pids: Vec<_> = all.iter().map(Steps::pid).collect();
+        let attached = Attached::to(&pids, &["--sync"]);
+        // Once more, when all is written and the places are free.
+        for _ in 0..2 {
+            for _ in 0..4 {
+                all.iter_mut().for_each(|process| process.tell("w"));
+            }
+            device.sync();
+        }
+        // What is left is written by ioprof, at the end.
+        all.iter_mut().for_each(|process| process.tell("w"));
+        let report = attached.end(Signal::SIGINT);
+        report.assert_nothing_lost();
+        for (number, pid) in (0..MANY).zip(&pids) {
+            let own = report.workload_of(*pid);
+            let bytes = 9 * size(number);
+            let found = writeback(own);
+            assert_eq!(found.dirtied_bytes, bytes, "{file_system:?} {number}");
+            let written = written(own, &device, Origin::Writeback);
+            assert_eq!(written, bytes, "{file_system:?} {number}: {found:#?}");
+            assert_eq!(found.dirty_bytes_at_end, 0, "{file_system:?} {number}");
+        }
+        all.into_iter().for_each(Steps::end);
+    }
+}
+
 #[test]
 fn what_was_dirty_before_the_attaching_is_not_the_workloads() {
     requires!(TOOLS);

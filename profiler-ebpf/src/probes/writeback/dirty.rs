@@ -23,6 +23,7 @@ use ioprof_ebpf::abi::{
     writeback::{DirtyInode, DirtyOwner, MAX_OWNERS, PLACES_TRIED},
 };
 
+use super::further;
 use crate::probes::{
     base::{
         atomic, loss,
@@ -169,6 +170,7 @@ unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
     // SAFETY: by the caller's promise; the record is in the map.
     unsafe {
         if (*record).file != Identity::of(inode).with(0) {
+            further::forget(record);
             let _ = DIRTY.remove(&address);
         } else if !state::is_of_kernel(state::current()) {
             // A thread of the kernel makes a page dirty again that it could not write.
@@ -190,18 +192,24 @@ fn record(address: u64, file: &FileKey, tagged: bool) -> Option<*mut DirtyInode>
                 if !tagged {
                     // What was truncated is not written any more.
                     (*record).was_dirty = 0;
+                    further::forget(record);
+                    (*record).blocks = 0;
                     for owner in &mut (*record).owners {
                         owner.bytes = 0;
                     }
                 }
                 return known;
             }
+            further::forget(record);
         }
         let new = DirtyInode {
             file: *file,
             was_dirty: u32::from(tagged),
             last: 0,
             cached_bytes: 0,
+            inode: address,
+            blocks: 0,
+            padding: 0,
             owners: [DirtyOwner::default(); MAX_OWNERS],
         };
         if known.is_none() {
@@ -233,8 +241,14 @@ unsafe fn add(record: *mut DirtyInode, workload: u32, size: u64) {
                 free = at;
             }
         }
+        let is_full = free == 0;
+        if (is_full || (*record).blocks != 0)
+            && further::add((*record).inode, workload, size, is_full)
+        {
+            return;
+        }
         let owner = &raw mut (*record).owners[free & (MAX_OWNERS - 1)];
-        if free == 0 {
+        if is_full {
             loss::count(Loss::DirtyOwnersFull);
         } else {
             (*owner).workload = workload;
@@ -267,6 +281,7 @@ fn make_room(address: u64) {
                 if bytes_cached(old, record) > 0 {
                     continue;
                 }
+                further::forget(record);
                 // Another CPU may have forgotten it already.
                 let _ = DIRTY.remove(&old);
             }

@@ -5,18 +5,18 @@
 
 use ioprof_ebpf::abi::writeback::{DirtyInode, MAX_OWNERS};
 
-use super::dirty::DIRTY;
+use super::{dirty::DIRTY, further};
 use crate::probes::{base::atomic, file::identity::Identity};
 
 /// Takes bytes that an owner has outstanding in an inode, as they are submitted; how many they were.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn take_outstanding(address: u64, owner: u64, size: u64) -> u64 {
-    let Some(record) = DIRTY.get_ptr_mut(&address) else {
+pub extern "C" fn take_outstanding(address: u64, owner: u64, size: u64) -> u64 {
+    let Some(owner) = further::owner(address, owner) else {
         return 0;
     };
-    // SAFETY: the record is in the map, and the index is masked to the array.
-    let bytes = unsafe { &raw mut (*record).owners[owner as usize & (MAX_OWNERS - 1)].bytes };
+    // SAFETY: the owner is in the map.
+    let bytes = unsafe { &raw mut (*owner).bytes };
     for _ in 0..8 {
         // SAFETY: the counter is in the map.
         unsafe {
@@ -52,15 +52,23 @@ pub fn submitted_by(workload: u32, address: u64, file: &Identity, size: u64) {
             left = left.saturating_sub(take_outstanding(address, at as u64, left));
         }
     }
-    if left == 0 || is_clean(record) {
+    // SAFETY: the record is in the map.
+    let has_further = unsafe { (*record).blocks } != 0;
+    if has_further {
+        left = left.saturating_sub(further::take_further(address, workload.into(), left));
+    }
+    if left == 0 || !has_further && is_clean(record) {
         return;
     }
     for at in 0..MAX_OWNERS {
         left = left.saturating_sub(take_outstanding(address, at as u64, left));
     }
+    if has_further {
+        further::take_further(address, 0, left);
+    }
 }
 
-/// Whether no owner has outstanding bytes.
+/// Whether no owner in the record has outstanding bytes.
 #[inline(always)]
 fn is_clean(record: *const DirtyInode) -> bool {
     // SAFETY: callers pass a record of the map; each number is read whole.
@@ -88,6 +96,11 @@ pub fn submitted_by_others(
                 (main, most) = (at, bytes);
             }
         }
+        let blocks = (*record).blocks;
+        let main_further = match blocks {
+            0 => 0,
+            _ => further::largest_further(address, most),
+        };
         // What nobody was seen to make dirty: where pages were dirty before, they are others'; else a
         // mirror has the same pages written again.
         let excess = if (*record).was_dirty != 0 {
@@ -95,17 +108,30 @@ pub fn submitted_by_others(
         } else {
             (*record).last
         };
-        if most == 0 {
+        if most == 0 && main_further == 0 {
             return Some(excess);
         }
-        let mut left = size.saturating_sub(take_outstanding(address, main as u64, size));
-        let main = (*record).owners[main & (MAX_OWNERS - 1)].workload;
+        let (at, main) = if main_further == 0 {
+            let owner = &raw const (*record).owners[main & (MAX_OWNERS - 1)];
+            (main as u64, (*owner).workload)
+        } else {
+            let workload = further::workload_of_further(address, main_further);
+            (main_further, workload as u32)
+        };
+        let mut left = size.saturating_sub(take_outstanding(address, at, size));
         if left > 0 {
             for at in 0..MAX_OWNERS {
                 let taken = take_outstanding(address, at as u64, left);
                 if taken > 0 {
                     left = left.saturating_sub(taken);
                     give((*record).owners[at].workload, taken);
+                }
+            }
+            for at in further::numbers(blocks) {
+                let taken = take_outstanding(address, at, left);
+                if taken > 0 {
+                    left = left.saturating_sub(taken);
+                    give(further::workload_of_further(address, at) as u32, taken);
                 }
             }
             if left > 0 && excess != main {

@@ -22,7 +22,6 @@ use ioprof_ebpf::abi::{
     page_cache::CacheStats,
     syscall::ErrorKey,
     task::WorkloadTotals,
-    writeback::DirtyInode,
 };
 
 pub use async_io::{AsyncIo, Opcode};
@@ -68,7 +67,7 @@ pub struct Snapshot {
     /// How the page cache served calls: by [`page_cache_index`](ioprof_ebpf::abi::layout::page_cache_index).
     pub page_cache: Vec<(CacheStats, Buckets)>,
     /// Inodes with pages that workloads made dirty.
-    pub dirty: Vec<DirtyInode>,
+    pub dirty: Vec<writeback::Dirty>,
     /// Calls that were under way at both ends.
     pub under_way: Vec<UnderWay>,
     /// The totals of each workload, the first of number 1.

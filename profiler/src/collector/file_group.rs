@@ -41,85 +41,76 @@ impl<'a> Named<'a> {
             name: path.file_name()?.as_bytes(),
         })
     }
+
+    /// Whether it is in the same folder.
+    fn is_beside(&self, other: &Self) -> bool {
+        (self.namespace, self.folder) == (other.namespace, other.folder)
+    }
 }
 
 /// Files of a group, with what their names begin and end with.
 struct Alike<'a> {
+    first: Named<'a>,
     begin: &'a [u8],
     end: &'a [u8],
-    files: Vec<Named<'a>>,
     /// Whether the rest of their names is random, and so of one length.
     is_random: bool,
+    /// By their places in the list.
+    members: Vec<usize>,
 }
 
 impl<'a> Alike<'a> {
     /// None where the names have no letter in common.
-    fn of(files: Vec<Named<'a>>, is_random: bool) -> Option<Self> {
-        let (begin, end) = common(&files)?;
+    fn of(files: &[Named<'a>], is_random: bool) -> Option<Self> {
+        let (begin, end) = common(files)?;
         Some(Self {
+            first: *files.first()?,
             begin,
             end,
-            files,
             is_random,
+            members: files.iter().map(|file| file.at).collect(),
         })
     }
 
     /// Whether a file could be one of them.
     fn fits(&self, file: &Named<'_>) -> bool {
-        let first = &self.files[0];
-        let is_beside = (file.namespace, file.folder) == (first.namespace, first.folder);
-        is_beside
-            && file.name.len() == first.name.len()
+        file.is_beside(&self.first)
+            && file.name.len() == self.first.name.len()
             && file.name.starts_with(self.begin)
             && file.name.ends_with(self.end)
     }
 
+    /// Whether all of another group could be.
+    fn fits_all(&self, other: &Self) -> bool {
+        self.is_random
+            && other.is_random
+            && self.fits(&other.first)
+            && other.begin.starts_with(self.begin)
+            && other.end.ends_with(self.end)
+    }
+
     fn group(self) -> Group {
-        let first = &self.files[0];
-        let slash: &[u8] = if first.folder == b"/" { b"" } else { b"/" };
+        let slash: &[u8] = if self.first.folder == b"/" { b"" } else { b"/" };
+        let path = [self.first.folder, slash, self.begin, &[WILD], self.end].concat();
         Group {
-            pattern: Text::of_bytes(&[first.folder, slash, self.begin, &[WILD], self.end].concat()),
-            namespace: first.namespace,
-            members: self.files.iter().map(|file| file.at).collect(),
+            pattern: Text::of_bytes(&path),
+            namespace: self.first.namespace,
+            members: self.members,
         }
     }
 }
 
-/// The groups of a list of files. Of each the mount namespace and the path are given; no two are the same.
+/// The groups of a list of files. Of each the mount namespace and the path are given; no two are the same. There may be tens
+/// of thousands: they are sorted in place, and no name is copied.
 pub fn groups<'a>(files: impl Iterator<Item = (Option<u32>, Option<&'a Path>)>) -> Vec<Group> {
-    let mut left: Vec<Named<'a>> = files
+    let files: Vec<Named<'a>> = files
         .enumerate()
         .filter_map(|(at, (namespace, path))| Named::of(at, namespace, path?))
         .collect();
     let mut found = Vec::new();
     // Numbers first: what differs in nothing else is not random.
-    for (skeleton, are_alike, is_random) in [
-        (
-            without_numbers as fn(&[u8]) -> Vec<u8>,
-            (|_| true) as fn(&[Named<'_>]) -> bool,
-            false,
-        ),
-        (without_random, are_random, true),
-    ] {
-        let mut keyed: Vec<_> = left
-            .drain(..)
-            .map(|file| (file.namespace, file.folder, skeleton(file.name), file))
-            .collect();
-        keyed.sort_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)));
-        for same in
-            keyed.chunk_by(|one, other| (one.0, one.1, &one.2) == (other.0, other.1, &other.2))
-        {
-            let same: Vec<_> = same.iter().map(|(.., file)| *file).collect();
-            if same.len() <= FEW || !are_alike(&same) {
-                left.extend(same);
-                continue;
-            }
-            match Alike::of(same.clone(), is_random) {
-                Some(alike) => found.push(alike),
-                None => left.extend(same),
-            }
-        }
-    }
+    let left = alike(files, without_numbers, |_| true, false, &mut found);
+    let left = alike(left, without_random, are_random, true, &mut found);
     merged(
         absorbed(found, left)
             .into_iter()
@@ -128,24 +119,49 @@ pub fn groups<'a>(files: impl Iterator<Item = (Option<u32>, Option<&'a Path>)>) 
     )
 }
 
+/// Adds the files of one folder and one skeleton of names to what was found, where there are enough; what is left.
+fn alike<'a, S: Iterator<Item: Ord>>(
+    mut files: Vec<Named<'a>>,
+    skeleton: impl Fn(&'a [u8]) -> S,
+    are_alike: impl Fn(&[Named<'a>]) -> bool,
+    is_random: bool,
+    found: &mut Vec<Alike<'a>>,
+) -> Vec<Named<'a>> {
+    files.sort_unstable_by(|one, other| {
+        let place = |file: &Named<'a>| (file.namespace, file.folder);
+        place(one)
+            .cmp(&place(other))
+            .then_with(|| skeleton(one.name).cmp(skeleton(other.name)))
+            .then(one.at.cmp(&other.at))
+    });
+    let mut left = Vec::new();
+    let is_same = |one: &Named<'a>, other: &Named<'a>| {
+        one.is_beside(other) && skeleton(one.name).eq(skeleton(other.name))
+    };
+    for same in files.chunk_by(is_same) {
+        let is_group = same.len() > FEW && are_alike(same);
+        match is_group.then(|| Alike::of(same, is_random)).flatten() {
+            Some(group) => found.push(group),
+            None => left.extend_from_slice(same),
+        }
+    }
+    left
+}
+
 /// Of random words some look chosen, and some are cut by what else stands in them: what fits a group of random names, the
 /// largest first, is in it.
 fn absorbed<'a>(mut groups: Vec<Alike<'a>>, mut left: Vec<Named<'a>>) -> Vec<Alike<'a>> {
-    groups.sort_by_key(|group| Reverse(group.files.len()));
+    groups.sort_by_key(|group| Reverse(group.members.len()));
     let mut done: Vec<Alike<'a>> = Vec::new();
     for mut group in groups {
-        let larger = done.iter_mut().find(|larger| {
-            larger.is_random && group.is_random && group.files.iter().all(|file| larger.fits(file))
-        });
-        match larger {
-            Some(larger) => larger.files.append(&mut group.files),
+        match done.iter_mut().find(|larger| larger.fits_all(&group)) {
+            Some(larger) => larger.members.append(&mut group.members),
             None => done.push(group),
         }
     }
     for group in done.iter_mut().filter(|group| group.is_random) {
-        let fitting = left.extract_if(.., |file| group.fits(file));
-        let fitting: Vec<_> = fitting.collect();
-        group.files.extend(fitting);
+        let fitting: Vec<_> = left.extract_if(.., |file| group.fits(file)).collect();
+        group.members.extend(fitting.iter().map(|file| file.at));
     }
     done
 }
@@ -166,32 +182,31 @@ fn merged(mut groups: Vec<Group>) -> Vec<Group> {
 }
 
 /// A name with a star for each number.
-fn without_numbers(name: &[u8]) -> Vec<u8> {
-    let mut skeleton = Vec::with_capacity(name.len());
-    for part in name.chunk_by(|one, next| one.is_ascii_digit() && next.is_ascii_digit()) {
-        match part {
-            [first, ..] if first.is_ascii_digit() => skeleton.push(WILD),
-            _ => skeleton.extend(part),
-        }
-    }
-    skeleton
+fn without_numbers(name: &[u8]) -> impl Iterator<Item = u8> {
+    let parts = name.chunk_by(|one, next| one.is_ascii_digit() && next.is_ascii_digit());
+    let first = parts.filter_map(|part| part.first());
+    first.map(|byte| if byte.is_ascii_digit() { WILD } else { *byte })
 }
 
-/// A name with a star and the length for each word that has digits, or capitals behind other letters. Random words have
-/// one length.
-fn without_random(name: &[u8]) -> Vec<u8> {
-    let mut skeleton = Vec::with_capacity(name.len());
-    for word in words(name) {
+/// A part of a name.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Part<'a> {
+    Word(&'a [u8]),
+    /// A word that may be random, by its length: random words have one.
+    Random(usize),
+}
+
+/// A name without what each word is that has digits, or capitals behind other letters.
+fn without_random(name: &[u8]) -> impl Iterator<Item = Part<'_>> {
+    words(name).map(|word| {
         let capitals = word.iter().skip(1).any(u8::is_ascii_uppercase);
         let has_case = capitals && word.iter().any(u8::is_ascii_lowercase);
         if has_case || word.iter().any(u8::is_ascii_digit) {
-            skeleton.push(WILD);
-            skeleton.extend(word.len().to_ne_bytes());
+            Part::Random(word.len())
         } else {
-            skeleton.extend(word);
+            Part::Word(word)
         }
-    }
-    skeleton
+    })
 }
 
 /// Whether digits stand among letters in most of these names: words of two capitals are no random ones.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    num::NonZero,
     sync::{Mutex, PoisonError},
     thread,
 };
@@ -109,18 +108,21 @@ fn verify_all<'a>(ebpf: &mut Ebpf, btf: &Btf, probes: impl Iterator<Item = &'a m
             (probe, program)
         })
         .collect();
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let others = thread::available_parallelism().map_or(0, |cpus| cpus.get() - 1);
     let jobs = Mutex::new(jobs.iter_mut());
     let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some((AttachedProbe { probe, verdict, .. }, program)) = next() {
-                    let program = program.as_mut().ok_or(ProgramError::NotLoaded);
-                    *verdict = verdict_of(program.and_then(|program| verify(program, btf, probe)));
-                }
-            });
+    let work = || {
+        while let Some((AttachedProbe { probe, verdict, .. }, program)) = next() {
+            let program = program.as_mut().ok_or(ProgramError::NotLoaded);
+            *verdict = verdict_of(program.and_then(|program| verify(program, btf, probe)));
         }
+    };
+    thread::scope(|scope| {
+        for _ in 0..others {
+            // Where there is no room for a thread, the others do it.
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
     });
 }
 

@@ -287,7 +287,11 @@ fn perf_and_ioprof_count_the_same() {
     assert!(text(&samples.stdout).lines().count() as u64 >= FAULTS);
 
     let mut trace = tracers::with_tracefs("perf");
-    trace.args(["trace", "-s", "-o"]).arg(&out).arg("--");
+    // With room for all of its events where it does not get to a CPU: it drops what does not fit.
+    trace
+        .args(["trace", "-m", "4096", "-s", "-o"])
+        .arg(&out)
+        .arg("--");
     beside(trace);
     assert_counted(&tracers::perf_trace_counts(&out));
 }

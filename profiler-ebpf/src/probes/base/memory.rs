@@ -107,18 +107,22 @@ pub fn read<T: Copy + Default>(address: u64, offset: &'static u32) -> T {
 #[inline(always)]
 pub fn read_at<T: Copy + Default>(address: u64) -> T {
     let mut value = T::default();
-    if !may_read() {
-        return value;
-    }
-    // SAFETY: the value is as large as is said, and the helper checks the address.
-    unsafe {
-        bpf_probe_read_kernel(
-            (&raw mut value).cast(),
-            size_of::<T>() as u32,
-            address as *const c_void,
-        )
-    };
+    // SAFETY: the value is as large as is said.
+    unsafe { fill((&raw mut value).cast(), size_of::<T>() as u32, address) };
     value
+}
+
+/// Reads so many bytes at an address to a place on the stack, where any may be read.
+///
+/// # Safety
+///
+/// The place has room for them. The helper checks the address.
+#[inline(always)]
+unsafe fn fill(place: *mut c_void, bytes: u32, address: u64) {
+    if may_read() {
+        // SAFETY: by the caller's promise.
+        unsafe { bpf_probe_read_kernel(place, bytes, address as *const c_void) };
+    }
 }
 
 /// One place on the stack for all that is read of addresses, where there is little room: each [`read`] takes one.
@@ -135,13 +139,9 @@ impl Slot {
     #[inline(always)]
     pub fn read(&mut self, address: u64, offset: &'static u32) -> u64 {
         self.0 = 0;
-        if may_read() {
-            let from = address.wrapping_add(constant(offset).into());
-            // SAFETY: the place is as large as is said, and the helper checks the address.
-            unsafe {
-                bpf_probe_read_kernel((&raw mut self.0).cast(), 8, from as *const c_void);
-            }
-        }
+        let from = address.wrapping_add(constant(offset).into());
+        // SAFETY: the place is as large as is said.
+        unsafe { fill((&raw mut self.0).cast(), size_of::<u64>() as u32, from) };
         self.0
     }
 }
@@ -218,16 +218,8 @@ impl Head {
             address,
             words: MaybeUninit::uninit(),
         };
-        if may_read() {
-            // SAFETY: the array is as large as is said, and the helper checks the address.
-            unsafe {
-                bpf_probe_read_kernel(
-                    head.words.as_mut_ptr().cast(),
-                    HEAD_BYTES as u32,
-                    address as *const c_void,
-                )
-            };
-        }
+        // SAFETY: the array is as large as is said.
+        unsafe { fill(head.words.as_mut_ptr().cast(), HEAD_BYTES as u32, address) };
         take(&head)
     }
 

@@ -8,7 +8,7 @@ use ioprof_ebpf::abi::{
     file::{FileKey, FileStats},
 };
 
-use super::end::{End, inode_of_btrfs_bio};
+use super::end::End;
 use crate::probes::{
     base::{
         atomic,
@@ -19,48 +19,35 @@ use crate::probes::{
 };
 
 /// Counts a bio whose pages are no file's for the file that it is for, unless the call that submits it counts all that it has submitted.
-///
-/// # Safety
-///
-/// `bio` is a BTF pointer to a `struct bio`.
 #[inline(always)]
-pub unsafe fn count(submitter: Submitter, bio: *const c_void, operation: Operation, size: u32) {
+pub fn count(submitter: Submitter, bio: *const c_void, operation: Operation, size: u32) {
     if !submitter.is_in_call_on_file() {
-        // SAFETY: by the caller's promise.
-        unsafe { count_for_owner(submitter, bio, operation, size) };
+        count_for_owner(submitter, bio, operation, size);
     }
 }
 
 /// Counts such a bio for its file, and for who waits for it where the submitter is a thread of the kernel, as of what a
 /// control group has held back: the owner; 0 where that is not known.
-///
-/// # Safety
-///
-/// As for [`count`].
 #[inline(always)]
-pub unsafe fn count_for_owner(
+pub fn count_for_owner(
     submitter: Submitter,
     bio: *const c_void,
     operation: Operation,
     size: u32,
 ) -> u32 {
-    // SAFETY: by the caller's promise.
-    let inode = unsafe { inode_of_btrfs_bio(bio) };
     direct_bio(
         submitter.workload.into(),
         memory::address(bio, submitter.task),
-        inode,
         operation as u64,
         size.into(),
     ) as u32
 }
 
-/// Counts a bio by its address for its file, or where that is not known for the inode at an address, or else for unknown
-/// files. With 0 for the workload it is that of who waits for it, which is returned. Exported, as the verifier then looks
-/// at it by itself.
+/// Counts a bio by its address for its file, or where that is not known for unknown files. With 0 for the workload it is
+/// that of who waits for it, which is returned. Exported, as the verifier then looks at it by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn direct_bio(workload: u64, bio: u64, inode: u64, operation: u64, bytes: u64) -> u64 {
+extern "C" fn direct_bio(workload: u64, bio: u64, operation: u64, bytes: u64) -> u64 {
     let end = End::at(bio);
     let workload = match workload as u32 {
         0 => end.workload(),
@@ -71,7 +58,7 @@ extern "C" fn direct_bio(workload: u64, bio: u64, inode: u64, operation: u64, by
         return workload.into();
     }
     let inode = if end.iocb == 0 {
-        inode
+        end.inode
     } else {
         let file: u64 = read(end.iocb, &memory::OFF_IOCB_FILE);
         read(file, &memory::OFF_FILE_INODE)

@@ -45,6 +45,8 @@ const MAX_SPLITS: usize = 3;
 pub struct End {
     /// The `struct kiocb` of the operation.
     pub iocb: u64,
+    /// The inode, where the bio tells that and no operation.
+    pub inode: u64,
     /// The `struct task_struct` that waits for it. For what is not known the number may be of something else: look it up.
     waiter: u64,
 }
@@ -64,7 +66,10 @@ impl End {
         if is(end, &BTRFS_END) {
             let around = btrfs_bio(bio);
             if !is(read(around, &memory::OFF_BTRFS_BIO_END), &BTRFS_DIO_END) {
-                return Self::UNKNOWN;
+                return Self {
+                    inode: inode_of(around),
+                    ..Self::UNKNOWN
+                };
             }
             return Self::of_iomap(read(around, &memory::OFF_BTRFS_BIO_PRIVATE));
         }
@@ -78,13 +83,18 @@ impl End {
             () if is(end, &DIO_AIO_END) || is(end, &DIO_END) => Self {
                 iocb: read(private, &memory::OFF_DIO_IOCB),
                 waiter: read(private, &memory::OFF_DIO_WAITER),
+                ..Self::UNKNOWN
             },
             () if is(end, &WAIT_END) || is(end, &LAST_WAIT_END) => Self::of_completion(private),
             () => Self::UNKNOWN,
         }
     }
 
-    const UNKNOWN: Self = Self { iocb: 0, waiter: 0 };
+    const UNKNOWN: Self = Self {
+        iocb: 0,
+        inode: 0,
+        waiter: 0,
+    };
 
     /// Of a `struct iomap_dio`.
     #[inline(always)]
@@ -93,6 +103,7 @@ impl End {
             iocb: read(dio, &memory::OFF_IOMAP_DIO_IOCB),
             // Where none waits, the same place holds other things.
             waiter: read(dio, &memory::OFF_IOMAP_DIO_WAITER),
+            ..Self::UNKNOWN
         }
     }
 
@@ -103,12 +114,12 @@ impl End {
         if read::<u32>(dio, &memory::OFF_BLKDEV_DIO_FLAGS) & DIO_IS_SYNC == 0 {
             Self {
                 iocb: either,
-                waiter: 0,
+                ..Self::UNKNOWN
             }
         } else {
             Self {
-                iocb: 0,
                 waiter: either,
+                ..Self::UNKNOWN
             }
         }
     }
@@ -119,9 +130,9 @@ impl End {
         let first: u64 = read(completion, &memory::OFF_COMPLETION_FIRST);
         let entry = first.wrapping_sub(constant(&memory::OFF_SWAIT_LIST).into());
         Self {
-            iocb: 0,
             // Where the list is empty it begins with itself, and no task is found there.
             waiter: read(entry, &memory::OFF_SWAIT_TASK),
+            ..Self::UNKNOWN
         }
     }
 
@@ -189,7 +200,13 @@ pub unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
     if !unsafe { is_of_btrfs(bio) } {
         return 0;
     }
-    match read::<u64>(btrfs_bio(bio as u64), &memory::OFF_BTRFS_BIO_INODE) {
+    inode_of(btrfs_bio(bio as u64))
+}
+
+/// The inode of a `struct btrfs_bio`; 0 where it has none.
+#[inline(always)]
+fn inode_of(around: u64) -> u64 {
+    match read::<u64>(around, &memory::OFF_BTRFS_BIO_INODE) {
         0 => 0,
         inode => inode + u64::from(constant(&memory::OFF_BTRFS_INODE)),
     }

@@ -281,9 +281,16 @@ fn find(key: u64, ring: u64) -> Option<*mut UringRequest> {
         return None;
     }
     // SAFETY: the entry stays valid for the run of the program.
+    under_way(key).filter(|entry| unsafe { (**entry).ring == ring })
+}
+
+/// The entry of a request that has not completed.
+#[inline(always)]
+fn under_way(key: u64) -> Option<*mut UringRequest> {
+    // SAFETY: the entry stays valid for the run of the program.
     URING_REQUESTS
         .get_ptr_mut(&key)
-        .filter(|entry| unsafe { (**entry).submitted_ns != 0 && (**entry).ring == ring })
+        .filter(|entry| unsafe { (**entry).submitted_ns != 0 })
 }
 
 /// The workload that has asked for what is under way for a `struct kiocb`; 0 where that is no request of a ring, which begins
@@ -291,12 +298,7 @@ fn find(key: u64, ring: u64) -> Option<*mut UringRequest> {
 #[inline(always)]
 pub fn workload_of(iocb: u64) -> u32 {
     // SAFETY: the entry stays valid for the run of the program.
-    unsafe {
-        URING_REQUESTS
-            .get(&iocb)
-            .filter(|request| request.submitted_ns != 0)
-            .map_or(0, |request| request.workload)
-    }
+    under_way(iocb).map_or(0, |entry| unsafe { (*entry).workload })
 }
 
 #[inline(always)]

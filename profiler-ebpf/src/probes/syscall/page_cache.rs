@@ -30,18 +30,15 @@ pub fn count(
     latency: u64,
     bytes: u64,
 ) {
+    let (is_file, is_direct) = (inode::is_regular(mode), inode::is_direct(flags));
+    let was_ahead = is_file && !is_direct && read_ahead::take(&mut state.file, bytes);
     let served = match () {
-        () if !inode::is_regular(mode) => Served::NotApplicable,
-        () if inode::is_direct(flags) => Served::Direct,
-        () => {
-            let was_ahead = read_ahead::take(&mut state.file, bytes);
-            match () {
-                () if state.requests != 0 => Served::Miss,
-                () if waited => Served::Wait,
-                () if was_ahead => Served::ReadAhead,
-                () => return,
-            }
-        }
+        () if !is_file => Served::NotApplicable,
+        () if is_direct => Served::Direct,
+        () if state.requests != 0 => Served::Miss,
+        () if waited => Served::Wait,
+        () if was_ahead => Served::ReadAhead,
+        () => return,
     };
     let index = page_cache_index(state.workload, served as u32);
     let Some(stats) = CACHE.get_ptr_mut(index) else {

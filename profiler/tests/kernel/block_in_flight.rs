@@ -7,7 +7,7 @@ use crate::support::{
     held::Held,
     plain, profile,
     program::Program,
-    report::{BlockOperation, CheckKind, Origin, requests},
+    report::{Block, BlockOperation, CheckKind, Origin, requests},
     steps::Steps,
 };
 
@@ -33,11 +33,15 @@ fn left_in_flight(options: &[&str], then: impl FnOnce(&Held)) -> (Report, Held, 
 
 /// Bytes completed, requests in flight and their bytes.
 fn written((report, held, pid): &(Report, Held, u32)) -> (u64, u64, u64) {
-    let rows = requests(
+    sums(requests(
         report.workload_of(*pid),
         held.device.name(),
         BlockOperation::Write,
-    );
+    ))
+}
+
+/// The same of some rows.
+fn sums<'a>(rows: impl Iterator<Item = &'a Block>) -> (u64, u64, u64) {
     rows.fold((0, 0, 0), |(bytes, requests, in_flight), row| {
         (
             bytes + row.bytes,
@@ -79,10 +83,7 @@ fn what_a_program_asks_for_and_does_not_wait_for_is_its_own() {
         let report = profile(&["--drain", "600"], &command);
         let rows = requests(report.workload(0), disk.name(), BlockOperation::Read);
         let data = rows.filter(|row| row.origin == Origin::Thread);
-        let (read, in_flight) = data.fold((0, 0), |(bytes, requests), row| {
-            (bytes + row.bytes, requests + row.in_flight_requests)
-        });
-        assert_eq!((read, in_flight), (bytes as u64, 0), "{by}");
+        assert_eq!(sums(data), (bytes as u64, 0, 0), "{by}");
         let row = report.file(&path).counts;
         assert_eq!(row.device_read_bytes, Some(bytes as u64), "{by}: {row:#?}");
     }

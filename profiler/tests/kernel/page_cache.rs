@@ -185,6 +185,9 @@ fn what_a_control_group_holds_back_of_direct_reads_is_the_readers() {
     }
 }
 
+/// Direct reads of which a control group holds back most.
+const LARGE_READS: [&str; 3] = ["--direct=1", "--iodepth=16", "--bs=64k"];
+
 #[test]
 fn what_a_control_group_holds_back_of_a_rings_reads_is_the_readers() {
     requires!("fio losetup mkfs.ext4");
@@ -192,12 +195,7 @@ fn what_a_control_group_holds_back_of_a_rings_reads_is_the_readers() {
     let Some(group) = ThrottledReads::new(&disk, 20) else {
         return skip(ThrottledReads::MISSING);
     };
-    let options = [
-        "--ioengine=io_uring",
-        "--direct=1",
-        "--iodepth=16",
-        "--bs=64k",
-    ];
+    let options = [&["--ioengine=io_uring"], &LARGE_READS[..]].concat();
     let run = fio_by(&path, &options, |command| {
         profile(&[], &group.command(command))
     });
@@ -215,12 +213,7 @@ fn what_a_control_group_holds_back_of_io_submit_has_no_owner_and_raises_an_alarm
     };
     let folder = support::folder();
     let file = folder.path().join("run.json");
-    let options = [
-        "--ioengine=libaio",
-        "--direct=1",
-        "--iodepth=16",
-        "--bs=64k",
-    ];
+    let options = [&["--ioengine=libaio"], &LARGE_READS[..]].concat();
     let mut said = String::new();
     let run = fio_by(&path, &options, |command| {
         let mut run = support::ioprof();

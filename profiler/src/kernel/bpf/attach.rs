@@ -37,12 +37,11 @@ pub fn attach(
     types: &KernelTypes,
     selection: &ProbeSelection,
 ) -> Result<AttachedProbes, Error> {
-    let left_out = |probe| left_out(types, selection, probe);
     let mut probes: Vec<_> = PROBES
         .iter()
         .map(|probe| AttachedProbe {
             probe,
-            verdict: left_out(probe).unwrap_or(Verdict::Attached),
+            verdict: left_out(types, selection, probe).unwrap_or(Verdict::Attached),
             runs: None,
         })
         .collect();
@@ -53,10 +52,10 @@ pub fn attach(
         wanted.filter(|probe| probe.verdict == Verdict::Attached),
     );
     // Without the examiner, --sync would wait for dirty pages that were truncated.
-    let mut writeback = probes.iter_mut().filter(|probe| {
+    let writeback = probes.iter_mut().find(|probe| {
         probe.probe.feature == Feature::Writeback && probe.verdict == Verdict::Attached
     });
-    if let Some(probe) = writeback.next() {
+    if let Some(probe) = writeback {
         probe.verdict = verdict_of(scope::load_examiner(ebpf, btf));
     }
     for AttachedProbe { probe, verdict, .. } in &mut probes {

@@ -75,7 +75,7 @@ programs! {
     FAULT_MINOR = "fault_minor",
     FAULT_USER = "fault_user",
     PROCESS_EXIT = "process_exit",
-    PROCESS_FORK = "process_fork",
+    TASK_NEW = "task_new",
     RETIRE_THREADS = "retire_threads",
     SEED_THREADS = "seed_threads",
     SETTLE_THREADS = "settle_threads",

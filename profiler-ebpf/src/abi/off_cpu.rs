@@ -74,12 +74,14 @@ pub struct Times {
     pub timed_calls: u64,
     /// Nanoseconds that the probes took for those, outside of what counts as the call.
     pub timed_ns: u64,
+    /// Nanoseconds of threads of io_uring on a CPU.
+    pub ring_cpu_ns: u64,
     /// Nanoseconds of threads that exit, from `sched_process_exit` to the last time that they leave the CPU.
     pub exit_ns: u64,
     /// Nanoseconds off the CPU by [`WaitKind`].
     pub parts: [u64; WAIT_KINDS],
 }
-map_value!(Times, 136);
+map_value!(Times, 144);
 
 /// What is kept of a thread to tell its [`Times`]. Only the thread's own switches and calls write the counts,
 /// and its waker the moment of waking.
@@ -127,7 +129,7 @@ pub struct Clock {
     /// What of them is in the workload's totals. Only the iterators and the exit write it.
     pub settled: Times,
 }
-map_value!(Clock, 472);
+map_value!(Clock, 488);
 
 /// The request that a CPU has completed last.
 #[repr(C)]

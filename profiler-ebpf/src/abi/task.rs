@@ -88,7 +88,7 @@ pub struct TaskState {
     /// 1 where it is among those that have waited for I/O, by its address.
     pub waits: u32,
 }
-map_value!(TaskState, 1128);
+map_value!(TaskState, 1144);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -108,6 +108,8 @@ impl TaskState {
     pub const RETURNED_LATE: u32 = 64;
     /// The call that the task was in as it came into scope has been noted.
     pub const NOTED: u32 = 128;
+    /// The task is a thread of io_uring, which makes no calls and has no user mode.
+    pub const OF_RING: u32 = 256;
 }
 
 /// The call that a task has returned from last. What the kernel has put off until the way out of the call
@@ -153,4 +155,4 @@ pub struct WorkloadTotals {
     /// Where the time of its threads went, likewise.
     pub times: Times,
 }
-map_value!(WorkloadTotals, 272);
+map_value!(WorkloadTotals, 280);

@@ -58,9 +58,13 @@ impl MeanCost {
         self.of_all(self.added_ns)
     }
 
-    /// Divides the time on a CPU, of which so much is between the probes' time stamps.
-    pub fn divide(&self, cpu_ns: u64, in_calls_ns: u64) -> Cpu {
-        let outside = cpu_ns.saturating_sub(in_calls_ns);
+    /// Divides the time on a CPU, of which so much is between the probes' time stamps, and so much that of threads of
+    /// io_uring, which make no calls.
+    pub fn divide(&self, cpu_ns: u64, in_calls_ns: u64, io_uring_ns: u64) -> Cpu {
+        let io_uring_ns = io_uring_ns.min(cpu_ns);
+        let cpu_ns = cpu_ns - io_uring_ns;
+        let in_calls_ns = in_calls_ns.min(cpu_ns);
+        let outside = cpu_ns - in_calls_ns;
         let user_ns =
             outside.saturating_sub(self.of_all(self.bare_ns + self.added_ns - self.seen_ns));
         let calls_ns = in_calls_ns.saturating_sub(self.of_all(self.seen_ns));
@@ -71,6 +75,7 @@ impl MeanCost {
             entry_exit_ns,
             probes_ns: rest - entry_exit_ns,
             calls_ns,
+            io_uring_ns,
             error_ns: cpu_ns.min(self.of_all(self.error_ns)),
         }
     }
@@ -167,17 +172,18 @@ mod tests {
     #[test]
     fn the_cost_of_an_empty_call_is_neither_user_time_nor_the_calls() {
         // Ten of user mode, 120 of entry and exit, 250 of probes and 200 of the call.
-        let cpu = cost(&counted(61, 90, 0.0)).divide(61 * 580, 61 * 350);
+        let cpu = cost(&counted(61, 90, 0.0)).divide(61 * 580, 61 * 350, 0);
         let expected = Cpu {
             user_ns: 610,
             entry_exit_ns: 61 * 120,
             probes_ns: 61 * 250,
             calls_ns: 61 * 200,
+            io_uring_ns: 0,
             error_ns: 61 * 3,
         };
         assert_eq!(cpu, expected);
         // The same with probes that take 40 more, and statistics.
-        let cpu = cost(&counted(61, 132, 1.0)).divide(61 * 760, 61 * 430);
+        let cpu = cost(&counted(61, 132, 1.0)).divide(61 * 760, 61 * 430, 0);
         let probes_ns = 61 * 430;
         assert_eq!(
             cpu,
@@ -190,7 +196,7 @@ mod tests {
 
     #[test]
     fn without_calls_all_is_user_time() {
-        let cpu = cost(&counted(0, 0, 0.5)).divide(1000, 0);
+        let cpu = cost(&counted(0, 0, 0.5)).divide(1000, 0, 0);
         assert_eq!((cpu.user_ns, cpu.error_ns), (1000, 0));
     }
 
@@ -217,12 +223,19 @@ mod tests {
             cpu_ns in 0_u64..1 << 40,
             calls in 0_u64..1 << 30,
             in_calls_ns in 0_u64..1 << 40,
+            io_uring_ns in 0_u64..1 << 40,
             timed_ns in 0_u64..1 << 40,
             statistics in 0.0..1.0,
         ) {
             let cost = cost(&counted(calls, timed_ns, statistics));
-            let cpu = cost.divide(cpu_ns, in_calls_ns.min(cpu_ns));
-            let rows = [cpu.user_ns, cpu.entry_exit_ns, cpu.probes_ns, cpu.calls_ns];
+            let cpu = cost.divide(cpu_ns, in_calls_ns, io_uring_ns);
+            let rows = [
+                cpu.user_ns,
+                cpu.entry_exit_ns,
+                cpu.probes_ns,
+                cpu.calls_ns,
+                cpu.io_uring_ns,
+            ];
             prop_assert_eq!(rows.iter().sum::<u64>(), cpu_ns);
         }
     }

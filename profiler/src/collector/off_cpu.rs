@@ -51,7 +51,8 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
     Some(Time {
         thread_ns: times.thread_ns,
         cpu_ns: cpu,
-        cpu: MeanCost::of(snapshot, workload).map(|cost| cost.divide(cpu, calls_ns)),
+        cpu: MeanCost::of(snapshot, workload)
+            .map(|cost| cost.divide(cpu, calls_ns, times.ring_cpu_ns)),
         off_cpu,
         exit_ns: times.exit_ns,
         stolen_ns,

@@ -62,7 +62,10 @@ pub struct Cpu {
     pub probes_ns: u64,
     /// Nanoseconds in the calls themselves.
     pub calls_ns: u64,
-    /// How many nanoseconds each may be off, by how exactly the cost of a call could be measured.
+    /// Nanoseconds of threads of io_uring, which have no user mode: workers, and those that poll a submission queue.
+    #[serde(default)]
+    pub io_uring_ns: u64,
+    /// How many nanoseconds each but `io_uring_ns` may be off, by how exactly the cost of a call could be measured.
     pub error_ns: u64,
 }
 

@@ -382,7 +382,7 @@ fn without_a_probe_for_calls_there_is_no_measurement() {
     for tracepoint in [
         "sys_enter",
         "sys_exit",
-        "sched_process_fork",
+        "task_newtask",
         "sched_process_exit",
     ] {
         let folder = support::folder();

@@ -110,6 +110,18 @@ fn assert_reads<'a>(fio: &'a Fio, device: &str, name: &str, file: &Path) -> &'a 
     one
 }
 
+/// The CPU time of threads of io_uring, in nanoseconds. All CPU time of the workload by the kernel's own count is in its
+/// table of time.
+fn assert_ring_time(fio: &Fio) -> u64 {
+    let workload = fio.report.workload(0);
+    let time = known(&workload.time);
+    let kernel = workload.cpu_user_ns + workload.cpu_system_ns;
+    let shown = time.cpu_ns + time.exit_ns + time.stolen_ns + time.unexplained_ns;
+    assert!(time.cpu_ns <= kernel, "{time:?}, kernel {kernel}");
+    assert!(shown >= kernel / 20 * 19, "{time:?}, kernel {kernel}");
+    known(&time.cpu).io_uring_ns
+}
+
 #[test]
 fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
     requires!("fio", "losetup", "mkfs.ext4");
@@ -124,6 +136,9 @@ fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
         let ran = fio(&file, &[&direct[..], options].concat());
         let one = assert_reads(&ran, device.name(), name, &file);
         assert_eq!(one.worker, 0, "{options:?}");
+        // A thread that polls the submission queue is on a CPU from the first request on.
+        let polls = options == ["--sqthread_poll=1"];
+        assert_eq!(assert_ring_time(&ran) > 0, polls, "{options:?}");
         let depth = known(&ran.report.workload(0).io_uring).depth.max;
         assert!((1..=32).contains(&depth), "{depth} with {options:?}");
     }
@@ -131,6 +146,7 @@ fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
     let forced = fio(&file, &[&direct[..], &["--force_async=4"]].concat());
     let one = assert_reads(&forced, device.name(), "READ", &file);
     assert_eq!(one.worker, READS / 4);
+    assert!(assert_ring_time(&forced) > 0);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn without(tracepoint: &str) -> Without {
     const TIME: &[&str] = &["time", "page_cache"];
     const BLOCK: &[&str] = &["block", "devices", "page_cache", "writeback", FILE_READS];
     match tracepoint {
-        "sched_process_exit" | "sched_process_fork" | "sys_enter" | "sys_exit" => Without::All,
+        "sched_process_exit" | "sys_enter" | "sys_exit" | "task_newtask" => Without::All,
         "sched_switch" | "sched_waking" | "balance_dirty_pages" => Without::Parts(TIME),
         "block_rq_complete"
         | "block_rq_merge"

@@ -9,10 +9,7 @@ use ioprof_ebpf::abi::{
     task::{Accounts, TaskState, WorkloadTotals},
 };
 
-use super::{
-    off_cpu,
-    state::{self, totals},
-};
+use super::{off_cpu, state::totals};
 use crate::probes::base::{
     atomic,
     memory::{self, field, now},
@@ -256,34 +253,4 @@ pub unsafe fn add_accounts(
         user_ns OFF_TASK_UTIME, system_ns OFF_TASK_STIME, runtime_ns OFF_TASK_RUNTIME,
         minor_faults OFF_TASK_MIN_FLT, major_faults OFF_TASK_MAJ_FLT
     );
-}
-
-/// Adds what the kernel has counted of the I/O of a thread of io_uring. Those that were there as the window began have
-/// records; the others are born without a tracepoint that could give them one, and have done all of it since.
-///
-/// # Safety
-///
-/// `task` is a BTF pointer to a task without a record.
-#[inline(always)]
-pub unsafe fn add_ring_thread(task: *const c_void) {
-    // SAFETY: by the caller's promise; the counters are in the map.
-    unsafe {
-        if !state::is_ring_worker(task) {
-            return;
-        }
-        let leader: *const c_void = field(task, &memory::OFF_TASK_GROUP_LEADER);
-        let Some(totals) = state::of(leader).and_then(|leader| totals((*leader).workload)) else {
-            return;
-        };
-        let sum = &raw mut (*totals).accounts;
-        macro_rules! add {
-            ($($name:ident $offset:ident),*) => {
-                $(atomic::add(&raw mut (*sum).$name, field(task, &memory::$offset));)*
-            };
-        }
-        add!(
-            rchar OFF_TASK_RCHAR, wchar OFF_TASK_WCHAR, read_bytes OFF_TASK_READ_BYTES,
-            write_bytes OFF_TASK_WRITE_BYTES, cancelled_write_bytes OFF_TASK_CANCELLED_WRITE_BYTES
-        );
-    }
 }

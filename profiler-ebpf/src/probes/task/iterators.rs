@@ -45,7 +45,10 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
         let Some(leader) = state::of(leader_task) else {
             return 0;
         };
-        let flags = TaskState::MAY_BE_IN_CALL;
+        let flags = match state::is_of_ring(task) {
+            true => TaskState::OF_RING,
+            false => TaskState::MAY_BE_IN_CALL,
+        };
         let known = state::of(task);
         // One that exits is not seen to do anything any more, its end included.
         if known.is_none() && edges::is_exiting(task) {
@@ -99,10 +102,6 @@ fn settle_threads(ctx: *mut TaskIteration) -> c_long {
     // SAFETY: as in `seed_threads`.
     unsafe {
         let Some((task, state)) = living(ctx) else {
-            let task = (*ctx).task;
-            if !task.is_null() && state::of(task).is_none() && !edges::is_exiting(task) {
-                edges::add_ring_thread(task);
-            }
             return 0;
         };
         // It may exit at the same time: the first of both settles.

@@ -1,4 +1,4 @@
-//! Tasks that begin and end: what is in scope is inherited at fork, and given up at exit.
+//! Tasks that begin and end: what is in scope is inherited at birth, and given up at exit.
 
 use core::ffi::c_void;
 
@@ -20,9 +20,11 @@ use crate::probes::{
     syscall::{aio_end, programs as calls},
 };
 
-#[btf_tracepoint(function = "sched_process_fork")]
-fn process_fork(ctx: BtfTracePointContext) {
-    let child: *const c_void = ctx.arg(1);
+/// Each new task passes here before it can run, threads of io_uring too: they never reach `sched_process_fork`
+/// (`create_io_thread` of kernel/fork.c).
+#[btf_tracepoint(function = "task_newtask")]
+fn task_new(ctx: BtfTracePointContext) {
+    let child: *const c_void = ctx.arg(0);
     let Some(parent) = state::of(state::current()) else {
         return;
     };
@@ -34,8 +36,12 @@ fn process_fork(ctx: BtfTracePointContext) {
         Window::Open => now(),
         Window::Over(_) => return,
     };
-    let flags = TaskState::CHILD_RETURN;
-    if new(child, workload, flags, since_ns, Maker::Fork).is_none() {
+    // SAFETY: `child` is the argument of the tracepoint.
+    let flags = match unsafe { state::is_of_ring(child) } {
+        true => TaskState::OF_RING,
+        false => TaskState::CHILD_RETURN,
+    };
+    if new(child, workload, flags, since_ns, Maker::Birth).is_none() {
         if loss::count(Loss::TaskRefused) {
             // SAFETY: `child` is the argument of the tracepoint.
             let pid: u32 = unsafe { field(child, &memory::OFF_TASK_PID) };
@@ -56,10 +62,6 @@ fn process_fork(ctx: BtfTracePointContext) {
 fn process_exit(ctx: BtfTracePointContext) {
     let task: *const c_void = ctx.arg(0);
     let Some(state) = state::of(task) else {
-        if window::is_open() {
-            // SAFETY: `task` is the argument of the tracepoint.
-            unsafe { edges::add_ring_thread(task) };
-        }
         return;
     };
     // SAFETY: `task` is the argument of the tracepoint; its record and the counters stay valid for the run of the program.

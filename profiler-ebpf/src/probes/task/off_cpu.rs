@@ -249,6 +249,7 @@ pub unsafe fn settle(state: *mut TaskState, totals: *mut WorkloadTotals, until_n
             timed_calls: (*clock).times.timed_calls,
             timed_ns: (*clock).times.timed_ns,
         );
+        let mut waits = 0;
         for part in 0..WAIT_KINDS {
             let mut now = (*clock).times.parts[part];
             if part == (*clock).wait_kind as usize {
@@ -260,6 +261,11 @@ pub unsafe fn settle(state: *mut TaskState, totals: *mut WorkloadTotals, until_n
             let since = now.wrapping_sub((*clock).settled.parts[part]);
             atomic::add((&raw mut (*sum).parts).cast::<u64>().add(part), since);
             (*clock).settled.parts[part] = now;
+            waits += now;
+        }
+        if (*state).flags & TaskState::OF_RING != 0 {
+            let charged = thread.saturating_sub(waits + (*clock).times.uncharged_ns);
+            add!(ring_cpu_ns: charged);
         }
     }
 }

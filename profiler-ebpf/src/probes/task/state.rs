@@ -28,7 +28,7 @@ static NEW_TASK: PerCpuArray<TaskState, 2> = PerCpuArray::new();
 #[btf_map]
 static WORKLOADS: Array<WorkloadTotals, 1> = Array::new();
 
-/// `PF_IO_WORKER` of include/linux/sched.h: a thread of io_uring, made without a fork that is traced.
+/// `PF_IO_WORKER` of include/linux/sched.h: a thread of io_uring.
 const PF_IO_WORKER: u32 = 0x10;
 
 /// `PF_KTHREAD` of include/linux/sched.h.
@@ -51,7 +51,7 @@ pub unsafe fn is_of_kernel(task: *const c_void) -> bool {
 ///
 /// `task` is a BTF pointer to a task.
 #[inline(always)]
-pub unsafe fn is_ring_worker(task: *const c_void) -> bool {
+pub unsafe fn is_of_ring(task: *const c_void) -> bool {
     // SAFETY: by the caller's promise.
     unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_IO_WORKER != 0 }
 }
@@ -146,18 +146,8 @@ pub struct Submitter {
 pub fn submitter() -> Submitter {
     let task = current();
     let state = TASKS.get(task);
-    // SAFETY: the record stays valid for the run of the program; `task` is the running task, and its leader a
-    // task too.
-    let workload = unsafe {
-        match state {
-            Some(state) => (*state).workload,
-            None if !is_ring_worker(task) => 0,
-            None => {
-                let leader: *const c_void = field(task, &memory::OFF_TASK_GROUP_LEADER);
-                TASKS.get(leader).map_or(0, |state| (*state).workload)
-            }
-        }
-    };
+    // SAFETY: the record stays valid for the run of the program.
+    let workload = state.map_or(0, |state| unsafe { (*state).workload });
     Submitter {
         task,
         workload,
@@ -246,7 +236,7 @@ pub fn totals(workload: u32) -> Option<*mut WorkloadTotals> {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub enum Maker {
-    Fork = 0,
+    Birth = 0,
     Walk = 1,
 }
 

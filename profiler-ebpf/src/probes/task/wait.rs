@@ -111,7 +111,8 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> (W
     if u32::from(io) & constant(&IN_IOWAIT) != 0 {
         how |= asleep::IO;
     }
-    if state.entered_ns == 0 && state.flags & TaskState::MAY_BE_IN_CALL == 0 {
+    let is_of_ring = state.flags & TaskState::OF_RING != 0;
+    if state.entered_ns == 0 && state.flags & TaskState::MAY_BE_IN_CALL == 0 && !is_of_ring {
         // SAFETY: by the caller's promise.
         if !unsafe { state::is_in_call(task) } {
             let kind = match () {
@@ -136,6 +137,8 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> (W
             WaitKind::Device
         }
         () if CallKind(state.kind).operation() != 0 => WaitKind::Sleep,
+        // It is at work then, and no signal would wake it.
+        () if is_of_ring && how & asleep::UNINTERRUPTIBLE != 0 => WaitKind::Sleep,
         () => WaitKind::Idle,
     };
     (kind, how)
@@ -179,7 +182,7 @@ pub unsafe fn woken(task: *const c_void, clock: *mut Clock, now: u64) {
                 return;
             }
         }
-        let is_worker = is_io && !is_deep && state::is_ring_worker(waker);
+        let is_worker = is_io && !is_deep && state::is_of_ring(waker);
         if is_kernel && (is_deep || is_io) || is_worker {
             (*clock).waker = Waker::Kernel as u32;
         }

@@ -60,7 +60,7 @@ impl Feature {
 /// All probes, in the order in which they are attached. It means nothing: events count once all are.
 pub const PROBES: &[Probe] = &[
     probe(names::PROCESS_EXIT, "sched_process_exit", Feature::Required),
-    probe(names::PROCESS_FORK, "sched_process_fork", Feature::Required),
+    probe(names::TASK_NEW, "task_newtask", Feature::Required),
     probe(names::SYSCALL_EXIT, "sys_exit", Feature::Required),
     probe(names::SYSCALL_ENTER, "sys_enter", Feature::Required),
     probe(names::SWITCH, "sched_switch", Feature::Time),

@@ -51,6 +51,7 @@ fn rows(split: &Time) -> Vec<(&'static str, u64)> {
                 ("CPU: entry to calls, exit", cpu.entry_exit_ns),
                 ("CPU: probes of calls", cpu.probes_ns),
                 ("CPU: in calls", cpu.calls_ns),
+                ("CPU: threads of io_uring", cpu.io_uring_ns),
             ]
         },
     );

@@ -204,18 +204,20 @@ macro_rules! types {
 kernel_types!(types);
 
 /// The constants that hold where in `struct pt_regs` the number of a system call stands at its exit, and the first to the
-/// fifth argument at its entry and exit, of a call by its own interface and by the 32-bit one; which register that is depends
+/// sixth argument at its entry and exit, of a call by its own interface and by the 32-bit one; which register that is depends
 /// on the architecture, so user space names them.
-pub const REGISTERS: [&str; 11] = [
+pub const REGISTERS: [&str; 13] = [
     "OFF_NUMBER",
     "OFF_ARG0",
     "OFF_ARG1",
     "OFF_ARG2",
     "OFF_ARG3",
     "OFF_ARG4",
+    "OFF_ARG5",
     "OFF_COMPAT_ARG0",
     "OFF_COMPAT_ARG1",
     "OFF_COMPAT_ARG2",
     "OFF_COMPAT_ARG3",
     "OFF_COMPAT_ARG4",
+    "OFF_COMPAT_ARG5",
 ];

@@ -23,6 +23,8 @@ impl CallKind {
     /// The second argument points to as many `struct mmsghdr` as the result says, as in sendmmsg(2), with the bytes of
     /// each.
     pub const MESSAGES: u32 = 1 << 10;
+    /// The sixth argument has flags of this call alone, `RWF_APPEND` among them, as in pwritev2(2).
+    pub const FLAGS_ARG5: u32 = 1 << 9;
     /// The size is the third argument, as in read(2).
     pub const SIZE_ARG2: u32 = 1 << 16;
     /// The size is the fourth argument, as in sendfile(2).

@@ -69,10 +69,10 @@ pub struct TaskState {
     pub file: OpenFile,
     /// Read bios that it has submitted in the call in flight.
     pub requests: u64,
-    /// Their bytes.
-    pub read_bytes: u64,
-    /// The bytes of the write bios that it has submitted in it.
-    pub written_bytes: u64,
+    /// The bytes of direct I/O that it has read in it.
+    pub direct_read_bytes: u64,
+    /// Those that it has written so.
+    pub direct_written_bytes: u64,
     /// Where its last request went: the device in the upper half, operation and origin below; 0 for none.
     pub slot_key: u64,
     /// The slot there.

@@ -56,6 +56,7 @@ fn what_calls_make_dirty_is_what_they_write_and_not_the_folios() {
             ("o", 4 * KIB),
             ("oso", 8 * KIB),
             ("a", 10_000),
+            ("w", 10_000),
             ("f", 4 * MIB),
             ("p", 64 * KIB),
             // Dropped.

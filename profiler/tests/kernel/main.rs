@@ -22,6 +22,7 @@ mod dirty;
 mod failure;
 mod fault;
 mod file;
+mod file_direct;
 mod file_group;
 mod file_identity;
 mod file_place;

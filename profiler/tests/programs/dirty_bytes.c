@@ -1,7 +1,8 @@
 /* dirty_bytes FILE: does what each byte of standard input says, and answers each with a byte on standard output.
  * f fills the first 4 MiB of FILE by one call, s is fsync, t truncates it to nothing, r writes 1 KiB into the middle of
- * every 64 KiB, o writes 256 times to the same 4 KiB, a appends 100 bytes 100 times, p has 64 KiB of it sent to
- * another place in it by sendfile, m changes one byte in every eighth page through a shared mapping. */
+ * every 64 KiB, o writes 256 times to the same 4 KiB, a appends 100 bytes 100 times, w does so by a flag of the call
+ * that gives another offset, p has 64 KiB of it sent to another place in it by sendfile, m changes one byte in every
+ * eighth page through a shared mapping. */
 #define _GNU_SOURCE
 #include "must.h"
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { FILLED = 4 << 20 };
@@ -17,6 +19,11 @@ static char buffer[FILLED];
 
 static void put(int file, size_t size, off_t at) {
     must(pwrite(file, buffer, size, at) == (ssize_t)size);
+}
+
+static void append(int file, size_t size) {
+    struct iovec vector = {buffer, size};
+    must(pwritev2(file, &vector, 1, 0, RWF_APPEND) == (ssize_t)size);
 }
 
 static void change(int file) {
@@ -61,6 +68,10 @@ int main(int argc, char **argv) {
         case 'a':
             for (int i = 0; i < 100; i++)
                 put(file, 100, FILLED + 100 * i);
+            break;
+        case 'w':
+            for (int i = 0; i < 100; i++)
+                append(file, 100);
             break;
         case 'p': sent(file, argv[1]); break;
         case 'm': change(file); break;

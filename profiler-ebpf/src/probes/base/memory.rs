@@ -33,6 +33,9 @@ pub static OFF_ARG3: u32 = 0;
 /// Where the fifth argument of a system call stands in `struct pt_regs`.
 #[unsafe(no_mangle)]
 pub static OFF_ARG4: u32 = 0;
+/// Where the sixth argument of a system call stands in `struct pt_regs`.
+#[unsafe(no_mangle)]
+pub static OFF_ARG5: u32 = 0;
 /// Where the first argument of a call by the 32-bit interface stands there.
 #[unsafe(no_mangle)]
 pub static OFF_COMPAT_ARG0: u32 = 0;
@@ -48,6 +51,9 @@ pub static OFF_COMPAT_ARG3: u32 = 0;
 /// Its fifth.
 #[unsafe(no_mangle)]
 pub static OFF_COMPAT_ARG4: u32 = 0;
+/// Its sixth.
+#[unsafe(no_mangle)]
+pub static OFF_COMPAT_ARG5: u32 = 0;
 
 /// Whether the kernel lets programs read memory by address, which `lockdown=confidentiality` forbids for its own, and the
 /// loader then makes no difference between that and a process's: a program that calls a helper for it is refused, but

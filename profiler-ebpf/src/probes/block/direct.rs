@@ -18,10 +18,10 @@ use crate::probes::{
     task::state::Submitter,
 };
 
-/// Counts a bio whose pages are no file's for the file that it is for, unless the call that submits it counts all that it has submitted.
+/// Counts a bio of direct I/O for the file that it is for, unless the call that submits it counts what it has submitted so.
 #[inline(always)]
 pub fn count(submitter: Submitter, bio: *const c_void, operation: Operation, size: u32) {
-    if !submitter.is_in_call_on_file() {
+    if !submitter.keep_direct(operation, size) {
         count_for_owner(submitter, bio, operation, size);
     }
 }

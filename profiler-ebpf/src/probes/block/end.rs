@@ -176,6 +176,35 @@ fn btrfs_bio(bio: u64) -> u64 {
     bio.wrapping_sub(constant(&memory::OFF_BTRFS_BIO).into())
 }
 
+/// Whether a bio is known to be of direct I/O, or a part of one that is.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn is_direct(bio: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    let mut end: u64 = unsafe { memory::field(bio, &memory::OFF_BIO_END) };
+    let mut place = bio as u64;
+    if is(end, &CHAIN_END) {
+        // SAFETY: as above.
+        place = unsafe { memory::field(bio, &memory::OFF_BIO_PRIVATE) };
+        end = read(place, &memory::OFF_BIO_END);
+    }
+    if is(end, &BTRFS_END) {
+        end = read(btrfs_bio(place), &memory::OFF_BTRFS_BIO_END);
+        return is(end, &BTRFS_DIO_END);
+    }
+    let ends = [
+        &IOMAP_END,
+        &DIO_AIO_END,
+        &DIO_END,
+        &BLKDEV_END,
+        &BLKDEV_ASYNC_END,
+    ];
+    ends.into_iter().any(|known| is(end, known))
+}
+
 /// Whether a bio is one that a thread of btrfs ends.
 ///
 /// # Safety

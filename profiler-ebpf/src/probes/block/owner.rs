@@ -10,7 +10,7 @@ use ioprof_ebpf::abi::{
 use super::{
     bio::{SWAP, device_of, has_pages, inode_of, is_held, is_pinned, operation},
     direct,
-    end::is_of_btrfs,
+    end::{is_direct, is_of_btrfs},
     slot::{BLOCK_STATS, slot_of},
 };
 use crate::probes::{
@@ -110,8 +110,8 @@ unsafe fn owner(
     };
     // SAFETY: by the caller's promise.
     unsafe {
-        // Pages of no file: there is nothing to look for.
-        if submitter != 0 && is_pinned(bio) {
+        // What its pages hold is of another file, if of any.
+        if submitter != 0 && (is_pinned(bio) || is_direct(bio)) {
             direct::count(whole, bio, operation, size);
             return Owner {
                 is_direct_read: operation as u32 == Operation::Read as u32 && !is_of_btrfs(bio),
@@ -277,7 +277,7 @@ pub unsafe fn attribute(
     size: u32,
 ) -> Option<Attribution> {
     let operation = operation(flags, size)?;
-    submitter.count(operation, size);
+    submitter.count(operation);
     // SAFETY: by the caller's promise.
     unsafe { of_bio(submitter, bio, device_of(disk), operation, flags, size) }
 }

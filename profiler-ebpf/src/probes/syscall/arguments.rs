@@ -8,12 +8,13 @@ use ioprof_ebpf::abi::syscall::CallKind;
 use crate::probes::base::memory::{self, field};
 
 /// Where each stands in `struct pt_regs`: of a 64-bit call, and of a 32-bit one.
-const REGISTERS: [(&u32, &u32); 5] = [
+const REGISTERS: [(&u32, &u32); 6] = [
     (&memory::OFF_ARG0, &memory::OFF_COMPAT_ARG0),
     (&memory::OFF_ARG1, &memory::OFF_COMPAT_ARG1),
     (&memory::OFF_ARG2, &memory::OFF_COMPAT_ARG2),
     (&memory::OFF_ARG3, &memory::OFF_COMPAT_ARG3),
     (&memory::OFF_ARG4, &memory::OFF_COMPAT_ARG4),
+    (&memory::OFF_ARG5, &memory::OFF_COMPAT_ARG5),
 ];
 
 /// The arguments of a call.

@@ -70,10 +70,26 @@ pub unsafe fn begin(
     state.file.is_in_use = 1;
     state.file.fresh_bytes = 0;
     state.file.begin = match () {
-        () if kind.has(CallKind::WRITES) && inode::appends(opened.flags) => opened.identity.bytes,
+        () if kind.has(CallKind::WRITES) && appends(&opened, arguments, kind) => {
+            opened.identity.bytes
+        }
         () if offset != OWN_OFFSET => offset,
         () => opened.position,
     };
+}
+
+/// `RWF_APPEND` and `RWF_NOAPPEND` of include/uapi/linux/fs.h.
+const RWF_APPEND: u64 = 0x10;
+const RWF_NOAPPEND: u64 = 0x20;
+
+/// Whether a call writes to the end of its file.
+#[inline(always)]
+fn appends(opened: &Opened, arguments: Arguments, kind: CallKind) -> bool {
+    let flags = match kind.has(CallKind::FLAGS_ARG5) {
+        true => arguments.get::<5>(),
+        false => 0,
+    };
+    flags & RWF_APPEND != 0 || inode::appends(opened.flags) && flags & RWF_NOAPPEND == 0
 }
 
 /// Counts a call in the rows of its files, and returns the flags and the mode of the one it reads from; 0 for
@@ -229,9 +245,10 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
     if !matches!(did, Access::Read | Access::Write) {
         return;
     }
-    if is_direct {
-        open.calls.device_read_bytes += state.read_bytes;
-        open.calls.device_written_bytes += state.written_bytes;
+    if is_direct && did == Access::Read {
+        open.calls.device_read_bytes += state.direct_read_bytes;
+    } else if is_direct {
+        open.calls.device_written_bytes += state.direct_written_bytes;
     }
     if !inode::is_regular(open.mode) {
         return;

@@ -70,8 +70,8 @@ fn syscall_enter(ctx: BtfTracePointContext) {
         (*state).kind = kind.0;
         (*state).clock.throttled = 0;
         (*state).requests = 0;
-        (*state).read_bytes = 0;
-        (*state).written_bytes = 0;
+        (*state).direct_read_bytes = 0;
+        (*state).direct_written_bytes = 0;
         (*state).size = match kind.size() {
             0 => 0,
             CallKind::SIZE_ARG2 => arguments.find::<2>(),

@@ -194,34 +194,36 @@ impl Submitter {
         }
     }
 
-    /// Whether the task is in a call that moves data of the file its descriptor stands for.
+    /// Keeps bytes of direct I/O until the end of the call that moves data of the files its descriptors stand for; false
+    /// where the task is in none.
     #[inline(always)]
-    pub fn is_in_call_on_file(self) -> bool {
+    pub fn keep_direct(self, operation: Operation, bytes: u32) -> bool {
         let Some(state) = self.state else {
             return false;
         };
-        // SAFETY: the record stays valid for the run of the program, and is the running task's own.
-        let (entered_ns, kind) = unsafe { ((*state).entered_ns, CallKind((*state).kind)) };
         let moves = CallKind::READS | CallKind::WRITES | CallKind::COPIES | CallKind::SENDS;
-        entered_ns != 0 && kind.has(moves)
-    }
-
-    /// Counts bytes that the task submits in its call.
-    #[inline(always)]
-    pub fn count(self, operation: Operation, bytes: u32) {
-        let Some(state) = self.state else {
-            return;
-        };
         // SAFETY: the record stays valid for the run of the program, and is the running task's own.
         unsafe {
+            if (*state).entered_ns == 0 || !CallKind((*state).kind).has(moves) {
+                return false;
+            }
             match operation {
-                Operation::Read => {
-                    (*state).requests += 1;
-                    (*state).read_bytes += u64::from(bytes);
-                }
-                Operation::Write => (*state).written_bytes += u64::from(bytes),
+                Operation::Read => (*state).direct_read_bytes += u64::from(bytes),
+                Operation::Write => (*state).direct_written_bytes += u64::from(bytes),
                 Operation::Flush | Operation::Discard | Operation::ExecutedFlush => {}
             }
+        }
+        true
+    }
+
+    /// Counts a bio that the task submits in its call.
+    #[inline(always)]
+    pub fn count(self, operation: Operation) {
+        if let Some(state) = self.state
+            && matches!(operation, Operation::Read)
+        {
+            // SAFETY: the record stays valid for the run of the program, and is the running task's own.
+            unsafe { (*state).requests += 1 };
         }
     }
 }

@@ -24,11 +24,11 @@ pub const PATH: &str = "/sys/kernel/btf/vmlinux";
 /// The first kernel with all that the probes require.
 const OLDEST: (u32, u32) = (5, 15);
 
-/// The registers that hold the number of a system call and its first to fifth argument, and those of one by the 32-bit
+/// The registers that hold the number of a system call and its first to sixth argument, and those of one by the 32-bit
 /// interface, as fields of `struct pt_regs`; syscall(2) lists them by architecture.
 #[cfg(target_arch = "x86_64")]
-const CALL_REGISTERS: [&str; 11] = [
-    "orig_ax", "di", "si", "dx", "r10", "r8", "bx", "cx", "dx", "si", "di",
+const CALL_REGISTERS: [&str; 13] = [
+    "orig_ax", "di", "si", "dx", "r10", "r8", "r9", "bx", "cx", "dx", "si", "di", "bp",
 ];
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read

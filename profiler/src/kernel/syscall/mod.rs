@@ -60,7 +60,7 @@ const CALLS: &[Call] = calls![
     "pwrite64" libc::SYS_pwrite64, AT | CallKind::SIZE_ARG2,
     "writev" libc::SYS_writev, CallKind::SIZE_VECTOR,
     "pwritev" libc::SYS_pwritev, AT | CallKind::SIZE_VECTOR,
-    "pwritev2" libc::SYS_pwritev2, AT | CallKind::SIZE_VECTOR,
+    "pwritev2" libc::SYS_pwritev2, AT | CallKind::SIZE_VECTOR | CallKind::FLAGS_ARG5,
     "copy_file_range" libc::SYS_copy_file_range, CallKind::COPIES | CallKind::SIZE_ARG4,
     "sendfile" libc::SYS_sendfile, CallKind::SENDS | CallKind::SIZE_ARG3,
     "splice" libc::SYS_splice, CallKind::COPIES | CallKind::SIZE_ARG4,

@@ -61,6 +61,7 @@ const TOOLS: &[Tool] = &[
     tool("mkfs.btrfs", "btrfs-progs", &[Tests, VirtualMachines]),
     tool("mkfs.ext4", "e2fsprogs", &[Tests, VirtualMachines]),
     tool("mkfs.xfs", "xfsprogs", &[Tests, VirtualMachines]),
+    tool("mksquashfs", "squashfs-tools", &[Tests]),
     tool("mkswap", "util-linux", &[Tests, VirtualMachines]),
     tool("modprobe", "kmod", &[VirtualMachines]),
     tool("perf", "linux-perf", &[Tests]),

@@ -107,6 +107,7 @@ macro_rules! kernel_fields {
             OFF_BDEV_INODE: "bdev_inode" "vfs_inode",
             OFF_BDEV_HOLDER: "block_device" "bd_holder",
             OFF_BDEV_DISK: "block_device" "bd_disk",
+            OFF_BDEV_DEVICE: "block_device" "bd_dev",
             OFF_INODE_NUMBER: "inode" "i_ino",
             OFF_INODE_GENERATION: "inode" "i_generation",
             OFF_INODE_MODE: "inode" "i_mode",

@@ -43,9 +43,24 @@ impl FileKey {
         }
     }
 
+    /// The row of what was read and written in pages of no file on a device, by a file system that keeps its own: which
+    /// file that was for is not known.
+    pub const fn of_device(workload: u32, device: u32) -> Self {
+        Self {
+            device,
+            generation: 1,
+            ..Self::others(workload)
+        }
+    }
+
     /// Whether it is the row of a kind.
     pub const fn is_class(&self) -> bool {
-        self.inode == 0 && self.device != 0
+        self.inode == 0 && self.device != 0 && self.generation == 0
+    }
+
+    /// Whether it is the row of a device.
+    pub const fn is_of_device(&self) -> bool {
+        self.inode == 0 && self.generation != 0
     }
 }
 
@@ -257,8 +272,7 @@ pub struct FileStats {
     pub device_read_bytes: u64,
     /// Bytes of it that were written to devices.
     pub device_written_bytes: u64,
-    /// Of the bytes of direct I/O that were read and written for all files that have no row: those of which the file is
-    /// not known.
+    /// Of the bytes that a row of a device has: those of direct I/O.
     pub unknown_direct_bytes: u64,
     /// Bytes of folios that calls and io_uring's requests made dirty.
     pub folio_bytes: u64,

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use ioprof_ebpf::abi::file::{FileKey, FileStats, SIZES};
+use ioprof_ebpf::abi::file::{FileStats, SIZES};
 
 use super::file_group;
 use crate::{
@@ -222,7 +222,10 @@ fn typical_size<'a>(inodes: impl Iterator<Item = &'a snapshot::File>) -> Option<
 /// What is known of files besides calls, by the attached probes.
 struct Known {
     requests: bool,
+    /// Of which file all direct I/O was.
     direct: bool,
+    /// The devices of which it is not known which of their files was read.
+    unread: Vec<u32>,
     dirty_pages: bool,
     faults: bool,
     dirtying: bool,
@@ -230,12 +233,22 @@ struct Known {
 
 impl Known {
     fn of(snapshot: &Snapshot, workload: u32) -> Self {
-        let others = FileKey::others(workload);
-        let others = snapshot.files.iter().find(|file| file.key == others);
+        let devices = snapshot.files.iter();
+        let devices =
+            devices.filter(|file| file.key.workload == workload && file.key.is_of_device());
+        let devices: Vec<_> = devices.map(|file| (file.key, file.stats)).collect();
         let faults = snapshot.has(Feature::Faults) && snapshot.has(Feature::FaultsOnFiles);
         Self {
             requests: snapshot.has(Feature::Block),
-            direct: others.is_none_or(|others| others.stats.unknown_direct_bytes == 0),
+            direct: devices
+                .iter()
+                .all(|(_, stats)| stats.unknown_direct_bytes == 0),
+            // Those of direct I/O are of no file whose requests are all known.
+            unread: devices
+                .iter()
+                .filter(|(_, stats)| stats.device_read_bytes > stats.unknown_direct_bytes)
+                .map(|(key, _)| key.device)
+                .collect(),
             dirty_pages: snapshot.has(Feature::Writeback),
             faults,
             dirtying: faults && snapshot.has(Feature::DirtyingFaults),
@@ -260,6 +273,9 @@ impl Known {
         let mut sum = self.counts(&FileStats::default(), 0);
         for file in files {
             sum.add(&self.counts(&file.stats, file.dirtied_bytes()));
+            if !file.key.is_of_device() && self.unread.contains(&file.key.device) {
+                sum.device_read_bytes = None;
+            }
         }
         if files.iter().any(|file| !file.has_pages) {
             sum.forget_pages();

@@ -1,9 +1,10 @@
-//! Files of direct I/O: a row has what went past the page cache for its file, and not what else its calls have read.
+//! Bios whose pages are not of the file that they are for: those of direct I/O, and those of a file system's own pages.
 
 use crate::support::{
     device::{FileSystem, Loop, written_file},
-    plain, profile,
+    folder, plain, profile,
     program::Program,
+    report::{BlockOperation, known},
 };
 
 /// Many pieces of the program.
@@ -33,4 +34,24 @@ fn what_is_written_directly_out_of_another_file_is_of_the_one_it_goes_to() {
             assert_eq!(told, expected, "{file_system:?}, {way}");
         }
     }
+}
+
+/// It unpacks into pages of the file what it has read into its own.
+#[test]
+fn of_which_file_a_squashfs_reads_is_unknown() {
+    requires!("dd", "losetup", "mksquashfs");
+    let files = folder();
+    let packed = files.path().join("packed");
+    std::fs::write(&packed, vec![b'0'; SIZE as usize]).expect("a file can be written");
+    let device = Loop::squashed(files.path());
+    let file = device.mounted().join("packed");
+    let from = format!("if={}", plain(&file));
+    let report = profile(&[], &["dd", &from, "of=/dev/null", "bs=64K", "status=none"]);
+    report.assert_nothing_lost();
+    let row = &report.file(&file).counts;
+    assert_eq!((row.read_bytes, row.device_read_bytes), (SIZE, None));
+    let (_, read) = report.block(0, device.name(), BlockOperation::Read);
+    assert!(read > 0, "it has read none of it");
+    let others = &known(&report.workload(0).files).other_counts;
+    assert!(known(&others.device_read_bytes) >= &read, "{others:#?}");
 }

@@ -22,32 +22,40 @@ use crate::probes::{
 #[inline(always)]
 pub fn count(submitter: Submitter, bio: *const c_void, operation: Operation, size: u32) {
     if !submitter.keep_direct(operation, size) {
-        count_for_owner(submitter, bio, operation, size);
+        count_for_owner(submitter, bio, operation, size, true);
     }
 }
 
-/// Counts such a bio for its file, and for who waits for it where the submitter is a thread of the kernel, as of what a
-/// control group has held back: the owner; 0 where that is not known.
+/// Counts a bio in pages of no file for the file that it is for, as its end tells, and for who waits for it where the submitter
+/// is a thread of the kernel, as of what a control group has held back: the owner; 0 where that is not known.
 #[inline(always)]
 pub fn count_for_owner(
     submitter: Submitter,
     bio: *const c_void,
     operation: Operation,
     size: u32,
+    is_direct: bool,
 ) -> u32 {
     direct_bio(
         submitter.workload.into(),
         memory::address(bio, submitter.task),
         operation as u64,
         size.into(),
+        is_direct.into(),
     ) as u32
 }
 
-/// Counts a bio by its address for its file, or where that is not known for unknown files. With 0 for the workload it is
-/// that of who waits for it, which is returned. Exported, as the verifier then looks at it by itself.
+/// Counts a bio by its address for its file, or where that is not known for the device. With 0 for the workload it is that of
+/// who waits for it, which is returned. Exported, as the verifier then looks at it by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn direct_bio(workload: u64, bio: u64, operation: u64, bytes: u64) -> u64 {
+extern "C" fn direct_bio(
+    workload: u64,
+    bio: u64,
+    operation: u64,
+    bytes: u64,
+    is_direct: u64,
+) -> u64 {
     let end = End::at(bio);
     let workload = match workload as u32 {
         0 => end.workload(),
@@ -64,14 +72,16 @@ extern "C" fn direct_bio(workload: u64, bio: u64, operation: u64, bytes: u64) ->
         read(file, &memory::OFF_FILE_INODE)
     };
     let stats = if inode == 0 {
-        table::row(&FileKey::others(workload))
+        let device: u64 = read(bio, &memory::OFF_BIO_BDEV);
+        let device = read(device, &memory::OFF_BDEV_DEVICE);
+        table::row_or_new(&FileKey::of_device(workload, device), 0, || 0)
     } else {
         table::of_identity(workload, inode, &Identity::at(inode))
     };
     if let Some(stats) = stats {
         // SAFETY: the row is in the map.
         unsafe {
-            if inode == 0 {
+            if inode == 0 && is_direct != 0 {
                 atomic::add(&raw mut (*stats).unknown_direct_bytes, bytes);
             }
             atomic::add(device_bytes(stats, operation), bytes);

@@ -143,14 +143,15 @@ unsafe fn owner(
         };
         let is_write = operation as u32 == Operation::Write as u32;
         if inode == 0 {
-            // Buffers that are registered with a ring are not pinned for each bio.
-            if submitter != 0 && origin as u32 == Origin::Thread as u32 && has_pages(flags) {
-                direct::count(whole, bio, operation, size);
+            let is_by_thread = origin as u32 == Origin::Thread as u32 && size != 0;
+            // Pages of a file system's own: which file they are for only the end of the bio may tell.
+            if submitter != 0 && is_by_thread && has_pages(flags) {
+                direct::count_for_owner(whole, bio, operation, size, false);
             }
-            if !by_kernel || origin as u32 != Origin::Thread as u32 || size == 0 {
+            if !by_kernel || !is_by_thread {
                 return whose(submitter, origin);
             }
-            let workload = direct::count_for_owner(whole, bio, operation, size);
+            let workload = direct::count_for_owner(whole, bio, operation, size, true);
             if workload == 0 {
                 return whose(0, Origin::Unknown);
             }

@@ -143,6 +143,19 @@ impl Loop {
         made
     }
 
+    /// Makes a squashfs of what a folder holds.
+    pub fn squashed(files: &Path) -> Self {
+        let made = Self::of_image(super::folder(), 0, |image| {
+            let mut pack = tool("mksquashfs");
+            succeed(pack.arg(files).arg(image).args(["-noappend", "-quiet"]));
+        });
+        fs::create_dir(made.mounted()).expect("a folder can be made");
+        let mut mount = tool("mount");
+        mount.args(["-t", "squashfs", "-o", "ro"]);
+        succeed(mount.arg(made.node()).arg(made.mounted()));
+        made
+    }
+
     /// Has everybody's dirty pages written, by a process in no workload.
     pub fn sync(&self) {
         let folder = File::open(self.mounted()).expect("the folder is there");

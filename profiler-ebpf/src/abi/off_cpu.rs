@@ -54,9 +54,44 @@ pub enum Waker {
     Other = 0,
     /// The completion of a request.
     Completion = 1,
-    /// A thread of the kernel, or a worker of io_uring.
+    /// A thread of the kernel.
     Kernel = 2,
+    /// A thread of io_uring: what that waited for is in [`Clock::worker_waits`].
+    Worker = 3,
 }
+
+/// A sleep of a thread of io_uring.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct Sleep {
+    /// When it began, in nanoseconds of the monotonic clock.
+    pub off_ns: u64,
+    /// Nanoseconds of it in which a request was queued and not yet issued.
+    pub queue_ns: u64,
+    /// Nanoseconds for another reason.
+    pub rest_ns: u64,
+    /// Nanoseconds in which a request was issued.
+    pub service_ns: u64,
+    /// Nanoseconds behind it in which the thread waited for a CPU.
+    pub runnable_ns: u64,
+    /// The [`WaitKind`] of `rest_ns`.
+    pub rest_kind: u64,
+}
+map_value!(Sleep, 48);
+
+/// How many sleeps are kept of each such thread.
+pub const KEPT_SLEEPS: usize = 8;
+
+/// The last sleeps of a thread of io_uring.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct Sleeps {
+    /// How many there were.
+    pub count: u64,
+    /// The last of them: each replaces the one that is as many back.
+    pub last: [Sleep; KEPT_SLEEPS],
+}
+map_value!(Sleeps, 392);
 
 /// The time of a thread, or a sum over threads; every number only grows.
 #[repr(C)]
@@ -124,12 +159,14 @@ pub struct Clock {
     pub call_waits: [u64; WAIT_KINDS],
     /// The sum of those.
     pub call_off_ns: u64,
+    /// What a thread of io_uring waited for that woke it, by [`WaitKind`].
+    pub worker_waits: [u64; WAIT_KINDS],
     /// The counts.
     pub times: Times,
     /// What of them is in the workload's totals. Only the iterators and the exit write it.
     pub settled: Times,
 }
-map_value!(Clock, 488);
+map_value!(Clock, 568);
 
 /// The request that a CPU has completed last.
 #[repr(C)]

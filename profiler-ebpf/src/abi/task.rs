@@ -88,7 +88,7 @@ pub struct TaskState {
     /// 1 where it is among those that have waited for I/O, by its address.
     pub waits: u32,
 }
-map_value!(TaskState, 1144);
+map_value!(TaskState, 1224);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

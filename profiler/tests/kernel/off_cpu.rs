@@ -46,7 +46,8 @@ pub(crate) fn split(report: &Report) -> &Time {
     let on_cpu = time.cpu_ns + time.exit_ns + time.stolen_ns + time.unexplained_ns;
     assert_eq!(total(&time.off_cpu) + on_cpu, time.thread_ns, "{time:#?}");
     let cpu = known(&time.cpu);
-    let parts = cpu.user_ns + cpu.entry_exit_ns + cpu.probes_ns + cpu.calls_ns;
+    let in_calls = cpu.entry_exit_ns + cpu.probes_ns + cpu.calls_ns;
+    let parts = cpu.user_ns + in_calls + cpu.io_uring_ns;
     assert_eq!(parts, time.cpu_ns, "{time:#?}");
     for call in &report.workload(0).syscalls {
         let time = known(&call.breakdown);

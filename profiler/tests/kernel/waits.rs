@@ -97,6 +97,24 @@ fn a_ring_that_waits_for_a_pipe_or_a_timer_waits_for_no_device() {
     );
 }
 
+/// Its workers wait for the journal and the device, and so does who waits for the workers.
+#[test]
+fn a_ring_that_waits_for_a_worker_waits_for_what_that_waits_for() {
+    requires!("cc", "mkfs.ext4", "mkfs.xfs", "losetup");
+    let program = Program::compile("waits");
+    for file_system in [FileSystem::Ext4, FileSystem::Xfs] {
+        let disk = Loop::with(file_system, 512 * MIB as u64);
+        for way in ["fsync", "worker"] {
+            let path = disk.mounted().join(way);
+            let report = profile(&[], &program.with(&[way, plain(&path)]));
+            split(&report);
+            let waits = off_cpu(&report, "io_uring_enter");
+            assert!(kernel(waits) > 9 * asleep(waits), "{way}: {waits:#?}");
+            assert_eq!(waits.unknown_ns, 0, "{way}: {waits:#?}");
+        }
+    }
+}
+
 /// Profiles a program that gives memory up, and how many nanoseconds that took it. Again where it took next to none, as
 /// somebody else still had the memory: whoever drops the machine's page cache looks at each inode.
 fn gives_up_last(program: &Program, way: &str, to: &Path) -> (Report, u64) {

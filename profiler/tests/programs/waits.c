@@ -9,6 +9,8 @@
  *                 thread reads FILE without the cache
  *   timer FILE    the same with a timeout of the ring
  *   ring FILE     by a ring: FILE without the cache, 1,000 times 4 KiB
+ *   fsync FILE    by a ring: 100 appending writes to FILE by calls, and an fsync after each
+ *   worker FILE   by a ring: 100 appending writes to FILE, which was opened with O_DSYNC
  *   mapped FILE   each page of FILE by a mapping, none of them in the cache before
  *   munmap FILE   the last reference to 512 MiB of memory given up by munmap; FILE has the nanoseconds that it took
  *   dup2 FILE     the same by a dup2 over its descriptor
@@ -125,6 +127,22 @@ static void read_by_ring(void) {
     }
 }
 
+static void write_by_ring(void) {
+    open_ring(16);
+    int file = open(path, O_RDWR | O_CREAT | O_TRUNC | (is("worker") ? O_DSYNC : 0), 0600);
+    must(file >= 0);
+    for (off_t i = 0; i < WRITES; i++) {
+        if (is("worker")) {
+            entry(IORING_OP_WRITE, 0, file, buffer, BLOCK)->off = i * BLOCK;
+        } else {
+            must(pwrite(file, buffer, BLOCK, i * BLOCK) == BLOCK);
+            entry(IORING_OP_FSYNC, 0, file, NULL, 0)->off = 0;
+        }
+        submit(1);
+        must(reap() == (is("worker") ? BLOCK : 0));
+    }
+}
+
 static void give_up_memory(void) {
     int file = memfd_create("memory", 0);
     must(file >= 0 && fallocate(file, 0, 0, MEMORY) == 0);
@@ -176,6 +194,8 @@ int main(int argc, char **argv) {
         read_by_mapping();
     else if (is("ring"))
         read_by_ring();
+    else if (is("fsync") || is("worker"))
+        write_by_ring();
     else
         give_up_memory();
     return 0;

@@ -8,6 +8,7 @@ use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 use super::{
     edges, off_cpu,
     state::{self, Maker, new, totals},
+    worker,
 };
 use crate::probes::{
     base::{
@@ -58,6 +59,9 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
             loss::count(Loss::TaskRefused);
             return 0;
         };
+        if flags == TaskState::OF_RING {
+            worker::begin(task);
+        }
         if window::is_open() {
             under_way::at_beginning(task, state);
         }

@@ -9,7 +9,7 @@ use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 use super::{
     edges, off_cpu,
     state::{self, Maker, new, totals},
-    waiter,
+    waiter, worker,
 };
 use crate::probes::{
     base::{
@@ -51,6 +51,9 @@ fn task_new(ctx: BtfTracePointContext) {
             );
         }
         return;
+    }
+    if flags == TaskState::OF_RING {
+        worker::begin(child);
     }
     if window == Window::Open {
         // SAFETY: as above.

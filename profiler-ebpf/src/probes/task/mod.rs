@@ -9,3 +9,4 @@ pub mod state;
 pub mod storage;
 pub mod wait;
 pub mod waiter;
+pub mod worker;

@@ -6,11 +6,11 @@ use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use ioprof_ebpf::abi::{
-    off_cpu::{Clock, WAIT_KINDS, WaitKind, asleep},
+    off_cpu::{Clock, WAIT_KINDS, WaitKind, Waker, asleep},
     task::{TaskState, WorkloadTotals},
 };
 
-use super::{edges, returned, state, wait};
+use super::{edges, returned, state, wait, worker};
 use crate::probes::base::{
     atomic, histogram,
     memory::{self, field, now},
@@ -41,7 +41,7 @@ fn switch(ctx: BtfTracePointContext) {
             && edges::takes_part(next, state)
             && (*state).clock.off_ns != 0
         {
-            enter(&mut *state, field(next, &memory::OFF_TASK_RUNTIME));
+            enter(next, &mut *state);
         }
     }
 }
@@ -107,9 +107,15 @@ unsafe fn leave_exiting(task: *const c_void, state: &mut TaskState) {
 }
 
 /// A thread comes back to a CPU.
+///
+/// # Safety
+///
+/// As for [`leave`].
 #[inline(always)]
-fn enter(state: &mut TaskState, charged_ns: u64) {
+unsafe fn enter(task: *const c_void, state: &mut TaskState) {
     let now = now();
+    // SAFETY: by the caller's promise.
+    let charged_ns = unsafe { field(task, &memory::OFF_TASK_RUNTIME) };
     state.clock.on_ns = now;
     state.clock.charged_ns = charged_ns;
     let woken = match state.clock.woken_ns {
@@ -118,10 +124,18 @@ fn enter(state: &mut TaskState, charged_ns: u64) {
     };
     let slept = woken.saturating_sub(state.clock.off_ns);
     let runnable = now.saturating_sub(woken);
-    let parts = wait::divide(state.workload, &state.clock, slept, now);
-    add(state, WaitKind::Queue as u32, parts.queue_ns);
-    add(state, WaitKind::Service as u32, parts.service_ns);
-    add(state, parts.rest_kind, parts.rest_ns);
+    if state.clock.waker == Waker::Worker as u32 {
+        worker::divide(state, slept, add);
+    } else {
+        let parts = wait::divide(state.workload, &state.clock, slept, now);
+        add(state, WaitKind::Queue as u32, parts.queue_ns);
+        add(state, WaitKind::Service as u32, parts.service_ns);
+        add(state, parts.rest_kind, parts.rest_ns);
+        if state.flags & TaskState::OF_RING != 0 {
+            // SAFETY: by the caller's promise.
+            unsafe { worker::slept(task, &state.clock, &parts, runnable) };
+        }
+    }
     add(state, WaitKind::Runnable as u32, runnable);
     if state.clock.asleep & asleep::RETURNING != 0 {
         returned::slept(state, now);

@@ -62,6 +62,12 @@ impl<T> TaskStorage<T> {
         )
     }
 
+    /// The task's value, all zeros where it has none.
+    #[inline(always)]
+    pub fn get_or_zeroed(&self, task: *const c_void) -> Option<*mut T> {
+        self.call(task, ptr::null_mut(), BPF_LOCAL_STORAGE_GET_F_CREATE.into())
+    }
+
     #[inline(always)]
     fn call(&self, task: *const c_void, initial: *mut T, flags: u64) -> Option<*mut T> {
         let map = ptr::from_ref(self).cast_mut().cast();

@@ -18,7 +18,7 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::{returned, state, waiter};
+use super::{returned, state, waiter, worker};
 use crate::probes::base::{
     in_flight,
     memory::{self, constant, field},
@@ -182,9 +182,16 @@ pub unsafe fn woken(task: *const c_void, clock: *mut Clock, now: u64) {
                 return;
             }
         }
-        let is_worker = is_io && !is_deep && state::is_of_ring(waker);
-        if is_kernel && (is_deep || is_io) || is_worker {
+        if is_kernel && (is_deep || is_io) {
             (*clock).waker = Waker::Kernel as u32;
+        } else if is_io && !is_deep && state::is_of_ring(waker) {
+            // A wait for a ring ends with what its worker has done.
+            let is_known = worker::explain(waker, clock);
+            (*clock).waker = if is_known {
+                Waker::Worker
+            } else {
+                Waker::Kernel
+            } as u32;
         }
     }
 }

@@ -22,32 +22,20 @@ use crate::probes::{
 #[inline(always)]
 pub fn count(submitter: Submitter, bio: *const c_void, operation: Operation, size: u32) {
     if !submitter.is_in_call_on_file() {
-        count_for_owner(submitter, bio, operation, size);
+        direct_bio(
+            submitter.workload.into(),
+            memory::address(bio, submitter.task),
+            operation as u64,
+            size.into(),
+        );
     }
 }
 
-/// Counts such a bio for its file, and for who waits for it where the submitter is a thread of the kernel, as of what a
-/// control group has held back: the owner; 0 where that is not known.
-#[inline(always)]
-pub fn count_for_owner(
-    submitter: Submitter,
-    bio: *const c_void,
-    operation: Operation,
-    size: u32,
-) -> u32 {
-    direct_bio(
-        submitter.workload.into(),
-        memory::address(bio, submitter.task),
-        operation as u64,
-        size.into(),
-    ) as u32
-}
-
 /// Counts a bio by its address for its file, or where that is not known for unknown files. With 0 for the workload it is
-/// that of who waits for it, which is returned. Exported, as the verifier then looks at it by itself.
+/// that of who waits for it, as of what a control group has held back and a thread of the kernel submits: that is returned. Exported, as the verifier then looks at it by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn direct_bio(workload: u64, bio: u64, operation: u64, bytes: u64) -> u64 {
+pub extern "C" fn direct_bio(workload: u64, bio: u64, operation: u64, bytes: u64) -> u64 {
     let end = End::at(bio);
     let workload = match workload as u32 {
         0 => end.workload(),

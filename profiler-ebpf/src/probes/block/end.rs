@@ -188,19 +188,11 @@ pub unsafe fn is_of_btrfs(bio: *const c_void) -> bool {
     is(end, &BTRFS_END)
 }
 
-/// The inode of a bio of btrfs, also where its pages are of its own, which hold what it has compressed; 0 of other bios. The
-/// function that is called at its end tells that the bio is embedded in a `struct btrfs_bio`.
-///
-/// # Safety
-///
-/// As for [`is_of_btrfs`].
+/// The inode of a bio that a thread of btrfs ends, by its address, also where its pages are of its own, which hold what it has
+/// compressed: such a bio is embedded in a `struct btrfs_bio`.
 #[inline(always)]
-pub unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
-    // SAFETY: by the caller's promise.
-    if !unsafe { is_of_btrfs(bio) } {
-        return 0;
-    }
-    inode_of(btrfs_bio(bio as u64))
+pub fn inode_of_btrfs_bio(bio: u64) -> u64 {
+    inode_of(btrfs_bio(bio))
 }
 
 /// The inode of a `struct btrfs_bio`; 0 where it has none.

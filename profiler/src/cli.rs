@@ -75,6 +75,9 @@ pub enum Command {
         /// class, or not at all. Needs no privileges. Exits with 1 if the kernel has one that ioprof does not know.
         #[arg(long)]
         coverage: bool,
+        /// Also print what the kernel's verifier took for each eBPF program: CPU time and verified instructions.
+        #[arg(short, long, conflicts_with = "coverage")]
+        verbose: bool,
     },
     /// Print completions for a shell.
     Completions {

@@ -24,8 +24,8 @@ fn main() -> ExitCode {
             summary_fd,
             start_fd,
         } => commands::workload(&workload, summary_fd, start_fd),
-        Command::Doctor { coverage: true } => Ok(commands::coverage()),
-        Command::Doctor { coverage: false } => commands::doctor(),
+        Command::Doctor { coverage: true, .. } => Ok(commands::coverage()),
+        Command::Doctor { verbose, .. } => commands::doctor(verbose),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man { folder } => commands::man(&folder),
     };

@@ -1,27 +1,23 @@
 //! `ioprof doctor`.
 
-use std::{io::Write as _, path::Path, process::ExitCode};
+use std::{io::Write as _, path::Path, process::ExitCode, time::Duration};
 
 use crate::{
     error::Error,
     kernel::{
         Session, Settings,
-        bpf::{Verdict, btf},
+        bpf::{Verdict, Verified, btf},
         system::capabilities,
     },
     output::text,
 };
 
-/// Tries what `run` would do, and prints what it finds.
+/// Tries what `run` would do, and prints what it finds; with `verbose` also what the verifier took for each program.
 ///
 /// # Errors
 ///
 /// None: failures are what it prints.
-pub fn doctor() -> Result<ExitCode, Error> {
-    // A reader that has gone, such as head, is no error.
-    let line = |what: &str, found: &str| {
-        let _ = write!(std::io::stdout(), "{what:<14} {}", text::line(&found));
-    };
+pub fn doctor(verbose: bool) -> Result<ExitCode, Error> {
     if let Ok(uname) = nix::sys::utsname::uname() {
         line(
             "kernel",
@@ -43,16 +39,17 @@ pub fn doctor() -> Result<ExitCode, Error> {
             format!("missing: {}", missing.join(", "))
         },
     );
-    let snapshot = Session::start(&Settings {
+    let examined = Session::start(&Settings {
         workloads: 1,
         ..Settings::default()
     })
     .and_then(|mut session| {
         session.begin()?;
-        session.finish()
+        let verified = session.verified().to_vec();
+        Ok((session.finish()?, verified))
     });
-    match snapshot {
-        Ok(snapshot) => {
+    match examined {
+        Ok((snapshot, verified)) => {
             for one in snapshot.probes.iter() {
                 let verdict = match &one.verdict {
                     Verdict::Attached => "attached".to_owned(),
@@ -61,6 +58,9 @@ pub fn doctor() -> Result<ExitCode, Error> {
                     Verdict::Refused { reason } => format!("refused: {reason}"),
                 };
                 line("probe", &format!("{:<25} {verdict}", one.probe.tracepoint));
+            }
+            if verbose {
+                verifier_lines(&verified);
             }
             line(
                 "overhead",
@@ -92,4 +92,30 @@ pub fn doctor() -> Result<ExitCode, Error> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn line(what: &str, found: &str) {
+    // A reader that has gone, such as head, is no error.
+    let _ = write!(std::io::stdout(), "{what:<14} {}", text::line(&found));
+}
+
+/// A line for each program, and one for all.
+fn verifier_lines(verified: &[Verified]) {
+    let one = |name: &str, time: Duration, instructions: Option<u64>| {
+        let milliseconds = time.as_secs_f64() * 1000.0;
+        let instructions = instructions.map_or_else(|| "unknown".to_owned(), |all| all.to_string());
+        let found = format!("{name:<25} {milliseconds:>8.1} ms {instructions:>9} instructions");
+        line("verifier", &found);
+    };
+    for program in verified {
+        let instructions = program.instructions.map(u64::from);
+        one(program.program, program.time, instructions);
+    }
+    let time = verified.iter().map(|program| program.time).sum();
+    // Without one of them there is no sum.
+    let instructions = verified
+        .iter()
+        .map(|program| program.instructions.map(u64::from))
+        .sum();
+    one("total", time, instructions);
 }

@@ -10,7 +10,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     bpf::{
-        self, AttachedProbes, Calibration, Ebpf, Messages, Overhead,
+        self, AttachedProbes, Calibration, Ebpf, Messages, Overhead, Verified, Verifier,
         btf::KernelTypes,
         limits,
         probes::{Feature, ProbeSelection},
@@ -39,6 +39,7 @@ pub struct Session {
     ebpf: Ebpf,
     layout: Layout,
     probes: AttachedProbes,
+    verified: Vec<Verified>,
     messages: Messages,
     overhead: Overhead,
     calibration: Calibration,
@@ -74,9 +75,10 @@ impl Session {
         let btf = KernelTypes::as_aya_reads_them()?;
         bpf::set_call_kinds(&mut ebpf)?;
         bpf::make_rows_of_other_files(&mut ebpf, settings.workloads)?;
-        scope::load_iterators(&mut ebpf, &btf)?;
+        let verifier = Verifier::default();
+        scope::load_iterators(&mut ebpf, &btf, &verifier)?;
         let calibration = Calibration::start(calibrated);
-        let probes = bpf::attach(&mut ebpf, &btf, &types, &settings.probes)?;
+        let probes = bpf::attach(&mut ebpf, (&btf, &verifier), &types, &settings.probes)?;
         let knows_files = types.may_read;
         drop((types, btf));
         give_back_memory();
@@ -87,6 +89,7 @@ impl Session {
             ebpf,
             layout,
             probes,
+            verified: verifier.into_verified(),
             calibration,
             messages,
             overhead,
@@ -96,6 +99,11 @@ impl Session {
             began_ns: window::now_ns()?,
             knows_files,
         })
+    }
+
+    /// The programs that the kernel has verified, the longest first.
+    pub fn verified(&self) -> &[Verified] {
+        &self.verified
     }
 
     /// Begins: from here on requests are counted, and what the processes do that are in scope or are brought into it.

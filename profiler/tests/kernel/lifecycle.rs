@@ -16,7 +16,9 @@ use std::{
 };
 
 use crate::support::{
-    self, Report, ioprof,
+    self, Report,
+    device::kernel_is_before,
+    ioprof,
     leftovers::Names,
     line, plain, reader,
     report::Exit,
@@ -287,6 +289,41 @@ fn the_doctor_finds_every_probe_and_succeeds() {
         said.contains("verdict        `ioprof run` works here"),
         "{said}"
     );
+}
+
+#[test]
+fn the_doctor_tells_what_the_verifier_took_for_each_program() {
+    requires!();
+    let examined = support::succeed(ioprof().args(["doctor", "--verbose"]));
+    let said = text(&examined.stdout);
+    let attached = said
+        .lines()
+        .filter(|line| line.starts_with("probe ") && line.ends_with(" attached"))
+        .count();
+    let mut programs: Vec<(&str, f64, Option<u64>)> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("verifier "))
+        .map(|line| match *line.split_whitespace().collect::<Vec<_>>() {
+            [name, time, "ms", number, "instructions"] => {
+                let time = time.parse().expect("a time is a number");
+                (name, time, number.parse().ok())
+            }
+            _ => panic!("{line}"),
+        })
+        .collect();
+    let (total, _, of_all) = programs.pop().expect("there is a line for all");
+    assert_eq!(total, "total", "{said}");
+    // The three that walk over the tasks belong to no tracepoint.
+    assert!(programs.len() >= attached + 3, "{said}");
+    for name in ["syscall_exit", "seed_threads"] {
+        assert!(programs.iter().any(|(one, ..)| *one == name), "{said}");
+    }
+    assert!(programs.is_sorted_by(|one, next| one.1 >= next.1), "{said}");
+    let sum = programs.iter().map(|(.., number)| *number).sum();
+    assert_eq!(of_all, sum, "{said}");
+    // Kernels before 5.16 do not tell.
+    assert_eq!(of_all.is_none(), kernel_is_before((5, 16)), "{said}");
+    assert_ne!(of_all, Some(0), "{said}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub const FLAGS: &[&str] = &[
     "-Cdebuginfo=2",
     "-Clink-arg=--btf",
     "-Clinker=bpf-linker",
+    "-Clink-arg=--llvm-args=--max-store-memset=64",
 ];
 
 /// What the profile is set to; part of the sources' hash.

@@ -121,29 +121,35 @@ static PAGE_SWAP_BACKED: u32 = 0;
 /// Stands for the inode of pages that are swapped out or in.
 pub const SWAP: u64 = 1;
 
-/// The address of the inode that the first page of a bio belongs to; 0 where it is no file's: direct I/O, a file
-/// system's or a driver's own memory; [`SWAP`] where it is swapped. All pages of a bio are of one inode, as no file
-/// system puts two files into one.
+/// The address of the `struct bio_vec` of the first page of a bio that has pages.
 ///
 /// # Safety
 ///
-/// `bio` is a BTF pointer to a `struct bio`.
+/// `bio` is a BTF pointer to a `struct bio`, and `task` the running task.
 #[inline(always)]
-pub unsafe fn inode_of(bio: *const c_void) -> u64 {
+pub unsafe fn first_vector(bio: *const c_void, task: *const c_void) -> u64 {
     // SAFETY: by the caller's promise.
-    let (vectors, index): (u64, u32) = unsafe {
+    let (vectors, index): (*const c_void, u32) = unsafe {
         (
             field(bio, &memory::OFF_BIO_VECTORS),
             field(bio, &memory::OFF_BIO_INDEX),
         )
     };
-    if vectors == 0 {
+    if vectors.is_null() {
         return 0;
     }
-    let page: u64 = memory::read(
-        vectors + u64::from(index) * VECTOR_BYTES,
-        &memory::OFF_VECTOR_PAGE,
-    );
+    memory::address(vectors, task) + u64::from(index) * VECTOR_BYTES
+}
+
+/// The address of the inode that the first page of a bio belongs to, by the addresses of the bio and of its first
+/// `struct bio_vec`; 0 where it is no file's: direct I/O, a file system's or a driver's own memory; [`SWAP`] where it is
+/// swapped. All pages of a bio are of one inode, as no file system puts two files into one.
+#[inline(always)]
+pub fn inode_of(bio: u64, vector: u64, is_of_btrfs: bool) -> u64 {
+    if vector == 0 {
+        return 0;
+    }
+    let page: u64 = memory::read(vector, &memory::OFF_VECTOR_PAGE);
     if page == 0 {
         return 0;
     }
@@ -161,11 +167,10 @@ pub unsafe fn inode_of(bio: *const c_void) -> u64 {
         if memory::read::<u64>(head, &memory::OFF_FOLIO_FLAGS) & swapped == swapped {
             return SWAP;
         }
-        if mapping != 0 {
+        if mapping != 0 || !is_of_btrfs {
             return 0;
         }
-        // SAFETY: by the caller's promise.
-        return unsafe { inode_of_btrfs_bio(bio) };
+        return inode_of_btrfs_bio(bio);
     }
     memory::read(mapping, &memory::OFF_MAPPING_HOST)
 }

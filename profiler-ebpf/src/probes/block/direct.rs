@@ -1,8 +1,6 @@
 //! Which file asynchronous direct I/O is for: the pages of its bios are a program's, but the `struct kiocb` behind a bio
 //! has the open file.
 
-use core::ffi::c_void;
-
 use ioprof_ebpf::abi::{
     block::Operation,
     file::{FileKey, FileStats},
@@ -20,36 +18,24 @@ use crate::probes::{
 
 /// Counts a bio of direct I/O for the file that it is for, unless the call that submits it counts what it has submitted so.
 #[inline(always)]
-pub fn count(submitter: Submitter, bio: *const c_void, operation: Operation, size: u32) {
+pub fn count(submitter: Submitter, bio: u64, operation: Operation, size: u32) {
     if !submitter.keep_direct(operation, size) {
-        count_for_owner(submitter, bio, operation, size, true);
+        direct_bio(
+            submitter.workload.into(),
+            bio,
+            operation as u64,
+            size.into(),
+            1,
+        );
     }
 }
 
-/// Counts a bio in pages of no file for the file that it is for, as its end tells, and for who waits for it where the submitter
-/// is a thread of the kernel, as of what a control group has held back: the owner; 0 where that is not known.
-#[inline(always)]
-pub fn count_for_owner(
-    submitter: Submitter,
-    bio: *const c_void,
-    operation: Operation,
-    size: u32,
-    is_direct: bool,
-) -> u32 {
-    direct_bio(
-        submitter.workload.into(),
-        memory::address(bio, submitter.task),
-        operation as u64,
-        size.into(),
-        is_direct.into(),
-    ) as u32
-}
-
-/// Counts a bio by its address for its file, or where that is not known for the device. With 0 for the workload it is that of
-/// who waits for it, which is returned. Exported, as the verifier then looks at it by itself.
+/// Counts a bio by its address for its file, as its end tells, or where that is not known for the device; the last argument is
+/// 1 where it is one of direct I/O. With 0 for the workload it is that of who waits for it, as of what a control group has
+/// held back and a thread of the kernel submits: that is returned. Exported, as the verifier then looks at it by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn direct_bio(
+pub extern "C" fn direct_bio(
     workload: u64,
     bio: u64,
     operation: u64,

@@ -176,33 +176,32 @@ fn btrfs_bio(bio: u64) -> u64 {
     bio.wrapping_sub(constant(&memory::OFF_BTRFS_BIO).into())
 }
 
-/// Whether a bio is known to be of direct I/O, or a part of one that is.
-///
-/// # Safety
-///
-/// `bio` is a BTF pointer to a `struct bio`.
-#[inline(always)]
-pub unsafe fn is_direct(bio: *const c_void) -> bool {
-    // SAFETY: by the caller's promise.
-    let mut end: u64 = unsafe { memory::field(bio, &memory::OFF_BIO_END) };
-    let mut place = bio as u64;
+/// Whether the bio at an address is known to be of direct I/O, or a part of one that is: 1, else 0. Exported, as there is no
+/// room for it on the stack of those that ask.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn is_of_direct_io(bio: u64) -> u64 {
+    let (mut bio, (mut end, private)) = (bio, end_of(bio));
     if is(end, &CHAIN_END) {
-        // SAFETY: as above.
-        place = unsafe { memory::field(bio, &memory::OFF_BIO_PRIVATE) };
-        end = read(place, &memory::OFF_BIO_END);
+        bio = private;
+        end = read(bio, &memory::OFF_BIO_END);
     }
-    if is(end, &BTRFS_END) {
-        end = read(btrfs_bio(place), &memory::OFF_BTRFS_BIO_END);
-        return is(end, &BTRFS_DIO_END);
-    }
-    let ends = [
-        &IOMAP_END,
-        &DIO_AIO_END,
-        &DIO_END,
-        &BLKDEV_END,
-        &BLKDEV_ASYNC_END,
-    ];
-    ends.into_iter().any(|known| is(end, known))
+    let is_direct = if is(end, &BTRFS_END) {
+        is(
+            read(btrfs_bio(bio), &memory::OFF_BTRFS_BIO_END),
+            &BTRFS_DIO_END,
+        )
+    } else {
+        let ends = [
+            &IOMAP_END,
+            &DIO_AIO_END,
+            &DIO_END,
+            &BLKDEV_END,
+            &BLKDEV_ASYNC_END,
+        ];
+        ends.into_iter().any(|known| is(end, known))
+    };
+    is_direct.into()
 }
 
 /// Whether a bio is one that a thread of btrfs ends.
@@ -217,19 +216,11 @@ pub unsafe fn is_of_btrfs(bio: *const c_void) -> bool {
     is(end, &BTRFS_END)
 }
 
-/// The inode of a bio of btrfs, also where its pages are of its own, which hold what it has compressed; 0 of other bios. The
-/// function that is called at its end tells that the bio is embedded in a `struct btrfs_bio`.
-///
-/// # Safety
-///
-/// As for [`is_of_btrfs`].
+/// The inode of a bio that a thread of btrfs ends, by its address, also where its pages are of its own, which hold what it has
+/// compressed: such a bio is embedded in a `struct btrfs_bio`.
 #[inline(always)]
-pub unsafe fn inode_of_btrfs_bio(bio: *const c_void) -> u64 {
-    // SAFETY: by the caller's promise.
-    if !unsafe { is_of_btrfs(bio) } {
-        return 0;
-    }
-    inode_of(btrfs_bio(bio as u64))
+pub fn inode_of_btrfs_bio(bio: u64) -> u64 {
+    inode_of(btrfs_bio(bio))
 }
 
 /// The inode of a `struct btrfs_bio`; 0 where it has none.

@@ -82,6 +82,7 @@ pub fn remember_request(request: &RequestState) {
 #[inline(always)]
 pub unsafe fn reassign_merged(request: *const c_void, state: &RequestState) -> u64 {
     let mut foreign = 0;
+    let task = state::current();
     // SAFETY: by the caller's promise; the rest is loaded from it.
     unsafe {
         let last: u64 = field(request, &memory::OFF_REQUEST_BIOTAIL);
@@ -95,7 +96,7 @@ pub unsafe fn reassign_merged(request: *const c_void, state: &RequestState) -> u
             }
             // What is remembered under the address of its own is of an earlier bio.
             if bio as u64 != state.bio {
-                foreign += reassign(bio as u64, &state.slot);
+                foreign += reassign(memory::address(bio, task), state.slot.stats.into());
             }
             if bio as u64 == last {
                 break;
@@ -106,16 +107,18 @@ pub unsafe fn reassign_merged(request: *const c_void, state: &RequestState) -> u
     foreign
 }
 
-/// Gives the bytes of a bio to its owner, and returns how many are not those of `slot`.
-#[inline(always)]
-fn reassign(bio: u64, slot: &BlockSlot) -> u64 {
+/// Gives the bytes of a bio, by its address, to its owner, and returns how many are not those of the slot with these
+/// statistics. Exported, as the verifier then looks at it by itself, and not once for every bio of a request.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn reassign(bio: u64, stats: u64) -> u64 {
     let Some(merged) = MERGED.get_ptr(&bio) else {
         return 0;
     };
     // SAFETY: the entry stays valid for the run of the program.
     let merged = unsafe { *merged };
     let _ = MERGED.remove(&bio);
-    if merged.slot.stats != slot.stats
+    if u64::from(merged.slot.stats) != stats
         && let Some(stats) = BLOCK_STATS.get_ptr_mut(merged.slot.stats)
     {
         // SAFETY: the value is in the map.

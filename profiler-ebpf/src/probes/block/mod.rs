@@ -7,6 +7,7 @@ pub mod end;
 pub mod life;
 pub mod merge;
 pub mod owner;
+mod pages;
 pub mod programs;
 pub mod requests;
 pub mod slot;

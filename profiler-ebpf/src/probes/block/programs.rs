@@ -1,7 +1,7 @@
 //! Block requests: queued, issued, completed.
 //!
 //! The owner is decided when the request is queued, by the task that submits the bio and by the owner of its pages
-//! (`owner.rs`). The task that runs at issue or completion (a kblockd worker, an interrupted process) says nothing.
+//! (`pages.rs`). The task that runs at issue or completion (a kblockd worker, an interrupted process) says nothing.
 
 use core::ffi::c_void;
 

@@ -42,6 +42,35 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
         // SAFETY: the entry stays valid for the run of the program, and is never changed.
         return Some(unsafe { *slot });
     }
+    make_slot(
+        u64::from(key.workload) | u64::from(key.device) << 32,
+        u64::from(key.operation) | u64::from(key.origin) << 32,
+    );
+    // SAFETY: as above; it may be another CPU's, which was first.
+    SLOTS.get_ptr_mut(key).map(|slot| unsafe { *slot })
+}
+
+/// Makes the slot of a key, of which each number has two, the second in the upper half. Exported, as the verifier then
+/// looks at it by itself.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn make_slot(whose: u64, what: u64) -> u64 {
+    let key = BlockKey {
+        workload: whose as u32,
+        device: (whose >> 32) as u32,
+        operation: what as u32,
+        origin: (what >> 32) as u32,
+    };
+    if let Some(new) = new_slot(&key) {
+        // Another CPU may be first.
+        let _ = SLOTS.insert(&key, &new, NO_EXIST);
+    }
+    0
+}
+
+/// A slot for a key, with its numbers; none where there are none left.
+#[inline(always)]
+fn new_slot(key: &BlockKey) -> Option<BlockSlot> {
     let is_executed_flush = key.operation == Operation::ExecutedFlush as u32;
     let (own_depth, device_depth) = if is_executed_flush {
         (0, 0)
@@ -56,7 +85,7 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
         })?;
         (own_depth, device_depth)
     };
-    let new = BlockSlot {
+    Some(BlockSlot {
         stats: map::next(&SLOTS_USED)? as u32,
         own_depth,
         device_depth,
@@ -64,8 +93,5 @@ fn slot(key: &BlockKey) -> Option<BlockSlot> {
         // The report shows no distribution of what is in no workload; whoever else uses the devices, and how many
         // there are, is not to take the blocks of the workloads.
         has_histograms: u16::from(key.workload != 0 || is_executed_flush),
-    };
-    let _ = SLOTS.insert(key, &new, NO_EXIST);
-    // SAFETY: as above; it may be another CPU's, which was first.
-    SLOTS.get_ptr_mut(key).map(|slot| unsafe { *slot })
+    })
 }

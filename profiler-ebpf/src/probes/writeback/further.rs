@@ -53,14 +53,10 @@ pub fn owner(inode: u64, at: u64) -> Option<*mut DirtyOwner> {
     }
 }
 
-/// Adds bytes that a workload made dirty, where it is a further owner; whether it is. `may_join` says whether it becomes
-/// one. The inode is locked.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn add_further(inode: u64, workload: u64, size: u64, may_join: u64) -> u64 {
-    let workload = workload as u32;
+/// The first of the further owners that is so; 0 where none is.
+#[inline(always)]
+fn first(inode: u64, is_so: impl Fn(&DirtyOwner) -> bool) -> u64 {
     let used = blocks(inode);
-    let mut free = 0;
     for at in FIRST..END {
         if at / FIRST > used.into() {
             break;
@@ -69,31 +65,55 @@ extern "C" fn add_further(inode: u64, workload: u64, size: u64, may_join: u64) -
             break;
         };
         // SAFETY: the owner is in the map; other CPUs only take bytes away.
-        unsafe {
-            if (*owner).workload == workload {
-                atomic::add(&raw mut (*owner).bytes, size);
-                return 1;
-            }
-            if free == 0 && (*owner).bytes == 0 {
-                free = at;
-            }
+        if unsafe { is_so(&*owner) } {
+            return at;
         }
     }
-    if may_join == 0 {
+    0
+}
+
+/// The number of the further owner that a workload is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn further_of(inode: u64, workload: u64) -> u64 {
+    first(inode, |owner| u64::from(owner.workload) == workload)
+}
+
+/// That of one that has nothing outstanding. Not sought with the former: the verifier would go through each pass once for
+/// every place that was found before.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn free_further(inode: u64) -> u64 {
+    first(inode, |owner| owner.bytes == 0)
+}
+
+/// Adds bytes that a workload made dirty, where it is a further owner; whether it is. `may_join` says whether it becomes
+/// one. The inode is locked.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn add_further(inode: u64, workload: u64, size: u64, may_join: u64) -> u64 {
+    let workload = workload as u32;
+    let known = further_of(inode, workload.into());
+    if known == 0 && may_join == 0 {
         return 0;
     }
-    if free != 0 {
-        let Some(owner) = owner(inode, free) else {
+    let place = if known == 0 {
+        free_further(inode)
+    } else {
+        known
+    };
+    if place != 0 {
+        let Some(owner) = owner(inode, place) else {
             return 0;
         };
-        // SAFETY: as above.
+        // SAFETY: the owner is in the map; other CPUs only take bytes away.
         unsafe {
             (*owner).workload = workload;
             atomic::add(&raw mut (*owner).bytes, size);
         }
         return 1;
     }
-    let number = used + 1;
+    let number = blocks(inode) + 1;
     if number > MAX_BLOCKS as u32 {
         return 0;
     }

@@ -22,6 +22,7 @@ use super::{
     program::program,
     scope,
     verdict::{AttachedProbe, AttachedProbes, Verdict},
+    verifier::Verifier,
 };
 use crate::error::Error;
 
@@ -33,7 +34,7 @@ use crate::error::Error;
 /// Where a required probe cannot be attached.
 pub fn attach(
     ebpf: &mut Ebpf,
-    btf: &Btf,
+    (btf, verifier): (&Btf, &Verifier),
     types: &KernelTypes,
     selection: &ProbeSelection,
 ) -> Result<AttachedProbes, Error> {
@@ -48,7 +49,7 @@ pub fn attach(
     let wanted = probes.iter_mut();
     verify_all(
         ebpf,
-        btf,
+        (btf, verifier),
         wanted.filter(|probe| probe.verdict == Verdict::Attached),
     );
     // Without the examiner, --sync would wait for dirty pages that were truncated.
@@ -56,7 +57,7 @@ pub fn attach(
         probe.probe.feature == Feature::Writeback && probe.verdict == Verdict::Attached
     });
     if let Some(probe) = writeback {
-        probe.verdict = verdict_of(scope::load_examiner(ebpf, btf));
+        probe.verdict = verdict_of(scope::load_examiner(ebpf, btf, verifier));
     }
     for AttachedProbe { probe, verdict, .. } in &mut probes {
         if *verdict == Verdict::Attached {
@@ -99,7 +100,11 @@ fn left_out(types: &KernelTypes, selection: &ProbeSelection, probe: &Probe) -> O
 
 /// Has the kernel verify probes, on all CPUs: that is most of what a start takes, and no two have anything to do with each
 /// other.
-fn verify_all<'a>(ebpf: &mut Ebpf, btf: &Btf, probes: impl Iterator<Item = &'a mut AttachedProbe>) {
+fn verify_all<'a>(
+    ebpf: &mut Ebpf,
+    (btf, verifier): (&Btf, &Verifier),
+    probes: impl Iterator<Item = &'a mut AttachedProbe>,
+) {
     let mut programs: HashMap<_, _> = ebpf.programs_mut().collect();
     let mut jobs: Vec<_> = probes
         .map(|probe| {
@@ -113,7 +118,8 @@ fn verify_all<'a>(ebpf: &mut Ebpf, btf: &Btf, probes: impl Iterator<Item = &'a m
     let work = || {
         while let Some((AttachedProbe { probe, verdict, .. }, program)) = next() {
             let program = program.as_mut().ok_or(ProgramError::NotLoaded);
-            *verdict = verdict_of(program.and_then(|program| verify(program, btf, probe)));
+            *verdict =
+                verdict_of(program.and_then(|program| verify(program, (btf, verifier), probe)));
         }
     };
     thread::scope(|scope| {
@@ -125,11 +131,15 @@ fn verify_all<'a>(ebpf: &mut Ebpf, btf: &Btf, probes: impl Iterator<Item = &'a m
     });
 }
 
-fn verify(program: &mut Program, btf: &Btf, probe: &Probe) -> Result<(), ProgramError> {
-    match program {
+fn verify(
+    program: &mut Program,
+    (btf, verifier): (&Btf, &Verifier),
+    probe: &Probe,
+) -> Result<(), ProgramError> {
+    verifier.verify(probe.program, program, |program| match program {
         Program::PerfEvent(program) => program.load(),
         program => <&mut BtfTracePoint>::try_from(program)?.load(probe.tracepoint, btf),
-    }
+    })
 }
 
 /// Attaches a probe that was verified; an event on every CPU, as the kernel has none for all of them.
@@ -167,6 +177,8 @@ fn verdict_of(done: Result<(), ProgramError>) -> Verdict {
 
 /// Verifies and attaches one probe.
 pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
-    let verified = program(ebpf, probe.program).and_then(|program| verify(program, btf, probe));
+    let verifier = Verifier::default();
+    let verified =
+        program(ebpf, probe.program).and_then(|program| verify(program, (btf, &verifier), probe));
     verdict_of(verified.and_then(|()| attach_verified(ebpf, probe)))
 }

@@ -20,6 +20,7 @@ pub mod scope;
 pub mod statistics;
 mod structures;
 mod verdict;
+mod verifier;
 pub mod window;
 
 pub use attach::attach;
@@ -32,3 +33,4 @@ pub use object::RECORD as OBJECT_RECORD;
 pub use overhead::{Cost, Overhead, Runs};
 pub use structures::enumerators;
 pub use verdict::{AttachedProbe, AttachedProbes, Verdict};
+pub use verifier::{Verified, Verifier};

@@ -13,7 +13,7 @@ use aya::{
 };
 use ioprof_ebpf::abi::{names, task::TaskState};
 
-use super::{error::one_line, map, program::program};
+use super::{error::one_line, map, program::program, verifier::Verifier};
 use crate::{
     error::Error,
     kernel::system::{
@@ -34,26 +34,33 @@ pub enum EntryState {
 }
 
 /// Verifies the programs that walk over all tasks.
-pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
+pub fn load_iterators(ebpf: &mut Ebpf, btf: &Btf, verifier: &Verifier) -> Result<(), Error> {
     for name in [
         names::SEED_THREADS,
         names::RETIRE_THREADS,
         names::SETTLE_THREADS,
     ] {
-        load(ebpf, btf, name).map_err(|error| missing(name, &error))?;
+        load(ebpf, btf, verifier, name).map_err(|error| missing(name, &error))?;
     }
     Ok(())
 }
 
 /// Verifies the one that looks at the inodes with dirty pages, by calling back for each: kernels without the compiler
 /// for BPF programs refuse that.
-pub fn load_examiner(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProgramError> {
-    load(ebpf, btf, names::EXAMINE_DIRTY)
+pub fn load_examiner(ebpf: &mut Ebpf, btf: &Btf, verifier: &Verifier) -> Result<(), ProgramError> {
+    load(ebpf, btf, verifier, names::EXAMINE_DIRTY)
 }
 
-fn load(ebpf: &mut Ebpf, btf: &Btf, name: &str) -> Result<(), ProgramError> {
-    let iterator: &mut Iter = program(ebpf, name)?.try_into()?;
-    iterator.load("task", btf)
+fn load(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    verifier: &Verifier,
+    name: &'static str,
+) -> Result<(), ProgramError> {
+    verifier.verify(name, program(ebpf, name)?, |program| {
+        let iterator: &mut Iter = program.try_into()?;
+        iterator.load("task", btf)
+    })
 }
 
 fn missing(probe: &'static str, error: &dyn std::error::Error) -> Error {

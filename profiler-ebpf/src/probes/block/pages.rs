@@ -1,0 +1,360 @@
+//! The owner of a bio, also where a thread of the kernel submits it: the inode of its pages says it.
+//!
+//! The exported functions are looked at by the verifier by themselves, and not once for every way to them.
+
+use core::ffi::c_void;
+
+use ioprof_ebpf::abi::{
+    block::{BlockKey, Operation, Origin},
+    layout::MAX_WORKLOADS,
+};
+
+use super::{
+    bio::{SWAP, first_vector, has_pages, inode_of, is_held, is_pinned},
+    direct::{self, direct_bio},
+    end::{is_of_btrfs, is_of_direct_io},
+    slot::{BLOCK_STATS, slot_of},
+};
+use crate::probes::{
+    base::{
+        atomic,
+        memory::{self, constant, field},
+    },
+    file::{identity::Identity, inode, table},
+    task::state::{self, Submitter},
+    writeback::{outstanding, reader},
+};
+
+/// `REQ_META`; its place among the flags changes from kernel to kernel; set at load.
+#[unsafe(no_mangle)]
+static REQ_META: u32 = 0;
+
+/// `REQ_IDLE`; set at load.
+#[unsafe(no_mangle)]
+static REQ_IDLE: u32 = 0;
+
+/// The first letters of the name of a thread that commits the journal of an ext4.
+const JBD2: u32 = u32::from_le_bytes(*b"jbd2");
+
+/// Whose a bio is, and for what.
+pub struct Owner {
+    /// The workload; 0 for all other processes, and for what workloads share.
+    pub workload: u32,
+    /// The [`Origin`].
+    pub origin: u32,
+    /// Bytes of it that belong to other owners, already counted for them.
+    pub other_owner_bytes: u64,
+    /// It reads into the pages of who waits for it, and its completion wakes that thread.
+    pub is_direct_read: bool,
+}
+
+// Half a word is room for a workload, and the bytes of a bio are no more than a word.
+const _: () = assert!(MAX_WORKLOADS < 1 << 16);
+
+impl Owner {
+    #[inline(always)]
+    const fn of(workload: u32, origin: Origin) -> Self {
+        Self {
+            workload,
+            origin: origin as u32,
+            other_owner_bytes: 0,
+            is_direct_read: false,
+        }
+    }
+
+    /// As one number, as an exported function returns it.
+    #[inline(always)]
+    const fn pack(self) -> u64 {
+        self.workload as u64
+            | (self.origin as u64) << 16
+            | (self.is_direct_read as u64) << 24
+            | self.other_owner_bytes << 32
+    }
+
+    #[inline(always)]
+    const fn unpack(packed: u64) -> Self {
+        Self {
+            workload: packed as u32 & 0xffff,
+            origin: packed as u32 >> 16 & 0xff,
+            other_owner_bytes: packed >> 32,
+            is_direct_read: packed & 1 << 24 != 0,
+        }
+    }
+}
+
+/// Set where [`written_for_others`] tells the owner.
+const WRITTEN_FOR_OTHERS: u64 = 1 << 25;
+
+/// Set where the bio is of direct I/O: what its pages hold is of another file than the one it is for, if of any.
+const DIRECT: u64 = 1 << 26;
+
+/// Set where its pages are of no file, as those of a file system's own: which file it is for, and for whom a thread of the kernel
+/// submits it, only its end may tell.
+const OF_NO_FILE: u64 = 1 << 27;
+
+/// What is known of a bio and who submits it, beside the number of its operation.
+mod fact {
+    /// A thread of the kernel submits it.
+    pub const BY_KERNEL: u64 = 1 << 8;
+    /// The thread of a journal does.
+    pub const BY_JOURNAL: u64 = 1 << 9;
+    /// Its device is held.
+    pub const HELD: u64 = 1 << 10;
+    /// A thread of btrfs ends it.
+    pub const OF_BTRFS: u64 = 1 << 11;
+    /// Its pages are a program's, pinned for direct I/O.
+    pub const PINNED: u64 = 1 << 12;
+}
+
+/// Whether a bio of direct I/O reads into the pages of who waits for it, whom its completion wakes.
+#[inline(always)]
+const fn reads_directly(facts: u64) -> bool {
+    facts & (0xff | fact::OF_BTRFS) == Operation::Read as u64
+}
+
+/// Whose a bio is that the running task submits.
+///
+/// # Safety
+///
+/// `bio` is a BTF pointer to a `struct bio`.
+#[inline(always)]
+pub unsafe fn owner(
+    submitter: Submitter,
+    bio: *const c_void,
+    device: u32,
+    operation: Operation,
+    flags: u32,
+    size: u32,
+) -> Owner {
+    let task = submitter.task;
+    // SAFETY: by the caller's promise, and `task` is the running task.
+    unsafe {
+        let mut facts = operation as u64;
+        if submitter.workload == 0 && state::is_of_kernel(task) {
+            facts |= fact::BY_KERNEL;
+            if field::<u32>(task, &memory::OFF_TASK_COMM) == JBD2 {
+                facts |= fact::BY_JOURNAL;
+            }
+        }
+        if is_held(bio) {
+            facts |= fact::HELD;
+        }
+        if is_of_btrfs(bio) {
+            facts |= fact::OF_BTRFS;
+        }
+        let is_pinned = submitter.workload != 0 && is_pinned(bio);
+        let vector = if has_pages(flags) && !is_pinned {
+            first_vector(bio, task)
+        } else {
+            0
+        };
+        if is_pinned {
+            facts |= fact::PINNED;
+        }
+        let address = memory::address(bio, task);
+        let inode = inode_of_pages(address, vector, facts & fact::OF_BTRFS);
+        let packed = owner_of_pages(
+            submitter.workload.into(),
+            address,
+            inode,
+            u64::from(flags) | u64::from(size) << 32,
+            facts,
+        );
+        if packed & DIRECT != 0 {
+            direct::count(submitter, address, operation, size);
+        } else if packed & OF_NO_FILE != 0 {
+            let is_held_back = submitter.workload == 0;
+            let waits = direct_bio(
+                submitter.workload.into(),
+                address,
+                operation as u64,
+                size.into(),
+                is_held_back.into(),
+            );
+            if is_held_back && waits != 0 {
+                return Owner {
+                    is_direct_read: reads_directly(facts),
+                    ..Owner::of(waits as u32, Origin::Thread)
+                };
+            }
+        }
+        Owner::unpack(if packed & WRITTEN_FOR_OTHERS == 0 {
+            packed
+        } else {
+            // Not by the former, which would take more of the stack than there is.
+            written_for_others(
+                inode,
+                u64::from(size) | u64::from(device) << 32,
+                packed >> 16 & 0xff,
+            )
+        })
+    }
+}
+
+/// [`inode_of`] of a bio, by its address and that of its first page's `struct bio_vec`, 0 where it has none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn inode_of_pages(bio: u64, vector: u64, is_of_btrfs: u64) -> u64 {
+    inode_of(bio, vector, is_of_btrfs != 0)
+}
+
+/// Whose a bio is, as [`Owner::pack`] has it, with [`DIRECT`], or [`WRITTEN_FOR_OTHERS`] with the origin: by the
+/// workload that submits it, its address, the inode of its pages, its flags with its size in the upper half, and the facts.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn owner_of_pages(submitter: u64, bio: u64, inode: u64, what: u64, facts: u64) -> u64 {
+    let submitter = submitter as u32;
+    let (flags, size) = (what as u32, what >> 32);
+    let operation = facts & 0xff;
+    let by_kernel = facts & fact::BY_KERNEL != 0;
+    let by_journal = facts & fact::BY_JOURNAL != 0;
+    if submitter != 0 && (facts & fact::PINNED != 0 || is_of_direct_io(bio) != 0) {
+        let owner = Owner {
+            is_direct_read: reads_directly(facts),
+            ..Owner::of(submitter, Origin::Thread)
+        };
+        return owner.pack() | DIRECT;
+    }
+    if inode == SWAP {
+        return Owner::of(submitter, Origin::Swap).pack();
+    }
+    // Of no inode it is all zeroes.
+    let file = Identity::at(inode);
+    let is_block_device = inode::is_block_device(file.mode);
+    let origin = if by_journal {
+        Origin::Journal
+    } else if flags & constant(&REQ_META) != 0 {
+        // `JBD2_JOURNAL_REQ_FLAGS` of include/linux/jbd2.h and `xlog_write_iclog` of fs/xfs/xfs_log.c.
+        if flags & constant(&REQ_IDLE) != 0 {
+            Origin::Journal
+        } else {
+            Origin::Metadata
+        }
+    } else if is_block_device && facts & fact::HELD != 0 {
+        Origin::Metadata
+    } else {
+        Origin::Thread
+    };
+    if inode == 0 {
+        let is_by_thread = origin as u32 == Origin::Thread as u32 && size != 0;
+        return match submitter {
+            0 if by_kernel && is_by_thread => Owner::of(0, Origin::Unknown).pack() | OF_NO_FILE,
+            0 => Owner::of(0, origin).pack(),
+            _ if is_by_thread && has_pages(flags) => {
+                Owner::of(submitter, origin).pack() | OF_NO_FILE
+            }
+            _ => Owner::of(submitter, origin).pack(),
+        };
+    }
+    let is_write = operation == Operation::Write as u64;
+    let mut owner = Owner::of(submitter, origin);
+    if submitter != 0 {
+        if is_write {
+            outstanding::submitted_by(submitter, inode, &file, size);
+        }
+    } else {
+        // Data that others submit were made dirty by someone.
+        let origin = match origin {
+            // The journal's thread submits pages of files, too: `jbd2_journal_submit_inode_data_buffers`.
+            _ if by_journal && !is_block_device => Origin::Writeback,
+            Origin::Thread if is_write => Origin::Writeback,
+            Origin::Thread if by_kernel => Origin::Unknown,
+            origin => origin,
+        };
+        owner.origin = origin as u32;
+        if !is_write && by_kernel && is_data(owner.origin) {
+            owner.workload = reader::of_file(inode, &file);
+            if owner.workload != 0 {
+                owner.origin = Origin::Thread as u32;
+            }
+        } else if !is_write || origin as u32 == Origin::Journal as u32 {
+            return owner.pack();
+        } else {
+            return owner.pack() | WRITTEN_FOR_OTHERS;
+        }
+    }
+    if is_data(owner.origin) {
+        count_for_file(owner.workload, inode, &file, operation, size);
+    }
+    owner.pack()
+}
+
+/// Whose the bytes of an inode are that somebody in no workload writes; what of them is others' is given to these. The device
+/// is in the upper half of the size.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn written_for_others(inode: u64, size: u64, origin: u64) -> u64 {
+    let (size, device) = (size & u64::from(u32::MAX), size >> 32);
+    let file = Identity::at(inode);
+    let mut other_owner_bytes = 0;
+    let workload = outstanding::submitted_by_others(inode, &file, size, |workload, bytes| {
+        if is_data(origin as u32) {
+            count_written(workload.into(), inode, bytes);
+        }
+        other_owner_bytes += give_written(workload.into(), device, origin, bytes);
+    });
+    let owner = Owner {
+        workload: workload.unwrap_or(0),
+        origin: origin as u32,
+        other_owner_bytes,
+        is_direct_read: false,
+    };
+    if is_data(owner.origin) {
+        let own = size.saturating_sub(other_owner_bytes);
+        count_written(owner.workload.into(), inode, own);
+    }
+    owner.pack()
+}
+
+/// Adds bytes that are written for a workload to those of the file. Exported, as there is no room for it on the stack of those that call
+/// it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn count_written(workload: u64, inode: u64, bytes: u64) -> u64 {
+    let written = Operation::Write as u64;
+    count_for_file(workload as u32, inode, &Identity::at(inode), written, bytes);
+    0
+}
+
+/// Gives a workload bytes that are written in another's request: how many it was given, none where there is no room. Exported, as
+/// `outstanding.rs` says.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn give_written(workload: u64, device: u64, origin: u64, bytes: u64) -> u64 {
+    let slot = slot_of(&BlockKey {
+        workload: workload as u32,
+        device: device as u32,
+        operation: Operation::Write as u32,
+        origin: origin as u32,
+    });
+    match slot.and_then(|slot| BLOCK_STATS.get_ptr_mut(slot.stats)) {
+        Some(stats) => {
+            // SAFETY: the value is in the map; issue may interrupt this, and adds to the same.
+            unsafe { atomic::add(&raw mut (*stats).merged_bytes, bytes) };
+            bytes
+        }
+        None => 0,
+    }
+}
+
+/// Adds bytes that go to or come from the device to those of the file.
+#[inline(always)]
+fn count_for_file(workload: u32, inode: u64, file: &Identity, operation: u64, bytes: u64) {
+    if workload == 0 || bytes == 0 {
+        return;
+    }
+    if let Some(stats) = table::of_identity(workload, inode, file) {
+        // SAFETY: the row is in the map.
+        unsafe {
+            atomic::add(direct::device_bytes(stats, operation), bytes);
+        }
+    }
+}
+
+/// Whether what is written or read is what a file holds.
+#[inline(always)]
+const fn is_data(origin: u32) -> bool {
+    origin == Origin::Thread as u32
+        || origin == Origin::Writeback as u32
+        || origin == Origin::Unknown as u32
+}

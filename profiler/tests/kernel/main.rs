@@ -25,6 +25,7 @@ mod file;
 mod file_group;
 mod file_identity;
 mod file_place;
+mod file_rename;
 mod file_stacked;
 mod histogram;
 mod hostile;

@@ -31,6 +31,8 @@ use crate::{
 pub struct Place {
     /// Its path: the one that leads to it now, where that is known; else as it was first seen. None where it was not.
     pub path: Option<PathBuf>,
+    /// The path as it was first seen, where that is known and another one leads to the file now.
+    pub opened_as: Option<PathBuf>,
     /// The mount namespace in which that is its path; none where it is ioprof's own.
     pub namespace: Option<u32>,
     /// Where the path leads now.
@@ -79,6 +81,7 @@ impl<'a> Paths<'a> {
             // Nothing renames what is in no folder.
             return Ok(Place {
                 path: seen.path,
+                opened_as: None,
                 namespace: None,
                 lead: Lead::There,
             });
@@ -96,6 +99,8 @@ impl<'a> Paths<'a> {
         let followed = seen.path.as_deref().filter(|_| seen.can_be_followed());
         let (lead, now) = self.follow(namespace, followed, &inode);
         let is_seen = seen.path.is_some() || now.is_some();
+        // What was cut, or was no name any more, is not what the file was opened as.
+        let is_name = seen.can_be_followed() && seen.flags & Path::DELETED == 0;
         Ok(Place {
             lead: match lead {
                 _ if !is_seen => Lead::Unknown,
@@ -104,6 +109,7 @@ impl<'a> Paths<'a> {
                 lead => lead,
             },
             namespace: (is_seen && namespace != self.namespace).then_some(namespace),
+            opened_as: now.as_ref().and(seen.path.clone()).filter(|_| is_name),
             path: now.or(seen.path),
         })
     }

@@ -5,11 +5,13 @@ use std::{fs, path::Path};
 use ioprof::text::Text;
 
 use crate::support::{
-    Report,
+    self, Report,
     device::{FileSystem, Loop},
     plain, profile,
     program::Program,
     report::{File, PathState, known},
+    requirements::tool,
+    succeed,
 };
 
 /// The files that have a name at the end, the one that they were opened as where that is another, and their bytes.
@@ -77,6 +79,35 @@ fn files_on_disks_are_found_under_their_last_names() {
         assert_renamed(&report, &disk.mounted());
         let row = report.file(&disk.mounted().join("lost.tmp"));
         assert_eq!(row.is_deleted, Some(true), "{row:#?}");
+    }
+}
+
+#[test]
+fn files_on_a_tmpfs_are_found_under_their_last_names() {
+    requires!("cc", "mount umount");
+    let memory = Memory::new();
+    let report = renamed("all", memory.0.path());
+    assert_renamed(&report, memory.0.path());
+    // Whether it has a name that nobody has looked for is not known.
+    let row = report.file(&memory.0.path().join("lost.tmp"));
+    assert_eq!(row.is_deleted, None, "{row:#?}");
+}
+
+/// A tmpfs, unmounted with this value.
+struct Memory(tempfile::TempDir);
+
+impl Memory {
+    fn new() -> Self {
+        let folder = support::folder();
+        let mut mount = tool("mount");
+        succeed(mount.args(["-t", "tmpfs", "none"]).arg(folder.path()));
+        Self(folder)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        support::output(tool("umount").arg(self.0.path()));
     }
 }
 

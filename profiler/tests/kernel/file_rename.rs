@@ -7,6 +7,7 @@ use ioprof::text::Text;
 use crate::support::{
     self, Report,
     device::{FileSystem, Loop},
+    overlay::Overlay,
     plain, profile,
     program::Program,
     report::{File, PathState, known},
@@ -91,6 +92,17 @@ fn files_on_a_tmpfs_are_found_under_their_last_names() {
     // Whether it has a name that nobody has looked for is not known.
     let row = report.file(&memory.0.path().join("lost.tmp"));
     assert_eq!(row.is_deleted, None, "{row:#?}");
+}
+
+#[test]
+fn files_on_overlayfs_are_found_under_their_last_names() {
+    requires!("cc", "losetup mount umount mkfs.ext4");
+    let disk = Loop::with(FileSystem::Ext4, 512 << 20);
+    let overlay = Overlay::of(&disk.mounted(), &[]);
+    let report = renamed("all", &overlay.merged());
+    assert_renamed(&report, &overlay.merged());
+    let row = report.file(&overlay.merged().join("lost.tmp"));
+    assert_eq!(row.is_deleted, Some(true), "{row:#?}");
 }
 
 /// A tmpfs, unmounted with this value.

@@ -259,6 +259,9 @@ impl Known {
     fn file(&self, same: &[&snapshot::File], group: Option<usize>) -> File {
         File {
             path: same[0].place.path.as_ref().map(Text::of),
+            opened_as: same
+                .iter()
+                .find_map(|file| file.place.opened_as.as_ref().map(Text::of)),
             path_state: same[0].place.path.as_ref().map(|_| path_state(same)),
             is_deleted: is_deleted(same),
             mount_namespace: same[0].place.namespace,

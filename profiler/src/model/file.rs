@@ -171,6 +171,10 @@ pub struct File {
     /// The path that led to it when the run was over, where that is known, else as it was first seen; null for what has
     /// none, or where it was not seen. A byte that is not UTF-8 is \xNN, and a backslash before an x is \x5c.
     pub path: Option<Text>,
+    /// The path under which the file was first seen, where `path` is another because it was renamed or linked since; null
+    /// where it was seen under `path`, and where that is not known.
+    #[serde(default)]
+    pub opened_as: Option<Text>,
     /// Whether the path led to the file when the run was over; null without a path.
     pub path_state: Option<PathState>,
     /// Whether the file had no name any more when the run was over; null where that is not known.

@@ -104,6 +104,7 @@ fn a_file_that_was_renamed_has_its_new_path() {
             PathState::Current,
             Some(false),
         );
+        assert_eq!(report.shown("/moved"), "/moved (was data)");
         let report = places("linked", &disk.mounted());
         let path = disk.mounted().join("data");
         assert_place(

@@ -26,6 +26,7 @@ mod file_direct;
 mod file_group;
 mod file_identity;
 mod file_place;
+mod file_rename;
 mod file_stacked;
 mod histogram;
 mod hostile;

@@ -31,6 +31,8 @@ use crate::{
 pub struct Place {
     /// Its path: the one that leads to it now, where that is known; else as it was first seen. None where it was not.
     pub path: Option<PathBuf>,
+    /// The path as it was first seen, where that is known and another one leads to the file now.
+    pub opened_as: Option<PathBuf>,
     /// The mount namespace in which that is its path; none where it is ioprof's own.
     pub namespace: Option<u32>,
     /// Where the path leads now.
@@ -79,23 +81,26 @@ impl<'a> Paths<'a> {
             // Nothing renames what is in no folder.
             return Ok(Place {
                 path: seen.path,
+                opened_as: None,
                 namespace: None,
                 lead: Lead::There,
             });
         }
-        let inode = Inode {
-            device: device_number(key.device),
-            number: key.inode,
-            generation: key.generation,
-            volume: key.instance,
-        };
+        let inode = inode(key);
         let namespace = match seen.namespace {
             0 => self.namespace,
             number => number,
         };
         let followed = seen.path.as_deref().filter(|_| seen.can_be_followed());
-        let (lead, now) = self.follow(namespace, followed, &inode);
+        let (lead, now) = match self.follow(namespace, followed, &inode) {
+            (Lead::Elsewhere, _) if stats.upper.workload != 0 => {
+                self.above(namespace, &inode, &stats.upper)
+            }
+            found => found,
+        };
         let is_seen = seen.path.is_some() || now.is_some();
+        // What was cut, or was no name any more, is not what the file was opened as.
+        let is_name = seen.can_be_followed() && seen.flags & Path::DELETED == 0;
         Ok(Place {
             lead: match lead {
                 _ if !is_seen => Lead::Unknown,
@@ -104,6 +109,7 @@ impl<'a> Paths<'a> {
                 lead => lead,
             },
             namespace: (is_seen && namespace != self.namespace).then_some(namespace),
+            opened_as: now.as_ref().and(seen.path.clone()).filter(|_| is_name),
             path: now.or(seen.path),
         })
     }
@@ -132,6 +138,31 @@ impl<'a> Paths<'a> {
             Some(Ok(false)) => (Lead::Elsewhere, None),
             _ => (Lead::Unknown, None),
         })
+    }
+
+    /// What became of a file on overlayfs, which has no handles: what the file in the upper layer tells, that it is.
+    fn above(&self, namespace: u32, inode: &Inode, upper: &FileKey) -> (Lead, Option<PathBuf>) {
+        let device = inode.device;
+        let path = match self.follow(self.namespace, None, &self::inode(upper)) {
+            (Lead::Deleted, _) => return (Lead::Deleted, None),
+            (Lead::There, Some(path)) => path,
+            _ => return (Lead::Elsewhere, None),
+        };
+        let Some((point, below)) = self.mounts.above(device, &path) else {
+            return (Lead::Elsewhere, None);
+        };
+        // That of a container is at its root.
+        let root = FilePath::new("/");
+        let point = if namespace == self.namespace {
+            point
+        } else {
+            root
+        };
+        let path = point.join(below);
+        match self.follow(namespace, Some(&path), inode) {
+            (Lead::There, None) => (Lead::There, Some(path)),
+            _ => (Lead::Elsewhere, None),
+        }
     }
 
     /// A path by its number, of a file of this device.
@@ -182,6 +213,16 @@ impl Seen {
     const fn can_be_followed(&self) -> bool {
         let is_whole = self.flags & Path::TRUNCATED == 0;
         is_whole && (self.namespace != 0 || self.flags & Path::IN_FILE_SYSTEM != 0)
+    }
+}
+
+/// The file that a key tells.
+fn inode(key: &FileKey) -> Inode {
+    Inode {
+        device: device_number(key.device),
+        number: key.inode,
+        generation: key.generation,
+        volume: key.instance,
     }
 }
 

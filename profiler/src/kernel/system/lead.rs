@@ -1,6 +1,7 @@
 //! Whether a path leads to a file that the kernel knows by its inode, and which one does.
 
 use std::{
+    collections::HashMap,
     ffi::{CString, OsString},
     fs::File,
     io,
@@ -15,8 +16,26 @@ use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, FsType, XFS_SUPER_MA
 
 use super::{
     handle::{Handle, Inode, status},
+    listing::Listing,
     mounts::Mounts,
 };
+
+/// What a mount namespace shows.
+#[derive(Debug, Default)]
+pub struct View {
+    mounts: Mounts,
+    /// The names below mount points, once one was looked for.
+    listings: HashMap<PathBuf, Listing>,
+}
+
+impl From<Mounts> for View {
+    fn from(mounts: Mounts) -> Self {
+        Self {
+            mounts,
+            listings: HashMap::new(),
+        }
+    }
+}
 
 /// Where a path leads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,19 +97,19 @@ fn device(found: &libc::statx, mounts: &Mounts) -> Option<(u32, u32)> {
     is_told.then(|| mounts.device(found.stx_mnt_id)).flatten()
 }
 
-/// Where a path leads, and another one that leads to the file where this one does not. These are the mounts, and this is
-/// the folder /proc, which need not be mounted where the path is.
+/// Where a path leads, and another one that leads to the file where this one does not, in what is seen. This is the folder /proc, which need not be mounted where the path is.
 pub fn follow(
     path: Option<&Path>,
     inode: &Inode,
-    mounts: &Mounts,
+    view: &mut View,
     proc: BorrowedFd,
 ) -> (Lead, Option<PathBuf>) {
-    let leads = path.map(|path| leads_to(path, inode, mounts));
+    let leads = path.map(|path| leads_to(path, inode, &view.mounts));
     if matches!(leads, Some(Ok(true))) {
         return (Lead::There, None);
     }
-    match by_handle(path, inode, mounts, proc) {
+    let found = by_handle(path, inode, &view.mounts, proc);
+    match found.or_else(|| by_name(path, inode, view).map(Found::At)) {
         Some(Found::At(path)) => (Lead::There, Some(path)),
         Some(Found::Nowhere) => (Lead::Deleted, None),
         None if matches!(leads, Some(Ok(false))) => (Lead::Elsewhere, None),
@@ -119,6 +138,32 @@ fn by_handle(
     let points = mounts.points(inode.device, near);
     let mut places = points.into_iter().take(MOUNTS);
     places.find_map(|point| below(point, inode, mounts, proc))
+}
+
+/// Looks for a file by its names, on a tmpfs: the path of one that is this file and no other with its number.
+fn by_name(near: Option<&Path>, inode: &Inode, view: &mut View) -> Option<PathBuf> {
+    let View { mounts, listings } = view;
+    let points = mounts.points(inode.device, near);
+    points.into_iter().take(MOUNTS).find_map(|point| {
+        let listing = match listings.get(point) {
+            Some(listing) => listing,
+            None => listings
+                .entry(point.to_owned())
+                .or_insert_with(|| Listing::of(point)),
+        };
+        let mut paths = listing.paths(inode.number);
+        let found = paths.find(|path| is_surely(path, inode, mounts))?;
+        Some(found.to_owned())
+    })
+}
+
+/// Whether a path leads to a file whose generation is told, too.
+fn is_surely(path: &Path, inode: &Inode, mounts: &Mounts) -> bool {
+    let tells = || {
+        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+        Handle::of(libc::AT_FDCWD, &path)?.generation(inode.number)
+    };
+    leads_to(path, inode, mounts).is_ok_and(|leads| leads) && tells() == Some(inode.generation)
 }
 
 /// Looks for a file below a mount point.

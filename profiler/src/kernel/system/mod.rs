@@ -6,6 +6,7 @@ mod device_stack;
 pub mod file_systems;
 pub mod handle;
 pub mod lead;
+mod listing;
 pub mod machine;
 mod mounts;
 pub mod namespace;

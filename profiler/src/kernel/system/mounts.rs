@@ -18,6 +18,8 @@ struct Mount {
     device: (u32, u32),
     is_whole: bool,
     point: PathBuf,
+    /// The upper layer, where it is an overlayfs.
+    upper: Option<PathBuf>,
 }
 
 impl Mounts {
@@ -61,24 +63,40 @@ impl Mounts {
         points
     }
 
+    /// A path in an overlayfs, of a file in its upper layer: the mount point, and the path below it.
+    pub fn above(&self, device: (u32, u32), upper: &Path) -> Option<(&Path, PathBuf)> {
+        let mut mounts = self.0.iter().filter(|mount| mount.device == device);
+        mounts.find_map(|mount| {
+            let below = upper.strip_prefix(mount.upper.as_ref()?).ok()?;
+            Some((mount.point.as_path(), below.to_owned()))
+        })
+    }
+
     fn find(&self, wanted: impl Fn(&Mount) -> bool) -> Option<PathBuf> {
         let found = self.0.iter().find(|mount| wanted(mount));
         found.map(|mount| mount.point.clone())
     }
 }
 
-/// Parses a line: the first field is the mount's number, the third the device, the fourth the root, the fifth the mount point.
+/// Parses a line: the first field is the mount's number, the third the device, the fourth the root, the fifth the mount point;
+/// behind a dash are the kind, the source and the options.
 fn mount(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let number = str::from_utf8(fields.next()?).ok()?.parse().ok()?;
     let (major, minor) = str::from_utf8(fields.nth(1)?).ok()?.split_once(':')?;
     let is_whole = fields.next()? == b"/";
     let point = OsString::from_vec(unescaped(fields.next()?));
+    let mut rest = fields.skip_while(|field| *field != b"-").skip(1);
+    let options = (rest.next()? == b"overlay").then(|| rest.nth(1)).flatten();
+    let mut options = options.unwrap_or_default().split(|byte| *byte == b',');
+    let upper = options.find_map(|option| option.strip_prefix(b"upperdir="));
+    let upper = upper.map(|path| PathBuf::from(OsString::from_vec(unescaped(path))));
     Some(Mount {
         number,
         device: (major.parse().ok()?, minor.parse().ok()?),
         is_whole,
         point: point.into(),
+        upper: upper.filter(|path| path.is_absolute()),
     })
 }
 
@@ -109,6 +127,19 @@ mod tests {
         assert_eq!((mount.device, mount.is_whole), ((98, 0), true));
         assert_eq!(mount.point, PathBuf::from("/mnt a"));
         assert!(super::mount(b"36 35 98:x / /mnt").is_none());
+    }
+
+    #[test]
+    fn a_file_of_an_upper_layer_has_a_path_above() {
+        let mounts = Mounts::parse(
+            br"36 35 0:7 / /m rw - overlay none rw,lowerdir=/l,upperdir=/a\040u,workdir=/w
+37 35 0:8 / /n rw - ext4 /dev/x rw,upperdir=/a",
+        );
+        let above = |minor, path: &str| mounts.above((0, minor), Path::new(path));
+        let found = Some((Path::new("/m"), PathBuf::from("x/y")));
+        assert_eq!(above(7, "/a u/x/y"), found);
+        assert_eq!(above(7, "/b/x/y"), None);
+        assert_eq!(above(8, "/a/x"), None);
     }
 
     #[test]

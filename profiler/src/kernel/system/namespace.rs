@@ -20,7 +20,7 @@ use nix::{
 
 use super::{
     handle::Inode,
-    lead::{Lead, follow},
+    lead::{Lead, View, follow},
     mounts::Mounts,
     process,
 };
@@ -39,17 +39,17 @@ fn number(process: &Path) -> Option<u32> {
 #[derive(Debug)]
 pub struct Namespaces {
     own: u32,
-    mounts: Mounts,
+    view: View,
     proc: OwnedFd,
     home: Home,
-    /// A descriptor of each other one, by its number, with its mounts once it was entered.
+    /// A descriptor of each other one, by its number, with what it shows once it was entered.
     others: HashMap<u32, Other>,
 }
 
 #[derive(Debug)]
 struct Other {
     entry: File,
-    mounts: Option<Mounts>,
+    view: Option<View>,
 }
 
 /// What to go back to.
@@ -82,13 +82,13 @@ impl Namespaces {
                     .is_ok_and(|it| it.ino() == u64::from(number))
             };
             if let Some(entry) = entry.ok().filter(is_it) {
-                let mounts = None;
-                others.entry(number).or_insert(Other { entry, mounts });
+                let view = None;
+                others.entry(number).or_insert(Other { entry, view });
             }
         }
         Ok(Self {
             own,
-            mounts: Mounts::now(),
+            view: Mounts::now().into(),
             proc: File::open("/proc")?.into(),
             home: Home {
                 namespace: File::open("/proc/self/ns/mnt")?,
@@ -112,7 +112,7 @@ impl Namespaces {
     ) -> io::Result<(Lead, Option<PathBuf>)> {
         let proc = self.proc.as_fd();
         if namespace == self.own {
-            return Ok(follow(path, inode, &self.mounts, proc));
+            return Ok(follow(path, inode, &mut self.view, proc));
         }
         let Some(other) = self.others.get_mut(&namespace) else {
             return Ok((Lead::Unknown, None));
@@ -121,8 +121,8 @@ impl Namespaces {
         if setns(&other.entry, CloneFlags::CLONE_NEWNS).is_err() {
             return Ok((Lead::Unknown, None));
         }
-        let mounts = other.mounts.get_or_insert_with(|| mounts(&self.proc));
-        let found = follow(path, inode, mounts, proc);
+        let view = other.view.get_or_insert_with(|| mounts(&self.proc).into());
+        let found = follow(path, inode, view, proc);
         self.home.enter()?;
         Ok(found)
     }

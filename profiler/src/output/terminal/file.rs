@@ -7,7 +7,7 @@ use crate::{
     model::file::{File, FileCounts, FileGroup, FileKind, Files, PathState, RANKINGS},
     output::{
         format::{bytes, count, time},
-        text::shortened_before,
+        text::{shortened_before, width},
     },
 };
 
@@ -151,7 +151,29 @@ fn name(file: &File) -> String {
         (Some(PathState::Gone), _) => "*",
         (Some(PathState::Unknown), _) => "?",
     };
-    marked(&text, mark)
+    marked(
+        &text,
+        &renamed(file, &text).unwrap_or_else(|| mark.to_owned()),
+    )
+}
+
+/// What a renamed file was opened as, where there is room for that behind its name: the name alone in the same folder.
+fn renamed(file: &File, path: &str) -> Option<String> {
+    let before = file.opened_as.as_ref()?.to_string();
+    let (folder, name) = parts(path);
+    let before = match parts(&before) {
+        (same, name) if same == folder => name,
+        _ => &before,
+    };
+    let mark = format!(" (was {before})");
+    let dots = ".../";
+    let room = NAME.checked_sub(width(dots))?.checked_sub(width(name))?;
+    (width(&mark) <= room).then_some(mark)
+}
+
+/// The folder of a path and the name there.
+fn parts(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// The pattern, and how many files that is.
@@ -166,14 +188,14 @@ fn name_of_group(group: &FileGroup) -> String {
 }
 
 fn marked(text: &str, mark: &str) -> String {
-    let name = shortened_before(text, NAME.saturating_sub(mark.len()));
+    let name = shortened_before(text, NAME.saturating_sub(width(mark)));
     format!("{name}{mark}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::file::FileGroups;
+    use crate::{model::file::FileGroups, text::Text};
 
     fn counts(time_ns: u64, read_bytes: u64, device_read_bytes: u64) -> FileCounts {
         FileCounts {
@@ -187,6 +209,7 @@ mod tests {
     fn file(path: &str, counts: FileCounts, group: Option<usize>) -> File {
         File {
             path: Some(path.into()),
+            opened_as: None,
             path_state: Some(PathState::Current),
             is_deleted: None,
             mount_namespace: None,
@@ -213,6 +236,33 @@ mod tests {
             BTreeSet::from([0, 1])
         );
         assert!(shown(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_a_renamed_file_was_opened_as_stands_behind_its_name() {
+        for (path, opened_as, shown) in [
+            ("/t/x", Some("/t/x.tmp"), "/t/x (was x.tmp)"),
+            ("/t/x", Some("/u/x.tmp"), "/t/x (was /u/x.tmp)"),
+            ("/t/x", Some("/u/x"), "/t/x (was /u/x)"),
+            ("/t/x", None, "/t/x"),
+            // The beginning of the path makes room, but not that of the name.
+            (
+                "/var/lib/config/x.json",
+                Some("/var/lib/config/x.tmp"),
+                "...b/config/x.json (was x.tmp)",
+            ),
+            (
+                "/var/lib/configuration.json",
+                Some("/var/lib/configuration.tmp"),
+                "/var/lib/configuration.json",
+            ),
+        ] {
+            let mut renamed = file(path, counts(1, 1, 0), None);
+            renamed.opened_as = opened_as.map(Text::from);
+            let name = name(&renamed);
+            assert!(width(&name) <= NAME, "{name}");
+            assert_eq!(name, shown);
+        }
     }
 
     /// So many files of a group, of which 50 have rows, with one of no group, and so many in neither.

@@ -7,9 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use super::deliver::print;
+use super::{deliver::print, gate};
 use crate::{
     analysis,
+    cli::FailOn,
     error::Error,
     model::{
         read::{self, Refusal},
@@ -23,7 +24,7 @@ use crate::{
 /// # Errors
 ///
 /// Where the file cannot be read or is not a report.
-pub fn report(path: &Path) -> Result<ExitCode, Error> {
+pub fn report(path: &Path, fail_on: Option<FailOn>) -> Result<ExitCode, Error> {
     let unreadable = |source| Error::Input {
         path: path.to_owned(),
         source,
@@ -39,7 +40,7 @@ pub fn report(path: &Path) -> Result<ExitCode, Error> {
     let stdout = io::stdout();
     let text = terminal::render(&report, terminal::Style::of(stdout.is_terminal()));
     print(&mut stdout.lock(), &text);
-    Ok(ExitCode::SUCCESS)
+    Ok(gate::status(&report, fail_on))
 }
 
 /// How much of what a file says is repeated to the user.

@@ -26,6 +26,7 @@ mod file_group;
 mod file_identity;
 mod file_place;
 mod file_stacked;
+mod findings;
 mod histogram;
 mod hostile;
 mod io_uring;

@@ -114,7 +114,7 @@ impl<'a> Moved<'a> {
         let times = || calls.iter().filter_map(|(_, call)| call.breakdown);
         let waited = sum(times().map(|time| for_device(&time)));
         let worked = sum(times().map(|time| time.cpu_ns));
-        self.calls / 64 >= syncs && waited <= worked
+        self.calls / 64 >= syncs && waited <= worked / 10
     }
 
     /// The calls that may have done it.

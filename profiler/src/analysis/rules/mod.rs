@@ -4,7 +4,9 @@
 //! does not have them it is silent, and says why.
 
 mod buffer;
+mod mapped;
 mod one_byte;
+mod poll;
 mod small;
 mod subject;
 mod sync;
@@ -25,8 +27,10 @@ use crate::{
 type Rule = for<'a> fn(&Subject<'a>) -> Outcome;
 
 /// All of them, by the names that users see.
-const RULES: [(&str, Rule); 3] = [
+const RULES: [(&str, Rule); 5] = [
     ("BYTE001", one_byte::rule),
+    ("MMAP001", mapped::rule),
+    ("POLL001", poll::rule),
     ("SMALL001", small::rule),
     ("SYNC001", sync::rule),
 ];

@@ -4,7 +4,7 @@
 use ioprof_workloads::display::{bytes, count};
 
 use super::{
-    subject::{Candidate, Outcome, Placed, Subject, cpu_and_runnable, portion},
+    subject::{Candidate, Outcome, Placed, Subject, cpu_and_runnable, each, portion},
     sync::SYNCS,
 };
 use crate::{
@@ -96,7 +96,7 @@ impl<'a> Moved<'a> {
             && self.calls / FEW_FOR_EACH_OPEN >= counts.opens
             && of_others <= self.calls / 100
             && counts.sequential >= portion(all, 9, 10)
-            && self.bytes / self.calls.max(1) < LARGE
+            && each(self.bytes, self.calls) < LARGE
             && self.row.typical_size_bytes.is_some_and(|size| size < LARGE)
     }
 
@@ -169,7 +169,7 @@ impl<'a> Moved<'a> {
             summary: format!(
                 "{} {does} of {} each, where {} of {} would do",
                 count(self.calls),
-                bytes(self.bytes / self.calls.max(1)),
+                bytes(each(self.bytes, self.calls)),
                 count(left.min(self.calls)),
                 bytes(BUFFER),
             ),

@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::{bytes, count};
 
-use super::subject::{Candidate, Outcome, Subject};
+use super::subject::{Candidate, Outcome, Subject, each};
 use crate::model::{
     file::{File, FileKind},
     finding::{Evidence, Place},
@@ -68,7 +68,7 @@ impl<'a> Waits<'a> {
         self.row.kind == FileKind::File
             && self.row.counts.reads == 0
             && self.faults >= FEW
-            && self.read_bytes / self.faults.max(1) <= LITTLE
+            && each(self.read_bytes, self.faults) <= LITTLE
     }
 
     fn evidence(&self, subject: &Subject<'_>) -> Vec<Evidence> {
@@ -86,7 +86,7 @@ impl<'a> Waits<'a> {
             summary: format!(
                 "{} page faults wait for a device, which reads {} for each",
                 count(self.faults),
-                bytes(self.read_bytes / self.faults.max(1))
+                bytes(each(self.read_bytes, self.faults))
             ),
             place: Place {
                 file: self.row.path.clone(),

@@ -105,6 +105,11 @@ impl<'a> Subject<'a> {
     }
 }
 
+/// How much that is for each; nothing where there are none.
+pub fn each(whole: u64, count: u64) -> u64 {
+    whole.checked_div(count).unwrap_or(0)
+}
+
 /// A part of a number: `part` of `whole`.
 pub fn portion(number: u64, part: u64, whole: u64) -> u64 {
     let product = u128::from(number).saturating_mul(u128::from(part));

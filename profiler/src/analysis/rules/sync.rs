@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::{bytes, count};
 
-use super::subject::{Candidate, Outcome, Placed, Subject, portion};
+use super::subject::{Candidate, Outcome, Placed, Subject, each, portion};
 use crate::{
     model::{
         block::{Block, BlockOperation, Origin},
@@ -44,7 +44,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         evidence.push(subject.evidence(&format!("syscalls/{}/time_ns", sync.0), sync.1.time_ns));
     }
     // Of many files each has to be made durable by a call of its own.
-    if written / calls > MOST_BYTES || calls / 2 <= opens {
+    if each(written, calls) > MOST_BYTES || calls / 2 <= opens {
         return Outcome::RuledOut(evidence);
     }
     Outcome::Found(vec![candidate(subject, &syncs, (calls, written), evidence)])
@@ -70,7 +70,7 @@ fn candidate(
             "{} {}, one for every {} written to files",
             count(calls),
             names.join(" and "),
-            bytes(written / calls.max(1))
+            bytes(each(written, calls))
         ),
         place: Place {
             call: match syncs {

@@ -75,20 +75,17 @@ int main(int argc, char **argv) {
     } else if (strncmp(mode, "map-", 4) == 0) {
         int file = open(path, O_RDONLY);
         must(file >= 0 && fsync(file) == 0);
-        if (strcmp(mode, "map-cached") == 0) {
-            for (long i = 0; i < count; i += (long)sizeof buffer)
-                must(read(file, buffer, sizeof buffer) > 0);
-        } else {
-            must(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
-        }
+        must(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
         volatile char *mapped = mmap(NULL, (size_t)count, PROT_READ, MAP_SHARED, file, 0);
         must(mapped != MAP_FAILED);
-        if (strcmp(mode, "map-ahead") == 0)
-            must(madvise((void *)mapped, (size_t)count, MADV_SEQUENTIAL) == 0);
-        else
-            must(madvise((void *)mapped, (size_t)count, MADV_RANDOM) == 0);
-        for (long i = 0; i < count; i += 4096)
-            (void)mapped[i];
+        int advice = strcmp(mode, "map-apart") == 0   ? MADV_RANDOM
+                     : strcmp(mode, "map-ahead") == 0 ? MADV_SEQUENTIAL
+                                                      : MADV_NORMAL;
+        must(madvise((void *)mapped, (size_t)count, advice) == 0);
+        /* Backwards and far apart nothing is read ahead, but much around each page. */
+        long step = advice == MADV_NORMAL ? 256 << 10 : 4096;
+        for (long i = count - step; i >= 0; i -= step)
+            (void)mapped[advice == MADV_NORMAL ? i : count - step - i];
     } else {
         size_t size = strcmp(mode, "read-at-once") == 0 ? sizeof buffer : strcmp(mode, "read-by") == 0 ? RECORD : 1;
         int file = open(path, O_RDONLY);

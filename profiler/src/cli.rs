@@ -2,11 +2,12 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fmt,
     path::PathBuf,
 };
 
 use clap::{
-    Arg, Args, Parser, Subcommand, ValueHint,
+    Arg, Args, Parser, Subcommand, ValueEnum, ValueHint,
     builder::{OsStringValueParser, PossibleValue, TypedValueParser},
 };
 use clap_complete::Shell;
@@ -37,7 +38,7 @@ pub struct Cli {
 
 const EXIT_STATUS: &str = "\
 `ioprof run` exits with the command's status; a signal is raised again. 125: ioprof failed.
-126: the command cannot be executed. 127: the command is not found.";
+126: the command cannot be executed. 127: the command is not found. 123: --fail-on has findings.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -56,6 +57,14 @@ pub enum Command {
         /// The report, as written with -o.
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        /// Exit with 123 if there is a finding of this severity or above.
+        #[arg(long, value_name = "SEVERITY")]
+        fail_on: Option<FailOn>,
+    },
+    /// Explain a finding: what it means, how its gain is computed, when it is wrong. Without ID: list them.
+    Explain {
+        /// The rule, such as SYNC001.
+        id: Option<String>,
     },
     /// Run a built-in workload without probes, and print its own counts.
     Workload {
@@ -101,6 +110,7 @@ sudo. --user sets another user; environment (with HOME), limits and working dire
 
 The report goes to stderr. The exit status is the command's; a signal is raised again.
 125: ioprof failed. 126: the command cannot be executed. 127: the command is not found.
+123: the command succeeded, and there are findings of --fail-on.
 
 Examples:
   sudo ioprof run async
@@ -175,9 +185,33 @@ pub struct Common {
     /// Wait at most this long for requests that are in flight when the workloads end; 1 if not given, 0 not to wait.
     #[arg(long, value_name = "SECONDS", value_parser = seconds_or_none)]
     pub drain: Option<std::time::Duration>,
+    /// Exit with 123 if there is a finding of this severity or above, and nothing else has failed.
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<FailOn>,
     /// Do not attach the probe of this tracepoint, as on a kernel without it.
     #[arg(long, value_name = "TRACEPOINT", hide_short_help = true)]
     pub without_probe: Vec<String>,
+}
+
+/// The severities of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// 1 % of the wall time or more is at stake.
+    Info,
+    /// 5 % or more.
+    Warning,
+    /// 30 % or more.
+    Critical,
+}
+
+impl fmt::Display for FailOn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        })
+    }
 }
 
 /// `ioprof attach`.

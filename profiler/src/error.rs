@@ -114,6 +114,14 @@ pub enum Error {
         /// The workloads there are.
         names: String,
     },
+    /// There is no such rule.
+    #[error("no finding named \"{id}\": there are {ids}; `ioprof explain` lists them")]
+    UnknownRule {
+        /// What the user asked for.
+        id: Text,
+        /// The rules there are.
+        ids: String,
+    },
     /// Neither a workload nor a command.
     #[error(
         "nothing to run: name a workload ({names}), or a command behind --, as in: ioprof run -- ls"

@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Run(run) => commands::run(run),
         Command::Attach(attach) => commands::attach(&attach),
-        Command::Report { file } => commands::report(&file),
+        Command::Report { file, fail_on } => commands::report(&file, fail_on),
+        Command::Explain { id } => commands::explain(id.as_deref()),
         Command::Workload {
             workload,
             summary_fd,

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use ioprof::model::read::read;
+use ioprof::model::{read::read, report::Report};
 use serde_json::{Value, json};
 
 use crate::report::check;
@@ -47,8 +47,16 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The sample, changed as the data say: each change is a place, a kind, and what that takes.
+/// A changed report, see [`changed`].
 pub fn mutated(data: &[u8]) {
+    if let Some((report, size)) = changed(data) {
+        check(&report, size);
+    }
+}
+
+/// The sample, changed as the data say, and its size: each change is a place, a kind, and what that takes. None where it
+/// is refused.
+pub fn changed(data: &[u8]) -> Option<(Report, usize)> {
     let (sample, places) = &*SAMPLE;
     let mut report = sample.clone();
     let mut rest = data;
@@ -62,9 +70,7 @@ pub fn mutated(data: &[u8]) {
         rest = after;
     }
     let bytes = report.to_string().into_bytes();
-    if let Ok(report) = read(&bytes) {
-        check(&report, bytes.len());
-    }
+    Some((read(&bytes).ok()?, bytes.len()))
 }
 
 fn change(found: &mut Value, new: Value, kind: u8) {

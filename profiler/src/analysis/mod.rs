@@ -7,6 +7,8 @@
 
 mod counters;
 mod reliability;
+mod rules;
 
 pub use counters::{Cause, cause};
 pub use reliability::{Doubt, doubts};
+pub use rules::{IDS, judge};

@@ -78,6 +78,9 @@ pub fn report(
         workloads,
         devices,
         ledger,
+        findings: Vec::new(),
+        ruled_out: Vec::new(),
+        undecided: Vec::new(),
     }
 }
 

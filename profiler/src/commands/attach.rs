@@ -10,6 +10,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 
 use super::{
     deliver::{deliver, say_left_out, say_ready},
+    gate,
     measurement::{Measurement, distinct, runtime},
 };
 use crate::{
@@ -102,7 +103,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     // A sync that a signal interrupted may still be running.
     runtime.shutdown_background();
     deliver(&report, destination)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(gate::status(&report, attach.common.fail_on))
 }
 
 /// The processes that existed below the first of a workload, by the workloads of all of them.

@@ -6,6 +6,7 @@ use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
+    analysis,
     cli::Common,
     collector::{self, WorkloadInfo},
     error::Error,
@@ -215,7 +216,9 @@ impl Measurement {
     pub async fn finish(mut self, workloads: Vec<WorkloadInfo>) -> Result<Report, Error> {
         self.drain().await?;
         let snapshot = self.session.finish()?;
-        Ok(collector::report(&snapshot, workloads, self.started_at))
+        let mut report = collector::report(&snapshot, workloads, self.started_at);
+        analysis::judge(&mut report);
+        Ok(report)
     }
 }
 

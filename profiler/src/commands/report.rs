@@ -7,8 +7,10 @@ use std::{
     process::ExitCode,
 };
 
-use super::deliver::print;
+use super::{deliver::print, gate};
 use crate::{
+    analysis,
+    cli::FailOn,
     error::Error,
     model::{
         read::{self, Refusal},
@@ -22,7 +24,7 @@ use crate::{
 /// # Errors
 ///
 /// Where the file cannot be read or is not a report.
-pub fn report(path: &Path) -> Result<ExitCode, Error> {
+pub fn report(path: &Path, fail_on: Option<FailOn>) -> Result<ExitCode, Error> {
     let unreadable = |source| Error::Input {
         path: path.to_owned(),
         source,
@@ -32,11 +34,13 @@ pub fn report(path: &Path) -> Result<ExitCode, Error> {
     File::open(path)
         .and_then(|file| file.take(read::MOST_BYTES + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;
-    let report = read::read(&bytes).map_err(|refusal| refused(path, refusal))?;
+    let mut report = read::read(&bytes).map_err(|refusal| refused(path, refusal))?;
+    // By the rules of this ioprof, whatever the one that measured has found.
+    analysis::judge(&mut report);
     let stdout = io::stdout();
     let text = terminal::render(&report, terminal::Style::of(stdout.is_terminal()));
     print(&mut stdout.lock(), &text);
-    Ok(ExitCode::SUCCESS)
+    Ok(gate::status(&report, fail_on))
 }
 
 /// How much of what a file says is repeated to the user.

@@ -15,6 +15,7 @@ use tokio::{net::UnixStream, sync::mpsc};
 
 use super::{
     deliver::deliver,
+    gate,
     measurement::{Measurement, StopSignal, distinct, runtime},
 };
 use crate::{
@@ -38,6 +39,7 @@ use crate::{
 pub fn run(run: Run) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
     let sync = options.common.sync;
+    let fail_on = options.common.fail_on;
     let runtime = runtime()?;
     let (report, exits, destination) = runtime.block_on(async {
         // The children first: each is a copy of ioprof until it executes its program, and its largest resident set
@@ -93,7 +95,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
     // A thread may still be waiting for a child.
     runtime.shutdown_background();
     deliver(&report, destination)?;
-    Ok(end_as(&exits))
+    Ok(end_as(&exits, || gate::status(&report, fail_on)))
 }
 
 /// The children, in the order of the targets.
@@ -306,8 +308,8 @@ fn has_reached_children(signal: StopSignal) -> bool {
     signal.0 == Signal::SIGINT && in_foreground
 }
 
-/// The exit status of the first workload that failed.
-fn end_as(exits: &[Exit]) -> ExitCode {
+/// The exit status of the first workload that failed, and another where none has.
+fn end_as(exits: &[Exit], otherwise: impl FnOnce() -> ExitCode) -> ExitCode {
     for exit in exits {
         match *exit {
             Exit::Code(0) => {}
@@ -315,7 +317,7 @@ fn end_as(exits: &[Exit]) -> ExitCode {
             Exit::Signal(number) => return raise(number),
         }
     }
-    ExitCode::SUCCESS
+    otherwise()
 }
 
 /// Raises the signal that ended the command, so that the caller of ioprof sees the same.

@@ -179,6 +179,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
         common: crate::cli::Common {
             output: second.common.output.or(first.common.output),
             drain: second.common.drain.or(first.common.drain),
+            fail_on: second.common.fail_on.or(first.common.fail_on),
             sync: first.common.sync || second.common.sync,
             without_probe: [first.common.without_probe, second.common.without_probe].concat(),
             minor_fault_time: first.common.minor_fault_time || second.common.minor_fault_time,

@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod device;
 pub mod fault;
 pub mod file;
+pub mod finding;
 pub mod histogram;
 pub mod io_uring;
 pub mod ledger;

@@ -4,9 +4,20 @@ use ioprof_workloads::Summary;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    aio::Aio, block::Block, device::Device, fault::Faults, file::Files, io_uring::IoUring,
-    ledger::Ledger, off_cpu::Time, page_cache::PageCache, self_report::SelfCheck, syscall::Syscall,
-    under_way::CallsUnderWay, writeback::Writeback,
+    aio::Aio,
+    block::Block,
+    device::Device,
+    fault::Faults,
+    file::Files,
+    finding::{Finding, RuledOut, Undecided},
+    io_uring::IoUring,
+    ledger::Ledger,
+    off_cpu::Time,
+    page_cache::PageCache,
+    self_report::SelfCheck,
+    syscall::Syscall,
+    under_way::CallsUnderWay,
+    writeback::Writeback,
 };
 use crate::text::Text;
 
@@ -34,6 +45,16 @@ pub struct Report {
     pub devices: Option<Vec<Device>>,
     /// What was lost, what was missing, and the probes' sums beside the kernel's.
     pub ledger: Ledger,
+    /// What is wrong by all that, the most time at stake first: the upper bound of the gain. Nothing below 1 % of the
+    /// workload's wall time.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// What was looked for, and is not wrong.
+    #[serde(default)]
+    pub ruled_out: Vec<RuledOut>,
+    /// What could not be looked for.
+    #[serde(default)]
+    pub undecided: Vec<Undecided>,
 }
 
 /// The machine.

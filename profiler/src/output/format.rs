@@ -3,20 +3,7 @@
 use super::text::width;
 use crate::text::Text;
 
-pub use ioprof_workloads::display::{bytes, digits, time};
-
-/// 1,234,567.
-pub fn count(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (left, digit) in (1..=digits.len()).rev().zip(digits.chars()) {
-        if !text.is_empty() && left.is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use ioprof_workloads::display::{bytes, count, digits, time};
 
 /// A part of 1 as a percentage.
 pub fn percent(part: f64) -> String {

@@ -28,6 +28,7 @@ mod file_identity;
 mod file_place;
 mod file_rename;
 mod file_stacked;
+mod findings;
 mod histogram;
 mod hostile;
 mod io_uring;

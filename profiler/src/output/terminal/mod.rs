@@ -7,6 +7,7 @@ mod depth;
 mod device;
 mod fault;
 mod file;
+mod findings;
 mod histogram;
 mod io_uring;
 mod ledger;
@@ -40,6 +41,8 @@ pub fn render(report: &Report, style: Style) -> String {
     if let Some(lost) = &lost {
         text.push_str(&format!("{}\n\n", style.alarm(lost)));
     }
+    let found = findings::findings(report).join("\n");
+    text.push_str(&format!("{found}\n\n"));
     for part in &report.workloads {
         text.push_str(&workload(
             part,

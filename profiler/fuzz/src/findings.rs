@@ -1,0 +1,27 @@
+//! The rules on what is a report but for some values: every figure that they name stands where they say.
+
+use ioprof::{analysis::judge, model::report::Report};
+use serde_json::Value;
+
+use crate::values::changed;
+
+/// A changed report, see [`changed`].
+pub fn mutated(data: &[u8]) {
+    if let Some((mut report, _)) = changed(data) {
+        check(&mut report);
+    }
+}
+
+fn check(report: &mut Report) {
+    judge(report);
+    let json = serde_json::to_value(&*report).expect("a report is JSON");
+    let found = report.findings.iter().flat_map(|one| &one.evidence);
+    let out = report.ruled_out.iter().flat_map(|one| &one.evidence);
+    for one in found.chain(out) {
+        let there = json.pointer(one.pointer.as_str());
+        assert_eq!(there, Some(&Value::from(one.value)), "{one:?}");
+    }
+    for one in &report.findings {
+        assert!(one.gain.low_ns <= one.gain.high_ns, "{one:?}");
+    }
+}

@@ -1,0 +1,207 @@
+//! What SMALL001 and BYTE001 have in common: a file that is read or written from one end to the other, by calls that
+//! move little.
+
+use ioprof_workloads::display::{bytes, count};
+
+use super::{
+    subject::{Candidate, Outcome, Placed, Subject, cpu_and_runnable, each, portion},
+    sync::SYNCS,
+};
+use crate::{
+    model::{
+        file::{File, FileKind},
+        finding::{Evidence, Place},
+        off_cpu::CallTime,
+        sum::sum,
+    },
+    transfer::{Direction, is_in_proc_io, of_call},
+};
+
+/// Fewer calls are not worth a buffer.
+const FEW: u64 = 100;
+/// A file that is read by fewer calls for each time it is opened is small itself.
+const FEW_FOR_EACH_OPEN: u64 = 16;
+/// From here on calls cost little beside what they move.
+const LARGE: u64 = 4096;
+/// The buffer that is advised.
+const BUFFER: u64 = 64 << 10;
+
+/// What was done to a file in one direction.
+pub struct Moved<'a> {
+    at: usize,
+    row: &'a File,
+    direction: Direction,
+    /// Calls.
+    pub calls: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The files with such calls, of those that are wanted.
+pub fn rule(
+    subject: &Subject<'_>,
+    advice: &'static str,
+    is_wanted: impl Fn(&Moved<'_>) -> bool,
+) -> Outcome {
+    let Some(files) = &subject.workload.files else {
+        return Outcome::Undecided("the files are not known: how each was read and written");
+    };
+    if subject
+        .workload
+        .syscalls
+        .iter()
+        .any(|call| call.breakdown.is_none())
+    {
+        return Outcome::Undecided("the time of calls is not divided: what of it was waiting");
+    }
+    let both = [Direction::Read, Direction::Written];
+    let moved: Vec<_> = (files.top.iter().enumerate())
+        .flat_map(|(at, row)| both.map(|direction| Moved::of(at, row, direction)))
+        .collect();
+    let (small, others): (Vec<_>, Vec<_>) = moved
+        .into_iter()
+        .partition(|moved| moved.is_by_little() && is_wanted(moved) && moved.can_wait(subject));
+    if small.is_empty() {
+        let most = others.iter().max_by_key(|moved| moved.calls);
+        let most = most.filter(|moved| moved.calls > 0);
+        return Outcome::RuledOut(most.map_or_else(Vec::new, |moved| moved.evidence(subject)));
+    }
+    let found = small.iter().map(|moved| moved.candidate(subject, advice));
+    Outcome::Found(found.collect())
+}
+
+impl<'a> Moved<'a> {
+    const fn of(at: usize, row: &'a File, direction: Direction) -> Self {
+        let counts = &row.counts;
+        let (calls, bytes) = match direction {
+            Direction::Read => (counts.reads, counts.read_bytes),
+            _ => (counts.writes, counts.written_bytes),
+        };
+        Self {
+            at,
+            row,
+            direction,
+            calls,
+            bytes,
+        }
+    }
+
+    /// Whether the file was gone through by many calls that ask for little, in this direction alone.
+    fn is_by_little(&self) -> bool {
+        let counts = &self.row.counts;
+        let all = sum([counts.reads, counts.writes]);
+        let of_others = all.saturating_sub(self.calls);
+        self.row.kind == FileKind::File
+            && self.calls >= FEW
+            && self.calls / FEW_FOR_EACH_OPEN >= counts.opens
+            && of_others <= self.calls / 100
+            && counts.sequential >= portion(all, 9, 10)
+            && each(self.bytes, self.calls) < LARGE
+            && self.row.typical_size_bytes.is_some_and(|size| size < LARGE)
+    }
+
+    /// Whether the program need not have waited for each call: none waits for a device that would not without it, and few
+    /// are made durable.
+    fn can_wait(&self, subject: &Subject<'_>) -> bool {
+        let calls = self.calls_of(subject);
+        let direct = subject.workload.page_cache.as_ref();
+        let direct = direct.map_or(0, |cache| cache.direct.latency.count);
+        if self.direction == Direction::Read {
+            return direct < self.calls / 2;
+        }
+        let syncs = subject.calls(|name| SYNCS.contains(&name));
+        let syncs = sum(syncs.iter().map(|(_, call)| call.calls));
+        let times = || calls.iter().filter_map(|(_, call)| call.breakdown);
+        let waited = sum(times().map(|time| for_device(&time)));
+        let worked = sum(times().map(|time| time.cpu_ns));
+        self.calls / 64 >= syncs && waited <= worked / 10
+    }
+
+    /// The calls that may have done it.
+    fn calls_of<'b>(&self, subject: &Subject<'b>) -> Vec<Placed<'b>> {
+        let way = self.direction;
+        subject.calls(|name| of_call(name) == Some(way) && is_in_proc_io(name, way))
+    }
+
+    fn evidence(&self, subject: &Subject<'_>) -> Vec<Evidence> {
+        let counts = &self.row.counts;
+        let (calls, moved) = match self.direction {
+            Direction::Read => ("reads", "read_bytes"),
+            _ => ("writes", "written_bytes"),
+        };
+        let figures = [
+            (calls, Some(self.calls)),
+            (moved, Some(self.bytes)),
+            ("sequential", Some(counts.sequential)),
+            ("typical_size_bytes", self.row.typical_size_bytes),
+            ("time_ns", Some(counts.time_ns)),
+        ];
+        let known = figures
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
+        known
+            .map(|(key, value)| subject.evidence(&format!("files/top/{}/{key}", self.at), value))
+            .collect()
+    }
+
+    fn candidate(&self, subject: &Subject<'_>, advice: &'static str) -> Candidate {
+        let calls = self.calls_of(subject);
+        let (least, most) = subject.entry_ns();
+        let left = sum([
+            self.bytes / BUFFER,
+            self.row.counts.opens.max(1).saturating_mul(2),
+        ]);
+        let gone = self.calls.saturating_sub(left);
+        let inside = sum(calls
+            .iter()
+            .filter_map(|(_, call)| call.breakdown.as_ref().map(cpu_and_runnable)));
+        let in_calls = sum(calls.iter().map(|(_, call)| call.time_ns));
+        let cost = in_calls.min(self.row.counts.time_ns);
+        let at_most = sum([cost.min(inside), self.calls.saturating_mul(most)]);
+        let name = calls
+            .iter()
+            .find(|(_, call)| call.calls >= portion(self.calls, 9, 10));
+        let (does, moved) = match self.direction {
+            Direction::Read => ("reads", "read"),
+            _ => ("writes", "written"),
+        };
+        Candidate {
+            summary: format!(
+                "{} {does} of {} each, where {} of {} would do",
+                count(self.calls),
+                bytes(each(self.bytes, self.calls)),
+                count(left.min(self.calls)),
+                bytes(BUFFER),
+            ),
+            place: Place {
+                file: self.row.path.clone(),
+                call: name.map(|(_, call)| call.name.clone()),
+                device: None,
+            },
+            cost_ns: sum([cost, self.calls.saturating_mul(least)]),
+            gain: subject.bounds(
+                gone.saturating_mul(least),
+                portion(at_most, gone, self.calls),
+                format!(
+                    "{} calls go where {} are {moved} at a time; at least the kernel's way into each and out of it; at most \
+                     that and their time on a CPU or waiting for one",
+                    count(gone),
+                    bytes(BUFFER)
+                ),
+            ),
+            evidence: self.evidence(subject),
+            advice,
+        }
+    }
+}
+
+/// Nanoseconds that a call waits for a device, or for those who do.
+fn for_device(time: &CallTime) -> u64 {
+    let off_cpu = &time.off_cpu;
+    sum([
+        off_cpu.queue_ns,
+        off_cpu.service_ns,
+        off_cpu.device_ns,
+        off_cpu.journal_ns,
+    ])
+}

@@ -1,0 +1,146 @@
+//! What is wrong with a run: a rule for each fault, in a file of its own.
+//!
+//! A rule looks at one workload. It says what its figures show, never what names or sizes suggest: where the report
+//! does not have them it is silent, and says why.
+
+mod buffer;
+mod mapped;
+mod one_byte;
+mod poll;
+mod small;
+mod subject;
+mod sync;
+
+use std::cmp::Reverse;
+
+use self::subject::{Candidate, Outcome, Subject};
+use super::reliability::{Doubt, doubts};
+use crate::{
+    model::{
+        finding::{Confidence, Finding, RuledOut, Severity, Undecided},
+        report::Report,
+    },
+    text::Text,
+};
+
+/// A rule.
+type Rule = for<'a> fn(&Subject<'a>) -> Outcome;
+
+/// All of them, by the names that users see.
+const RULES: [(&str, Rule); 5] = [
+    ("BYTE001", one_byte::rule),
+    ("MMAP001", mapped::rule),
+    ("POLL001", poll::rule),
+    ("SMALL001", small::rule),
+    ("SYNC001", sync::rule),
+];
+
+/// The names of the rules.
+pub const IDS: [&str; RULES.len()] = {
+    let mut ids = [""; RULES.len()];
+    let mut at = 0;
+    while at < RULES.len() {
+        ids[at] = RULES[at].0;
+        at += 1;
+    }
+    ids
+};
+
+/// The least that is worth telling: a part of the wall time, in hundredths.
+const LEAST_PERCENT: u64 = 1;
+const WARNING_PERCENT: u64 = 5;
+const CRITICAL_PERCENT: u64 = 30;
+
+/// Puts into a report what is wrong by its figures, whatever it had before.
+pub fn judge(report: &mut Report) {
+    let mut findings = Vec::new();
+    let mut ruled_out = Vec::new();
+    let mut undecided = Vec::new();
+    let is_doubtful = doubts(report)
+        .iter()
+        .any(|doubt| !matches!(doubt, Doubt::ProbeMissing(..)));
+    for (index, workload) in report.workloads.iter().enumerate() {
+        let subject = Subject {
+            report,
+            workload,
+            index,
+        };
+        for (id, rule) in RULES {
+            match rule(&subject) {
+                Outcome::Found(candidates) => {
+                    let (worth, others): (Vec<_>, Vec<_>) = candidates
+                        .into_iter()
+                        .partition(|one| percent(stake(one), workload.wall_ns) >= LEAST_PERCENT);
+                    if worth.is_empty() {
+                        let evidence = others.into_iter().flat_map(|one| one.evidence).collect();
+                        ruled_out.push(out(id, &workload.name, evidence));
+                    }
+                    findings.extend(
+                        worth
+                            .into_iter()
+                            .map(|one| finding(id, one, &subject, is_doubtful)),
+                    );
+                }
+                Outcome::RuledOut(evidence) => ruled_out.push(out(id, &workload.name, evidence)),
+                Outcome::Undecided(reason) => undecided.push(Undecided {
+                    id: id.into(),
+                    workload: workload.name.clone(),
+                    reason: reason.into(),
+                }),
+            }
+        }
+    }
+    findings.sort_by_key(|one| Reverse(one.gain.high_ns.unwrap_or(one.cost_ns)));
+    report.findings = findings;
+    report.ruled_out = ruled_out;
+    report.undecided = undecided;
+}
+
+fn out(id: &str, workload: &Text, evidence: Vec<crate::model::finding::Evidence>) -> RuledOut {
+    RuledOut {
+        id: id.into(),
+        workload: workload.clone(),
+        evidence,
+    }
+}
+
+/// The most that may be won.
+fn stake(candidate: &Candidate) -> u64 {
+    candidate.gain.high_ns.unwrap_or(candidate.cost_ns)
+}
+
+/// A part in hundredths, rounded down; of nothing it is 0.
+fn percent(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(100).checked_div(whole).unwrap_or(0)
+}
+
+fn finding(id: &str, one: Candidate, subject: &Subject<'_>, is_doubtful: bool) -> Finding {
+    let severity = match percent(stake(&one), subject.workload.wall_ns) {
+        CRITICAL_PERCENT.. => Severity::Critical,
+        WARNING_PERCENT.. => Severity::Warning,
+        _ => Severity::Info,
+    };
+    let confidence = if is_doubtful {
+        Confidence::Low
+    } else if subject.workload.threads > 1 {
+        Confidence::Medium
+    } else {
+        Confidence::High
+    };
+    Finding {
+        id: id.into(),
+        severity,
+        confidence,
+        workload: subject.workload.name.clone(),
+        summary: one.summary.into(),
+        place: one.place,
+        cost_ns: one.cost_ns,
+        gain: one.gain,
+        evidence: one.evidence,
+        advice: one.advice.into(),
+        verify: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! POLL001: a descriptor is asked again and again whether there is something.
+
+use ioprof_workloads::display::count;
+
+use super::subject::{Candidate, Outcome, Placed, Subject, cpu_and_runnable, portion};
+use crate::{
+    model::{finding::Place, off_cpu::CallTime, sum::sum},
+    transfer::of_call,
+};
+
+/// Fewer are no loop.
+const FEW: u64 = 1000;
+
+const ADVICE: &str = "wait in poll(2), epoll_wait(2) or by a blocking descriptor, and call again when there is something";
+
+/// The rule.
+pub fn rule(subject: &Subject<'_>) -> Outcome {
+    let calls = subject.calls(|name| of_call(name).is_some());
+    let (polling, others): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(_, call)| {
+        let again = again(&call.errors);
+        again >= FEW && again >= portion(call.calls, 9, 10)
+    });
+    if polling.is_empty() {
+        let tried = others.iter().filter(|(_, call)| again(&call.errors) > 0);
+        let evidence = tried.flat_map(|one| [subject.calls_of(*one), of_errors(subject, *one)]);
+        return Outcome::RuledOut(evidence.collect());
+    }
+    let found: Option<Vec<_>> = polling
+        .into_iter()
+        .map(|one| Some(candidate(subject, one, one.1.breakdown.as_ref()?)))
+        .collect();
+    found.map_or(
+        Outcome::Undecided("the time of calls is not divided: what of it was waiting"),
+        Outcome::Found,
+    )
+}
+
+fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candidate {
+    let (at, call) = one;
+    let again = again(&call.errors);
+    let (least, most) = subject.entry_ns();
+    // A call that finds nothing does not wait.
+    let inside = cpu_and_runnable(time);
+    let cost = |entry: u64| {
+        sum([
+            portion(inside, again, call.calls),
+            again.saturating_mul(entry),
+        ])
+    };
+    Candidate {
+        summary: format!(
+            "{} of {} {} find nothing (EAGAIN)",
+            count(again),
+            count(call.calls),
+            call.name
+        ),
+        place: Place {
+            call: Some(call.name.clone()),
+            ..Place::default()
+        },
+        cost_ns: cost(least),
+        gain: subject.bounds(
+            0,
+            cost(most),
+            "these calls go; at most their time on a CPU or waiting for one, and the kernel's way into them and out of \
+             them; at least nothing, as the program waits for what it asks for all the same"
+                .into(),
+        ),
+        evidence: vec![
+            subject.calls_of(one),
+            of_errors(subject, one),
+            subject.evidence(&format!("syscalls/{at}/time_ns"), call.time_ns),
+        ],
+        advice: ADVICE,
+    }
+}
+
+/// How many calls found nothing.
+fn again(errors: &std::collections::BTreeMap<crate::text::Text, u64>) -> u64 {
+    errors.get("EAGAIN").copied().unwrap_or(0)
+}
+
+fn of_errors(subject: &Subject<'_>, (at, call): Placed<'_>) -> crate::model::finding::Evidence {
+    subject.evidence(&format!("syscalls/{at}/errors/EAGAIN"), again(&call.errors))
+}

@@ -1,0 +1,123 @@
+//! The workload that a rule looks at, with what rules have in common.
+
+use crate::model::{
+    finding::{Evidence, Gain, Place},
+    ledger::CallCost,
+    off_cpu::{CallTime, Time},
+    report::{Report, Workload},
+    sum::sum,
+    syscall::Syscall,
+};
+
+/// What a rule says of a workload.
+pub enum Outcome {
+    /// It holds, unless that is not worth telling.
+    Found(Vec<Candidate>),
+    /// It does not, by these figures.
+    RuledOut(Vec<Evidence>),
+    /// The report lacks what it takes, for this reason.
+    Undecided(&'static str),
+}
+
+/// What may become a finding.
+pub struct Candidate {
+    pub summary: String,
+    pub place: Place,
+    pub cost_ns: u64,
+    pub gain: Gain,
+    pub evidence: Vec<Evidence>,
+    pub advice: &'static str,
+}
+
+/// A workload in its report.
+pub struct Subject<'a> {
+    pub report: &'a Report,
+    pub workload: &'a Workload,
+    /// Its place in `workloads`.
+    pub index: usize,
+}
+
+/// A call with its place in `syscalls`.
+pub type Placed<'a> = (usize, &'a Syscall);
+
+impl<'a> Subject<'a> {
+    /// A figure of this workload, below its object.
+    pub fn evidence(&self, place: &str, value: u64) -> Evidence {
+        Evidence {
+            pointer: format!("/workloads/{}/{place}", self.index).into(),
+            value,
+        }
+    }
+
+    /// How often a call was made, as evidence.
+    pub fn calls_of(&self, (at, call): Placed<'_>) -> Evidence {
+        self.evidence(&format!("syscalls/{at}/calls"), call.calls)
+    }
+
+    /// The system calls of these names.
+    pub fn calls(&self, is: impl Fn(&str) -> bool) -> Vec<Placed<'a>> {
+        let calls = self.workload.syscalls.iter().enumerate();
+        calls.filter(|(_, call)| is(call.name.as_str())).collect()
+    }
+
+    /// What the kernel's way into a call and out of it costs at least, and at most, without the probes.
+    pub fn entry_ns(&self) -> (u64, u64) {
+        match self.report.ledger.call_cost {
+            Some(CallCost {
+                bare_ns, error_ns, ..
+            }) => (
+                bare_ns.saturating_sub(error_ns),
+                bare_ns.saturating_add(error_ns),
+            ),
+            None => (0, 0),
+        }
+    }
+
+    /// Bounds of what is saved where so much time of threads goes: it may overlap with that of other threads, and these
+    /// with each other.
+    pub fn bounds(&self, low_ns: u64, high_ns: u64, method: String) -> Gain {
+        let high = high_ns.min(self.workload.wall_ns);
+        Gain {
+            low_ns: Some(low_ns.saturating_sub(self.overlap_ns(high_ns)).min(high)),
+            high_ns: Some(high),
+            method: method.into(),
+        }
+    }
+
+    /// The time of threads that may pass at the same time as these nanoseconds of some: all else they did but sleep. It
+    /// is all where that is not known.
+    fn overlap_ns(&self, of_ns: u64) -> u64 {
+        if self.workload.threads <= 1 {
+            return 0;
+        }
+        let Some(Time {
+            thread_ns, off_cpu, ..
+        }) = self.workload.time
+        else {
+            return u64::MAX;
+        };
+        // Several of them at once.
+        if of_ns > self.workload.wall_ns {
+            return u64::MAX;
+        }
+        let asleep = sum([off_cpu.idle_ns, off_cpu.sleep_ns]);
+        thread_ns.saturating_sub(asleep).saturating_sub(of_ns)
+    }
+}
+
+/// How much that is for each; nothing where there are none.
+pub fn each(whole: u64, count: u64) -> u64 {
+    whole.checked_div(count).unwrap_or(0)
+}
+
+/// A part of a number: `part` of `whole`.
+pub fn portion(number: u64, part: u64, whole: u64) -> u64 {
+    let product = u128::from(number).saturating_mul(u128::from(part));
+    let portion = product.checked_div(u128::from(whole)).unwrap_or(0);
+    u64::try_from(portion).unwrap_or(u64::MAX)
+}
+
+/// Nanoseconds of calls on a CPU and ready for one: what calls that move the same bytes by fewer would not take.
+pub fn cpu_and_runnable(call: &CallTime) -> u64 {
+    sum([call.cpu_ns, call.off_cpu.runnable_ns])
+}

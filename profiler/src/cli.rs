@@ -12,6 +12,8 @@ use clap::{
 use clap_complete::Shell;
 use ioprof_workloads::Workload;
 
+use crate::output::terminal::{Section, View};
+
 /// Show where the I/O time and the device bytes of a workload go, from the system call to the device.
 #[derive(Debug, Parser)]
 #[command(
@@ -42,20 +44,23 @@ const EXIT_STATUS: &str = "\
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Profile a command with all its descendants, or built-in workloads.
+    /// Profile a command with all its descendants, or built-in workloads. The report goes to stderr.
     #[command(
         override_usage = "ioprof run [OPTIONS] WORKLOAD [ITS OPTIONS] [WORKLOAD ...]\n       \
                           ioprof run [OPTIONS] -- COMMAND [ARGUMENT ...]",
         after_help = RUN_HELP
     )]
     Run(Run),
-    /// Profile running processes until Ctrl-C or their end. Detaching leaves them running.
+    /// Profile running processes until Ctrl-C or their end. Detaching leaves them running. The report goes to stderr.
     Attach(Attach),
-    /// Render a saved report. Needs no privileges.
+    /// Show a saved report on stdout. Needs no privileges.
     Report {
         /// The report, as written with -o.
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
+        /// How much of it is shown.
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Run a built-in workload without probes, and print its own counts.
     Workload {
@@ -175,6 +180,33 @@ pub struct Common {
     /// Do not attach the probe of this tracepoint, as on a kernel without it.
     #[arg(long, value_name = "TRACEPOINT", hide_short_help = true)]
     pub without_probe: Vec<String>,
+    /// How much of the report is shown.
+    #[command(flatten)]
+    pub shown: Shown,
+}
+
+/// How much of a report is shown.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Shown {
+    /// Show the whole report, not only what fits on a screen.
+    #[arg(long, conflicts_with = "section")]
+    pub full: bool,
+    /// Show these sections of the whole report.
+    #[arg(long, value_name = "SECTION", value_delimiter = ',')]
+    pub section: Vec<Section>,
+}
+
+impl Shown {
+    /// What is shown.
+    pub fn view(&self) -> View {
+        if !self.section.is_empty() {
+            View::Sections(self.section.clone())
+        } else if self.full {
+            View::Full
+        } else {
+            View::Screen
+        }
+    }
 }
 
 /// `ioprof attach`.

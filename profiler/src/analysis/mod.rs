@@ -7,6 +7,8 @@
 
 mod counters;
 mod reliability;
+mod time_spent;
 
 pub use counters::{Cause, cause};
 pub use reliability::{Doubt, doubts};
+pub use time_spent::{Activity, Part, TimeSpent, time_spent};

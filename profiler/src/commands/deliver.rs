@@ -1,12 +1,15 @@
 //! Printing and writing the report of a run.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use crate::{
     error::Error,
     launch::destination::Destination,
     model::report::Report,
-    output::{json, terminal},
+    output::{
+        json,
+        terminal::{self, Style, View},
+    },
 };
 
 /// Writes the report where the user wants it, and prints it for reading to stderr, as perf stat does.
@@ -14,9 +17,17 @@ use crate::{
 /// # Errors
 ///
 /// Where it cannot be written.
-pub fn deliver(report: &Report, destination: Destination) -> Result<(), Error> {
+pub fn deliver(report: &Report, view: &View, destination: Destination) -> Result<(), Error> {
     let stderr = io::stderr();
-    let text = terminal::render(report, terminal::Style::of(stderr.is_terminal()));
+    let style = Style::of(&stderr);
+    let mut text = terminal::render(report, view, style);
+    if *view == View::Screen {
+        let file = destination.name();
+        text.push_str(&rest(
+            &file.unwrap_or_else(|| "FILE (as written with -o)".into()),
+            style,
+        ));
+    }
     print(&mut stderr.lock(), &text);
     destination.write(&json::render(report))
 }
@@ -41,4 +52,12 @@ pub fn say_left_out(processes: usize) {
 /// Prints; a reader that has gone, such as `head`, is no error.
 pub fn print(to: &mut impl io::Write, text: &str) {
     let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
+
+/// Where the rest of a report is, of which the first screen was shown.
+pub fn rest(file: &str, style: Style) -> String {
+    format!(
+        "{}\n",
+        style.faint(&format!("All of it: ioprof report --full {file}"))
+    )
 }

@@ -2,27 +2,31 @@
 
 use std::{
     fs::File,
-    io::{self, IsTerminal as _, Read as _},
+    io::{self, Read as _},
     path::Path,
     process::ExitCode,
 };
 
-use super::deliver::print;
+use super::deliver::{print, rest};
 use crate::{
     error::Error,
     model::{
         read::{self, Refusal},
         report::SCHEMA,
     },
-    output::{terminal, text::shortened},
+    output::{
+        terminal::{self, Style, View},
+        text::shortened,
+    },
+    text::Text,
 };
 
-/// Prints a saved report.
+/// Prints a saved report, or a part of it.
 ///
 /// # Errors
 ///
 /// Where the file cannot be read or is not a report.
-pub fn report(path: &Path) -> Result<ExitCode, Error> {
+pub fn report(path: &Path, view: &View) -> Result<ExitCode, Error> {
     let unreadable = |source| Error::Input {
         path: path.to_owned(),
         source,
@@ -34,7 +38,11 @@ pub fn report(path: &Path) -> Result<ExitCode, Error> {
         .map_err(unreadable)?;
     let report = read::read(&bytes).map_err(|refusal| refused(path, refusal))?;
     let stdout = io::stdout();
-    let text = terminal::render(&report, terminal::Style::of(stdout.is_terminal()));
+    let style = Style::of(&stdout);
+    let mut text = terminal::render(&report, view, style);
+    if *view == View::Screen {
+        text.push_str(&rest(&Text::of(path).to_string(), style));
+    }
     print(&mut stdout.lock(), &text);
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ use nix::{
 
 use super::user::User;
 use crate::{
-    cli::{Run, RunOptions},
+    cli::{Run, RunOptions, Shown},
     error::Error,
     model::report::Kind,
     text::Text,
@@ -180,6 +180,10 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
             output: second.common.output.or(first.common.output),
             drain: second.common.drain.or(first.common.drain),
             sync: first.common.sync || second.common.sync,
+            shown: Shown {
+                full: first.common.shown.full || second.common.shown.full,
+                section: [first.common.shown.section, second.common.shown.section].concat(),
+            },
             without_probe: [first.common.without_probe, second.common.without_probe].concat(),
             minor_fault_time: first.common.minor_fault_time || second.common.minor_fault_time,
         },

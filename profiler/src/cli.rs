@@ -53,11 +53,14 @@ pub enum Command {
     Run(Run),
     /// Profile running processes until Ctrl-C or their end. Detaching leaves them running. The report goes to stderr.
     Attach(Attach),
-    /// Show a saved report on stdout. Needs no privileges.
+    /// Show the last run's report, or that of a file, on stdout. Needs no privileges.
     Report {
-        /// The report, as written with -o.
+        /// The report, as written with -o. Without it, the last run's.
         #[arg(value_hint = ValueHint::FilePath)]
-        file: PathBuf,
+        file: Option<PathBuf>,
+        /// List the last runs and their files.
+        #[arg(long, conflicts_with_all = ["file", "full", "section"])]
+        list: bool,
         /// How much of it is shown.
         #[command(flatten)]
         shown: Shown,
@@ -177,6 +180,9 @@ pub struct Common {
     /// Wait at most this long for requests that are in flight when the workloads end; 1 if not given, 0 not to wait.
     #[arg(long, value_name = "SECONDS", value_parser = seconds_or_none)]
     pub drain: Option<std::time::Duration>,
+    /// Do not keep the report for `ioprof report`.
+    #[arg(long)]
+    pub no_save: bool,
     /// Do not attach the probe of this tracepoint, as on a kernel without it.
     #[arg(long, value_name = "TRACEPOINT", hide_short_help = true)]
     pub without_probe: Vec<String>,

@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Run(run) => commands::run(run),
         Command::Attach(attach) => commands::attach(&attach),
-        Command::Report { file, shown } => commands::report(&file, &shown.view()),
+        Command::Report { list: true, .. } => commands::list(),
+        Command::Report { file, shown, .. } => commands::report(file, &shown.view()),
         Command::Workload {
             workload,
             summary_fd,

@@ -101,7 +101,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     })?;
     // A sync that a signal interrupted may still be running.
     runtime.shutdown_background();
-    deliver(&report, &attach.common.shown.view(), destination)?;
+    deliver(&report, &attach.common, destination)?;
     Ok(ExitCode::SUCCESS)
 }
 

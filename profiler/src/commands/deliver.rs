@@ -3,33 +3,43 @@
 use std::io;
 
 use crate::{
+    cli::Common,
     error::Error,
-    launch::destination::Destination,
+    launch::{destination::Destination, history::History},
     model::report::Report,
     output::{
         json,
         terminal::{self, Style, View},
+        text::line,
     },
+    text::Text,
 };
 
-/// Writes the report where the user wants it, and prints it for reading to stderr, as perf stat does.
+/// Prints the report for reading to stderr, as perf stat does, keeps it for `ioprof report`, and writes it where the user
+/// wants it.
 ///
 /// # Errors
 ///
-/// Where it cannot be written.
-pub fn deliver(report: &Report, view: &View, destination: Destination) -> Result<(), Error> {
+/// Where it cannot be written. That it cannot be kept is no error, but told.
+pub fn deliver(report: &Report, common: &Common, destination: Destination) -> Result<(), Error> {
+    let json = json::render(report);
+    let kept = (!common.no_save).then(|| History::of_this_user().and_then(|all| all.save(&json)));
     let stderr = io::stderr();
     let style = Style::of(&stderr);
-    let mut text = terminal::render(report, view, style);
-    if *view == View::Screen {
-        let file = destination.name();
-        text.push_str(&rest(
-            &file.unwrap_or_else(|| "FILE (as written with -o)".into()),
-            style,
-        ));
+    let mut text = String::new();
+    if let Some(Err(reason)) = &kept {
+        let message = format!("ioprof: the report is not kept: {reason}; try --no-save");
+        text.push_str(&line(&message));
+    }
+    let view = common.shown.view();
+    text.push_str(&terminal::render(report, &view, style));
+    if view == View::Screen {
+        let kept = kept.and_then(Result::ok);
+        let kept = kept.map(|path| Text::of(path).to_string());
+        text.push_str(&rest(destination.name().or(kept).as_deref(), style));
     }
     print(&mut stderr.lock(), &text);
-    destination.write(&json::render(report))
+    destination.write(&json)
 }
 
 /// Tells the user that the probes are attached.
@@ -55,9 +65,10 @@ pub fn print(to: &mut impl io::Write, text: &str) {
 }
 
 /// Where the rest of a report is, of which the first screen was shown.
-pub fn rest(file: &str, style: Style) -> String {
-    format!(
-        "{}\n",
-        style.faint(&format!("All of it: ioprof report --full {file}"))
-    )
+pub fn rest(file: Option<&str>, style: Style) -> String {
+    let rest = match file {
+        Some(file) => format!("All of it: ioprof report --full {file}"),
+        None => "All of it: --full; to keep it: -o FILE".to_owned(),
+    };
+    format!("{}\n", style.faint(&rest))
 }

@@ -17,7 +17,7 @@ pub use attach::attach;
 pub use coverage::coverage;
 pub use doctor::doctor;
 pub use generate::{completions, man};
-pub use report::report;
+pub use report::{list, report};
 pub use run::run;
 
 use crate::{error::Error, output::text, version};

@@ -92,7 +92,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
     })?;
     // A thread may still be waiting for a child.
     runtime.shutdown_background();
-    deliver(&report, &options.common.shown.view(), destination)?;
+    deliver(&report, &options.common, destination)?;
     Ok(end_as(&exits))
 }
 

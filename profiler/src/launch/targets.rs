@@ -180,6 +180,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
             output: second.common.output.or(first.common.output),
             drain: second.common.drain.or(first.common.drain),
             sync: first.common.sync || second.common.sync,
+            no_save: first.common.no_save || second.common.no_save,
             shown: Shown {
                 full: first.common.shown.full || second.common.shown.full,
                 section: [first.common.shown.section, second.common.shown.section].concat(),

@@ -27,6 +27,7 @@ mod file_identity;
 mod file_place;
 mod file_stacked;
 mod histogram;
+mod history;
 mod hostile;
 mod io_uring;
 mod lifecycle;

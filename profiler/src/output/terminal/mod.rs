@@ -13,6 +13,7 @@ mod ledger;
 mod line;
 mod off_cpu;
 mod page_cache;
+pub mod runs;
 mod screen;
 mod section;
 mod self_report;

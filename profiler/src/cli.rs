@@ -168,7 +168,7 @@ pub struct RunOptions {
 /// The options that `run` and `attach` share.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
-    /// Write the report as JSON to FILE, or to stdout if FILE is `-`.
+    /// Write the report as JSON to FILE. If FILE is `-`, to stdout: a command's own stdout goes to stderr then.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Also time minor page faults. Each minor fault on the machine then takes about 0.3 us longer.

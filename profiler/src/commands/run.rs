@@ -23,7 +23,8 @@ use crate::{
     error::Error,
     kernel::bpf::scope::EntryState,
     launch::{
-        child::{Ended, Running, Waiting},
+        child::{ChildStdout, Ended, Running, Waiting},
+        destination::Destination,
         targets::{Target, targets},
     },
     model::report::{Exit, Kind},
@@ -38,13 +39,18 @@ use crate::{
 pub fn run(run: Run) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
     let sync = options.common.sync;
+    let output = options.common.output.as_deref();
+    let stdout = match output.is_some_and(Destination::is_stdout) {
+        true => ChildStdout::Stderr,
+        false => ChildStdout::Own,
+    };
     let runtime = runtime()?;
     let (report, exits, destination) = runtime.block_on(async {
         // The children first: each is a copy of ioprof until it executes its program, and its largest resident set
         // is never less than ioprof's here.
         let waiting = targets
             .iter()
-            .map(Waiting::start)
+            .map(|target| Waiting::start(target, stdout))
             .collect::<Result<Vec<_>, _>>()?;
         let children: Vec<_> = waiting.iter().map(|waiting| &waiting.process).collect();
         let (mut measurement, destination) =

@@ -87,6 +87,12 @@ impl Destination {
         }
     }
 
+    /// Whether a path means the standard output.
+    pub fn is_stdout(path: &Path) -> bool {
+        let is_first = |found: ResolvedPath| found.descriptor == Some(libc::STDOUT_FILENO);
+        path == Path::new("-") || ResolvedPath::find(path).is_ok_and(is_first)
+    }
+
     /// The name of the file that can be read again; none where there is none.
     pub fn name(&self) -> Option<String> {
         match self {

@@ -13,6 +13,8 @@ use clap::{
 use clap_complete::Shell;
 use ioprof_workloads::Workload;
 
+use crate::output::terminal::{Section, View};
+
 /// Show where the I/O time and the device bytes of a workload go, from the system call to the device.
 #[derive(Debug, Parser)]
 #[command(
@@ -43,23 +45,29 @@ const EXIT_STATUS: &str = "\
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Profile a command with all its descendants, or built-in workloads.
+    /// Profile a command with all its descendants, or built-in workloads. The report goes to stderr.
     #[command(
         override_usage = "ioprof run [OPTIONS] WORKLOAD [ITS OPTIONS] [WORKLOAD ...]\n       \
                           ioprof run [OPTIONS] -- COMMAND [ARGUMENT ...]",
         after_help = RUN_HELP
     )]
     Run(Run),
-    /// Profile running processes until Ctrl-C or their end. Detaching leaves them running.
+    /// Profile running processes until Ctrl-C or their end. Detaching leaves them running. The report goes to stderr.
     Attach(Attach),
-    /// Render a saved report. Needs no privileges.
+    /// Show the last run's report, or that of a file, on stdout. Needs no privileges.
     Report {
-        /// The report, as written with -o.
+        /// The report, as written with -o. Without it, the last run's.
         #[arg(value_hint = ValueHint::FilePath)]
-        file: PathBuf,
+        file: Option<PathBuf>,
+        /// List the last runs and their files.
+        #[arg(long, conflicts_with_all = ["file", "full", "section", "fail_on"])]
+        list: bool,
         /// Exit with 123 if there is a finding of this severity or above.
         #[arg(long, value_name = "SEVERITY")]
         fail_on: Option<FailOn>,
+        /// How much of it is shown.
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Explain a finding: what it means, how its gain is computed, when it is wrong. Without ID: list them.
     Explain {
@@ -173,7 +181,7 @@ pub struct RunOptions {
 /// The options that `run` and `attach` share.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
-    /// Write the report as JSON to FILE, or to stdout if FILE is `-`.
+    /// Write the report as JSON to FILE. If FILE is `-`, to stdout: a command's own stdout goes to stderr then.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
     /// Also time minor page faults. Each minor fault on the machine then takes about 0.3 us longer.
@@ -188,9 +196,39 @@ pub struct Common {
     /// Exit with 123 if there is a finding of this severity or above, and nothing else has failed.
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
+    /// Do not keep the report for `ioprof report`.
+    #[arg(long)]
+    pub no_save: bool,
     /// Do not attach the probe of this tracepoint, as on a kernel without it.
     #[arg(long, value_name = "TRACEPOINT", hide_short_help = true)]
     pub without_probe: Vec<String>,
+    /// How much of the report is shown.
+    #[command(flatten)]
+    pub shown: Shown,
+}
+
+/// How much of a report is shown.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Shown {
+    /// Show the whole report, not only what fits on a screen.
+    #[arg(long, conflicts_with = "section")]
+    pub full: bool,
+    /// Show these sections of the whole report.
+    #[arg(long, value_name = "SECTION", value_delimiter = ',')]
+    pub section: Vec<Section>,
+}
+
+impl Shown {
+    /// What is shown.
+    pub fn view(&self) -> View {
+        if !self.section.is_empty() {
+            View::Sections(self.section.clone())
+        } else if self.full {
+            View::Full
+        } else {
+            View::Screen
+        }
+    }
 }
 
 /// The severities of findings.

@@ -210,6 +210,11 @@ pub enum Error {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// No report was kept.
+    #[error(
+        "no report was kept: `ioprof run` keeps one; `ioprof report FILE` shows one written with -o"
+    )]
+    NoReports,
     /// A file that is not a report.
     #[error("{} is not a report of ioprof: {reason}", Text::of(path))]
     NotAReport {

@@ -18,7 +18,13 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Run(run) => commands::run(run),
         Command::Attach(attach) => commands::attach(&attach),
-        Command::Report { file, fail_on } => commands::report(&file, fail_on),
+        Command::Report { list: true, .. } => commands::list(),
+        Command::Report {
+            file,
+            shown,
+            fail_on,
+            ..
+        } => commands::report(file, &shown.view(), fail_on),
         Command::Explain { id } => commands::explain(id.as_deref()),
         Command::Workload {
             workload,

@@ -124,6 +124,34 @@ fn more_processes_than_can_be_told_apart_are_refused() {
     assert_refused(&refused(&["attach", "-p", &pids.join(",")]), 125, &words);
 }
 
+#[test]
+fn where_no_report_was_kept_the_remedy_is_told() {
+    let state = folder();
+    for arguments in [
+        &["report"][..],
+        &["report", "--list"],
+        &["report", "--full"],
+    ] {
+        let report = output(ioprof().env("XDG_STATE_HOME", state.path()).args(arguments));
+        assert_refused(&report, 125, &["no report was kept", "ioprof run", "-o"]);
+    }
+    // A file of somebody else's making is no report.
+    let kept = state.path().join("ioprof");
+    fs::create_dir(&kept).expect("made");
+    fs::write(kept.join("20260101-000000-1.json"), "{}").expect("written");
+    let report = output(ioprof().env("XDG_STATE_HOME", state.path()).arg("report"));
+    assert_refused(&report, 125, &["is not a report"]);
+    let listed = output(
+        ioprof()
+            .env("XDG_STATE_HOME", state.path())
+            .args(["report", "--list"]),
+    );
+    assert!(
+        text(&listed.stdout).contains("is not a report"),
+        "{listed:?}"
+    );
+}
+
 /// A process that waits for its input to end.
 struct Waiting(Child);
 

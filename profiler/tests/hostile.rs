@@ -7,7 +7,11 @@ use ioprof::{
         read::{Refusal, read},
         report::Report,
     },
-    output::{json, terminal, text::is_visible},
+    output::{
+        json,
+        terminal::{self, Style, View},
+        text::is_visible,
+    },
     text::Text,
 };
 use proptest::prelude::*;
@@ -42,9 +46,16 @@ fn parse(report: &Value) -> Result<Report, Refusal> {
     read(&serde_json::to_vec(report).expect("a value is written"))
 }
 
+/// The first screen, which has room on a terminal whatever the report has, and all of it.
+fn both_views(report: &Report) -> String {
+    let screen = terminal::render(report, &View::Screen, Style::PLAIN);
+    assert!(screen.lines().count() < 40, "{screen}");
+    screen + &terminal::render(report, &View::Full, Style::PLAIN)
+}
+
 /// Fails where a terminal would be given anything to act on, or JSON is not what it was made from.
 fn assert_harmless(report: &Report) -> String {
-    let text = terminal::render(report, terminal::Style::PLAIN);
+    let text = both_views(report);
     let acted_on = text.chars().find(|c| *c != '\n' && !is_visible(*c));
     assert_eq!(acted_on, None, "{text}");
     let written = String::from_utf8(json::render(report)).expect("JSON is UTF-8");
@@ -204,7 +215,7 @@ fn any_number_alone_is_shown_or_refused() {
             *report.pointer_mut(place).expect("it is there") = json!("HERE");
             let text = report.to_string().replace(r#""HERE""#, absurd);
             if let Ok(report) = read(text.as_bytes()) {
-                terminal::render(&report, terminal::Style::PLAIN);
+                both_views(&report);
                 shown += 1;
             }
         }
@@ -246,7 +257,7 @@ fn all_numbers_at_their_largest_are_shown() {
     let mut report = full_sample();
     largest(&mut report);
     let report = parse(&report).expect("absurd, but a report");
-    let text = terminal::render(&report, terminal::Style::PLAIN);
+    let text = both_views(&report);
     assert!(text.contains("18,446,744,073,709,551,615"), "{text}");
     json::render(&report);
 }
@@ -281,6 +292,6 @@ fn what_is_large_is_shown_in_little_more() {
     let device = report["devices"][0].clone();
     report["devices"] = json!(vec![device; 2000]);
     report["devices"][0]["name"] = json!("x".repeat(1 << 20));
-    let text = terminal::render(&parse(&report).expect("a report"), terminal::Style::PLAIN);
+    let text = both_views(&parse(&report).expect("a report"));
     assert!(text.len() < 4 << 20, "{} bytes", text.len());
 }

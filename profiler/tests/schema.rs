@@ -1,13 +1,16 @@
 //! The report's JSON Schema: it accepts what ioprof writes, and refuses what it would not write.
 //!
-//! `IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --test schema` writes tests/expected/report.txt anew.
+//! `IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --test schema` writes tests/expected/*.txt anew.
 #![expect(clippy::panic, reason = "a test may end so")]
 
 use std::{fs, path::PathBuf};
 
 use ioprof::{
     model::report::Report,
-    output::{json, terminal},
+    output::{
+        json,
+        terminal::{self, Section, Style, View},
+    },
 };
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -234,31 +237,73 @@ fn the_sample_leaves_no_part_of_the_report_out() {
     }
 }
 
-fn rendered() -> String {
-    let report: Report = serde_json::from_value(sample()).expect("a report");
-    terminal::render(&report, terminal::Style::PLAIN)
+fn shown(sample: &str, view: &View, columns: usize) -> String {
+    let report: Report = serde_json::from_value(value(sample)).expect("a report");
+    terminal::render(&report, view, Style::PLAIN.of_width(columns))
 }
 
+/// The samples, and for each its whole text and its first screen.
+const TEXTS: [(&str, &View, &str); 4] = [
+    ("report", &View::Full, "report"),
+    ("report", &View::Screen, "screen"),
+    ("sqlite", &View::Full, "sqlite"),
+    ("sqlite", &View::Screen, "sqlite-screen"),
+];
+
 #[test]
-fn the_sample_is_rendered_as_expected() {
-    const EXPECTED: &str = "tests/expected/report.txt";
-    let text = rendered();
-    if std::env::var_os("IOPROF_UPDATE_EXPECTED").is_some() {
-        fs::write(path(EXPECTED), &text).expect("the expected text is written");
+fn the_samples_are_rendered_as_expected() {
+    for (sample, view, expected) in TEXTS {
+        let text = shown(&format!("tests/fixtures/{sample}.json"), view, 80);
+        let expected = format!("tests/expected/{expected}.txt");
+        if std::env::var_os("IOPROF_UPDATE_EXPECTED").is_some() {
+            fs::write(path(&expected), &text).expect("the expected text is written");
+        }
+        assert_eq!(
+            text,
+            read(&expected),
+            "{expected}: set IOPROF_UPDATE_EXPECTED=1 where this is meant"
+        );
     }
-    assert_eq!(
-        text,
-        read(EXPECTED),
-        "set IOPROF_UPDATE_EXPECTED=1 where this is meant"
-    );
 }
 
 #[test]
-fn the_sample_fits_into_80_columns() {
-    let text = rendered();
-    let wide: Vec<_> = text
-        .lines()
-        .filter(|line| line.chars().count() > 80)
+fn the_samples_fit_into_80_columns_and_the_first_screen_into_24_lines() {
+    for (sample, view, _) in TEXTS {
+        let text = shown(&format!("tests/fixtures/{sample}.json"), view, 80);
+        let wide: Vec<_> = text
+            .lines()
+            .filter(|line| line.chars().count() > 80)
+            .collect();
+        assert_eq!(wide, [""; 0]);
+        assert!(*view != View::Screen || text.lines().count() < 24, "{text}");
+    }
+}
+
+#[test]
+fn a_wide_terminal_shows_whole_paths() {
+    const PATH: &str = "/usr/lib/x86_64-linux-gnu/libsqlite3.so.0.8.6";
+    for view in [View::Screen, View::Full] {
+        let sample = "tests/fixtures/sqlite.json";
+        let files = |columns| shown(sample, &view, columns).contains(PATH);
+        assert!(!files(80) && files(120), "{view:?}");
+    }
+}
+
+#[test]
+fn sections_are_those_of_the_whole_report() {
+    let sample = "tests/fixtures/sqlite.json";
+    let whole = shown(sample, &View::Full, 80);
+    let all: String = Section::ALL
+        .iter()
+        .map(|section| shown(sample, &View::Sections(vec![*section]), 80))
         .collect();
-    assert_eq!(wide, [""; 0]);
+    assert_eq!(all, whole);
+    // In the order of the report, whatever the order they are asked for in.
+    let two = View::Sections(vec![Section::Files, Section::Time]);
+    let text = shown(sample, &two, 80);
+    assert!(
+        text.starts_with("time of all threads") && text.contains("file "),
+        "{text}"
+    );
+    assert!(!text.contains("system call"), "{text}");
 }

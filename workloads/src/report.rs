@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use crate::display::{bytes, time, visible};
-use crate::summary::{Summary, Via};
+use crate::summary::{OperationSummary, Summary, Via};
+
+const WIDTH: usize = 80;
+const INDENT: &str = "  ";
 
 /// The whole summary, ending in a line end.
 pub fn text(summary: &Summary) -> String {
@@ -24,18 +27,18 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
         .iter()
         .map(|(name, value)| format!("{name}={}", visible(value)))
         .collect();
-    writeln!(out, "  {}", parameters.join(" "))?;
+    write_filled(out, &parameters.join(" "), "    ")?;
     let made = if summary.setup.reused {
         "found a kept data set".to_owned()
     } else {
         format!("made {}", bytes(summary.setup.setup_bytes))
     };
-    writeln!(
-        out,
-        "  setup: {made} in {}; cache {}",
+    let setup = format!(
+        "setup: {made} in {}; cache {}",
         time(summary.setup.setup_ns),
         summary.setup.cache
-    )?;
+    );
+    write_filled(out, &setup, "    ")?;
 
     let seconds = summary.elapsed_ns as f64 / 1e9;
     let per_second = if seconds > 0.0 {
@@ -51,25 +54,26 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
     )?;
     write_operations(out, summary, seconds)?;
 
-    writeln!(
-        out,
-        "\n  CPU {} user, {} system; peak memory {}; at most {} files open; {} descriptors leaked",
+    let resources = format!(
+        "CPU {} user, {} system; peak memory {}; at most {} files open; {} descriptors leaked",
         time(summary.cpu_user_ns),
         time(summary.cpu_system_ns),
         bytes(summary.peak_rss_bytes),
         summary.peak_open_files,
         summary.leaked_descriptors,
-    )?;
+    );
+    writeln!(out)?;
+    write_filled(out, &resources, "    ")?;
     if !summary.events.is_empty() {
         let events: Vec<String> = summary
             .events
             .iter()
             .map(|(name, count)| format!("{name} {count}"))
             .collect();
-        writeln!(out, "  events: {}", events.join(", "))?;
+        write_filled(out, &format!("events: {}", events.join(", ")), "    ")?;
     }
     for note in &summary.notes {
-        writeln!(out, "  note: {}", visible(note))?;
+        write_filled(out, &format!("note: {}", visible(note)), "    ")?;
     }
     if let Some(signal) = summary.interrupted_by {
         writeln!(out, "  ended early by signal {signal}")?;
@@ -78,48 +82,85 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
 }
 
 fn write_operations(out: &mut String, summary: &Summary, seconds: f64) -> std::fmt::Result {
-    writeln!(
-        out,
-        "  {:<16} {:>10} {:>10} {:>12} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "operation", "calls", "bytes", "rate", "mean", "p50", "p99", "max", "errors"
-    )?;
-    for operation in &summary.operations {
-        let name = match operation.via {
-            Via::IoUring => format!("{} (uring)", operation.name),
-            Via::Syscall | Via::Memory => operation.name.clone(),
-        };
-        let rate = if operation.bytes > 0 && seconds > 0.0 {
-            format!("{}/s", bytes((operation.bytes as f64 / seconds) as u64))
-        } else {
-            String::new()
-        };
-        let moved = if operation.bytes > 0 {
-            bytes(operation.bytes)
-        } else {
-            String::new()
-        };
-        let latency = operation.latency.clone().unwrap_or_default();
-        let errors: Vec<String> = operation
-            .errors
-            .iter()
-            .map(|(name, count)| format!("{name} {count}"))
-            .collect();
-        writeln!(
-            out,
-            "  {name:<16} {:>10} {moved:>10} {rate:>12} {:>9} {:>9} {:>9} {:>9} {:>9}",
-            operation.calls,
-            time(latency.mean_ns),
-            time(latency.p50_ns),
-            time(latency.p99_ns),
-            time(latency.max_ns),
-            if errors.is_empty() {
-                "-".to_owned()
-            } else {
-                errors.join(" ")
-            },
-        )?;
+    let header = [
+        "operation",
+        "calls",
+        "bytes",
+        "rate",
+        "mean",
+        "p50",
+        "p99",
+        "max",
+    ];
+    let rows: Vec<[String; 8]> = std::iter::once(header.map(str::to_owned))
+        .chain(summary.operations.iter().map(|one| row(one, seconds)))
+        .collect();
+    let widths: [usize; 8] = std::array::from_fn(|column| {
+        let cells = rows.iter().map(|row| row[column].len());
+        cells.max().unwrap_or(0)
+    });
+    let between = 2 * (widths.len() - 1);
+    let is_wide = INDENT.len() + widths.iter().sum::<usize>() + between > WIDTH;
+    let gap = if is_wide { " " } else { "  " };
+    for row in &rows {
+        let first = widths[0];
+        let mut line = format!("{INDENT}{:<first$}", row[0]);
+        for (cell, width) in row.iter().zip(widths).skip(1) {
+            write!(line, "{gap}{cell:>width$}")?;
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    let errors = summary.operations.iter().flat_map(|operation| {
+        let errors = operation.errors.iter();
+        errors.map(|(error, count)| format!("{} {error} {count}", operation.name))
+    });
+    let errors: Vec<String> = errors.collect();
+    if !errors.is_empty() {
+        write_filled(out, &format!("errors: {}", errors.join(", ")), "    ")?;
     }
     Ok(())
+}
+
+fn row(operation: &OperationSummary, seconds: f64) -> [String; 8] {
+    let name = match operation.via {
+        Via::IoUring => format!("{} (uring)", operation.name),
+        Via::Syscall | Via::Memory => operation.name.clone(),
+    };
+    let (moved, rate) = match operation.bytes {
+        0 => (String::new(), String::new()),
+        moved if seconds > 0.0 => (
+            bytes(moved),
+            format!("{}/s", bytes((moved as f64 / seconds) as u64)),
+        ),
+        moved => (bytes(moved), String::new()),
+    };
+    let latency = operation.latency.clone().unwrap_or_default();
+    [
+        name,
+        operation.calls.to_string(),
+        moved,
+        rate,
+        time(latency.mean_ns),
+        time(latency.p50_ns),
+        time(latency.p99_ns),
+        time(latency.max_ns),
+    ]
+}
+
+/// Words in lines of at most [`WIDTH`] columns, all but the first indented further.
+fn write_filled(out: &mut String, text: &str, indent: &str) -> std::fmt::Result {
+    let mut line = INDENT.to_owned();
+    for word in text.split(' ') {
+        let is_begun = !line.trim().is_empty();
+        if is_begun && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(out, "{line}")?;
+            line = format!("{indent}{word}");
+        } else {
+            let gap = if is_begun { " " } else { "" };
+            write!(line, "{gap}{word}")?;
+        }
+    }
+    writeln!(out, "{line}")
 }
 
 fn write_failures(out: &mut String, summary: &Summary) -> std::fmt::Result {
@@ -145,7 +186,7 @@ fn write_failures(out: &mut String, summary: &Summary) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summary::{FileError, OperationSummary};
+    use crate::summary::{FileError, LatencySummary};
 
     #[test]
     fn everything_a_reader_must_know_is_there() {
@@ -179,5 +220,41 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} missing in {text}");
         }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        let operation = |name: &str| OperationSummary {
+            name: name.into(),
+            via: Via::IoUring,
+            calls: 123_456_789,
+            bytes: 1234 << 20,
+            errors: [("ENXIO".to_owned(), 12), ("EINTR".to_owned(), 3)].into(),
+            latency: Some(LatencySummary {
+                mean_ns: 123_456_789,
+                p50_ns: 123_456_789,
+                p99_ns: 123_456_789,
+                max_ns: 123_456_789,
+                ..LatencySummary::default()
+            }),
+            ..OperationSummary::default()
+        };
+        let parameters = (0..20).map(|at| (format!("name{at}"), "a value".to_owned()));
+        let summary = Summary {
+            workload: "copy".into(),
+            parameters: parameters.collect(),
+            operations: ["write", "readv", "fsync", "close"].map(operation).into(),
+            notes: vec!["of random accesses one is timed ".repeat(9)],
+            elapsed_ns: 1_000_000_000,
+            ..Summary::default()
+        };
+        let text = text(&summary);
+        let wide = text.lines().find(|line| line.len() > WIDTH);
+        assert_eq!(wide, None, "{text}");
+        assert!(
+            text.contains("errors: write EINTR 3, write ENXIO 12, readv"),
+            "{text}"
+        );
+        assert!(text.contains("1.21 GiB/s"), "{text}");
     }
 }

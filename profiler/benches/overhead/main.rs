@@ -122,7 +122,7 @@ fn tools() -> Vec<Tool> {
             "ioprof, profiled",
             IOPROF,
             CALLS,
-            How::Starts(&[IOPROF, "run", "--"]),
+            How::Starts(&[IOPROF, "run", "--no-save", "--"]),
         ),
         tool(
             "ioprof, another process",
@@ -343,7 +343,7 @@ fn reads() -> Result<()> {
     for pair in 0..PAIRS {
         run(&[], &timed)?;
         let bare = said(&output)?;
-        run(&[IOPROF, "run", "--"], &timed)?;
+        run(&[IOPROF, "run", "--no-save", "--"], &timed)?;
         pairs.push((bare, said(&output)?));
         eprint!("\rpair {} of {PAIRS}", pair + 1);
     }

@@ -129,7 +129,7 @@ fn pair(what: &str) -> Result<Pair> {
     let folder = tempfile::tempdir()?;
     let report = folder.path().join("run.json");
     let path = report.to_str().ok_or("a path that is no text")?;
-    let profiled = [&[IOPROF, "run", "-o", path, "--"], &words[..]].concat();
+    let profiled = [&[IOPROF, "run", "--no-save", "-o", path, "--"], &words[..]].concat();
     let with = run(&profiled)?;
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&report)?)?;
     let number = |pointer: &str| {

@@ -2,7 +2,10 @@
 
 use ioprof::{
     model::{read::read, report::Report},
-    output::{json, terminal},
+    output::{
+        json,
+        terminal::{self, Style, View},
+    },
 };
 
 use crate::assert_visible;
@@ -14,9 +17,16 @@ pub fn bytes(data: &[u8]) {
     }
 }
 
+/// The first screen, and all of it.
+fn shown(report: &Report) -> String {
+    let shown =
+        [View::Screen, View::Full].map(|view| terminal::render(report, &view, Style::PLAIN));
+    shown.concat()
+}
+
 /// What holds of every report that is read.
 pub fn check(report: &Report, size: usize) {
-    let text = terminal::render(report, terminal::Style::PLAIN);
+    let text = shown(report);
     assert_visible(&text);
     assert!(
         text.len() <= 16 * size + (1 << 20),

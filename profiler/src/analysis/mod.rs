@@ -8,7 +8,9 @@
 mod counters;
 mod reliability;
 mod rules;
+mod time_spent;
 
 pub use counters::{Cause, cause};
 pub use reliability::{Doubt, doubts};
 pub use rules::{IDS, judge};
+pub use time_spent::{Activity, Part, TimeSpent, time_spent};

@@ -1,9 +1,6 @@
 //! `ioprof doctor --coverage`.
 
-use std::{
-    io::{self, IsTerminal as _},
-    process::ExitCode,
-};
+use std::{io, process::ExitCode};
 
 use super::deliver::print;
 use crate::{
@@ -15,7 +12,7 @@ use crate::{
 pub fn coverage() -> ExitCode {
     let subjects = of_this_kernel();
     let stdout = io::stdout();
-    let style = Style::of(stdout.is_terminal());
+    let style = Style::of(&stdout);
     print(&mut stdout.lock(), &coverage::render(&subjects, style));
     let is_known = |unknown: &Vec<String>| unknown.is_empty();
     let all_known = subjects

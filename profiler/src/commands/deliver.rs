@@ -1,24 +1,45 @@
 //! Printing and writing the report of a run.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use crate::{
+    cli::Common,
     error::Error,
-    launch::destination::Destination,
+    launch::{destination::Destination, history::History},
     model::report::Report,
-    output::{json, terminal},
+    output::{
+        json,
+        terminal::{self, Style, View},
+        text::line,
+    },
+    text::Text,
 };
 
-/// Writes the report where the user wants it, and prints it for reading to stderr, as perf stat does.
+/// Prints the report for reading to stderr, as perf stat does, keeps it for `ioprof report`, and writes it where the user
+/// wants it.
 ///
 /// # Errors
 ///
-/// Where it cannot be written.
-pub fn deliver(report: &Report, destination: Destination) -> Result<(), Error> {
+/// Where it cannot be written. That it cannot be kept is no error, but told.
+pub fn deliver(report: &Report, common: &Common, destination: Destination) -> Result<(), Error> {
+    let json = json::render(report);
+    let kept = (!common.no_save).then(|| History::of_this_user().and_then(|all| all.save(&json)));
     let stderr = io::stderr();
-    let text = terminal::render(report, terminal::Style::of(stderr.is_terminal()));
+    let style = Style::of(&stderr);
+    let mut text = String::new();
+    if let Some(Err(reason)) = &kept {
+        let message = format!("ioprof: the report is not kept: {reason}; try --no-save");
+        text.push_str(&line(&message));
+    }
+    let view = common.shown.view();
+    text.push_str(&terminal::render(report, &view, style));
+    if view == View::Screen {
+        let kept = kept.and_then(Result::ok);
+        let kept = kept.map(|path| Text::of(path).to_string());
+        text.push_str(&rest(destination.name().or(kept).as_deref(), style));
+    }
     print(&mut stderr.lock(), &text);
-    destination.write(&json::render(report))
+    destination.write(&json)
 }
 
 /// Tells the user that the probes are attached.
@@ -41,4 +62,13 @@ pub fn say_left_out(processes: usize) {
 /// Prints; a reader that has gone, such as `head`, is no error.
 pub fn print(to: &mut impl io::Write, text: &str) {
     let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}
+
+/// Where the rest of a report is, of which the first screen was shown.
+pub fn rest(file: Option<&str>, style: Style) -> String {
+    let rest = match file {
+        Some(file) => format!("All of it: ioprof report --full {file}"),
+        None => "All of it: --full; to keep it: -o FILE".to_owned(),
+    };
+    format!("{}\n", style.faint(&rest))
 }

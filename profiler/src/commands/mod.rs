@@ -20,7 +20,7 @@ pub use coverage::coverage;
 pub use doctor::doctor;
 pub use explain::explain;
 pub use generate::{completions, man};
-pub use report::report;
+pub use report::{list, report};
 pub use run::run;
 
 use crate::{error::Error, output::text, version};

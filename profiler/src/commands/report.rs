@@ -2,29 +2,90 @@
 
 use std::{
     fs::File,
-    io::{self, IsTerminal as _, Read as _},
-    path::Path,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use super::{deliver::print, gate};
+use super::{
+    deliver::{print, rest},
+    gate,
+};
 use crate::{
     analysis,
     cli::FailOn,
     error::Error,
+    launch::history::History,
     model::{
         read::{self, Refusal},
-        report::SCHEMA,
+        report::{Report, SCHEMA},
     },
-    output::{terminal, text::shortened},
+    output::{
+        terminal::{self, Style, View, runs},
+        text::shortened,
+    },
+    text::Text,
 };
 
-/// Prints a saved report.
+/// Prints the report of a file, or the last that was kept, or a part of it.
 ///
 /// # Errors
 ///
 /// Where the file cannot be read or is not a report.
-pub fn report(path: &Path, fail_on: Option<FailOn>) -> Result<ExitCode, Error> {
+pub fn report(
+    file: Option<PathBuf>,
+    view: &View,
+    fail_on: Option<FailOn>,
+) -> Result<ExitCode, Error> {
+    let path = file.map_or_else(last, Ok)?;
+    let report = read(&path)?;
+    let stdout = io::stdout();
+    let style = Style::of(&stdout);
+    let mut text = terminal::render(&report, view, style);
+    if *view == View::Screen {
+        text.push_str(&rest(Some(&Text::of(&path).to_string()), style));
+    }
+    print(&mut stdout.lock(), &text);
+    Ok(gate::status(&report, fail_on))
+}
+
+/// Lists the reports that were kept.
+///
+/// # Errors
+///
+/// Where there are none.
+pub fn list() -> Result<ExitCode, Error> {
+    let stdout = io::stdout();
+    let saved = kept()?.into_iter().map(|path| {
+        let report = read(&path).map_err(|error| error.to_string());
+        (Text::of(&path), report)
+    });
+    let saved: Vec<_> = saved.collect();
+    print(
+        &mut stdout.lock(),
+        &runs::render(&saved, Style::of(&stdout)),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn last() -> Result<PathBuf, Error> {
+    kept()?.into_iter().next().ok_or(Error::NoReports)
+}
+
+/// The reports that were kept: one at least.
+fn kept() -> Result<Vec<PathBuf>, Error> {
+    let history = History::of_caller().map_err(|_| Error::NoReports)?;
+    match history.saved() {
+        Ok(saved) if !saved.is_empty() => Ok(saved),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Input {
+            path: history.folder().to_owned(),
+            source,
+        }),
+        _ => Err(Error::NoReports),
+    }
+}
+
+fn read(path: &Path) -> Result<Report, Error> {
     let unreadable = |source| Error::Input {
         path: path.to_owned(),
         source,
@@ -37,10 +98,7 @@ pub fn report(path: &Path, fail_on: Option<FailOn>) -> Result<ExitCode, Error> {
     let mut report = read::read(&bytes).map_err(|refusal| refused(path, refusal))?;
     // By the rules of this ioprof, whatever the one that measured has found.
     analysis::judge(&mut report);
-    let stdout = io::stdout();
-    let text = terminal::render(&report, terminal::Style::of(stdout.is_terminal()));
-    print(&mut stdout.lock(), &text);
-    Ok(gate::status(&report, fail_on))
+    Ok(report)
 }
 
 /// How much of what a file says is repeated to the user.

@@ -24,7 +24,8 @@ use crate::{
     error::Error,
     kernel::bpf::scope::EntryState,
     launch::{
-        child::{Ended, Running, Waiting},
+        child::{ChildStdout, Ended, Running, Waiting},
+        destination::Destination,
         targets::{Target, targets},
     },
     model::report::{Exit, Kind},
@@ -39,14 +40,18 @@ use crate::{
 pub fn run(run: Run) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
     let sync = options.common.sync;
-    let fail_on = options.common.fail_on;
+    let output = options.common.output.as_deref();
+    let stdout = match output.is_some_and(Destination::is_stdout) {
+        true => ChildStdout::Stderr,
+        false => ChildStdout::Own,
+    };
     let runtime = runtime()?;
     let (report, exits, destination) = runtime.block_on(async {
         // The children first: each is a copy of ioprof until it executes its program, and its largest resident set
         // is never less than ioprof's here.
         let waiting = targets
             .iter()
-            .map(Waiting::start)
+            .map(|target| Waiting::start(target, stdout))
             .collect::<Result<Vec<_>, _>>()?;
         let children: Vec<_> = waiting.iter().map(|waiting| &waiting.process).collect();
         let (mut measurement, destination) =
@@ -94,8 +99,10 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
     })?;
     // A thread may still be waiting for a child.
     runtime.shutdown_background();
-    deliver(&report, destination)?;
-    Ok(end_as(&exits, || gate::status(&report, fail_on)))
+    deliver(&report, &options.common, destination)?;
+    Ok(end_as(&exits, || {
+        gate::status(&report, options.common.fail_on)
+    }))
 }
 
 /// The children, in the order of the targets.

@@ -49,6 +49,15 @@ pub struct Waiting {
     user: Option<User>,
 }
 
+/// Where a child writes what it writes to its stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildStdout {
+    /// To ioprof's.
+    Own,
+    /// To stderr, as ioprof's stdout is for the report alone.
+    Stderr,
+}
+
 /// A child that runs.
 pub struct Running {
     /// Its PID.
@@ -90,7 +99,7 @@ impl Waiting {
     /// # Errors
     ///
     /// Where no process can be made.
-    pub fn start(target: &Target) -> Result<Self, Error> {
+    pub fn start(target: &Target, stdout: ChildStdout) -> Result<Self, Error> {
         let failed = Error::system::<io::Error>;
         let (gate_reader, gate) = io::pipe().map_err(failed("making a pipe"))?;
         let (outcome, outcome_writer) = io::pipe().map_err(failed("making a pipe"))?;
@@ -116,6 +125,7 @@ impl Waiting {
             argv: words(argv.iter().map(OsString::as_os_str))?,
             user: target.user.clone(),
             kept: kept.into_iter().flatten().collect(),
+            stdout,
         };
         // SAFETY: this process has one thread so far, so that its copy may do what it may.
         let pid = match unsafe { unistd::fork() }.map_err(Error::system("starting a process"))? {
@@ -211,6 +221,7 @@ struct Child {
     user: Option<User>,
     /// The descriptors that the program inherits.
     kept: Vec<RawFd>,
+    stdout: ChildStdout,
 }
 
 impl Child {
@@ -239,6 +250,11 @@ impl Child {
             if let Err(error) = fcntl(kept, FcntlArg::F_SETFD(FdFlag::empty())) {
                 return (Stage::Execute, error.into());
             }
+        }
+        if self.stdout == ChildStdout::Stderr
+            && let Err(error) = unistd::dup2_stdout(io::stderr())
+        {
+            return (Stage::Execute, error.into());
         }
         // The Rust runtime ignores SIGPIPE, and the program would inherit that.
         // SAFETY: the default action needs no handler.

@@ -30,7 +30,7 @@ use super::{
     path::{ResolvedPath, is_sticky, kind, may_be_trusted, not_trusted},
     user::User,
 };
-use crate::error::Error;
+use crate::{error::Error, text::Text};
 
 /// Where a report can be written to.
 pub enum Destination {
@@ -83,6 +83,20 @@ impl Destination {
     pub fn pending(&self) -> Option<(&Path, &Path)> {
         match self {
             Self::File(pending, _) => Some((pending.file.path(), &pending.destination)),
+            _ => None,
+        }
+    }
+
+    /// Whether a path means the standard output.
+    pub fn is_stdout(path: &Path) -> bool {
+        let is_first = |found: ResolvedPath| found.descriptor == Some(libc::STDOUT_FILENO);
+        path == Path::new("-") || ResolvedPath::find(path).is_ok_and(is_first)
+    }
+
+    /// The name of the file that can be read again; none where there is none.
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Self::File(_, path) => Some(Text::of(path).to_string()),
             _ => None,
         }
     }

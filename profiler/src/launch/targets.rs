@@ -15,7 +15,7 @@ use nix::{
 
 use super::user::User;
 use crate::{
-    cli::{Run, RunOptions},
+    cli::{Run, RunOptions, Shown},
     error::Error,
     model::report::Kind,
     text::Text,
@@ -181,6 +181,11 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
             drain: second.common.drain.or(first.common.drain),
             fail_on: second.common.fail_on.or(first.common.fail_on),
             sync: first.common.sync || second.common.sync,
+            no_save: first.common.no_save || second.common.no_save,
+            shown: Shown {
+                full: first.common.shown.full || second.common.shown.full,
+                section: [first.common.shown.section, second.common.shown.section].concat(),
+            },
             without_probe: [first.common.without_probe, second.common.without_probe].concat(),
             minor_fault_time: first.common.minor_fault_time || second.common.minor_fault_time,
         },

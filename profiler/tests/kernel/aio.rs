@@ -147,7 +147,7 @@ fn where_the_kernel_hides_its_functions_the_bytes_are_unknown() {
     let (device, file) = fio::device();
     let folder = folder();
     let out = folder.path().join("run.json");
-    let script = "mount --bind /dev/null /proc/kallsyms && exec \"$0\" run -o \"$1\" -- fio --filename=\"$2\" \
+    let script = "mount --bind /dev/null /proc/kallsyms && exec \"$0\" run --no-save -o \"$1\" -- fio --filename=\"$2\" \
         --name=reads --rw=randread --bs=4k --ioengine=io_uring --direct=1 --output=/dev/null";
     let mut run = called_directly(tool("unshare"));
     run.args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_ioprof")]);

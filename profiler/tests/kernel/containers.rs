@@ -31,7 +31,8 @@ fn in_a_container_a_command_is_counted_exactly() {
     let folder = support::folder();
     let (data, report) = (folder.path().join("data"), folder.path().join("run.json"));
     fs::write(&data, [7; 64 * 1024]).expect("a file can be written");
-    let script = "test ! -e /sys/kernel/tracing/events && \"$0\" run -o \"$1\" -- \"$2\" \"$3\"";
+    let script =
+        "test ! -e /sys/kernel/tracing/events && \"$0\" run --no-save -o \"$1\" -- \"$2\" \"$3\"";
     let mut run = in_container(script);
     run.arg(env!("CARGO_BIN_EXE_ioprof"))
         .args([&report, &program.path(), &data]);
@@ -55,7 +56,7 @@ fn in_a_container_a_process_is_attached_to_by_its_number_there() {
     let folder = support::folder();
     let report = folder.path().join("run.json");
     // The sleep ends with the container.
-    let script = "sleep 1000 & exec \"$0\" attach -p $! -d 0.3 -o \"$1\"";
+    let script = "sleep 1000 & exec \"$0\" attach --no-save -p $! -d 0.3 -o \"$1\"";
     let mut attach = in_container(script);
     succeed(attach.arg(env!("CARGO_BIN_EXE_ioprof")).arg(&report));
     let report = Report::read(&report);

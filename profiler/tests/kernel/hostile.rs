@@ -92,7 +92,7 @@ fn a_command_of_hostile_names_is_shown_harmlessly_and_its_files_can_be_told() {
     let scene = Scene::new();
     let file = scene.outer.path().join("run.json");
     let mut run = ioprof();
-    run.args(["run", "-o"]).arg(&file).arg("--");
+    run.args(["run", "--full", "-o"]).arg(&file).arg("--");
     let run = succeed(run.arg(&scene.program).arg(&scene.inner));
     assert_harmless(&run.stderr);
     let report = Report::read(&file);
@@ -106,7 +106,7 @@ fn a_command_of_hostile_names_is_shown_harmlessly_and_its_files_can_be_told() {
 
     // The file may be looked at by cat(1), and be shown again.
     assert_harmless(&fs::read(&file).expect("the report is there"));
-    let again = succeed(ioprof().arg("report").arg(&file));
+    let again = succeed(ioprof().args(["report", "--full"]).arg(&file));
     assert_harmless(&again.stdout);
     assert_eq!(again.stdout, run.stderr);
     let shown = support::text(&again.stdout);

@@ -73,11 +73,15 @@ fn the_output_of_the_command_is_its_own() {
 #[test]
 fn the_report_on_stdout_is_json_and_nothing_else() {
     requires!();
-    let ended = run(&["-o", "-"], &["true"]);
-    let report = Report::parse(&ended.stdout);
-    report.assert_nothing_lost();
-    assert_eq!(report.workload(0).argv[0], "true");
-    assert!(text(&ended.stderr).contains("Ledger"), "{ended:?}");
+    for stdout in ["-", "/dev/stdout"] {
+        let ended = run(&["-o", stdout], &["echo", "what it has to say"]);
+        let report = Report::parse(&ended.stdout);
+        report.assert_nothing_lost();
+        assert_eq!(report.workload(0).argv[0], "echo");
+        let said = text(&ended.stderr);
+        assert!(said.starts_with("what it has to say\n"), "{said}");
+        assert!(said.contains("Ledger"), "{said}");
+    }
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod file_rename;
 mod file_stacked;
 mod findings;
 mod histogram;
+mod history;
 mod hostile;
 mod io_uring;
 mod lifecycle;

@@ -121,7 +121,8 @@ fn run(folder: &Path, tracepoint: &str) -> (Report, String) {
         data.display()
     );
     let mut run = ioprof();
-    run.args(["run", "--minor-fault-time", "--without-probe", tracepoint])
+    run.args(["run", "--full", "--minor-fault-time"])
+        .args(["--without-probe", tracepoint])
         .arg("-o")
         .arg(&report);
     let done = support::succeed(run.args(["--", "sh", "-c", &command]));

@@ -69,7 +69,7 @@ fn is_told_apart(swap: &Swap, compared: Option<CheckKind>, reads_past_bios: bool
     let folder = support::folder();
     let file = folder.path().join("run.json");
     let mut run = ioprof();
-    run.args(["run", "-o", plain(&file), "--"]);
+    run.args(["run", "--full", "-o", plain(&file), "--"]);
     let run = support::succeed(run.args(program.with(&["24"])));
     let report = Report::read(&file);
     report.assert_nothing_lost();

@@ -336,8 +336,14 @@ fn without_the_probe_for_dirty_pages_they_are_unknown_and_not_zero() {
     requires!();
     let folder = support::folder();
     let file = folder.path().join("run.json");
-    let options = ["run", "--without-probe", "writeback_dirty_folio", "-o"];
-    let run = support::succeed(ioprof().args(options).arg(&file).args(["--", "true"]));
+    let missing = ["--without-probe", "writeback_dirty_folio"];
+    let run = support::succeed(
+        ioprof()
+            .args(["run", "--full", "-o"])
+            .arg(&file)
+            .args(missing)
+            .args(["--", "true"]),
+    );
     let report = Report::read(&file);
     assert!(report.workload(0).writeback.is_none());
     assert!(

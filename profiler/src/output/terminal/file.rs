@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// How many files have a line, and how wide their names may be.
+/// How many files have a line, and how wide their names may be in 80 columns.
 const FILES: usize = 10;
 const NAME: usize = 30;
 
@@ -20,22 +20,32 @@ const UNKNOWN: &str = "\nfiles and page cache unknown: this kernel lets no probe
 
 /// The table; nothing where no file was read or written.
 pub fn render(files: Option<&Files>, style: Style) -> String {
-    files.map_or_else(|| UNKNOWN.to_owned(), |files| table(files, style))
+    files.map_or_else(|| UNKNOWN.to_owned(), |files| table(files, FILES, style))
 }
 
-fn table(files: &Files, style: Style) -> String {
-    if files.top.is_empty() {
+/// A table of at most so many files, and a line for all others; nothing where no file was read or written, or where files
+/// are unknown.
+pub fn render_most(files: Option<&Files>, most: usize, style: Style) -> String {
+    files.map_or_else(String::new, |files| table(files, most, style))
+}
+
+fn table(files: &Files, most: usize, style: Style) -> String {
+    if files.top.is_empty() || most == 0 {
         return String::new();
     }
     let header = ["file", "read", "written", "time", "dev. r", "dev. w"];
-    let mut table = Table::new(1, &header);
+    let mut table = Table::new(1, &header).wider(style.spare());
     let Lines {
         lines,
         mut others,
         other_counts: mut rest,
-    } = Lines::of(files);
+    } = Lines::of(files, most, NAME.saturating_add(style.spare()));
     let counts: Vec<_> = lines.iter().map(|line| line.counts).collect();
-    let shown = shown(&counts);
+    let mut shown = shown(&counts, most);
+    if most < FILES {
+        let sums = sums(counts.iter().copied().chain([&rest]));
+        shown.retain(|place| is_notable(counts[*place], sums));
+    }
     for (place, line) in lines.into_iter().enumerate() {
         if shown.contains(&place) {
             table.row(row(line.name, line.counts));
@@ -66,20 +76,20 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// Groups stand for their files where there are more files than lines.
-    fn of(files: &'a Files) -> Self {
-        let all_fit = files.top.len() <= FILES && files.other_counts.is_nothing();
+    fn of(files: &'a Files, most: usize, room: usize) -> Self {
+        let all_fit = files.top.len() <= most && files.other_counts.is_nothing();
         let groups = files.groups.as_ref().filter(|_| !all_fit);
         let folded: &[FileGroup] = groups.map_or(&[], |groups| &groups.top);
         let is_folded = |file: &File| file.group.is_some_and(|at| at < folded.len());
         let alone = files.top.iter().filter(|file| !is_folded(file));
         let mut lines: Vec<_> = alone
             .map(|file| Line {
-                name: name(file),
+                name: name(file, room),
                 files: 1,
                 counts: &file.counts,
             })
             .chain(folded.iter().map(|group| Line {
-                name: name_of_group(group),
+                name: name_of_group(group, room),
                 files: group.files,
                 counts: &group.counts,
             }))
@@ -99,7 +109,7 @@ impl<'a> Lines<'a> {
 
 /// The places of those that have a line: the first of each ranking, in turns, so that whichever column somebody looks
 /// for has its largest values. They stay in their order, which is that of the time.
-fn shown(files: &[&FileCounts]) -> BTreeSet<usize> {
+fn shown(files: &[&FileCounts], most: usize) -> BTreeSet<usize> {
     let rankings: [Vec<usize>; RANKINGS] = array::from_fn(|ranking| {
         let mut places: Vec<_> = (0..files.len())
             .filter(|place| files[*place].ranks()[ranking] > 0)
@@ -112,11 +122,25 @@ fn shown(files: &[&FileCounts]) -> BTreeSet<usize> {
         .copied();
     let mut shown = BTreeSet::new();
     for place in in_turns.chain(0..files.len()) {
-        if shown.len() < FILES {
+        if shown.len() < most {
             shown.insert(place);
         }
     }
     shown
+}
+
+/// The sums of all files, by ranking.
+fn sums<'a>(files: impl Iterator<Item = &'a FileCounts>) -> [u64; RANKINGS] {
+    files.fold([0; RANKINGS], |sums, counts| {
+        let ranks = counts.ranks();
+        array::from_fn(|ranking| sums[ranking].saturating_add(ranks[ranking]))
+    })
+}
+
+/// Whether a file has a hundredth of anything: libraries and the like have not.
+fn is_notable(counts: &FileCounts, sums: [u64; RANKINGS]) -> bool {
+    let mut ranks = counts.ranks().into_iter().zip(sums);
+    ranks.any(|(rank, sum)| rank > 0 && rank >= sum / 100)
 }
 
 fn known(count: Option<u64>) -> String {
@@ -135,7 +159,7 @@ fn row(name: String, counts: &FileCounts) -> [String; 6] {
 }
 
 /// The end of a path says more than its beginning.
-fn name(file: &File) -> String {
+fn name(file: &File, room: usize) -> String {
     let text = match (file.kind, &file.path) {
         (FileKind::Directories, _) => "(directories)".into(),
         (FileKind::Pipes, _) => "(pipes)".into(),
@@ -151,14 +175,12 @@ fn name(file: &File) -> String {
         (Some(PathState::Gone), _) => "*",
         (Some(PathState::Unknown), _) => "?",
     };
-    marked(
-        &text,
-        &renamed(file, &text).unwrap_or_else(|| mark.to_owned()),
-    )
+    let renamed = renamed(file, &text, room);
+    marked(&text, renamed.as_deref().unwrap_or(mark), room)
 }
 
 /// What a renamed file was opened as, where there is room for that behind its name: the name alone in the same folder.
-fn renamed(file: &File, path: &str) -> Option<String> {
+fn renamed(file: &File, path: &str, room: usize) -> Option<String> {
     let before = file.opened_as.as_ref()?.to_string();
     let (folder, name) = parts(path);
     let before = match parts(&before) {
@@ -167,8 +189,8 @@ fn renamed(file: &File, path: &str) -> Option<String> {
     };
     let mark = format!(" (was {before})");
     let dots = ".../";
-    let room = NAME.checked_sub(width(dots))?.checked_sub(width(name))?;
-    (width(&mark) <= room).then_some(mark)
+    let left = room.checked_sub(width(dots))?.checked_sub(width(name))?;
+    (width(&mark) <= left).then_some(mark)
 }
 
 /// The folder of a path and the name there.
@@ -177,18 +199,18 @@ fn parts(path: &str) -> (&str, &str) {
 }
 
 /// The pattern, and how many files that is.
-fn name_of_group(group: &FileGroup) -> String {
+fn name_of_group(group: &FileGroup, room: usize) -> String {
     let what = if group.deleted_files == group.files {
         "deleted"
     } else {
         "files"
     };
     let mark = format!(" ({} {what})", count(group.files));
-    marked(&group.pattern.to_string(), &mark)
+    marked(&group.pattern.to_string(), &mark, room)
 }
 
-fn marked(text: &str, mark: &str) -> String {
-    let name = shortened_before(text, NAME.saturating_sub(width(mark)));
+fn marked(text: &str, mark: &str, room: usize) -> String {
+    let name = shortened_before(text, room.saturating_sub(width(mark)));
     format!("{name}{mark}")
 }
 
@@ -225,17 +247,17 @@ mod tests {
         let mut files: Vec<_> = (0..30).map(|i| counts(1000 - i, 1, 0)).collect();
         files[28] = counts(2, 500, 0);
         files[29] = counts(1, 0, 4096);
-        let places = shown(&files.iter().collect::<Vec<_>>());
+        let places = shown(&files.iter().collect::<Vec<_>>(), FILES);
         assert_eq!(places.len(), FILES);
         for place in [0, 1, 28, 29] {
             assert!(places.contains(&place), "{places:?}");
         }
         // Few files are all shown, also those of which nothing is known.
         assert_eq!(
-            shown(&[&counts(1, 0, 0), &counts(0, 0, 0)]),
+            shown(&[&counts(1, 0, 0), &counts(0, 0, 0)], FILES),
             BTreeSet::from([0, 1])
         );
-        assert!(shown(&[]).is_empty());
+        assert!(shown(&[], FILES).is_empty());
     }
 
     #[test]
@@ -259,7 +281,7 @@ mod tests {
         ] {
             let mut renamed = file(path, counts(1, 1, 0), None);
             renamed.opened_as = opened_as.map(Text::from);
-            let name = name(&renamed);
+            let name = name(&renamed, NAME);
             assert!(width(&name) <= NAME, "{name}");
             assert_eq!(name, shown);
         }
@@ -294,7 +316,7 @@ mod tests {
 
     /// The first two columns of each line.
     fn names(files: &Files) -> Vec<String> {
-        let text = table(files, Style::PLAIN);
+        let text = table(files, FILES, Style::PLAIN);
         let lines = text.lines().skip(1).filter(|line| !line.is_empty());
         lines
             .map(|line| {
@@ -316,6 +338,23 @@ mod tests {
         assert_eq!(names(&grouped(10, 10, 0)), expected);
         // Where all have a line, none is needed.
         assert_eq!(names(&grouped(9, 9, 0)).len(), 10);
+    }
+
+    #[test]
+    fn where_few_are_shown_those_without_a_hundredth_of_anything_are_others() {
+        let mut files = grouped(0, 0, 0);
+        files.groups = None;
+        let rows = [(1000, 1000, 0), (5, 5, 100), (9, 9, 0), (0, 0, 0)];
+        let rows = (0..).zip(rows).map(|(at, (time, read, device))| {
+            file(&format!("/t/{at}"), counts(time, read, device), None)
+        });
+        files.top = rows.collect();
+        let text = table(&files, 3, Style::PLAIN);
+        let names: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.split("  ").next())
+            .collect();
+        assert_eq!(names, ["file", "/t/0", "/t/1", "2 other files", ""]);
     }
 
     #[test]

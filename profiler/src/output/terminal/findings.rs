@@ -4,42 +4,73 @@ use super::line::WIDTH;
 use crate::{
     model::{
         finding::{Confidence, Evidence, Finding},
-        report::Report,
+        report::{Report, Workload},
     },
     output::format::{count, filled, time},
 };
 
-/// The findings, for each the lines below its number; one line where there are none.
-pub fn findings(report: &Report) -> Vec<String> {
-    if report.findings.is_empty() {
-        return vec!["Findings  none".to_owned()];
+/// The findings of a workload, with the figures that show them; one line where there are none.
+pub fn render(report: &Report, workload: &Workload) -> String {
+    let lines = of(report, workload, finding);
+    if lines.is_empty() {
+        return "Findings  none\n\n".to_owned();
     }
-    let several = report.workloads.len() > 1;
-    (1_usize..)
-        .zip(&report.findings)
-        .flat_map(|(number, one)| finding(number, one, several))
+    format!("{}\n\n", lines.join("\n"))
+}
+
+/// So many of them, and what to do. Empty where there are none.
+pub fn brief(report: &Report, workload: &Workload, most: usize) -> String {
+    let all = of(report, workload, |number, one| {
+        if number <= most {
+            headline(number, one)
+        } else {
+            Vec::new()
+        }
+    });
+    let mut text: String = all.iter().map(|line| format!("{line}\n")).collect();
+    let findings = report.findings.iter();
+    let found = findings.filter(|one| one.workload == workload.name).count();
+    let more = found.saturating_sub(most);
+    if more > 0 {
+        text.push_str(&format!("{more} more: --section findings\n"));
+    }
+    text
+}
+
+fn of(
+    report: &Report,
+    workload: &Workload,
+    lines: impl Fn(usize, &Finding) -> Vec<String>,
+) -> Vec<String> {
+    let findings = report.findings.iter();
+    let findings = findings.filter(|one| one.workload == workload.name);
+    (1..)
+        .zip(findings)
+        .flat_map(|(number, one)| lines(number, one))
         .collect()
 }
 
-fn finding(number: usize, one: &Finding, several: bool) -> Vec<String> {
-    let mut what = vec![one.summary.to_string()];
-    if several {
-        what.insert(0, format!("{}:", one.workload));
-    }
+/// What it is, what it costs and what to try.
+fn headline(number: usize, one: &Finding) -> Vec<String> {
     let place = [&one.place.file, &one.place.device];
-    what.extend(
-        place
-            .into_iter()
-            .flatten()
-            .map(|place| format!("({place})")),
-    );
-    let head = format!("{number:<2} {}  ", one.id);
+    let place = place
+        .into_iter()
+        .flatten()
+        .map(|place| format!("({place})"));
+    let what: Vec<_> = std::iter::once(one.summary.to_string())
+        .chain(place)
+        .collect();
     let cost = format!("{}; a cure saves {}", time(one.cost_ns), gain(one));
-    let evidence: Vec<_> = one.evidence.iter().map(figure).collect();
-    let mut lines = paragraph(&head, &what.join(" "));
+    let mut lines = paragraph(&format!("{number:<2} {}  ", one.id), &what.join(" "));
     lines.extend(paragraph("time: ", &cost));
-    lines.extend(paragraph("evidence: ", &evidence.join(", ")));
     lines.extend(paragraph("try: ", &one.advice.to_string()));
+    lines
+}
+
+fn finding(number: usize, one: &Finding) -> Vec<String> {
+    let mut lines = headline(number, one);
+    let evidence: Vec<_> = one.evidence.iter().map(figure).collect();
+    lines.extend(paragraph("evidence: ", &evidence.join(", ")));
     if let Some(command) = &one.verify {
         lines.extend(paragraph("verify: ", &command.to_string()));
     }

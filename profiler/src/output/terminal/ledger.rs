@@ -50,23 +50,45 @@ fn doubt(doubt: &Doubt<'_>, report: &Report) -> String {
     }
 }
 
-/// The ledger.
-pub fn render(report: &Report, style: Style) -> String {
+/// What was lost, and what is missing.
+fn state(report: &Report) -> Vec<String> {
     let ledger = &report.ledger;
-    let missing = match ledger.missing().count() {
-        0 => "no probe missing".to_owned(),
-        missing => format!("{missing} of {} probes missing", ledger.probes.len()),
-    };
     let lost = match ledger.lost_total() {
         0 => "nothing lost".to_owned(),
         lost => format!("{} events lost", count(lost)),
     };
+    let missing = match ledger.missing().count() {
+        0 => "no probe missing".to_owned(),
+        missing => format!("{missing} of {} probes missing", ledger.probes.len()),
+    };
+    vec![lost, missing]
+}
+
+/// The ledger without its checks: a line, or two where histograms have not all values.
+pub fn line_of(report: &Report, style: Style) -> String {
+    let mut parts = state(report);
+    parts.push(overhead(report, ""));
+    let incomplete = report.ledger.incomplete_histograms.len();
+    if incomplete > 0 {
+        parts.push(format!("{incomplete} histograms without all values"));
+    }
+    format!(
+        "{}  {}\n",
+        style.heading("Ledger"),
+        wrapped(&parts, WIDTH - 8, "        ")
+    )
+}
+
+/// The ledger.
+pub fn render(report: &Report, style: Style) -> String {
+    let ledger = &report.ledger;
     let others = ledger.call_cost.map(|cost| {
         let added = time(cost.others_ns);
         format!("a call of any other process takes {added} longer")
     });
-    let parts: Vec<_> = [lost, missing, overhead(report)]
+    let parts: Vec<_> = state(report)
         .into_iter()
+        .chain([overhead(report, " of the machine")])
         .chain(others)
         .collect();
     let mut text = format!(
@@ -123,7 +145,7 @@ fn incomplete(ledger: &Ledger) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a percentage is shown")]
-fn overhead(report: &Report) -> String {
+fn overhead(report: &Report, of: &str) -> String {
     let ledger = &report.ledger;
     let Some(cpu) = ledger.probe_cpu_ns else {
         return "overhead unknown (requires CAP_SYS_ADMIN)".into();
@@ -133,7 +155,7 @@ fn overhead(report: &Report) -> String {
         .probe_cpu_measured_share
         .is_some_and(|share| share < 0.99);
     format!(
-        "overhead {}{} CPU ({} of the machine)",
+        "overhead {}{} CPU ({}{of})",
         if estimated { "about " } else { "" },
         time(cpu),
         percent(cpu as f64 / capacity)

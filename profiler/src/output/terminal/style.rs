@@ -1,21 +1,50 @@
-//! Emphasis on a terminal.
+//! Emphasis on a terminal, and its width.
 
-/// How text is emphasised.
+use std::{io::IsTerminal, os::fd::AsFd};
+
+use super::line::WIDTH;
+
+/// How text is emphasised, and how wide it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     colour: bool,
+    width: usize,
 }
+
+/// Lines that are longer are hard to follow.
+const WIDEST: usize = 200;
 
 impl Style {
     /// Without any emphasis.
-    pub const PLAIN: Self = Self { colour: false };
+    pub const PLAIN: Self = Self {
+        colour: false,
+        width: WIDTH,
+    };
 
-    /// Colour on a terminal, unless the user does not want it; see no-color.org.
-    pub fn of(is_terminal: bool) -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            colour: is_terminal && !unwanted,
+    /// On a terminal its width, and colour unless the user does not want it; see no-color.org.
+    pub fn of(stream: &(impl IsTerminal + AsFd)) -> Self {
+        if !stream.is_terminal() {
+            return Self::PLAIN;
         }
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let columns = rustix::termios::tcgetwinsize(stream).map_or(0, |size| size.ws_col);
+        Self {
+            colour: !unwanted,
+            ..Self::PLAIN.of_width(columns.into())
+        }
+    }
+
+    /// The same for so many columns: no less than all tables need.
+    pub fn of_width(self, columns: usize) -> Self {
+        Self {
+            width: columns.clamp(WIDTH, WIDEST),
+            ..self
+        }
+    }
+
+    /// The columns that are left beyond those that all tables need.
+    pub const fn spare(self) -> usize {
+        self.width.saturating_sub(WIDTH)
     }
 
     fn wrapped(self, code: &str, text: &str) -> String {

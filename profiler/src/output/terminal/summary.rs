@@ -97,25 +97,27 @@ fn descendants(workload: &Workload) -> String {
     )
 }
 
-fn calls_line(workload: &Workload) -> String {
-    let transferred = |direction| {
-        let calls = workload.syscalls.iter();
-        let calls = calls.filter(|call| of_call(call.name.as_str()) == Some(direction));
-        let by_calls = Transferred {
-            bytes: sum(calls.clone().filter_map(|call| call.bytes)),
-            operations: sum(calls.map(|call| call.calls)),
-        };
-        let uring = workload.io_uring.as_ref();
-        let uring = uring.map_or_else(Transferred::default, |uring| uring.transferred(direction));
-        by_calls.and(uring).and(workload.aio.transferred(direction))
+/// What the workload moved by system calls, io_uring and io_submit.
+pub fn moved(workload: &Workload, direction: Direction) -> Transferred {
+    let calls = workload.syscalls.iter();
+    let calls = calls.filter(|call| of_call(call.name.as_str()) == Some(direction));
+    let by_calls = Transferred {
+        bytes: sum(calls.clone().filter_map(|call| call.bytes)),
+        operations: sum(calls.map(|call| call.calls)),
     };
+    let uring = workload.io_uring.as_ref();
+    let uring = uring.map_or_else(Transferred::default, |uring| uring.transferred(direction));
+    by_calls.and(uring).and(workload.aio.transferred(direction))
+}
+
+fn calls_line(workload: &Workload) -> String {
     let summary = |all: Transferred| format!("{} in {}", bytes(all.bytes), count(all.operations));
     let mut line = format!(
         "calls   read {}, written {}",
-        summary(transferred(Direction::Read)),
-        summary(transferred(Direction::Written))
+        summary(moved(workload, Direction::Read)),
+        summary(moved(workload, Direction::Written))
     );
-    let copied = transferred(Direction::Copied);
+    let copied = moved(workload, Direction::Copied);
     if copied.operations > 0 {
         line.push_str(&format!(", copied {}", summary(copied)));
     }

@@ -13,6 +13,7 @@ pub struct Table {
     cells: Cells,
     left: usize,
     columns: usize,
+    widest: usize,
 }
 
 impl Table {
@@ -27,12 +28,22 @@ impl Table {
             cells,
             left,
             columns: header.len(),
+            widest: NAME,
+        }
+    }
+
+    /// The same with room for so many columns more in a cell.
+    pub fn wider(self, by: usize) -> Self {
+        Self {
+            widest: self.widest.saturating_add(by),
+            ..self
         }
     }
 
     /// One row.
     pub fn row<I: IntoIterator<Item = String>>(&mut self, row: I) {
-        let cells = row.into_iter().map(|cell| shortened(&cell, NAME));
+        let widest = self.widest;
+        let cells = row.into_iter().map(|cell| shortened(&cell, widest));
         self.cells.add_row(cells);
     }
 

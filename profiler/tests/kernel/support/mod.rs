@@ -30,8 +30,12 @@ use std::{
 pub use report::Report;
 
 /// The program under test, as if nobody had called it through sudo: it would run workloads as them.
+///
+/// Reports are not kept among the user's.
 pub fn ioprof() -> Command {
-    called_directly(Command::new(env!("CARGO_BIN_EXE_ioprof")))
+    let mut ioprof = called_directly(Command::new(env!("CARGO_BIN_EXE_ioprof")));
+    ioprof.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    ioprof
 }
 
 /// A command without what sudo leaves in the environment.

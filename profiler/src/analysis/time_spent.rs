@@ -1,0 +1,251 @@
+//! What the time of a workload went into, in the few kinds that a verdict needs.
+
+use crate::{
+    model::{
+        off_cpu::{CallTime, Time},
+        report::Workload,
+        sum::sum,
+    },
+    text::Text,
+};
+
+/// What a thread does with its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It waits for a request to a device, queued or in service.
+    Device,
+    /// It is on a CPU in calls, on the way into them, or out of them.
+    Calls,
+    /// It is on a CPU outside of calls: in user mode, and in page faults.
+    User,
+    /// It is on a CPU, in calls or not.
+    Cpu,
+    /// It is on a CPU in ioprof's probes.
+    Probes,
+    /// It is ready to run and waits for a CPU.
+    Runnable,
+    /// It is held back because too many pages are dirty.
+    Throttled,
+    /// It waits for a thread of the kernel that commits a journal or writes back.
+    Journal,
+    /// It waits in a page fault outside of calls.
+    Fault,
+    /// It sleeps in a call that has a row of its own, as for a lock, a pipe or a socket.
+    Asleep,
+    /// It sleeps in another call, or is stopped, while no other thread of the workload is active.
+    Idle,
+    /// It exits.
+    Exit,
+    /// The hypervisor or an interrupt has its CPU.
+    Stolen,
+    /// It is not known.
+    Unknown,
+}
+
+/// The time of one activity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part<'a> {
+    /// The activity.
+    pub activity: Activity,
+    /// Nanoseconds of all threads.
+    pub ns: u64,
+    /// Its part of the whole, from 0 to 1.
+    pub share: f64,
+    /// The call with at least half of it, and that call's part of it, from 0 to 1.
+    pub call: Option<(&'a Text, f64)>,
+}
+
+/// Where the time went, the largest part first. The parts add up to `whole_ns`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimeSpent<'a> {
+    /// Nanoseconds of all threads, without those in `idle_beside_ns`.
+    pub whole_ns: u64,
+    /// Nanoseconds that threads were idle while others certainly were active: as a pool's threads that wait for work, or
+    /// a shell for its child. They say nothing about what the workload waited for.
+    pub idle_beside_ns: u64,
+    /// The parts that are not 0.
+    pub parts: Vec<Part<'a>>,
+}
+
+/// Where the time of a workload's threads went; none where that is not known, or there was none.
+///
+/// Threads that are idle count only as far as they may have been idle all at once: the rest of the wall time that the
+/// active time of all threads leaves.
+pub fn time_spent(workload: &Workload) -> Option<TimeSpent<'_>> {
+    let time = workload.time.as_ref().filter(|time| time.thread_ns > 0)?;
+    let active = kinds(time);
+    let active_ns = sum(active.iter().map(|(_, ns)| *ns));
+    let idle_ns = time
+        .off_cpu
+        .idle_ns
+        .min(workload.wall_ns.saturating_sub(active_ns));
+    let whole_ns = active_ns.saturating_add(idle_ns).max(1);
+    let mut parts: Vec<_> = active
+        .into_iter()
+        .chain([(Activity::Idle, idle_ns)])
+        .filter(|(_, ns)| *ns > 0)
+        .map(|(activity, ns)| Part {
+            activity,
+            ns,
+            share: part(ns, whole_ns),
+            call: call_of(workload, activity, ns),
+        })
+        .collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.ns));
+    Some(TimeSpent {
+        whole_ns,
+        idle_beside_ns: time.off_cpu.idle_ns.saturating_sub(idle_ns),
+        parts,
+    })
+}
+
+/// All but the idle time.
+fn kinds(time: &Time) -> Vec<(Activity, u64)> {
+    let off = &time.off_cpu;
+    let cpu = time.cpu.map_or_else(
+        || vec![(Activity::Cpu, time.cpu_ns)],
+        |cpu| {
+            vec![
+                (Activity::User, cpu.user_ns),
+                (Activity::Calls, sum([cpu.entry_exit_ns, cpu.calls_ns])),
+                (Activity::Probes, cpu.probes_ns),
+            ]
+        },
+    );
+    let others = [
+        (
+            Activity::Device,
+            sum([off.queue_ns, off.service_ns, off.device_ns]),
+        ),
+        (Activity::Runnable, off.runnable_ns),
+        (Activity::Throttled, off.throttled_ns),
+        (Activity::Journal, off.journal_ns),
+        (Activity::Fault, off.fault_ns),
+        (Activity::Asleep, off.sleep_ns),
+        (Activity::Exit, time.exit_ns),
+        (Activity::Stolen, time.stolen_ns),
+        (
+            Activity::Unknown,
+            sum([off.unknown_ns, time.unexplained_ns]),
+        ),
+    ];
+    cpu.into_iter().chain(others).collect()
+}
+
+/// What of a call's time is of an activity; none where a call has no such time.
+fn of_call(activity: Activity, call: &CallTime) -> Option<u64> {
+    let off = &call.off_cpu;
+    match activity {
+        Activity::Device => Some(sum([off.queue_ns, off.service_ns, off.device_ns])),
+        Activity::Calls => Some(call.cpu_ns),
+        Activity::Throttled => Some(off.throttled_ns),
+        Activity::Journal => Some(off.journal_ns),
+        Activity::Asleep => Some(off.sleep_ns),
+        _ => None,
+    }
+}
+
+fn call_of(workload: &Workload, activity: Activity, ns: u64) -> Option<(&Text, f64)> {
+    let calls = workload.syscalls.iter().filter_map(|call| {
+        let of_call = of_call(activity, call.breakdown.as_ref()?)?;
+        Some((&call.name, of_call))
+    });
+    let (name, most) = calls.max_by_key(|(_, ns)| *ns)?;
+    // `other` is no call.
+    (*name != "other" && most > 0 && most >= ns / 2).then(|| (name, part(most, ns).min(1.0)))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share is compared and shown")]
+fn part(ns: u64, of: u64) -> f64 {
+    ns as f64 / of.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{off_cpu::OffCpu, report::Report};
+
+    fn workload() -> Workload {
+        let text = include_str!("../../tests/fixtures/report.json");
+        let mut report: Report = serde_json::from_str(text).expect("the fixture is a report");
+        report.workloads.remove(0)
+    }
+
+    /// A workload that was there for `wall_ns`, and that had so much of its time idle and waiting for a CPU.
+    fn with(wall_ns: u64, idle_ns: u64, runnable_ns: u64) -> Workload {
+        let mut workload = workload();
+        workload.wall_ns = wall_ns;
+        workload.time = Some(Time {
+            thread_ns: sum([idle_ns, runnable_ns]),
+            off_cpu: OffCpu {
+                idle_ns,
+                runnable_ns,
+                ..OffCpu::default()
+            },
+            ..Time::default()
+        });
+        workload
+    }
+
+    #[test]
+    fn the_parts_add_up_and_the_largest_is_first() {
+        let workload = workload();
+        let spent = time_spent(&workload).expect("it is known");
+        let time = workload.time.expect("it is known");
+        assert_eq!(
+            sum(spent.parts.iter().map(|part| part.ns)) + spent.idle_beside_ns,
+            time.thread_ns
+        );
+        assert!(
+            spent
+                .parts
+                .is_sorted_by_key(|part| std::cmp::Reverse(part.ns))
+        );
+        assert_eq!(spent.parts[0].activity, Activity::Runnable);
+    }
+
+    #[test]
+    fn idle_threads_count_as_far_as_no_other_was_active() {
+        // Five threads, one of them active; one that sleeps; and one that is active for a tenth of the time.
+        for (wall, idle, active, counted) in
+            [(100, 400, 100, 0), (100, 99, 1, 99), (100, 390, 10, 90)]
+        {
+            let workload = with(wall, idle, active);
+            let spent = time_spent(&workload).expect("it is known");
+            assert_eq!(spent.whole_ns, active + counted);
+            assert_eq!(spent.idle_beside_ns, idle - counted);
+        }
+    }
+
+    #[test]
+    fn a_call_is_named_where_it_has_half_of_the_time() {
+        let mut workload = with(100, 0, 0);
+        let time = workload.time.as_mut().expect("it is set");
+        (time.thread_ns, time.off_cpu.service_ns) = (100, 100);
+        workload.syscalls.truncate(2);
+        for (first, second, name, expected) in [
+            (60, 40, "fdatasync", Some("fdatasync")),
+            (40, 30, "fdatasync", None),
+            (60, 40, "other", None),
+            (0, 0, "fdatasync", None),
+        ] {
+            for (call, service_ns) in workload.syscalls.iter_mut().zip([first, second]) {
+                let mut split = CallTime::default();
+                split.off_cpu.service_ns = service_ns;
+                call.breakdown = Some(split);
+            }
+            workload.syscalls[0].name = name.into();
+            let spent = time_spent(&workload).expect("it is known");
+            let found = spent.parts[0].call.map(|(name, _)| name.as_str());
+            assert_eq!(found, expected, "{name} {first} {second}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_none() {
+        let mut workload = workload();
+        workload.time = None;
+        assert_eq!(time_spent(&workload), None);
+        assert_eq!(time_spent(&with(100, 0, 0)), None);
+    }
+}

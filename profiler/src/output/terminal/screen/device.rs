@@ -1,0 +1,149 @@
+//! The devices that a workload used, and what they did for it.
+
+use std::collections::BTreeSet;
+
+use super::super::{style::Style, table::Table};
+use crate::{
+    model::{
+        block::{Block, BlockOperation},
+        device::{Device, Share},
+        histogram::Histogram,
+        report::{Report, Workload},
+        sum::sum,
+    },
+    output::format::{bytes, count, digits, percent, time},
+    text::Text,
+};
+
+const UNKNOWN: &str = "device unknown: a probe for requests is missing\n\n";
+
+/// The devices with the most of its requests; nothing where it made none.
+pub fn render(workload: &Workload, report: &Report, most: usize, style: Style) -> String {
+    let Some(block) = &workload.block else {
+        return UNKNOWN.to_owned();
+    };
+    let mut used: Vec<_> = devices(block);
+    let more = used.split_off(used.len().min(most)).len();
+    if used.is_empty() {
+        return String::new();
+    }
+    let header = [
+        "device", "read", "written", "IOPS", "flushes", "queue", "service", "depth", "share",
+    ];
+    let mut table = Table::new(1, &header);
+    for name in used {
+        table.row(row(name, workload, block, report));
+    }
+    let more = match more {
+        0 => String::new(),
+        more => format!("{more} more devices: --section block\n"),
+    };
+    format!("{}{more}\n", table.render(style))
+}
+
+/// Those that the workload's requests went to in the end, by requests.
+fn devices(block: &[Block]) -> Vec<&Text> {
+    let rows = || {
+        block
+            .iter()
+            .filter(|row| !row.passed_on && row.requests > 0)
+    };
+    let names: BTreeSet<_> = rows().map(|row| &row.device).collect();
+    let mut names: Vec<_> = names.into_iter().collect();
+    let requests = |name: &Text| {
+        let own = rows().filter(|row| row.device == *name);
+        sum(own.map(|row| row.requests))
+    };
+    names.sort_by_key(|name| std::cmp::Reverse(requests(name)));
+    names
+}
+
+fn row(name: &Text, workload: &Workload, block: &[Block], report: &Report) -> [String; 9] {
+    let own = || {
+        block
+            .iter()
+            .filter(|row| row.device == *name && !row.passed_on)
+    };
+    let of = |operation| own().filter(move |row| row.operation == operation);
+    let devices: &[Device] = report.devices.as_deref().unwrap_or_default();
+    let mut shares = devices
+        .iter()
+        .filter(|device| device.name == *name)
+        .flat_map(|device| &device.shares);
+    let share = shares.find(|share| share.workload.as_ref() == Some(&workload.name));
+    let unknown = || "-".to_owned();
+    [
+        name.to_string(),
+        bytes(sum(of(BlockOperation::Read).map(|row| row.bytes))),
+        bytes(sum(of(BlockOperation::Write).map(|row| row.bytes))),
+        rate(sum(own().map(|row| row.requests)), workload.wall_ns),
+        count(sum(of(BlockOperation::Flush).map(|row| row.requests))),
+        mean(own().map(|row| &row.queue)),
+        mean(own().map(|row| &row.service)),
+        share.map_or_else(unknown, |share: &Share| count(share.queue_depth_max)),
+        share
+            .and_then(|share| share.bytes_share)
+            .map_or_else(unknown, percent),
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn rate(requests: u64, wall_ns: u64) -> String {
+    match wall_ns {
+        0 => "-".to_owned(),
+        ns => digits(requests as f64 / (ns as f64 / 1e9)),
+    }
+}
+
+/// The mean of all values; a dash where there are none.
+fn mean<'a>(histograms: impl Iterator<Item = &'a Histogram> + Clone) -> String {
+    let total = sum(histograms.clone().map(|one| one.sum));
+    let values = sum(histograms.map(|one| one.count));
+    total.checked_div(values).map_or_else(|| "-".into(), time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let text = include_str!("../../../../tests/fixtures/report.json");
+        serde_json::from_str(text).expect("the fixture is a report")
+    }
+
+    #[test]
+    fn a_device_has_what_it_did_for_the_workload() {
+        let report = report();
+        let text = render(&report.workloads[0], &report, 3, Style::PLAIN);
+        let row: Vec<_> = text.lines().nth(1).expect("a row").split("  ").collect();
+        let row: Vec<_> = row.iter().map(|cell| cell.trim()).collect();
+        let row: Vec<_> = row.into_iter().filter(|cell| !cell.is_empty()).collect();
+        // 57 requests in 25.8 ms.
+        assert_eq!(
+            row[..5],
+            ["vda", "652 KiB", "144 KiB", "2210", "8"],
+            "{text}"
+        );
+        assert_eq!(row[7..], ["3", "0.41 %"], "{text}");
+    }
+
+    #[test]
+    fn devices_of_others_and_what_was_passed_on_are_left_out() {
+        let mut report = report();
+        let block = report.workloads[0].block.as_mut().expect("it is known");
+        let mut above = block[0].clone();
+        (above.device, above.passed_on) = ("dm-0".into(), true);
+        let mut small = block[0].clone();
+        (small.device, small.requests) = ("sdb".into(), 1);
+        block.extend([above, small]);
+        let text = render(&report.workloads[0], &report, 3, Style::PLAIN);
+        let names: Vec<_> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split(' ').next())
+            .collect();
+        assert_eq!(names, [Some("vda"), Some("sdb"), Some("")], "{text}");
+        let text = render(&report.workloads[0], &report, 1, Style::PLAIN);
+        assert!(text.contains("1 more devices"), "{text}");
+    }
+}

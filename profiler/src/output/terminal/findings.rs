@@ -28,9 +28,7 @@ pub fn brief(report: &Report, workload: &Workload, most: usize) -> String {
         }
     });
     let mut text: String = all.iter().map(|line| format!("{line}\n")).collect();
-    let findings = report.findings.iter();
-    let found = findings.filter(|one| one.workload == workload.name).count();
-    let more = found.saturating_sub(most);
+    let more = found(report, workload).count().saturating_sub(most);
     if more > 0 {
         text.push_str(&format!("{more} more: --section findings\n"));
     }
@@ -42,12 +40,23 @@ fn of(
     workload: &Workload,
     lines: impl Fn(usize, &Finding) -> Vec<String>,
 ) -> Vec<String> {
-    let findings = report.findings.iter();
-    let findings = findings.filter(|one| one.workload == workload.name);
     (1..)
-        .zip(findings)
+        .zip(found(report, workload))
         .flat_map(|(number, one)| lines(number, one))
         .collect()
+}
+
+/// Those of a workload, by where its figures stand: another may have the same name.
+fn found<'a>(report: &'a Report, workload: &Workload) -> impl Iterator<Item = &'a Finding> {
+    let mut workloads = report.workloads.iter();
+    let index = workloads.position(|one| std::ptr::eq(one, workload));
+    let place = index.map(|index| format!("/workloads/{index}/"));
+    report.findings.iter().filter(move |one| {
+        let mut pointers = one.evidence.iter().map(|one| one.pointer.to_string());
+        place
+            .as_ref()
+            .is_some_and(|place| pointers.any(|pointer| pointer.starts_with(place)))
+    })
 }
 
 /// What it is, what it costs and what to try.

@@ -105,9 +105,12 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// How much that is for each; nothing where there are none.
+/// How much that is for each, rounded; nothing where there are none.
 pub fn each(whole: u64, count: u64) -> u64 {
-    whole.checked_div(count).unwrap_or(0)
+    whole
+        .saturating_add(count / 2)
+        .checked_div(count)
+        .unwrap_or(0)
 }
 
 /// A part of a number: `part` of `whole`.

@@ -88,10 +88,12 @@ pub const KEPT_SLEEPS: usize = 8;
 pub struct Sleeps {
     /// How many there were.
     pub count: u64,
+    /// Where the next is kept.
+    pub next: u64,
     /// The last of them: each replaces the one that is as many back.
     pub last: [Sleep; KEPT_SLEEPS],
 }
-map_value!(Sleeps, 392);
+map_value!(Sleeps, 400);
 
 /// The time of a thread, or a sum over threads; every number only grows.
 #[repr(C)]

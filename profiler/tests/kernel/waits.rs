@@ -109,8 +109,10 @@ fn a_ring_that_waits_for_a_worker_waits_for_what_that_waits_for() {
             let report = profile(&[], &program.with(&[way, plain(&path)]));
             split(&report);
             let waits = off_cpu(&report, "io_uring_enter");
-            assert!(kernel(waits) > 9 * asleep(waits), "{way}: {waits:#?}");
-            assert_eq!(waits.unknown_ns, 0, "{way}: {waits:#?}");
+            // What the worker does on a CPU is a sleep of who waits for it: more where the machine is emulated.
+            assert!(kernel(waits) > 4 * asleep(waits), "{way}: {waits:#?}");
+            // But for the moment until it begins.
+            assert!(waits.unknown_ns < kernel(waits) / 50, "{waits:#?}");
         }
     }
 }

@@ -125,7 +125,7 @@ unsafe fn enter(task: *const c_void, state: &mut TaskState) {
     let slept = woken.saturating_sub(state.clock.off_ns);
     let runnable = now.saturating_sub(woken);
     if state.clock.waker == Waker::Worker as u32 {
-        worker::divide(state, slept, add);
+        worker::divide(state, slept);
     } else {
         let parts = wait::divide(state.workload, &state.clock, slept, now);
         add(state, WaitKind::Queue as u32, parts.queue_ns);
@@ -145,7 +145,7 @@ unsafe fn enter(task: *const c_void, state: &mut TaskState) {
 
 /// Adds time off the CPU.
 #[inline(always)]
-fn add(state: &mut TaskState, part: u32, ns: u64) {
+pub fn add(state: &mut TaskState, part: u32, ns: u64) {
     let part = part as usize;
     if ns == 0 || part >= WAIT_KINDS {
         return;

@@ -8,7 +8,7 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::{state, storage::TaskStorage, wait::Parts};
+use super::{off_cpu, state, storage::TaskStorage, wait::Parts};
 
 /// The last sleeps of each thread of io_uring in scope.
 #[btf_map]
@@ -27,15 +27,21 @@ pub fn begin(task: *const c_void) {
 /// # Safety
 ///
 /// `task` is the one that comes to a CPU, and `clock` its own.
-#[inline(always)]
+// What is done for every thread has too few registers beside this.
+#[inline(never)]
 pub unsafe fn slept(task: *const c_void, clock: &Clock, parts: &Parts, runnable_ns: u64) {
     let Some(kept) = SLEEPS.get(task) else {
         return;
     };
     // SAFETY: the value stays valid for the run of the program. The thread runs from here on, and wakes nobody before.
     unsafe {
-        let at = (*kept).count as usize % KEPT_SLEEPS;
+        let at = (*kept).next as usize;
+        // Never: the verifier of older kernels is told by a comparison alone.
+        if at >= KEPT_SLEEPS {
+            return;
+        }
         (*kept).count += 1;
+        (*kept).next = (at as u64 + 1) % KEPT;
         (*kept).last[at] = Sleep {
             off_ns: clock.off_ns,
             queue_ns: parts.queue_ns,
@@ -112,10 +118,10 @@ unsafe fn add(waits: *mut [u64; WAIT_KINDS], sleep: &Sleep, from: u64) {
     }
 }
 
-/// Divides the sleep of a thread that a thread of io_uring has woken among the kinds of time, by `add`. What is left is
+/// Divides the sleep of a thread that a thread of io_uring has woken among the kinds of time. What is left is
 /// for what that did on a CPU, or for its locks and the like.
-#[inline(always)]
-pub fn divide(state: &mut TaskState, slept: u64, add: impl Fn(&mut TaskState, u32, u64)) {
+#[inline(never)]
+pub fn divide(state: &mut TaskState, slept: u64) {
     let mut rest = slept;
     for kind in [
         WaitKind::Queue,
@@ -126,9 +132,10 @@ pub fn divide(state: &mut TaskState, slept: u64, add: impl Fn(&mut TaskState, u3
         WaitKind::Runnable,
         WaitKind::Unknown,
     ] {
-        let ns = state.clock.worker_waits[kind as usize].min(rest);
+        let waited = state.clock.worker_waits.get(kind as usize);
+        let ns = rest.min(waited.copied().unwrap_or(0));
         rest -= ns;
-        add(state, kind as u32, ns);
+        off_cpu::add(state, kind as u32, ns);
     }
-    add(state, WaitKind::Sleep as u32, rest);
+    off_cpu::add(state, WaitKind::Sleep as u32, rest);
 }

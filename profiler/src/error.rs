@@ -236,6 +236,24 @@ pub enum Error {
         /// The schema that this ioprof reads.
         supported: &'static str,
     },
+    /// Two reports whose workloads cannot be matched.
+    #[error(
+        "the first report has {before} workloads and the second {after}: compare two runs of the same work"
+    )]
+    OtherWorkloads {
+        /// How many the first has.
+        before: usize,
+        /// How many the second has.
+        after: usize,
+    },
+    /// A gate that cannot be decided.
+    #[error("--gate {gate:?}: {reason}")]
+    Gate {
+        /// What the user asked for.
+        gate: String,
+        /// What is wrong with it, and what to do.
+        reason: &'static str,
+    },
     /// A built-in workload failed.
     #[error(transparent)]
     Workload(#[from] ioprof_workloads::Error),
@@ -258,11 +276,12 @@ impl Error {
         }
     }
 
-    /// The exit status, by the convention of env(1) and timeout(1).
+    /// The exit status, by the convention of env(1) and timeout(1); 2 for a wrong argument, as of clap.
     pub const fn exit_status(&self) -> u8 {
         match self {
             Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
+            Self::Gate { .. } => 2,
             _ => 125,
         }
     }

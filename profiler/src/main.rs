@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             fail_on,
             ..
         } => commands::report(file, &shown.view(), fail_on),
+        Command::Compare(compare) => commands::compare(&compare),
         Command::Explain { id } => commands::explain(id.as_deref()),
         Command::Workload {
             workload,

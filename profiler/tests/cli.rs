@@ -8,6 +8,9 @@
 )]
 mod support;
 
+#[path = "cli/compare.rs"]
+mod compare;
+
 use std::{
     fs,
     os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _, process::CommandExt as _},

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use ioprof::{
+    analysis::compare::compare,
     model::{
         read::{Refusal, read},
         report::Report,
@@ -56,6 +57,7 @@ fn both_views(report: &Report) -> String {
 /// Fails where a terminal would be given anything to act on, or JSON is not what it was made from.
 fn assert_harmless(report: &Report) -> String {
     let text = both_views(report);
+    assert_compared_harmlessly(report);
     let acted_on = text.chars().find(|c| *c != '\n' && !is_visible(*c));
     assert_eq!(acted_on, None, "{text}");
     let written = String::from_utf8(json::render(report)).expect("JSON is UTF-8");
@@ -66,6 +68,25 @@ fn assert_harmless(report: &Report) -> String {
         "it is not read back"
     );
     text
+}
+
+/// The same of what it is compared with: itself, and the sample, both ways.
+fn assert_compared_harmlessly(report: &Report) {
+    let sample = parse(&sample()).expect("it is a report");
+    let name = Text::from(HOSTILE);
+    for (before, after) in [(report, report), (report, &sample), (&sample, report)] {
+        let Ok(compared) = compare(before, after) else {
+            continue;
+        };
+        let same = std::ptr::eq(before, after);
+        assert!(!same || compared.differing.is_empty(), "{compared:?}");
+        let text = terminal::compare::render(&compared, &[], [&name; 2], true, Style::PLAIN);
+        let json = String::from_utf8(json::comparison(&compared, &[], [&name; 2]));
+        for text in [text, json.expect("JSON is UTF-8")] {
+            let acted_on = text.chars().find(|c| *c != '\n' && !is_visible(*c));
+            assert_eq!(acted_on, None, "{text}");
+        }
+    }
 }
 
 /// Each text and each key of the maps from names to numbers that a report may have anything in.

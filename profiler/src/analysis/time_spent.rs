@@ -42,6 +42,28 @@ pub enum Activity {
     Unknown,
 }
 
+impl Activity {
+    /// In a word, as it stands in a bar.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Calls => "calls",
+            Self::User => "user",
+            Self::Cpu => "CPU",
+            Self::Probes => "probes",
+            Self::Runnable => "CPU wait",
+            Self::Throttled => "dirty limit",
+            Self::Journal => "journal",
+            Self::Fault => "faults",
+            Self::Asleep => "asleep",
+            Self::Idle => "idle",
+            Self::Exit => "exit",
+            Self::Stolen => "stolen",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The time of one activity.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part<'a> {

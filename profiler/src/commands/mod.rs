@@ -1,6 +1,7 @@
 //! The commands, put together from the parts.
 
 mod attach;
+mod compare;
 mod coverage;
 mod deliver;
 mod doctor;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use ioprof_workloads::Workload;
 
 pub use attach::attach;
+pub use compare::compare;
 pub use coverage::coverage;
 pub use doctor::doctor;
 pub use explain::explain;

@@ -85,7 +85,12 @@ fn kept() -> Result<Vec<PathBuf>, Error> {
     }
 }
 
-fn read(path: &Path) -> Result<Report, Error> {
+/// The report of a file, judged anew.
+///
+/// # Errors
+///
+/// Where the file cannot be read or is not a report.
+pub fn read(path: &Path) -> Result<Report, Error> {
     let unreadable = |source| Error::Input {
         path: path.to_owned(),
         source,

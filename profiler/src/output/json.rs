@@ -1,14 +1,64 @@
-//! The report as JSON.
+//! Reports and comparisons as JSON.
+
+use serde::Serialize;
 
 use super::text::is_visible;
-use crate::model::report::Report;
+use crate::{
+    analysis::compare::{Comparison, Verdict},
+    model::report::Report,
+    text::Text,
+};
+
+/// The identifier of the format of comparisons.
+const COMPARISON: &str = "ioprof.compare.v1";
+
+/// A comparison with its gates.
+#[derive(Serialize)]
+struct Compared<'a> {
+    schema: &'static str,
+    before: &'a Text,
+    after: &'a Text,
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    gates: Vec<Gate<'a>>,
+}
+
+#[derive(Serialize)]
+struct Gate<'a> {
+    gate: &'a str,
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+}
+
+/// A comparison of two files, with its gates; docs/compare.md describes it.
+pub fn comparison(
+    comparison: &Comparison,
+    gates: &[(String, Verdict)],
+    [before, after]: [&Text; 2],
+) -> Vec<u8> {
+    let gates = gates
+        .iter()
+        .map(|(gate, verdict)| Gate { gate, verdict })
+        .collect();
+    escaped(&Compared {
+        schema: COMPARISON,
+        before,
+        after,
+        comparison,
+        gates,
+    })
+}
 
 /// The whole report, indented, with a newline at its end; docs/report.schema.json describes it.
 ///
 /// What a terminal would act on is escaped, more than JSON requires: users may look at the file with cat(1).
 pub fn render(report: &Report) -> Vec<u8> {
+    escaped(report)
+}
+
+fn escaped(value: &impl Serialize) -> Vec<u8> {
     // Serialising the model cannot fail: its keys are strings, and its numbers finite.
-    let json = serde_json::to_string_pretty(report).unwrap_or_default();
+    let json = serde_json::to_string_pretty(value).unwrap_or_default();
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         // Outside of strings JSON has nothing but line ends and what is visible.

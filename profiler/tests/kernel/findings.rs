@@ -8,14 +8,16 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Report, device::Loop, plain, profile, program::Program};
+use crate::support::{
+    Report, device::Loop, folder, ioprof, output, plain, profile, program::Program, text,
+};
 
 const MIB: u64 = 1024 * 1024;
 /// What is read: long enough for some hundred waits where it is read ahead.
 const FILE: u64 = 40 * MIB;
 
-/// The rules that fire on a mode of the program, the most time at stake first; what they say is in the report.
-fn rules(program: &Program, mode: &str, device: &Loop, count: u64) -> Vec<String> {
+/// The report of a mode of the program.
+fn report(program: &Program, mode: &str, device: &Loop, count: u64) -> Report {
     let file = device.mounted().join("data");
     if mode.starts_with("read") || mode.starts_with("map") {
         fs::write(&file, vec![b'x'; FILE as usize]).expect("the file is written");
@@ -26,8 +28,41 @@ fn rules(program: &Program, mode: &str, device: &Loop, count: u64) -> Vec<String
     );
     assert_evidence_stands_there(&report);
     println!("{mode}: {:#?}", report.findings);
+    report
+}
+
+/// The rules that fire, the most time at stake first.
+fn rules(report: &Report) -> Vec<&str> {
     let found = report.findings.iter();
-    found.map(|one| one.id.as_str().to_owned()).collect()
+    found.map(|one| one.id.as_str()).collect()
+}
+
+/// The command that a finding is verified by fails on the fault itself, and succeeds on the cure; nothing where a rule
+/// names none.
+fn assert_verified(fault: &Report, cure: &Report) {
+    let Some(command) = &fault.findings[0].verify else {
+        assert_eq!(fault.findings[0].id, "MMAP001");
+        return;
+    };
+    let folder = folder();
+    let file = |name: &str| folder.path().join(name);
+    let write = |name: &str, report: &Report| {
+        fs::write(file(name), report.json.to_string()).expect("the report is written");
+    };
+    write("before.json", fault);
+    for (after, status) in [(fault, 3), (cure, 0)] {
+        write("after.json", after);
+        let words = command.as_str().split(' ').skip(1);
+        // The gate is the only quoted word.
+        let words = words.map(|word| word.trim_matches('\''));
+        let compared = output(ioprof().args(words).current_dir(folder.path()));
+        println!("{}", text(&compared.stdout));
+        assert_eq!(
+            compared.status.code(),
+            Some(status),
+            "{command}: {compared:?}"
+        );
+    }
 }
 
 fn assert_evidence_stands_there(report: &Report) {
@@ -49,12 +84,14 @@ fn fires_on_the_fault_alone(rule: &str, modes: [(&str, u64); 3]) {
     // What is read around a page that is waited for: machines differ.
     device.set("queue/read_ahead_kb", "128");
     let [(fault, count), others @ ..] = modes;
-    let found = rules(&program, fault, &device, count);
-    assert_eq!(found.first().map(String::as_str), Some(rule), "{fault}");
-    for (mode, count) in others {
-        let found = rules(&program, mode, &device, count);
-        assert_eq!(found, [""; 0], "{mode}");
-    }
+    let of_fault = report(&program, fault, &device, count);
+    assert_eq!(rules(&of_fault).first(), Some(&rule), "{fault}");
+    let others = others.map(|(mode, count)| {
+        let report = report(&program, mode, &device, count);
+        assert_eq!(rules(&report), [""; 0], "{mode}");
+        report
+    });
+    assert_verified(&of_fault, &others[0]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{
     sync::SYNCS,
 };
 use crate::{
+    analysis::compare::total,
     model::{
         file::{File, FileKind},
         finding::{Evidence, Place},
@@ -144,6 +145,17 @@ impl<'a> Moved<'a> {
             .collect()
     }
 
+    /// That half of the calls went that a buffer of the advised size saves, of those of all files.
+    fn gate(&self, subject: &Subject<'_>, gone: u64) -> Option<String> {
+        let files = subject.workload.files.as_ref()?;
+        let (metric, all) = match self.direction {
+            Direction::Read => ("files.reads", total(files, |counts| counts.reads)),
+            _ => ("files.writes", total(files, |counts| counts.writes)),
+        };
+        let percent = portion(50, gone, all);
+        (percent > 0).then(|| format!("{metric}<=-{percent}%"))
+    }
+
     fn candidate(&self, subject: &Subject<'_>, advice: &'static str) -> Candidate {
         let calls = self.calls_of(subject);
         let (least, most) = subject.entry_ns();
@@ -191,6 +203,7 @@ impl<'a> Moved<'a> {
             ),
             evidence: self.evidence(subject),
             advice,
+            gate: self.gate(subject, gone),
         }
     }
 }

@@ -102,6 +102,7 @@ impl<'a> Waits<'a> {
             ),
             evidence: self.evidence(subject),
             advice: ADVICE,
+            gate: None,
         }
     }
 }

@@ -138,8 +138,17 @@ fn finding(id: &str, one: Candidate, subject: &Subject<'_>, is_doubtful: bool) -
         gain: one.gain,
         evidence: one.evidence,
         advice: one.advice.into(),
-        verify: None,
+        verify: one.gate.map(|gate| verify(subject, &gate)),
     }
+}
+
+/// A command that shows whether a finding is cured: counts alone, so that it comes out the same each time.
+fn verify(subject: &Subject<'_>, gate: &str) -> Text {
+    let workload = match subject.report.workloads.len() {
+        0 | 1 => String::new(),
+        _ => format!("{}:", subject.index.saturating_add(1)),
+    };
+    format!("ioprof compare before.json after.json --gate '{workload}{gate}'").into()
 }
 
 #[cfg(test)]

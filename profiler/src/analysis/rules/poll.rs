@@ -66,6 +66,7 @@ fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candida
              them; at least nothing, as the program waits for what it asks for all the same"
                 .into(),
         ),
+        gate: Some(format!("{}.errors.EAGAIN<=-90%", call.name)),
         evidence: vec![
             subject.calls_of(one),
             of_errors(subject, one),

@@ -27,6 +27,9 @@ pub struct Candidate {
     pub gain: Gain,
     pub evidence: Vec<Evidence>,
     pub advice: &'static str,
+    /// What holds of a later report where it is cured, as `ioprof compare --gate` takes it, without its workload's
+    /// number; none where no count says so.
+    pub gate: Option<String>,
 }
 
 /// A workload in its report.

@@ -90,6 +90,10 @@ fn candidate(
         ),
         evidence,
         advice: ADVICE,
+        gate: Some(match syncs {
+            [(_, call)] => format!("{}.calls<=-90%", call.name),
+            _ => "fsyncs<=-90%".into(),
+        }),
     }
 }
 

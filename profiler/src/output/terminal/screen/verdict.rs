@@ -163,7 +163,7 @@ pub fn bar(workload: &Workload, style: Style) -> String {
         .parts
         .iter()
         .filter(|part| part.share >= ONE_PERCENT)
-        .map(|part| (word(part.activity), part.share))
+        .map(|part| (part.activity.word(), part.share))
         .collect();
     let labels = |parts: &[(&str, f64)]| -> Vec<String> {
         let rest = 1.0 - parts.iter().fold(0.0, |sum, (_, share)| sum + share);
@@ -203,25 +203,6 @@ pub fn bar(workload: &Workload, style: Style) -> String {
 )]
 fn blocks_of(share: f64, all: usize) -> usize {
     (share.clamp(0.0, 1.0) * all as f64) as usize
-}
-
-const fn word(activity: Activity) -> &'static str {
-    match activity {
-        Activity::Device => "device",
-        Activity::Calls => "calls",
-        Activity::User => "user",
-        Activity::Cpu => "CPU",
-        Activity::Probes => "probes",
-        Activity::Runnable => "CPU wait",
-        Activity::Throttled => "dirty limit",
-        Activity::Journal => "journal",
-        Activity::Fault => "faults",
-        Activity::Asleep => "asleep",
-        Activity::Idle => "idle",
-        Activity::Exit => "exit",
-        Activity::Stolen => "stolen",
-        Activity::Unknown => "unknown",
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,80 @@
+//! `ioprof compare`: what it exits with, and what it refuses.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{
+    assert_refused, refused,
+    support::{folder, plain, text},
+};
+
+/// The report of a real run.
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sqlite.json");
+
+#[test]
+fn a_comparison_exits_by_its_gates() {
+    let folder = folder();
+    let file = folder.path().join("after.json");
+    let name = plain(&file);
+    let mut after: Value = serde_json::from_slice(&fs::read(SAMPLE).expect("it is read"))
+        .expect("the fixture is JSON");
+    let call = &mut after["workloads"][0]["syscalls"][0];
+    assert_eq!(
+        (&call["name"], &call["calls"]),
+        (&"fdatasync".into(), &244.into())
+    );
+    call["calls"] = 24.into();
+    fs::write(&file, after.to_string()).expect("a file can be written");
+    for (gate, status) in [
+        ("fdatasync.calls<=-90%", 0),
+        ("fdatasync.calls<=-91%", 3),
+        ("device.written_bytes<=+0%", 0),
+    ] {
+        let compared = refused(&["compare", SAMPLE, name, "--gate", gate]);
+        assert_eq!(compared.status.code(), Some(status), "{compared:?}");
+        assert!(text(&compared.stdout).contains(gate), "{compared:?}");
+        assert!(compared.stderr.is_empty(), "{compared:?}");
+    }
+    let json = [
+        "compare",
+        SAMPLE,
+        name,
+        "--format",
+        "json",
+        "--gate",
+        "fsyncs==24",
+    ];
+    let json = refused(&json);
+    let json: Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
+    assert_eq!(json["schema"], "ioprof.compare.v1");
+    assert_eq!(json["differing"][0]["metric"], "fdatasync.calls");
+    assert_eq!(json["differing"][0]["before"], 244);
+    assert_eq!(json["gates"][0]["holds"], true);
+    assert_eq!(json["gates"][0]["after"], 24);
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_in_a_line() {
+    let folder = folder();
+    let file = folder.path().join("other.json");
+    let name = plain(&file);
+    fs::write(&file, r#"{"schema": "ioprof.report.v2"}"#).expect("a file can be written");
+    for both in [[SAMPLE, name], [name, SAMPLE]] {
+        let compared = refused(&["compare", both[0], both[1]]);
+        assert_refused(&compared, 125, &[name, "newer ioprof"]);
+    }
+    fs::write(&file, "{}").expect("a file can be written");
+    let compared = refused(&["compare", SAMPLE, name]);
+    assert_refused(&compared, 125, &[name, "not a report"]);
+    for (gate, words) in [
+        ("fsyncs", "METRIC<=LIMIT is expected"),
+        ("fsyncs<=5%", "-90%"),
+        ("a\n<=b", "METRIC<=LIMIT is expected"),
+        ("nothing<=1", "no such count"),
+        ("wall<=-5%", "gate a count"),
+    ] {
+        let compared = refused(&["compare", SAMPLE, SAMPLE, "--gate", gate]);
+        assert_refused(&compared, 2, &["--gate", words]);
+    }
+}

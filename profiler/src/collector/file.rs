@@ -222,8 +222,10 @@ fn typical_size<'a>(inodes: impl Iterator<Item = &'a snapshot::File>) -> Option<
 /// What is known of files besides calls, by the attached probes.
 struct Known {
     requests: bool,
-    /// Of which file all direct I/O was.
-    direct: bool,
+    /// Of which file all was that was read.
+    direct_reads: bool,
+    /// Of which file all was that was written.
+    direct_writes: bool,
     /// The devices of which it is not known which of their files was read.
     unread: Vec<u32>,
     dirty_pages: bool,
@@ -240,9 +242,12 @@ impl Known {
         let faults = snapshot.has(Feature::Faults) && snapshot.has(Feature::FaultsOnFiles);
         Self {
             requests: snapshot.has(Feature::Block),
-            direct: devices
+            direct_reads: devices
                 .iter()
-                .all(|(_, stats)| stats.unknown_direct_bytes == 0),
+                .all(|(_, stats)| stats.device_read_bytes == 0),
+            direct_writes: devices
+                .iter()
+                .all(|(_, stats)| stats.device_written_bytes == 0),
             // Those of direct I/O are of no file whose requests are all known.
             unread: devices
                 .iter()
@@ -290,7 +295,10 @@ impl Known {
         let calls = &stats.calls;
         let read = stats.device_read_bytes + calls.device_read_bytes;
         let written = stats.device_written_bytes + calls.device_written_bytes;
-        let requests = self.requests && (self.direct || calls.asynchronous_direct_bytes == 0);
+        // By its end, a bio of io_uring or io_submit may not tell its file.
+        let is_told = calls.asynchronous_direct_bytes == 0;
+        let reads = self.requests && (self.direct_reads || is_told);
+        let writes = self.requests && (self.direct_writes || is_told);
         FileCounts {
             opens: calls.opens,
             reads: calls.reads,
@@ -299,8 +307,8 @@ impl Known {
             written_bytes: calls.written_bytes,
             time_ns: calls.ns,
             max_ns: calls.max_ns,
-            device_read_bytes: requests.then_some(read),
-            device_written_bytes: requests.then_some(written),
+            device_read_bytes: reads.then_some(read),
+            device_written_bytes: writes.then_some(written),
             dirtied_bytes: self.dirty_pages.then_some(dirtied),
             minor_faults: self.faults.then_some(stats.minor_faults),
             major_faults: self.faults.then_some(stats.major_faults),

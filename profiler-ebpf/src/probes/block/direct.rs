@@ -12,9 +12,19 @@ use crate::probes::{
         atomic,
         memory::{self, read},
     },
-    file::{identity::Identity, table},
+    file::{identity::Identity, inode, table},
     task::state::Submitter,
 };
+
+/// Whether the task is in a call on a file that was open for direct I/O as the call began.
+#[inline(always)]
+pub fn is_in_call(submitter: Submitter) -> bool {
+    // SAFETY: the record stays valid for the run of the program, and is the running task's own.
+    submitter.state.is_some_and(|state| unsafe {
+        let file = &(*state).file;
+        (*state).entered_ns != 0 && file.is_in_use != 0 && inode::is_direct(file.flags)
+    })
+}
 
 /// Counts a bio of direct I/O for the file that it is for, unless the call that submits it counts what it has submitted so.
 #[inline(always)]

@@ -160,7 +160,9 @@ pub unsafe fn owner(
             u64::from(flags) | u64::from(size) << 32,
             facts,
         );
-        if packed & DIRECT != 0 {
+        // Where the end of the bio does not tell that it is direct I/O, the flags of the file do that the call is on.
+        let is_of_call = packed & OF_NO_FILE != 0 && direct::is_in_call(submitter);
+        if packed & DIRECT != 0 || is_of_call {
             direct::count(submitter, address, operation, size);
         } else if packed & OF_NO_FILE != 0 {
             let is_held_back = submitter.workload == 0;

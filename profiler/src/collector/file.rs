@@ -266,7 +266,7 @@ impl Known {
             path: same[0].place.path.as_ref().map(Text::of),
             opened_as: same
                 .iter()
-                .find_map(|file| file.place.opened_as.as_ref().map(Text::of)),
+                .find_map(|file| file.place.opened_as.as_deref().map(Text::of)),
             path_state: same[0].place.path.as_ref().map(|_| path_state(same)),
             is_deleted: is_deleted(same),
             mount_namespace: same[0].place.namespace,

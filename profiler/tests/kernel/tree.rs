@@ -96,7 +96,7 @@ fn a_tree_that_grows_meanwhile_is_taken_whole_and_once() {
 fn processes_below_are_told_where_they_are_not_taken() {
     requires!("cc");
     let mut family = Family::start(0);
-    let attached = Attached::to(&[family.pid()], &[]);
+    let attached = Attached::to(&[family.pid()], &["--full"]);
     assert_eq!(family.work(), 4);
     family.end();
     let (report, said) = attached.ended_saying();

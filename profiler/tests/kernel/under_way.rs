@@ -101,7 +101,7 @@ fn calls_that_wait_at_both_ends_are_told_with_their_file_and_age() {
     let reader = second_thread(first);
     wait_for_read(first, first, 0);
     wait_for_read(first, reader, 3);
-    let attached = Attached::to(&[first], &[]);
+    let attached = Attached::to(&[first], &["--full"]);
     let stdin = child.stdin.as_mut().expect("a pipe");
     stdin.write_all(b"x").expect("it waits for it");
     wait_for_read(first, first, 4);

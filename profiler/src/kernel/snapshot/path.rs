@@ -32,7 +32,7 @@ pub struct Place {
     /// Its path: the one that leads to it now, where that is known; else as it was first seen. None where it was not.
     pub path: Option<PathBuf>,
     /// The path as it was first seen, where that is known and another one leads to the file now.
-    pub opened_as: Option<PathBuf>,
+    pub opened_as: Option<Box<FilePath>>,
     /// The mount namespace in which that is its path; none where it is ioprof's own.
     pub namespace: Option<u32>,
     /// Where the path leads now.
@@ -109,7 +109,11 @@ impl<'a> Paths<'a> {
                 lead => lead,
             },
             namespace: (is_seen && namespace != self.namespace).then_some(namespace),
-            opened_as: now.as_ref().and(seen.path.clone()).filter(|_| is_name),
+            opened_as: now
+                .as_ref()
+                .and(seen.path.as_deref())
+                .filter(|_| is_name)
+                .map(Into::into),
             path: now.or(seen.path),
         })
     }

@@ -1,5 +1,5 @@
-//! Which file asynchronous direct I/O is for: the pages of its bios are a program's, but the `struct kiocb` behind a bio
-//! has the open file.
+//! Which file a bio is for whose pages are not of it: those of direct I/O are a program's, but the `struct kiocb` behind the
+//! bio has the open file.
 
 use ioprof_ebpf::abi::{
     block::Operation,

@@ -55,17 +55,10 @@ impl End {
     /// That of the bio at an address.
     #[inline(always)]
     pub fn at(bio: u64) -> Self {
-        let (mut bio, (mut end, mut private)) = (bio, end_of(bio));
-        for _ in 0..MAX_SPLITS {
-            if !is(end, &CHAIN_END) {
-                break;
-            }
-            bio = private;
-            (end, private) = end_of(bio);
-        }
+        let (bio, end, private) = whole(bio);
         if is(end, &BTRFS_END) {
             let around = btrfs_bio(bio);
-            if !is(read(around, &memory::OFF_BTRFS_BIO_END), &BTRFS_DIO_END) {
+            if !is_direct_io_of_btrfs(around) {
                 return Self {
                     inode: inode_of(around),
                     ..Self::UNKNOWN
@@ -149,6 +142,20 @@ impl End {
 /// `DIO_IS_SYNC` of block/fops.c.
 const DIO_IS_SYNC: u32 = 2;
 
+/// The bio that one is a part of, or itself, with the function that ends it and what that is given.
+#[inline(always)]
+fn whole(mut bio: u64) -> (u64, u64, u64) {
+    let (mut end, mut private) = end_of(bio);
+    for _ in 0..MAX_SPLITS {
+        if !is(end, &CHAIN_END) {
+            break;
+        }
+        bio = private;
+        (end, private) = end_of(bio);
+    }
+    (bio, end, private)
+}
+
 /// The function that ends a bio, and what it is given.
 #[inline(always)]
 fn end_of(bio: u64) -> (u64, u64) {
@@ -176,21 +183,20 @@ fn btrfs_bio(bio: u64) -> u64 {
     bio.wrapping_sub(constant(&memory::OFF_BTRFS_BIO).into())
 }
 
+/// Whether a `struct btrfs_bio` is of direct I/O.
+#[inline(always)]
+fn is_direct_io_of_btrfs(around: u64) -> bool {
+    is(read(around, &memory::OFF_BTRFS_BIO_END), &BTRFS_DIO_END)
+}
+
 /// Whether the bio at an address is known to be of direct I/O, or a part of one that is: 1, else 0. Exported, as there is no
 /// room for it on the stack of those that ask.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn is_of_direct_io(bio: u64) -> u64 {
-    let (mut bio, (mut end, private)) = (bio, end_of(bio));
-    if is(end, &CHAIN_END) {
-        bio = private;
-        end = read(bio, &memory::OFF_BIO_END);
-    }
+    let (bio, end, _) = whole(bio);
     let is_direct = if is(end, &BTRFS_END) {
-        is(
-            read(btrfs_bio(bio), &memory::OFF_BTRFS_BIO_END),
-            &BTRFS_DIO_END,
-        )
+        is_direct_io_of_btrfs(btrfs_bio(bio))
     } else {
         let ends = [
             &IOMAP_END,

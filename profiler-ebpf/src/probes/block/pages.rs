@@ -88,8 +88,8 @@ const WRITTEN_FOR_OTHERS: u64 = 1 << 25;
 /// Set where the bio is of direct I/O: what its pages hold is of another file than the one it is for, if of any.
 const DIRECT: u64 = 1 << 26;
 
-/// Set where its pages are of no file, as those of a file system's own: which file it is for, and for whom a thread of the kernel
-/// submits it, only its end may tell.
+/// Set where its pages are of no file, as those of a file system's own: which file it is for, and for whom a thread of
+/// the kernel submits it, only its end may tell.
 const OF_NO_FILE: u64 = 1 << 27;
 
 /// What is known of a bio and who submits it, beside the number of its operation.
@@ -308,8 +308,8 @@ extern "C" fn written_for_others(inode: u64, size: u64, origin: u64) -> u64 {
     owner.pack()
 }
 
-/// Adds bytes that are written for a workload to those of the file. Exported, as there is no room for it on the stack of those that call
-/// it.
+/// Adds bytes that are written for a workload to those of the file. Exported, as there is no room for it on the stack of
+/// those that call it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn count_written(workload: u64, inode: u64, bytes: u64) -> u64 {
@@ -318,8 +318,8 @@ extern "C" fn count_written(workload: u64, inode: u64, bytes: u64) -> u64 {
     0
 }
 
-/// Gives a workload bytes that are written in another's request: how many it was given, none where there is no room. Exported, as
-/// `outstanding.rs` says.
+/// Gives a workload bytes that are written in another's request: how many it was given, none where there is no room.
+/// Exported, as `outstanding.rs` says.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn give_written(workload: u64, device: u64, origin: u64, bytes: u64) -> u64 {

@@ -13,6 +13,8 @@ use std::{
 
 use nix::unistd::{Uid, geteuid};
 
+use super::user::caller_of_sudo;
+
 /// So many are kept.
 const KEPT: usize = 20;
 
@@ -39,12 +41,12 @@ impl History {
     ///
     /// Where the user has no home.
     pub fn of_caller() -> io::Result<Self> {
-        let user = if geteuid().is_root() { caller() } else { None };
+        let user = caller_of_sudo().filter(|_| geteuid().is_root());
         Self::of(user.unwrap_or_else(geteuid))
     }
 
     fn of(user: Uid) -> io::Result<Self> {
-        let caller = caller();
+        let caller = caller_of_sudo();
         // By sudo, and root all the same: the environment is what the caller says.
         let is_roots = user.is_root() && caller.is_some();
         let variable = |name: &str| {
@@ -130,12 +132,6 @@ impl History {
             None => path,
         }
     }
-}
-
-/// The user who called sudo; none without sudo, and for root.
-fn caller() -> Option<Uid> {
-    let uid: u32 = std::env::var("SUDO_UID").ok()?.parse().ok()?;
-    (uid != 0).then(|| uid.into())
 }
 
 /// Whether a file has a name that this gives: date, time, process.

@@ -38,18 +38,17 @@ impl User {
 
     /// The user who called sudo; none without sudo, and for root.
     pub fn caller() -> Option<Self> {
-        let id = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-        let (uid, gid) = (id("SUDO_UID")?, id("SUDO_GID")?);
-        if !geteuid().is_root() || uid == 0 {
+        let (uid, gid) = (caller_of_sudo()?, Gid::from_raw(id("SUDO_GID")?));
+        if !geteuid().is_root() {
             return None;
         }
-        let found = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+        let found = nix::unistd::User::from_uid(uid).ok().flatten();
         Some(found.map_or_else(
             || Self {
                 name: format!("user {uid}"),
-                uid: uid.into(),
-                gid: gid.into(),
-                groups: vec![gid.into()],
+                uid,
+                gid,
+                groups: vec![gid],
             },
             Self::of,
         ))
@@ -113,6 +112,15 @@ impl User {
             source,
         }
     }
+}
+
+/// The user who called sudo, whoever this process is now; none without sudo, and for root.
+pub fn caller_of_sudo() -> Option<Uid> {
+    id("SUDO_UID").filter(|uid| *uid != 0).map(Uid::from_raw)
+}
+
+fn id(name: &str) -> Option<u32> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 #[cfg(test)]

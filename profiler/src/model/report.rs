@@ -9,7 +9,7 @@ use super::{
     device::Device,
     fault::Faults,
     file::Files,
-    finding::{Finding, RuledOut, Undecided},
+    finding::{Evidence, Finding, RuledOut, Undecided},
     io_uring::IoUring,
     ledger::Ledger,
     off_cpu::Time,
@@ -55,6 +55,14 @@ pub struct Report {
     /// What could not be looked for.
     #[serde(default)]
     pub undecided: Vec<Undecided>,
+}
+
+impl Report {
+    /// The figures that findings rest on, and those by which rules do not hold.
+    pub fn evidence(&self) -> impl Iterator<Item = &Evidence> {
+        let found = self.findings.iter().flat_map(|one| &one.evidence);
+        found.chain(self.ruled_out.iter().flat_map(|one| &one.evidence))
+    }
 }
 
 /// The machine.

@@ -66,9 +66,7 @@ fn assert_verified(fault: &Report, cure: &Report) {
 }
 
 fn assert_evidence_stands_there(report: &Report) {
-    let found = report.findings.iter().flat_map(|one| &one.evidence);
-    let out = report.ruled_out.iter().flat_map(|one| &one.evidence);
-    for one in found.chain(out) {
+    for one in report.evidence() {
         let there = report.json.pointer(one.pointer.as_str());
         assert_eq!(there, Some(&Value::from(one.value)), "{one:?}");
     }

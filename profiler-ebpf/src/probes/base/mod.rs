@@ -6,4 +6,5 @@ pub mod in_flight;
 pub mod loss;
 pub mod map;
 pub mod memory;
+pub mod verifier;
 pub mod window;

@@ -19,10 +19,11 @@ use crate::probes::{
     base::{
         atomic,
         memory::{self, constant, field},
+        verifier::unknown,
     },
     file::{identity::Identity, inode, table},
     task::state::{self, Submitter},
-    writeback::{outstanding, reader},
+    writeback::{further, outstanding, reader},
 };
 
 /// `REQ_META`; its place among the flags changes from kernel to kernel; set at load.
@@ -151,6 +152,7 @@ pub unsafe fn owner(
         if is_pinned {
             facts |= fact::PINNED;
         }
+        let (facts, vector) = (unknown(facts), unknown(vector));
         let address = memory::address(bio, task);
         let inode = inode_of_pages(address, vector, facts & fact::OF_BTRFS);
         let packed = owner_of_pages(
@@ -286,17 +288,28 @@ extern "C" fn owner_of_pages(submitter: u64, bio: u64, inode: u64, what: u64, fa
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn written_for_others(inode: u64, size: u64, origin: u64) -> u64 {
-    let (size, device) = (size & u64::from(u32::MAX), size >> 32);
+    let (size, device) = (size & BYTES, size & !BYTES);
     let file = Identity::at(inode);
-    let mut other_owner_bytes = 0;
-    let workload = outstanding::submitted_by_others(inode, &file, size, |workload, bytes| {
-        if is_data(origin as u32) {
-            count_written(workload.into(), inode, bytes);
-        }
-        other_owner_bytes += give_written(workload.into(), device, origin, bytes);
-    });
+    let (mut given_of, mut given) = (0, 0);
+    let workload = outstanding::submitted_by_others(
+        inode,
+        &file,
+        size,
+        |at, left| {
+            let taken = give_outstanding(inode, at, left | device, origin);
+            given_of += taken >> 32;
+            taken & BYTES
+        },
+        |workload, left| {
+            if is_data(origin as u32) {
+                count_written(workload, inode, left);
+            }
+            given = give_written(workload, left | device, origin);
+        },
+    );
+    let other_owner_bytes = given_of + given;
     let owner = Owner {
-        workload: workload.unwrap_or(0),
+        workload: workload.unwrap_or(0) as u32,
         origin: origin as u32,
         other_owner_bytes,
         is_direct_read: false,
@@ -318,11 +331,32 @@ extern "C" fn count_written(workload: u64, inode: u64, bytes: u64) -> u64 {
     0
 }
 
-/// Gives a workload bytes that are written in another's request: how many it was given, none where there is no room.
-/// Exported, as `outstanding.rs` says.
+/// The lower half of a number, which has bytes, as those of a bio are no more than a word.
+const BYTES: u64 = u32::MAX as u64;
+
+/// Gives what an owner has outstanding in an inode to its workload, no more than so many bytes, which are written in
+/// another's request; the device is in the upper half of these. How many it had, and in the upper half how many of them it was
+/// given. Exported, as `outstanding.rs` says.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn give_written(workload: u64, device: u64, origin: u64, bytes: u64) -> u64 {
+extern "C" fn give_outstanding(inode: u64, owner: u64, size: u64, origin: u64) -> u64 {
+    let taken = outstanding::take_outstanding(inode, owner, size & BYTES);
+    if taken == 0 {
+        return 0;
+    }
+    let workload = further::workload_of_owner(inode, owner);
+    if is_data(origin as u32) {
+        count_written(workload, inode, taken);
+    }
+    taken | give_written(workload, taken | size & !BYTES, origin) << 32
+}
+
+/// Gives a workload bytes that are written in another's request: how many it was given, none where there is no room. The
+/// device is in the upper half of the bytes. Exported, too.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn give_written(workload: u64, bytes: u64, origin: u64) -> u64 {
+    let (bytes, device) = (bytes & BYTES, bytes >> 32);
     let slot = slot_of(&BlockKey {
         workload: workload as u32,
         device: device as u32,

@@ -80,66 +80,111 @@ struct Event {
     second: i64,
 }
 
-/// Counts what a call has submitted, reaped or ended. The call has not failed.
-///
-/// # Safety
-///
-/// `state` is the record of the running task.
-#[inline(always)]
-pub unsafe fn count(
-    state: *mut TaskState,
-    arguments: Arguments,
-    entered_ns: u64,
-    now: u64,
-    result: u64,
-) {
-    // SAFETY: by the caller's promise; the counters are in the map.
+/// Counts what the call of the running task has submitted, reaped or ended. It has not failed. Exported, as the verifier
+/// then looks at the loops by themselves, and not once for every way to them.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn count_aio_call(now: u64, result: u64) -> u64 {
+    let task = state::current();
+    let Some(state) = state::of(task) else {
+        return 0;
+    };
+    // SAFETY: the task is in the call, its record stays valid for the run of the program, and the counters are in the map.
     unsafe {
         let kind = CallKind((*state).kind);
         let workload = (*state).workload;
+        let arguments = Arguments::new(state::registers(task), kind);
         if kind.has(CallKind::ENDS) {
             end(state, kind, arguments, now);
-            return;
+            return 0;
         }
         let Some(totals) = AIO_TOTALS.get_ptr_mut(workload) else {
-            return;
+            return 0;
         };
         if kind.has(CallKind::REAPS) {
             let events = arguments.get::<3>();
             atomic::add(&raw mut (*totals).reaped, result);
-            let mut unread = result;
-            // Not up to the less of both: the verifier would go through either.
-            for at in 0..MAX_LOOKED_AT {
-                if at >= result {
-                    break;
-                }
-                let place = events.wrapping_add(at * size_of::<Event>() as u64);
-                unread -= aio_reaped(place, workload.into(), now);
-            }
+            let unread = result
+                - in_parts(result, |before, count| {
+                    let place = events.wrapping_add(before * size_of::<Event>() as u64);
+                    aio_part_reaped(place, count, workload.into(), now)
+                });
             atomic::add(&raw mut (*totals).events_unread, unread);
         } else {
-            let (context, iocbs) = (arguments.get::<0>(), arguments.get::<2>());
-            let word_bytes = arguments.word_bytes();
-            let owner = u64::from(workload) | word_bytes << 32;
+            let (iocbs, word_bytes) = (arguments.get::<2>(), arguments.word_bytes());
             if (*state).submits == 0 {
                 enter_process();
             }
             atomic::add(&raw mut (*totals).submitted, result);
-            let mut unread = result;
-            for at in 0..MAX_LOOKED_AT {
-                if at >= result {
-                    break;
-                }
-                let place = iocbs.wrapping_add(at * word_bytes);
-                let iocb = aio_submitted(place, owner, context, entered_ns, now);
-                if iocb != 0 {
-                    aio_takes_file(iocb);
-                    unread -= 1;
-                }
-            }
+            let unread = result
+                - in_parts(result, |before, count| {
+                    aio_part_submitted(iocbs.wrapping_add(before * word_bytes), count, now)
+                });
             atomic::add(&raw mut (*totals).iocbs_unread, unread);
         }
     }
+    0
+}
+
+/// How many control blocks or events are gone through at once: the verifier goes through each pass of a loop.
+const PART: u64 = 32;
+
+/// Goes through as many of so many as are looked at: `look` is given how many are before a part, and how many there are
+/// from there on. The sum of what it returns.
+#[inline(always)]
+fn in_parts(all: u64, look: impl Fn(u64, u64) -> u64) -> u64 {
+    let mut sum = 0_u64;
+    for part in 0..MAX_LOOKED_AT / PART {
+        let before = part * PART;
+        if before >= all {
+            break;
+        }
+        sum = sum.wrapping_add(look(before, all - before));
+    }
+    sum
+}
+
+/// Takes in the control blocks that the running task has submitted, no more than [`PART`] of so many whose addresses are
+/// from a place on: how many could be read. Exported, too.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn aio_part_submitted(first: u64, count: u64, now: u64) -> u64 {
+    let task = state::current();
+    let Some(state) = state::of(task) else {
+        return 0;
+    };
+    // SAFETY: the task is in the call, and its record stays valid for the run of the program.
+    let (owner, context, word_bytes, entered_ns) = unsafe {
+        let arguments = Arguments::new(state::registers(task), CallKind((*state).kind));
+        let word_bytes = arguments.word_bytes();
+        let owner = u64::from((*state).workload) | word_bytes << 32;
+        (
+            owner,
+            arguments.get::<0>(),
+            word_bytes,
+            (*state).returned.entered_ns,
+        )
+    };
+    let mut read = 0_u64;
+    for at in 0..PART.min(count) {
+        let place = first.wrapping_add(at * word_bytes);
+        let iocb = aio_submitted(place, owner, context, entered_ns, now);
+        read = aio_takes_file(iocb).wrapping_add(read);
+    }
+    read
+}
+
+/// Takes in the events that a call has given, no more than [`PART`] of so many from a place on: how many could be read.
+/// Exported, too.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn aio_part_reaped(first: u64, count: u64, workload: u64, now: u64) -> u64 {
+    let mut read = 0_u64;
+    for at in 0..PART.min(count) {
+        let place = first.wrapping_add(at * size_of::<Event>() as u64);
+        read = read.wrapping_add(aio_reaped(place, workload, now));
+    }
+    read
 }
 
 /// Gives the process of the running task its entry; each of its threads tries once. Exported, as the verifier would go
@@ -167,7 +212,7 @@ extern "C" fn enter_process() -> u64 {
 ///
 /// # Safety
 ///
-/// As for [`count`].
+/// `state` is the record of the running task.
 #[inline(always)]
 unsafe fn end(state: *mut TaskState, kind: CallKind, arguments: Arguments, now: u64) {
     // SAFETY: by the caller's promise.
@@ -255,30 +300,29 @@ extern "C" fn aio_submitted(
     iocb
 }
 
-/// Gives an operation the row and the flags of its file, where the running task still has the descriptor.
+/// Gives the operation of a control block, which [`aio_submitted`] returned, the row and the flags of its file, where the
+/// running task still has the descriptor: 1, or 0 where the block could not be read.
 ///
-/// Called after [`aio_submitted`] and not by it, and reads field by field: the kernel limits the stack of calls within
-/// calls, and a new row reads a path.
+/// Not called by that, and reads field by field: the kernel limits the stack of calls within calls, and a new row reads a
+/// path. It returns the sum's part, so that the loop that calls it has no two ways through it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn aio_takes_file(iocb: u64) -> u64 {
-    let Some(request) = AIO_REQUESTS.get_ptr_mut(&key(iocb)) else {
+    if iocb == 0 {
         return 0;
-    };
+    }
     // SAFETY: the entry stays valid for the run of the program, and the descriptor is the running task's.
     unsafe {
-        let descriptor = (*request).descriptor.into();
-        let Some(slot) = descriptor::slot(state::current(), descriptor) else {
-            return 0;
-        };
-        let file = read_at(slot);
-        if file == 0 {
-            return 0;
+        if let Some(request) = AIO_REQUESTS.get_ptr_mut(&key(iocb))
+            && let Some(slot) = descriptor::slot(state::current(), (*request).descriptor.into())
+            && let file = read_at(slot)
+            && file != 0
+        {
+            let identity = Identity::at(read(file, &memory::OFF_FILE_INODE));
+            (*request).flags = read(file, &memory::OFF_FILE_FLAGS);
+            (*request).file = identity.row((*request).workload);
+            table::row_or_new(&(*request).file, identity.mode, || path::of_file(file));
         }
-        let identity = Identity::at(read(file, &memory::OFF_FILE_INODE));
-        (*request).flags = read(file, &memory::OFF_FILE_FLAGS);
-        (*request).file = identity.row((*request).workload);
-        table::row_or_new(&(*request).file, identity.mode, || path::of_file(file));
     }
     1
 }

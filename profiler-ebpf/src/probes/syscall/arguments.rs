@@ -21,7 +21,7 @@ const REGISTERS: [(&u32, &u32); 6] = [
 #[derive(Clone, Copy)]
 pub struct Arguments {
     registers: *const c_void,
-    kind: CallKind,
+    pub kind: CallKind,
     /// Whether the call comes by the 32-bit interface.
     pub are_compat: bool,
 }
@@ -68,16 +68,6 @@ impl Arguments {
         }
     }
 
-    /// The offset at an address, as the call has left it; `otherwise` where the address is 0.
-    #[inline(always)]
-    pub fn offset_at(self, place: u64, otherwise: u64) -> u64 {
-        user_offset(
-            place,
-            (self.kind.0 & CallKind::SHORT_OFFSET).into(),
-            otherwise,
-        )
-    }
-
     /// The offset in a file that the fourth argument is; by the 32-bit interface its upper half is the fifth.
     #[inline(always)]
     pub fn offset(self) -> u64 {
@@ -93,6 +83,12 @@ impl Arguments {
     pub const fn word_bytes(self) -> u64 {
         if self.are_compat { 4 } else { 8 }
     }
+}
+
+/// The offset at an address, as a call of this kind has left it; `otherwise` where the address is 0.
+#[inline(always)]
+pub fn offset_at(kind: CallKind, place: u64, otherwise: u64) -> u64 {
+    user_offset(place, (kind.0 & CallKind::SHORT_OFFSET).into(), otherwise)
 }
 
 /// The offset at an address, of four bytes or of eight; `otherwise` where that is 0, and where it cannot be read, which the

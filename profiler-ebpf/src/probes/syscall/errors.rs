@@ -8,6 +8,15 @@ use crate::probes::base::{atomic, loss, map::NO_EXIST};
 #[btf_map]
 static ERRORS: HashMap<ErrorKey, u64, { MAX_ERRORS as usize }> = HashMap::new();
 
+/// The largest error number a call can return, `MAX_ERRNO` of include/linux/err.h.
+const MAX_ERRNO: u64 = 4095;
+
+/// Whether a result stands for an error.
+#[inline(always)]
+pub const fn is_error(result: u64) -> bool {
+    result >= MAX_ERRNO.wrapping_neg()
+}
+
 /// Counts an error by its number.
 #[inline(always)]
 pub fn count_error(workload: u32, operation: u32, errno: u32) {

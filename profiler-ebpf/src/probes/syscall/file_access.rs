@@ -10,14 +10,18 @@ use core::ffi::c_void;
 use ioprof_ebpf::abi::{file::OpenFile, syscall::CallKind, task::TaskState};
 
 use super::{
-    arguments::Arguments,
-    file_counts::{Access, count_one, settle},
+    arguments::{Arguments, offset_at},
+    errors::is_error,
+    file_counts::{Access, count_one, settle_file},
     size::UNKNOWN_SIZE,
 };
-use crate::probes::file::{
-    descriptor::{self, Opened},
-    identity::Identity,
-    inode, path, stacked, table,
+use crate::probes::{
+    base::verifier::given,
+    file::{
+        descriptor::{self, Opened},
+        identity::Identity,
+        inode, path, stacked, table,
+    },
 };
 
 /// The offset by which preadv2(2) and pwritev2(2) use that of the open file.
@@ -25,11 +29,11 @@ const OWN_OFFSET: u64 = u64::MAX;
 
 /// A call that has returned.
 #[derive(Clone, Copy)]
-pub struct Call {
-    pub kind: CallKind,
-    pub latency: u64,
-    pub result: u64,
-    pub failed: bool,
+struct Call {
+    kind: CallKind,
+    latency: u64,
+    result: u64,
+    failed: bool,
 }
 
 impl Call {
@@ -92,63 +96,119 @@ fn appends(opened: &Opened, arguments: Arguments, kind: CallKind) -> bool {
     flags & RWF_APPEND != 0 || inode::appends(opened.flags) && flags & RWF_NOAPPEND == 0
 }
 
-/// Counts a call in the rows of its files, and returns the flags and the mode of the one it reads from; 0 for
-/// none.
+/// Counts a call on one file in its row: the flags of the file, and in the upper half its mode; 0 for none.
+///
+/// Not inlined, so that the verifier then forgets which way it took.
 ///
 /// # Safety
 ///
 /// `task` is the running task.
-#[inline(always)]
+#[inline(never)]
 pub unsafe fn count(
     task: *const c_void,
     state: &mut TaskState,
-    arguments: Arguments,
-    call: &Call,
-) -> (u32, u32) {
-    let kind = call.kind;
-    if kind.has(CallKind::TRANSFERS) {
-        // Each descriptor with the address of the offset that is used instead of its own.
-        let (from, to) = match () {
-            () if kind.has(CallKind::COPIES) => (
-                (arguments.get::<0>(), arguments.get::<1>()),
-                (arguments.get::<2>(), arguments.get::<3>()),
-            ),
-            () if kind.has(CallKind::SENDS) => (
-                (arguments.get::<1>(), arguments.get::<2>()),
-                (arguments.get::<0>(), 0),
-            ),
-            () => ((arguments.get::<0>(), 0), (arguments.get::<1>(), 0)),
-        };
+    latency: u64,
+    result: u64,
+    failed: u64,
+) -> u64 {
+    let call = Call {
+        kind: CallKind(state.kind),
+        latency,
+        result,
+        failed: failed != 0,
+    };
+    let did = if call.kind.has(CallKind::OPENS) {
         // SAFETY: by the caller's promise.
-        unsafe {
-            // The time of the call is that of the file it writes.
-            if switch(task, state, to.0, call, |own| {
-                arguments.offset_at(to.1, own)
-            }) {
-                add(state, Access::Write, call, call.latency);
-            }
-            if !switch(task, state, from.0, call, |own| {
-                arguments.offset_at(from.1, own)
-            }) {
-                return (0, 0);
-            }
-        }
-        add(state, Access::Read, call, 0);
-        return (state.file.flags, state.file.mode);
-    }
-    let did = if kind.has(CallKind::OPENS) {
-        // SAFETY: by the caller's promise.
-        if call.failed || !unsafe { switch(task, state, call.result, call, |own| own) } {
-            return (0, 0);
+        if call.failed || !unsafe { switch(task, state, result, &call, |own| own) } {
+            return 0;
         }
         Access::Open
     } else if state.file.is_in_use == 0 {
-        return (0, 0);
+        return 0;
     } else {
-        access(kind, state.file.flags)
+        access(call.kind, state.file.flags)
     };
-    add(state, did, call, call.latency);
-    (state.file.flags, state.file.mode)
+    add_access(state, did as u64, call.moved(), latency);
+    flags_and_mode(&state.file)
+}
+
+/// Counts a call that moves data from one descriptor to another, as [`count`] does. What it returns is of the file that is
+/// read.
+///
+/// # Safety
+///
+/// As for [`count`].
+#[inline(always)]
+pub unsafe fn count_transfer(
+    task: *const c_void,
+    state: &mut TaskState,
+    arguments: Arguments,
+    result: u64,
+) -> u64 {
+    // Each descriptor with the address of the offset that is used instead of its own.
+    let kind = arguments.kind;
+    let (from, to) = match () {
+        () if kind.has(CallKind::COPIES) => (
+            (arguments.get::<0>(), arguments.get::<1>()),
+            (arguments.get::<2>(), arguments.get::<3>()),
+        ),
+        () if kind.has(CallKind::SENDS) => (
+            (arguments.get::<1>(), arguments.get::<2>()),
+            (arguments.get::<0>(), 0),
+        ),
+        () => ((arguments.get::<0>(), 0), (arguments.get::<1>(), 0)),
+    };
+    // SAFETY: by the caller's promise.
+    unsafe {
+        count_end_of_transfer(task, state, to.0 | WRITTEN, to.1, result);
+        count_end_of_transfer(task, state, from.0 & !WRITTEN, from.1, result)
+    }
+}
+
+/// Set above the descriptor of the end of a transfer that is written.
+const WRITTEN: u64 = 1 << 32;
+
+/// Counts one end of a transfer: by its descriptor, and the address of the offset that the call has used in place of its
+/// own. Not inlined, as [`count`].
+///
+/// # Safety
+///
+/// `task` is the running task.
+#[inline(never)]
+unsafe fn count_end_of_transfer(
+    task: *const c_void,
+    state: &mut TaskState,
+    descriptor: u64,
+    place: u64,
+    result: u64,
+) -> u64 {
+    let call = Call {
+        kind: CallKind(state.kind),
+        latency: state.returned.latency_ns,
+        result,
+        failed: is_error(result),
+    };
+    // SAFETY: by the caller's promise.
+    if !unsafe {
+        switch(task, state, descriptor, &call, |own| {
+            offset_at(call.kind, place, own)
+        })
+    } {
+        return 0;
+    }
+    if descriptor & WRITTEN != 0 {
+        // The time of the call is that of the file it writes.
+        add_access(state, Access::Write as u64, call.moved(), call.latency);
+    } else {
+        add_access(state, Access::Read as u64, call.moved(), 0);
+    }
+    flags_and_mode(&state.file)
+}
+
+/// The flags of an open file, and in the upper half its mode.
+#[inline(always)]
+const fn flags_and_mode(open: &OpenFile) -> u64 {
+    open.flags as u64 | (open.mode as u64) << 32
 }
 
 /// What a call does to a file that was opened with these flags.
@@ -201,7 +261,7 @@ pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Ident
     if open.key == key {
         return;
     }
-    settle(open);
+    settle_file(open);
     open.key = key;
     open.mode = identity.mode;
     open.end = 0;
@@ -220,13 +280,19 @@ pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Ident
     }
 }
 
-/// Adds a call to what the thread has done to its file.
-#[inline(always)]
-fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
+/// Adds a call, which has moved so many bytes, to what the thread has done to its file; `did` is an [`Access`]. Exported: see
+/// `base/verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn add_access(state: *mut TaskState, did: u64, moved: u64, ns: u64) -> u64 {
+    // SAFETY: the caller passes a reference.
+    let Some(state) = (unsafe { given(state) }) else {
+        return 0;
+    };
+    let did = Access::from(did);
     let open = &mut state.file;
-    let moved = call.moved();
     // The size that a copy asks for is mostly just a large number.
-    let copies = call.kind.has(CallKind::TRANSFERS);
+    let copies = CallKind(state.kind).has(CallKind::TRANSFERS);
     let size = if copies || state.size == UNKNOWN_SIZE {
         moved
     } else {
@@ -243,7 +309,7 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
         }
     }
     if !matches!(did, Access::Read | Access::Write) {
-        return;
+        return 0;
     }
     if is_direct && did == Access::Read {
         open.calls.device_read_bytes += state.direct_read_bytes;
@@ -251,7 +317,7 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
         open.calls.device_written_bytes += state.direct_written_bytes;
     }
     if !inode::is_regular(open.mode) {
-        return;
+        return 0;
     }
     if open.begin == open.end {
         open.calls.sequential += 1;
@@ -260,6 +326,7 @@ fn add(state: &mut TaskState, did: Access, call: &Call, ns: u64) {
     if (open.begin | size) & 4095 != 0 {
         open.calls.unaligned += 1;
     }
+    0
 }
 
 /// Adds bytes that a call has moved, which is counted, to the file that it has used.

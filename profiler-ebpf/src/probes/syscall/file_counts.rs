@@ -2,7 +2,10 @@
 
 use ioprof_ebpf::abi::file::{FileCalls, FileKey, FileStats, OpenFile, SIZES, size_class};
 
-use crate::probes::{base::atomic, file::table};
+use crate::probes::{
+    base::{atomic, verifier::given},
+    file::table,
+};
 
 /// What a call or a request did to a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -11,6 +14,22 @@ pub enum Access {
     Write,
     Open,
     Other,
+}
+
+impl From<u64> for Access {
+    /// The one of a number, as an exported function is given it.
+    #[inline(always)]
+    fn from(number: u64) -> Self {
+        const READ: u64 = Access::Read as u64;
+        const WRITE: u64 = Access::Write as u64;
+        const OPEN: u64 = Access::Open as u64;
+        match number {
+            READ => Self::Read,
+            WRITE => Self::Write,
+            OPEN => Self::Open,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Counts one call or request.
@@ -64,14 +83,20 @@ pub unsafe fn add_shared(calls: *mut FileCalls, did: Access, moved: u64) -> bool
     true
 }
 
-/// Adds what was done to the file that is kept to the file's row.
-#[inline(always)]
-pub fn settle(open: &mut OpenFile) {
+/// Adds what was done to the file that is kept to the file's row. Exported: see `base/verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn settle_file(open: *mut OpenFile) -> u64 {
+    // SAFETY: the caller passes a reference.
+    let Some(open) = (unsafe { given(open) }) else {
+        return 0;
+    };
     if open.key.workload == 0 {
-        return;
+        return 0;
     }
-    let others = FileKey::others(open.key.workload);
-    if let Some(row) = table::row(&open.key).or_else(|| table::row(&others)) {
+    // On the stack: older kernels look for no key that they know as memory alone.
+    let (key, others) = (open.key, FileKey::others(open.key.workload));
+    if let Some(row) = table::row(&key).or_else(|| table::row(&others)) {
         // SAFETY: the row is in the map; CPUs share it by atomic operations. Two threads that read one file
         // may overwrite each other's places: then neither reads it in sequence, or what was read ahead.
         unsafe {
@@ -82,6 +107,7 @@ pub fn settle(open: &mut OpenFile) {
         }
     }
     open.calls = FileCalls::EMPTY;
+    0
 }
 
 /// Adds one set of counts to those of a row.

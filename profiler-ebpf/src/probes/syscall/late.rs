@@ -10,7 +10,7 @@ use ioprof_ebpf::abi::{
 
 use super::programs::CALLS;
 use crate::probes::{
-    base::{atomic, histogram},
+    base::{atomic, histogram, verifier::given},
     task::{off_cpu, returned},
 };
 
@@ -26,13 +26,24 @@ pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
     }
     // SAFETY: by the caller's promise.
     unsafe { returned::end(task, state) };
+    count_late(state);
+}
+
+/// Counts what [`settle`] has found. Exported: see `base/verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn count_late(state: *mut TaskState) -> u64 {
+    // SAFETY: the caller passes a reference.
+    let Some(state) = (unsafe { given(state) }) else {
+        return 0;
+    };
     let returned = core::mem::take(&mut state.returned);
     let latency = returned.until_ns.saturating_sub(returned.entered_ns);
     let latency = latency.max(returned.latency_ns);
     let more = latency - returned.latency_ns;
     let (workload, operation) = (state.workload, CallKind(state.kind).operation());
     let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
-        return;
+        return 0;
     };
     state.clock.times.in_call_ns += more;
     let series = call_series(workload, operation);
@@ -48,4 +59,5 @@ pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
         histogram::record_shared(series, returned.latency_ns, 1_u64.wrapping_neg());
         histogram::record_shared(series, latency, 1);
     }
+    0
 }

@@ -9,7 +9,7 @@ use ioprof_ebpf::abi::{
 };
 
 use crate::probes::{
-    base::{histogram, memory::constant},
+    base::{histogram, memory::constant, verifier::given},
     file::{inode, read_ahead},
 };
 
@@ -20,29 +20,35 @@ static CACHE: PerCpuArray<CacheStats, 1> = PerCpuArray::new();
 #[unsafe(no_mangle)]
 static FIRST_CACHE_SERIES: u32 = 0;
 
-/// Counts a call that reads and was not served from the cache at once. `flags` and `mode` are those of the
-/// file; 0 where there is none.
-#[inline(always)]
-pub fn count(
-    state: &mut TaskState,
-    waited: bool,
-    (flags, mode): (u32, u32),
+/// Counts a call that reads and was not served from the cache at once. `file` has the flags of the file, and in its upper
+/// half the mode; 0 where there is none.
+/// Exported: see `base/verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn count_by_cache(
+    state: *mut TaskState,
+    file: u64,
     latency: u64,
     bytes: u64,
-) {
+) -> u64 {
+    // SAFETY: the caller passes a reference.
+    let Some(state) = (unsafe { given(state) }) else {
+        return 0;
+    };
+    let (flags, mode) = (file as u32, (file >> 32) as u32);
     let (is_file, is_direct) = (inode::is_regular(mode), inode::is_direct(flags));
     let was_ahead = is_file && !is_direct && read_ahead::take(&mut state.file, bytes);
     let served = match () {
         () if !is_file => Served::NotApplicable,
         () if is_direct => Served::Direct,
         () if state.requests != 0 => Served::Miss,
-        () if waited => Served::Wait,
+        () if has_waited(state) => Served::Wait,
         () if was_ahead => Served::ReadAhead,
-        () => return,
+        () => return 0,
     };
     let index = page_cache_index(state.workload, served as u32);
     let Some(stats) = CACHE.get_ptr_mut(index) else {
-        return;
+        return 0;
     };
     // SAFETY: the value is this CPU's own, and no other program writes it.
     unsafe {
@@ -50,6 +56,7 @@ pub fn count(
         (*stats).bytes += bytes;
     }
     histogram::record(constant(&FIRST_CACHE_SERIES) + index, latency);
+    0
 }
 
 /// Adds bytes to those that the cache has nothing to do with, of a call that is counted.
@@ -64,7 +71,7 @@ pub fn add_uncached(workload: u32, bytes: u64) {
 
 /// Whether a thread has waited for a device in the call in flight.
 #[inline(always)]
-pub fn has_waited(state: &TaskState) -> bool {
+fn has_waited(state: &TaskState) -> bool {
     let waits = &state.clock.call_waits;
     state.clock.call_off_ns != 0
         && waits[WaitKind::Queue as usize]

@@ -17,7 +17,7 @@ use ioprof_ebpf::abi::{
 use super::{
     aio,
     arguments::Arguments,
-    errors::count_error,
+    errors::{count_error, is_error},
     file_access, file_counts, kind, late, page_cache,
     size::{UNKNOWN_SIZE, message_bytes, vector_size},
 };
@@ -25,6 +25,7 @@ use crate::probes::{
     base::{
         atomic, histogram, loss,
         memory::{self, field, now},
+        verifier::given,
         window::{self, Window},
     },
     task::{edges, off_cpu, returned, state},
@@ -33,9 +34,6 @@ use crate::probes::{
 /// By [`call_index`].
 #[btf_map]
 pub static CALLS: PerCpuArray<CallStats, 1> = PerCpuArray::new();
-
-/// The largest error number a call can return, `MAX_ERRNO` of include/linux/err.h.
-const MAX_ERRNO: u64 = 4095;
 
 #[btf_tracepoint(function = "sys_enter")]
 fn syscall_enter(ctx: BtfTracePointContext) {
@@ -117,13 +115,15 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         returned::begin(task, &mut *state, latency);
         let kind = CallKind((*state).kind);
         let arguments = Arguments::new(ctx.arg(0), kind);
-        files(task, &mut *state, arguments, latency, result);
-        count(&mut *state, latency, result);
+        if kind.has(CallKind::FILE | CallKind::OPENS) {
+            files(task, &mut *state, arguments, latency, result);
+        }
+        count_call(state, latency, result);
         if kind.has(CallKind::ASYNCHRONOUS | CallKind::MESSAGES) && !is_error(result) {
             if kind.has(CallKind::MESSAGES) {
                 count_messages(&mut *state, arguments, result);
             } else {
-                aio::count(state, arguments, entered, now, result);
+                aio::count_aio_call(now, result);
             }
         }
         time_probes(&mut *state, now);
@@ -142,7 +142,7 @@ fn time_probes(state: &mut TaskState, exited: u64) {
     state.clock.times.timed_ns += now() - exited;
 }
 
-/// Counts a call in the rows of its files, and how the cache has served it.
+/// Counts a call on files in their rows, and how the cache has served it.
 ///
 /// # Safety
 ///
@@ -156,32 +156,30 @@ unsafe fn files(
     result: u64,
 ) {
     let kind = CallKind(state.kind);
-    if !kind.has(CallKind::FILE | CallKind::OPENS) {
-        return;
-    }
-    let call = file_access::Call {
-        kind,
-        latency,
-        result,
-        // The result of the latter is no number of bytes: see `count_messages`.
-        failed: is_error(result) || kind.has(CallKind::MESSAGES),
-    };
+    // The result of messages is no number of bytes: see `count_messages`.
+    let failed = is_error(result) || kind.has(CallKind::MESSAGES);
     // SAFETY: by the caller's promise.
-    let file = unsafe { file_access::count(task, state, arguments, &call) };
-    if kind.has(CallKind::READS | CallKind::TRANSFERS) {
-        let (file, bytes) = if call.failed {
-            ((0, 0), 0)
+    let file = unsafe {
+        if kind.has(CallKind::TRANSFERS) {
+            file_access::count_transfer(task, state, arguments, result)
         } else {
-            (file, result)
-        };
-        let waited = page_cache::has_waited(state);
-        page_cache::count(state, waited, file, latency, bytes);
+            file_access::count(task, state, latency, result, failed.into())
+        }
+    };
+    if kind.has(CallKind::READS | CallKind::TRANSFERS) {
+        let (file, bytes) = if failed { (0, 0) } else { (file, result) };
+        page_cache::count_by_cache(state, file, latency, bytes);
     }
 }
 
-/// Counts a call that has returned.
-#[inline(always)]
-fn count(state: &mut TaskState, latency: u64, result: u64) {
+/// Counts a call that has returned. Exported: see `base/verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn count_call(state: *mut TaskState, latency: u64, result: u64) -> u64 {
+    // SAFETY: the caller passes a reference.
+    let Some(state) = (unsafe { given(state) }) else {
+        return 0;
+    };
     let kind = CallKind(state.kind);
     let (workload, operation) = (state.workload, kind.operation());
     state.clock.times.in_call_ns += latency;
@@ -189,7 +187,7 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
         count_compat(workload);
     }
     let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
-        return;
+        return 0;
     };
     // SAFETY: the value is this CPU's own. Only this program writes these, and the requested bytes have writers of
     // their own, which `settle_sizes` keeps apart.
@@ -220,6 +218,7 @@ fn count(state: &mut TaskState, latency: u64, result: u64) {
         };
         count_size(state, series + 1, size);
     }
+    0
 }
 
 /// Counts the bytes of so many messages that a call has moved; it has asked for as many. All else is counted.
@@ -243,7 +242,7 @@ fn count_messages(state: &mut TaskState, arguments: Arguments, messages: u64) {
 #[inline(always)]
 fn count_size(state: &mut TaskState, series: u32, size: u64) {
     if (state.sizes.series, state.sizes.value) != (series, size) {
-        settle_sizes(&mut state.sizes);
+        settle_sizes(&raw mut state.sizes);
         state.sizes.series = series;
         state.sizes.value = size;
     }
@@ -260,15 +259,20 @@ fn count_size(state: &mut TaskState, series: u32, size: u64) {
 pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
     // SAFETY: by the caller's promise.
     unsafe { late::settle(task, state) };
-    file_counts::settle(&mut state.file);
-    settle_sizes(&mut state.sizes);
+    file_counts::settle_file(&raw mut state.file);
+    settle_sizes(&raw mut state.sizes);
 }
 
-/// Counts pending requested bytes.
-#[inline(always)]
-fn settle_sizes(sizes: &mut PendingSizes) {
+/// Counts pending requested bytes. Exported: see `base/verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn settle_sizes(sizes: *mut PendingSizes) -> u64 {
+    // SAFETY: the caller passes a reference.
+    let Some(sizes) = (unsafe { given(sizes) }) else {
+        return 0;
+    };
     if sizes.count == 0 {
-        return;
+        return 0;
     }
     if let Some(stats) = CALLS.get_ptr_mut(sizes.series / CALL_SERIES) {
         // SAFETY: the value is in the map. Its writers, which are a thread's next call, its exit and the walks over
@@ -279,12 +283,7 @@ fn settle_sizes(sizes: &mut PendingSizes) {
     }
     histogram::record_shared(sizes.series, sizes.value, sizes.count);
     sizes.count = 0;
-}
-
-/// Whether a result stands for an error.
-#[inline(always)]
-const fn is_error(result: u64) -> bool {
-    result >= MAX_ERRNO.wrapping_neg()
+    0
 }
 
 /// An exit without an entry: expected once in the life of a task, and where a seccomp filter has answered.

@@ -18,7 +18,7 @@ static DIRTY_OWNERS: HashMap<BlockOfOwners, FurtherOwners, { MAX_DIRTY_INODES as
     HashMap::new();
 
 /// The number of the first owner in a block, and that behind the last.
-const FIRST: u64 = MAX_OWNERS as u64;
+pub const FIRST: u64 = MAX_OWNERS as u64;
 const END: u64 = FIRST * (1 + MAX_BLOCKS as u64);
 
 const fn key(inode: u64, number: u32) -> BlockOfOwners {
@@ -184,17 +184,18 @@ pub extern "C" fn take_further(inode: u64, workload: u64, size: u64) -> u64 {
         if left == 0 || at / FIRST > used.into() {
             break;
         }
-        if workload == 0 || workload_of_further(inode, at) == workload {
-            left = left.saturating_sub(take_outstanding(inode, at, left));
+        if workload == 0 || workload_of_owner(inode, at) == workload {
+            // Not more than there were; a comparison would have the verifier go on from either.
+            left = left.wrapping_sub(take_outstanding(inode, at, left));
         }
     }
     size - left
 }
 
-/// The workload of a further owner.
+/// The workload of an owner.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn workload_of_further(inode: u64, at: u64) -> u64 {
+pub extern "C" fn workload_of_owner(inode: u64, at: u64) -> u64 {
     // SAFETY: the owner is in the map.
     owner(inode, at).map_or(0, |owner| unsafe { (*owner).workload }.into())
 }
@@ -221,8 +222,8 @@ pub extern "C" fn largest_further(inode: u64, than: u64) -> u64 {
     largest
 }
 
-/// The numbers of further owners, where an inode has so many blocks.
+/// The numbers of all owners, where an inode has so many blocks.
 #[inline(always)]
 pub fn numbers(blocks: u32) -> impl Iterator<Item = u64> {
-    (FIRST..END).take_while(move |at| at / FIRST <= blocks.into())
+    (0..END).take_while(move |at| at / FIRST <= blocks.into())
 }

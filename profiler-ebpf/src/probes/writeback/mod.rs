@@ -1,6 +1,6 @@
 //! Dirty pages and who made them dirty, cached pages and who had them read.
 
 pub mod dirty;
-mod further;
+pub mod further;
 pub mod outstanding;
 pub mod reader;

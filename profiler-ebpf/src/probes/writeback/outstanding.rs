@@ -5,8 +5,14 @@
 
 use ioprof_ebpf::abi::writeback::{DirtyInode, MAX_OWNERS};
 
-use super::{dirty::DIRTY, further};
-use crate::probes::{base::atomic, file::identity::Identity};
+use super::{
+    dirty::DIRTY,
+    further::{self, FIRST},
+};
+use crate::probes::{
+    base::{atomic, verifier::unknown},
+    file::identity::Identity,
+};
 
 /// Takes bytes that an owner has outstanding in an inode, as they are submitted; how many they were.
 #[unsafe(no_mangle)]
@@ -76,31 +82,21 @@ fn is_clean(record: *const DirtyInode) -> bool {
         .all(|at| unsafe { (&raw const (*record).owners[at].bytes).read_volatile() == 0 })
 }
 
-/// Whose the bytes of an inode are that somebody in no workload submits: the one with the most of them.
-/// What of them is others' is passed to `give`, with their workload. None where no workload has made pages of
-/// the inode dirty.
+/// Whose the bytes of an inode are that somebody in no workload submits: the one with the most of them. What of them is
+/// others' is given to these: `give_of` has an owner's number and how many there still are, takes no more than these of what
+/// it has outstanding, and returns how many it took; `give` has a workload and bytes that none has outstanding. None where no
+/// workload has made pages of the inode dirty.
 #[inline(always)]
 pub fn submitted_by_others(
     address: u64,
     file: &Identity,
     size: u64,
-    mut give: impl FnMut(u32, u64),
-) -> Option<u32> {
+    mut give_of: impl FnMut(u64, u64) -> u64,
+    give: impl FnOnce(u64, u64),
+) -> Option<u64> {
     let record = of_file(address, file)?;
     // SAFETY: the record is in the map.
-    unsafe {
-        let (mut main, mut most) = (0, 0);
-        for at in 0..MAX_OWNERS {
-            let bytes = (&raw const (*record).owners[at].bytes).read_volatile();
-            if bytes > most {
-                (main, most) = (at, bytes);
-            }
-        }
-        let blocks = (*record).blocks;
-        let main_further = match blocks {
-            0 => 0,
-            _ => further::largest_further(address, most),
-        };
+    let (blocks, excess) = unsafe {
         // What nobody was seen to make dirty: where pages were dirty before, they are others'; else a
         // mirror has the same pages written again.
         let excess = if (*record).was_dirty != 0 {
@@ -108,36 +104,48 @@ pub fn submitted_by_others(
         } else {
             (*record).last
         };
-        if most == 0 && main_further == 0 {
-            return Some(excess);
+        ((*record).blocks, excess.into())
+    };
+    let largest = largest_owner(record);
+    let (mut at, most) = (largest % FIRST, largest / FIRST);
+    if blocks != 0 {
+        let further = further::largest_further(address, most);
+        if further != 0 {
+            at = further;
         }
-        let (at, main) = if main_further == 0 {
-            let owner = &raw const (*record).owners[main & (MAX_OWNERS - 1)];
-            (main as u64, (*owner).workload)
-        } else {
-            let workload = further::workload_of_further(address, main_further);
-            (main_further, workload as u32)
-        };
-        let mut left = size.saturating_sub(take_outstanding(address, at, size));
-        if left > 0 {
-            for at in 0..MAX_OWNERS {
-                let taken = take_outstanding(address, at as u64, left);
-                if taken > 0 {
-                    left = left.saturating_sub(taken);
-                    give((*record).owners[at].workload, taken);
-                }
-            }
-            for at in further::numbers(blocks) {
-                let taken = take_outstanding(address, at, left);
-                if taken > 0 {
-                    left = left.saturating_sub(taken);
-                    give(further::workload_of_further(address, at) as u32, taken);
-                }
-            }
-            if left > 0 && excess != main {
-                give(excess, left);
-            }
-        }
-        Some(main)
     }
+    if at == 0 && most == 0 {
+        return Some(excess);
+    }
+    let main = further::workload_of_owner(address, at);
+    let mut left = size.saturating_sub(take_outstanding(address, at, size));
+    if left > 0 {
+        for at in further::numbers(blocks) {
+            // Not more than there were; a comparison would have the verifier go on from either.
+            left = left.wrapping_sub(give_of(at, left));
+        }
+        if left > 0 && excess != main {
+            give(excess, left);
+        }
+    }
+    Some(main)
+}
+
+/// The owner in a record that has the most outstanding bytes: its number, and above that the bytes. Exported: the verifier
+/// does not go through what follows once for each.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn largest_owner(record: *const DirtyInode) -> u64 {
+    let (mut main, mut most) = (0, 0);
+    if record.is_null() {
+        return 0;
+    }
+    for at in 0..MAX_OWNERS {
+        // SAFETY: callers pass a record of the map; each number is read whole.
+        let bytes = unsafe { (&raw const (*record).owners[at].bytes).read_volatile() };
+        if bytes > most {
+            (main, most) = (unknown(at as u64), bytes);
+        }
+    }
+    most * FIRST + main
 }

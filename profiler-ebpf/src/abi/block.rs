@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{Aggregate, map_value, merge::merge};
+use super::{Aggregate, layout::MAX_WORKLOADS, map_value, merge::merge};
 
 /// Key of the table that gives each (workload, device, operation, origin) its slot.
 #[repr(C)]
@@ -36,6 +36,8 @@ pub enum Origin {
     Unknown = 4,
     /// Pages that are swapped out or in; of workload 0, by a thread of the kernel or a process in no workload.
     Swap = 5,
+    /// The driver of a device above made it of a request of the workload, which is counted there; never of workload 0.
+    Below = 6,
 }
 
 /// The major and minor number of a device that a key holds packed, as the kernel's `MKDEV` does.
@@ -71,12 +73,31 @@ pub struct BlockSlot {
     pub own_depth: u32,
     /// Index into the depths, of all owners on this device.
     pub device_depth: u32,
+    /// The owner, as in the key.
+    pub workload: u16,
     /// The [`Operation`].
-    pub operation: u16,
-    /// 1 where each request is counted in histograms, 0 where in count, sum and extremes only.
-    pub has_histograms: u16,
+    pub operation: u8,
+    /// The [`Origin`].
+    pub origin: u8,
 }
 map_value!(BlockSlot, 16);
+
+// Half a word is room for a workload.
+const _: () = assert!(MAX_WORKLOADS < 1 << 16);
+
+impl BlockSlot {
+    /// Whether its requests are of an operation.
+    pub const fn is(&self, operation: Operation) -> bool {
+        self.operation == operation as u8
+    }
+
+    /// Whether each request is counted in histograms, or in count, sum and extremes only. The report shows no distribution
+    /// of what is in no workload; whoever else uses the devices, and how many there are, is not to take the blocks of the
+    /// workloads.
+    pub const fn has_histograms(&self) -> bool {
+        self.workload != 0 || self.is(Operation::ExecutedFlush)
+    }
+}
 
 /// How many bios of a request are looked at: as many as it can have segments, `BLK_MAX_SEGMENTS` of
 /// include/linux/blkdev.h.
@@ -120,8 +141,9 @@ impl RequestState {
             stats: 0,
             own_depth: 0,
             device_depth: 0,
+            workload: 0,
             operation: 0,
-            has_histograms: 0,
+            origin: 0,
         },
         waiting_workload: 0,
         process: 0,

@@ -79,6 +79,8 @@ macro_rules! kernel_fields {
             OFF_SWAIT_LIST: "swait_queue" "task_list",
             OFF_SWAIT_TASK: "swait_queue" "task",
             OFF_IOCB_FILE: "kiocb" "ki_filp",
+            OFF_IOCB_END: "kiocb" "ki_complete",
+            OFF_LOOP_IOCB: "loop_cmd" "iocb",
             OFF_BTRFS_BIO: "btrfs_bio" "bio",
             OFF_BTRFS_BIO_END: "btrfs_bio" "end_io",
             OFF_BTRFS_BIO_PRIVATE: "btrfs_bio" "private",

@@ -65,13 +65,14 @@ pub const fn is_used(requests: &Requests) -> bool {
 }
 
 /// The origins of the ABI in the report.
-const ORIGINS: [(block::Origin, Origin); 6] = [
+const ORIGINS: [(block::Origin, Origin); 7] = [
     (block::Origin::Thread, Origin::Thread),
     (block::Origin::Writeback, Origin::Writeback),
     (block::Origin::Journal, Origin::Journal),
     (block::Origin::Metadata, Origin::Metadata),
     (block::Origin::Unknown, Origin::Unknown),
     (block::Origin::Swap, Origin::Swap),
+    (block::Origin::Below, Origin::Below),
 ];
 
 fn origin(number: u32) -> Origin {

@@ -73,5 +73,6 @@ const fn origin(origin: Origin) -> &'static str {
         Origin::Metadata => "metadata",
         Origin::Unknown => "unknown",
         Origin::Swap => "swap",
+        Origin::Below => "below",
     }
 }

@@ -37,6 +37,8 @@ pub enum Origin {
     Unknown,
     /// It swaps pages out or in.
     Swap,
+    /// The driver of a loop device made it of a request of the workload; never in no workload.
+    Below,
 }
 
 /// The requests of one operation on one device, of a workload.
@@ -51,7 +53,8 @@ pub struct Block {
     /// How they came about. `thread`: a thread of the workload, or an io_uring worker of one of its processes,
     /// submitted them. `writeback`: another task submitted pages that the workload had made dirty. `journal` and
     /// `metadata`: for the file system, submitted by a thread of the workload, or pages that it had made dirty. `swap`:
-    /// pages, whoever's, that a thread of the workload swapped out or in.
+    /// pages, whoever's, that a thread of the workload swapped out or in. `below`: the driver of a loop device made them of
+    /// requests of the workload, which the rows of that device have: sums leave these out.
     pub origin: Origin,
     /// Requests completed, well or not. One that was merged into another is part of that one; 0 where all bios were
     /// merged into requests of others.
@@ -81,10 +84,15 @@ pub struct Block {
 }
 
 impl Block {
+    /// Whether another row has the same, of a device above or below, for the sums.
+    pub fn is_counted_elsewhere(&self) -> bool {
+        self.passed_on || self.origin == Origin::Below
+    }
+
     /// The rows of one operation, each request in one of them alone.
     pub fn once(rows: &[Self], operation: BlockOperation) -> impl Iterator<Item = &Self> + Clone {
         rows.iter()
-            .filter(move |row| row.operation == operation && !row.passed_on)
+            .filter(move |row| row.operation == operation && !row.is_counted_elsewhere())
     }
 }
 

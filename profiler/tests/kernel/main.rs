@@ -12,6 +12,7 @@ mod aio;
 mod attach;
 mod bios;
 mod block;
+mod block_below;
 mod block_flush;
 mod block_in_flight;
 mod block_merge;

@@ -37,6 +37,14 @@ static WAIT_END: u32 = 0;
 static LAST_WAIT_END: u32 = 0;
 #[unsafe(no_mangle)]
 static CHAIN_END: u32 = 0;
+/// `lo_rw_aio_complete` of drivers/block/loop.c, which ends an operation of direct I/O on the file behind a loop device.
+#[unsafe(no_mangle)]
+static LOOP_END: u32 = 0;
+
+/// The size of `struct request`, which what is the driver's of a request stands behind (`blk_mq_rq_to_pdu` of
+/// include/linux/blk-mq.h); set at load.
+#[unsafe(no_mangle)]
+static REQUEST_BYTES: u32 = 0;
 
 /// How often a bio is looked for that another is a part of.
 const MAX_SPLITS: usize = 3;
@@ -127,6 +135,19 @@ impl End {
             waiter: read(entry, &memory::OFF_SWAIT_TASK),
             ..Self::UNKNOWN
         }
+    }
+
+    /// The address of the request of a loop device that it is made of; 0 where it is of none.
+    #[inline(always)]
+    pub fn request_above(&self) -> u64 {
+        if constant(&LOOP_END) == 0 || self.iocb == 0 {
+            return 0;
+        }
+        if !is(read(self.iocb, &memory::OFF_IOCB_END), &LOOP_END) {
+            return 0;
+        }
+        let command = self.iocb - u64::from(constant(&memory::OFF_LOOP_IOCB));
+        command - u64::from(constant(&REQUEST_BYTES))
     }
 
     /// The workload of who waits for it, or has asked a ring for it; 0 where that is not known.

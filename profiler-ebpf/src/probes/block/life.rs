@@ -90,12 +90,12 @@ pub fn count(request: &RequestState, now: u64, failed: bool, way: Way) {
         (*stats).bytes += own;
         (*stats).errors += u64::from(failed);
     }
-    let has_histograms = request.slot.has_histograms != 0;
+    let has_histograms = request.slot.has_histograms();
     if has_histograms {
         histogram::record(series + 2, request.done_bytes);
     }
     // The kernel sends one flush for several: the wait for it is what the workload sees.
-    let is_flush = request.slot.operation == Operation::Flush as u16;
+    let is_flush = request.slot.is(Operation::Flush);
     let begun = match request.issued_ns {
         0 if is_flush => request.queued_ns,
         0 => return,

@@ -1,6 +1,7 @@
 //! Block requests.
 
-pub mod bio;
+pub mod above;
+mod bio;
 pub mod bios;
 pub mod direct;
 pub mod end;

@@ -76,6 +76,8 @@ unsafe fn of_bio(
             0 if owner.origin == Origin::Metadata as u32 => KERNEL,
             0 => NOBODY,
             _ if owner.is_direct_read => NOBODY,
+            // The wait is for the request above.
+            _ if owner.origin == Origin::Below as u32 => NOBODY,
             workload => workload,
         },
     })

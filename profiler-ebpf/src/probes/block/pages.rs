@@ -10,6 +10,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
+    above,
     bio::{SWAP, first_vector, has_pages, inode_of, is_held, is_pinned},
     direct::{self, direct_bio},
     end::{is_of_btrfs, is_of_direct_io},
@@ -54,7 +55,7 @@ const _: () = assert!(MAX_WORKLOADS < 1 << 16);
 
 impl Owner {
     #[inline(always)]
-    const fn of(workload: u32, origin: Origin) -> Self {
+    pub const fn of(workload: u32, origin: Origin) -> Self {
         Self {
             workload,
             origin: origin as u32,
@@ -65,7 +66,7 @@ impl Owner {
 
     /// As one number, as an exported function returns it.
     #[inline(always)]
-    const fn pack(self) -> u64 {
+    pub const fn pack(self) -> u64 {
         self.workload as u64
             | (self.origin as u64) << 16
             | (self.is_direct_read as u64) << 24
@@ -73,7 +74,7 @@ impl Owner {
     }
 
     #[inline(always)]
-    const fn unpack(packed: u64) -> Self {
+    pub const fn unpack(packed: u64) -> Self {
         Self {
             workload: packed as u32 & 0xffff,
             origin: packed as u32 >> 16 & 0xff,
@@ -154,6 +155,11 @@ pub unsafe fn owner(
         }
         let (facts, vector) = (unknown(facts), unknown(vector));
         let address = memory::address(bio, task);
+        if submitter.workload == 0
+            && let Some(owner) = above::owner(address)
+        {
+            return owner;
+        }
         let inode = inode_of_pages(address, vector, facts & fact::OF_BTRFS);
         let packed = owner_of_pages(
             submitter.workload.into(),
@@ -162,6 +168,13 @@ pub unsafe fn owner(
             u64::from(flags) | u64::from(size) << 32,
             facts,
         );
+        // From 6.19 on the driver of a loop device submits what does not wait as the request is queued.
+        if packed & DIRECT != 0
+            && !is_pinned
+            && let Some(owner) = above::owner(address)
+        {
+            return owner;
+        }
         // Where the end of the bio does not tell that it is direct I/O, the flags of the file do that the call is on.
         let is_of_call = packed & OF_NO_FILE != 0 && direct::is_in_call(submitter);
         if packed & DIRECT != 0 || is_of_call {

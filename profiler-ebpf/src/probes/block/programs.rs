@@ -186,7 +186,7 @@ fn block_complete(ctx: BtfTracePointContext) {
         done
     };
     requests::leave(&done, now);
-    if done.slot.operation == Operation::ExecutedFlush as u16 {
+    if done.slot.is(Operation::ExecutedFlush) {
         count_flush(&done, now, status != 0);
     } else {
         count(&done, now, status != 0, Way::Request);

@@ -6,7 +6,7 @@ use aya_ebpf::{
     btf_maps::{Array, HashMap},
     macros::btf_map,
 };
-use ioprof_ebpf::abi::block::{Operation, RequestState};
+use ioprof_ebpf::abi::block::{BlockSlot, Operation, RequestState};
 
 use super::slot::BLOCK_STATS;
 use crate::probes::{
@@ -132,7 +132,7 @@ pub unsafe fn forget(key: u64, entry: *mut RequestState, way: Way) {
 #[inline(always)]
 pub fn leave(request: &RequestState, now: u64) {
     // The kernel's own request for a flush is in nobody's depth: those that asked for it are.
-    if request.slot.operation != Operation::ExecutedFlush as u16 {
+    if !request.slot.is(Operation::ExecutedFlush) {
         in_flight::end(request.slot.own_depth, now);
         in_flight::end(request.slot.device_depth, now);
     }
@@ -164,6 +164,14 @@ pub fn find_bio(bio: *const c_void) -> Option<(u64, *mut RequestState)> {
     let state = REQUESTS.get_ptr_mut(&key)?;
     // SAFETY: the entry stays valid for the run of the program.
     unsafe { (*state).queued_ns != 0 }.then_some((key, state))
+}
+
+/// The slot of a request that has been issued and not completed, by its address.
+#[inline(always)]
+pub fn slot_of_issued(request: u64) -> Option<BlockSlot> {
+    let state = REQUESTS.get_ptr_mut(&request)?;
+    // SAFETY: the entry stays valid for the run of the program.
+    unsafe { ((*state).queued_ns != 0).then(|| (*state).slot) }
 }
 
 /// The record of a request, and the key it is found by.

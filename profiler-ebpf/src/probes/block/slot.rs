@@ -89,9 +89,8 @@ fn new_slot(key: &BlockKey) -> Option<BlockSlot> {
         stats: map::next(&SLOTS_USED)? as u32,
         own_depth,
         device_depth,
-        operation: key.operation as u16,
-        // The report shows no distribution of what is in no workload; whoever else uses the devices, and how many
-        // there are, is not to take the blocks of the workloads.
-        has_histograms: u16::from(key.workload != 0 || is_executed_flush),
+        workload: key.workload as u16,
+        operation: key.operation as u8,
+        origin: key.origin as u8,
     })
 }

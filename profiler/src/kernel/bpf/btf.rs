@@ -14,7 +14,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     error::one_line,
-    structures::{self, enumerator, number, offset, parse},
+    structures::{self, enumerator, number, offset, parse, size},
 };
 use crate::{error::Error, kernel::system::machine};
 
@@ -33,7 +33,7 @@ const CALL_REGISTERS: [&str; 13] = [
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
 /// them, or cannot be attached without them.
-const OPTIONAL: [&str; 19] = [
+const OPTIONAL: [&str; 20] = [
     "OFF_BLKDEV_DIO_",
     "OFF_BTRFS_",
     "OFF_CQE_",
@@ -44,6 +44,7 @@ const OPTIONAL: [&str; 19] = [
     "OFF_FOLIO_ORDER",
     "OFF_IOMAP_DIO_",
     "OFF_KIOCB_",
+    "OFF_LOOP_",
     "OFF_MESSAGE_FLAGS",
     "OFF_NODE_FILE",
     "OFF_OVERLAY_",
@@ -66,9 +67,9 @@ const REQUEST_ARGUMENTS: [(&str, usize); 5] = [
 ];
 const URING_COMPLETE: &str = "io_uring_complete";
 
-/// The functions that end bios, with the constant of each and how those of the structure begin that the bio is in, or
-/// points to.
-const BIO_ENDS: [(&str, &str, &str); 10] = [
+/// The functions that end bios and operations of direct I/O, with the constant of each and how those of the structure begin that these are in,
+/// or point to.
+const ENDS: [(&str, &str, &str); 11] = [
     (names::BTRFS_END, "btrfs_simple_end_io", "OFF_BTRFS"),
     (names::BTRFS_DIO_END, "btrfs_dio_end_io", "OFF_BTRFS"),
     (names::CHAIN_END, "bio_chain_endio", "OFF_BIO"),
@@ -83,6 +84,7 @@ const BIO_ENDS: [(&str, &str, &str); 10] = [
     ),
     (names::DIO_AIO_END, "dio_bio_end_aio", "OFF_DIO"),
     (names::DIO_END, "dio_bio_end_io", "OFF_DIO"),
+    (names::LOOP_END, "lo_rw_aio_complete", "OFF_LOOP"),
 ];
 
 /// Flags that the probes must know, by their enumeration and the name of the bit in it.
@@ -170,6 +172,8 @@ impl KernelTypes {
             let bit = enumerator(&btf, flags, name).ok_or_else(|| missing(flags, name))?;
             constants.push((symbol, 1 << bit));
         }
+        let request = size(&btf, "request").ok_or_else(|| missing("request", "size"))?;
+        constants.push((names::REQUEST_BYTES, request));
         let may_read = may_read_memory();
         let mut types = Self {
             constants,
@@ -189,18 +193,16 @@ impl KernelTypes {
         Ok(types)
     }
 
-    /// For each function that ends bios in a structure that the probes look at, its constant and the lower half of its
+    /// For each function that ends bios, or operations of direct I/O, in a structure that the probes look at, its constant and the lower half of its
     /// address; 0 where that or the structure is not known, as where it is of a module that is loaded later.
-    pub fn bio_ends(&self) -> [(&'static str, u32); BIO_ENDS.len()] {
+    pub fn ends(&self) -> [(&'static str, u32); ENDS.len()] {
         let is_known = |structure: &str| {
             let mut offsets = self.constants.iter();
             !offsets.any(|(symbol, offset)| symbol.starts_with(structure) && *offset == ABSENT)
         };
-        let known = BIO_ENDS
-            .iter()
-            .filter(|(.., structure)| is_known(structure));
+        let known = ENDS.iter().filter(|(.., structure)| is_known(structure));
         let addresses = machine::kernel_symbols(known.map(|(_, function, _)| *function));
-        BIO_ENDS.map(|(constant, function, _)| {
+        ENDS.map(|(constant, function, _)| {
             let address = addresses.get(function);
             (constant, address.map_or(0, |address| *address as u32))
         })

@@ -34,7 +34,7 @@ pub fn load(
     let layout = Layout::new(workloads, disks, device::requests_at_most());
     let constants = layout.constants();
     let page_bytes = machine::page_bytes();
-    let bio_ends = types.bio_ends();
+    let ends = types.ends();
     let queued_by_bio = u32::from(selection.queued_by_bio(types));
     let mut loader = EbpfLoader::new();
     loader.allow_unsupported_maps();
@@ -51,7 +51,7 @@ pub fn load(
     loader
         .override_global(names::QUEUED_BY_BIO, &queued_by_bio, true)
         .override_global(names::PAGE_BYTES, &page_bytes, true);
-    for (symbol, address) in &bio_ends {
+    for (symbol, address) in &ends {
         loader.override_global(symbol, address, true);
     }
     let object = object::for_kernel(types.cast);

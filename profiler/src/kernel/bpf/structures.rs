@@ -6,7 +6,7 @@ use btf_rs::{Backend, Btf, Type};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Modules with structures that the probes look into, where they are none of the kernel's own parts.
-const MODULES: [&str; 2] = ["btrfs", "overlay"];
+const MODULES: [&str; 3] = ["btrfs", "loop", "overlay"];
 
 /// Parses BTF in place, in a memory copy: parsed into values it takes ten times as much. Kernels before 6.16 do not
 /// let their file be mapped. Where no copy can be made, it is parsed into values.
@@ -35,6 +35,14 @@ pub fn number(btf: &Btf, structure: &str) -> Option<u32> {
     let found = btf.resolve_ids_by_name(structure).ok()?;
     let is_structure = |id: &u32| matches!(btf.resolve_type_by_id(*id), Ok(Type::Struct(_)));
     found.into_iter().find(is_structure)
+}
+
+/// The size of a structure in bytes.
+pub fn size(btf: &Btf, structure: &str) -> Option<u32> {
+    match btf.resolve_type_by_id(number(btf, structure)?).ok()? {
+        Type::Struct(found) => found.size().try_into().ok(),
+        _ => None,
+    }
 }
 
 /// The offset in bits of a field by the first of its names that this kernel knows.

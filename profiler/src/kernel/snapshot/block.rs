@@ -196,9 +196,12 @@ pub fn requests(
 ) -> Result<Vec<Requests>, Error> {
     let with_histograms = |(key, slot, stats, in_flight): Slot| {
         let first = block_series(layout.first_block_series, slot.stats);
-        let series = |number: u32| match slot.has_histograms {
-            0 => Ok(Buckets::default()),
-            _ => histograms.series(first + number),
+        let series = |number: u32| {
+            if slot.has_histograms() {
+                histograms.series(first + number)
+            } else {
+                Ok(Buckets::default())
+            }
         };
         Ok(Requests {
             key,

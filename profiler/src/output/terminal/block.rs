@@ -91,6 +91,8 @@ const fn request(operation: BlockOperation, origin: Origin) -> &'static str {
         (Origin::Metadata, BlockOperation::Flush) => "meta flush",
         (Origin::Swap, BlockOperation::Read) => "swap in",
         (Origin::Swap, BlockOperation::Write) => "swap out",
+        (Origin::Below, BlockOperation::Read) => "below read",
+        (Origin::Below, BlockOperation::Write) => "below write",
         (_, BlockOperation::Read) => "read",
         (_, BlockOperation::Write) => "write",
         (_, BlockOperation::Flush) => "flush",

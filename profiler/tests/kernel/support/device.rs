@@ -113,8 +113,22 @@ impl Loop {
 
     /// The same, of an image on the file system of another.
     pub fn unmounted_on(other: &Self, bytes: u64) -> Self {
-        let folder = tempfile::tempdir_in(other.mounted()).expect("a folder can be made");
-        Self::of_image(folder, bytes, |_| ())
+        Self::of_image(other.folder_on(), bytes, |_| ())
+    }
+
+    /// Makes an ext4 in an image on the file system of another.
+    pub fn on(other: &Self, bytes: u64) -> Self {
+        Self::mounted_in(other.folder_on(), FileSystem::Ext4, bytes)
+    }
+
+    /// A new folder on its file system.
+    fn folder_on(&self) -> tempfile::TempDir {
+        tempfile::tempdir_in(self.mounted()).expect("a folder can be made")
+    }
+
+    /// Has it read and write its image by direct I/O.
+    pub fn go_past_the_cache(&self) {
+        succeed(tool("losetup").arg("--direct-io=on").arg(self.node()));
     }
 
     fn of_image(folder: tempfile::TempDir, bytes: u64, fill: impl FnOnce(&Path)) -> Self {
@@ -133,7 +147,11 @@ impl Loop {
 
     /// Makes a file system.
     pub fn with(file_system: FileSystem, bytes: u64) -> Self {
-        let made = Self::of_image(super::folder(), bytes, |image| file_system.make(image));
+        Self::mounted_in(super::folder(), file_system, bytes)
+    }
+
+    fn mounted_in(folder: tempfile::TempDir, file_system: FileSystem, bytes: u64) -> Self {
+        let made = Self::of_image(folder, bytes, |image| file_system.make(image));
         fs::create_dir(made.mounted()).expect("a folder can be made");
         file_system.mount(&made.node(), &made.mounted());
         if super::requirements::find_tool("udevadm").is_some() {

@@ -46,7 +46,7 @@ fn devices(block: &[Block]) -> Vec<&Text> {
     let rows = || {
         block
             .iter()
-            .filter(|row| !row.passed_on && row.requests > 0)
+            .filter(|row| !row.is_counted_elsewhere() && row.requests > 0)
     };
     let names: BTreeSet<_> = rows().map(|row| &row.device).collect();
     let mut names: Vec<_> = names.into_iter().collect();
@@ -62,7 +62,7 @@ fn row(name: &Text, workload: &Workload, block: &[Block], report: &Report) -> [S
     let own = || {
         block
             .iter()
-            .filter(|row| row.device == *name && !row.passed_on)
+            .filter(|row| row.device == *name && !row.is_counted_elsewhere())
     };
     let of = |operation| own().filter(move |row| row.operation == operation);
     let devices: &[Device] = report.devices.as_deref().unwrap_or_default();

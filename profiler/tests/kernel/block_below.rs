@@ -1,0 +1,106 @@
+//! Requests that the driver of a loop device makes of its own, on the device that its file is on.
+
+use crate::support::{
+    Report,
+    device::{Loop, written_file},
+    plain, profile,
+    program::Program,
+    report::{Block, BlockOperation, CheckKind, Origin, known, requests},
+};
+
+const MIB: u64 = 1024 * 1024;
+
+/// The requests and bytes of rows.
+fn sum<'a>(rows: impl Iterator<Item = &'a Block>) -> (u64, u64) {
+    rows.fold((0, 0), |sum, row| (sum.0 + row.requests, sum.1 + row.bytes))
+}
+
+/// Those of the workload on a device that are of a request of another device.
+fn below(report: &Report, device: &str, operation: BlockOperation) -> (u64, u64) {
+    let rows = requests(report.workload(0), device, operation);
+    sum(rows.filter(|row| row.origin == Origin::Below))
+}
+
+fn is_not_below(row: &&Block) -> bool {
+    row.origin != Origin::Below
+}
+
+/// Fails where what a workload has on devices, each byte once, is not what the kernel has for its processes.
+fn assert_counted_once(report: &Report, what: CheckKind) {
+    let (counted, kernel) = report.workload_check(what);
+    assert_eq!(counted, kernel, "{:#?}", report.workload(0).block);
+}
+
+#[test]
+fn a_request_to_the_disk_of_a_loop_device_is_whose_request_it_was_made_of() {
+    requires!("cc", "mkfs.ext4", "losetup", "mount", "umount");
+    let program = Program::compile("direct_io");
+    let disk = Loop::new(64 * MIB);
+    let above = Loop::unmounted_on(&disk, 16 * MIB);
+    above.go_past_the_cache();
+    // So that no block of the image is to be allocated.
+    let fill = program.with(&[plain(&above.node()), "write", "1048576", "16"]);
+    profile(&[], &fill);
+    disk.sync();
+    for (how, operation, check) in [
+        ("read", BlockOperation::Read, CheckKind::BlockReadBytes),
+        ("write", BlockOperation::Write, CheckKind::BlockWrittenBytes),
+    ] {
+        let call = program.with(&[plain(&above.node()), how, "65536", "32"]);
+        let report = profile(&[], &call);
+        let own = report.workload(0);
+        let on_it = sum(requests(own, above.name(), operation));
+        assert_eq!(on_it, (32, 2 * MIB), "{:#?}", own.block);
+        assert_eq!(below(&report, disk.name(), operation), (32, 2 * MIB));
+        let others = requests(own, disk.name(), operation).filter(is_not_below);
+        assert_eq!(sum(others), (0, 0), "{:#?}", own.block);
+        assert_counted_once(&report, check);
+        let files = known(&own.files);
+        let counts = |row: &ioprof::model::file::File| match operation {
+            BlockOperation::Read => row.counts.device_read_bytes,
+            _ => row.counts.device_written_bytes,
+        };
+        assert_eq!(
+            counts(report.file(&above.node())),
+            Some(2 * MIB),
+            "{files:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_written_back_through_a_loop_device_is_in_the_row_of_its_file_once() {
+    requires!("dd", "mkfs.ext4", "losetup", "mount", "umount");
+    let disk = Loop::new(256 * MIB);
+    let above = Loop::on(&disk, 64 * MIB);
+    let path = written_file(&above.mounted(), 4 * MIB as usize);
+    for is_past_the_cache in [false, true] {
+        if is_past_the_cache {
+            above.go_past_the_cache();
+        }
+        disk.sync();
+        let to = format!("of={}", plain(&path));
+        let four = ["bs=1M", "count=4", "conv=notrunc", "status=none"];
+        let dd: Vec<_> = ["dd", "if=/dev/zero", &to]
+            .into_iter()
+            .chain(four)
+            .collect();
+        let report = profile(&["--sync"], &dd);
+        let own = report.workload(0);
+        let written = BlockOperation::Write;
+        let data =
+            requests(own, above.name(), written).filter(|row| row.origin == Origin::Writeback);
+        assert_eq!(sum(data).1, 4 * MIB, "{:#?}", own.block);
+        let row = report.file(&path).counts;
+        assert_eq!(row.device_written_bytes, Some(4 * MIB), "{row:#?}");
+        let on_disk = below(&report, disk.name(), written).1;
+        if is_past_the_cache {
+            let all = sum(requests(own, above.name(), written)).1;
+            assert_eq!(on_disk, all, "{:#?}", own.block);
+        } else {
+            // Its driver makes pages of the image dirty, which somebody writes later.
+            assert_eq!(on_disk, 0, "{:#?}", own.block);
+        }
+        assert_eq!(known(&own.writeback).written_bytes, 4 * MIB);
+    }
+}

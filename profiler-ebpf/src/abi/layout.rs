@@ -44,6 +44,10 @@ pub const MAX_DIRTY_INODES: u32 = 32_768;
 pub const MAX_READ_INODES: u32 = 8192;
 /// Tasks that have waited for I/O and not exited.
 pub const MAX_WAITERS: u32 = 16_384;
+/// Threads that have a row of their own, of all workloads.
+pub const MAX_THREAD_ROWS: u32 = 8192;
+/// Rows of threads of one name, when no more threads have their own.
+pub const MAX_NAMED_ROWS: u32 = 1024;
 /// Slots of block requests.
 pub const MAX_SLOTS: u32 = 4096;
 /// Pairs of a workload and a device that have a depth, those of all owners and of what is shared included.

@@ -14,6 +14,7 @@ pub mod names;
 pub mod off_cpu;
 pub mod opcodes;
 pub mod page_cache;
+pub mod row;
 pub mod syscall;
 pub mod task;
 pub mod under_way;

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::map_value;
+use super::{map_value, merge::merge};
 
 /// The kinds of time off the CPU; the number is the index into [`Times::parts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,17 @@ pub struct Times {
     pub parts: [u64; WAIT_KINDS],
 }
 map_value!(Times, 144);
+merge!(Times {
+    thread_ns,
+    in_call_ns,
+    in_call_off_ns,
+    uncharged_ns,
+    timed_calls,
+    timed_ns,
+    ring_cpu_ns,
+    exit_ns,
+    parts
+});
 
 /// What is kept of a thread to tell its [`Times`]. Only the thread's own switches and calls write the counts,
 /// and its waker the moment of waking.

@@ -7,7 +7,9 @@ use super::{
     fault::FaultState,
     file::OpenFile,
     map_value,
+    merge::merge,
     off_cpu::{Clock, Times},
+    row::{Row, Tally},
     syscall::PendingSizes,
 };
 
@@ -37,6 +39,18 @@ pub struct Accounts {
     pub major_faults: u64,
 }
 map_value!(Accounts, 80);
+merge!(Accounts {
+    rchar,
+    wchar,
+    read_bytes,
+    write_bytes,
+    cancelled_write_bytes,
+    user_ns,
+    system_ns,
+    runtime_ns,
+    minor_faults,
+    major_faults
+});
 
 /// The probes time themselves in one call of so many of each thread. A prime number, so that calls in turns all have
 /// their share.
@@ -87,8 +101,12 @@ pub struct TaskState {
     pub submits: u32,
     /// 1 where it is among those that have waited for I/O, by its address.
     pub waits: u32,
+    /// What it has counted of its calls.
+    pub tally: Tally,
+    /// What of its accounts is in its workload's totals.
+    pub accounted: Accounts,
 }
-map_value!(TaskState, 1224);
+map_value!(TaskState, 1336);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -110,6 +128,8 @@ impl TaskState {
     pub const NOTED: u32 = 128;
     /// The task is a thread of io_uring, which makes no calls and has no user mode.
     pub const OF_RING: u32 = 256;
+    /// What the task did is in its [`Row`].
+    pub const KEPT: u32 = 512;
 }
 
 /// The call that a task has returned from last. What the kernel has put off until the way out of the call
@@ -154,5 +174,7 @@ pub struct WorkloadTotals {
     pub accounts: Accounts,
     /// Where the time of its threads went, likewise.
     pub times: Times,
+    /// What those threads did that have no other row.
+    pub rest: Row,
 }
-map_value!(WorkloadTotals, 280);
+map_value!(WorkloadTotals, 592);

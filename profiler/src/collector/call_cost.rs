@@ -49,6 +49,11 @@ impl MeanCost {
         })
     }
 
+    /// The same for so many of the calls.
+    pub const fn with_calls(self, calls: u64) -> Self {
+        Self { calls, ..self }
+    }
+
     fn of_all(&self, ns: f64) -> u64 {
         (ns.max(0.0) * self.calls as f64) as u64
     }

@@ -17,6 +17,7 @@ mod ledger;
 mod off_cpu;
 mod page_cache;
 mod report;
+mod row;
 mod self_report;
 mod syscall;
 mod under_way;

@@ -1,6 +1,6 @@
 //! Where the time of threads and calls went.
 
-use ioprof_ebpf::abi::off_cpu::{WAIT_KINDS, WaitKind};
+use ioprof_ebpf::abi::off_cpu::{Times, WAIT_KINDS, WaitKind};
 
 use super::call_cost::MeanCost;
 use crate::{
@@ -36,28 +36,47 @@ pub fn time(snapshot: &Snapshot, workload: u32) -> Option<Time> {
         return None;
     }
     let totals = snapshot.workloads.get(workload as usize - 1)?;
-    let times = &totals.times;
+    let cost = MeanCost::of(snapshot, workload);
+    Some(divided(&totals.times, snapshot.stolen_ns, cost))
+}
+
+/// The time of a part of a workload's threads, which have made so many calls, by the workload's mean cost of a call. Of what
+/// was stolen from the workload it has its share; `whole` is the workload's time.
+pub fn time_of_part(
+    snapshot: &Snapshot,
+    workload: u32,
+    times: &Times,
+    calls: u64,
+    whole: &Time,
+) -> Time {
+    let uncharged = u128::from(whole.stolen_ns) + u128::from(whole.unexplained_ns);
+    let stolen = u128::from(times.uncharged_ns) * u128::from(whole.stolen_ns);
+    let stolen_ns = stolen.checked_div(uncharged).unwrap_or(0) as u64;
+    let cost = MeanCost::of(snapshot, workload);
+    divided(times, stolen_ns, cost.map(|cost| cost.with_calls(calls)))
+}
+
+/// Divides the time of threads, from which at most so much was stolen.
+fn divided(times: &Times, stolen_ns: u64, cost: Option<MeanCost>) -> Time {
     let off_cpu = off_cpu(&times.parts);
     let on_cpu = times.thread_ns.saturating_sub(off_cpu.total());
     let on_cpu = on_cpu.saturating_sub(times.exit_ns);
     let uncharged = times.uncharged_ns.min(on_cpu);
     let cpu = on_cpu - uncharged;
-    // At most what was stolen of all CPUs.
-    let stolen_ns = uncharged.min(snapshot.stolen_ns);
+    let stolen_ns = uncharged.min(stolen_ns);
     let in_calls = times.in_call_ns.saturating_sub(times.in_call_off_ns);
     // Uncharged time is not known by call: it is divided in proportion.
     let calls_ns = u128::from(in_calls.min(on_cpu)) * u128::from(cpu);
     let calls_ns = calls_ns.checked_div(on_cpu.into()).unwrap_or(0) as u64;
-    Some(Time {
+    Time {
         thread_ns: times.thread_ns,
         cpu_ns: cpu,
-        cpu: MeanCost::of(snapshot, workload)
-            .map(|cost| cost.divide(cpu, calls_ns, times.ring_cpu_ns)),
+        cpu: cost.map(|cost| cost.divide(cpu, calls_ns, times.ring_cpu_ns)),
         off_cpu,
         exit_ns: times.exit_ns,
         stolen_ns,
         unexplained_ns: uncharged - stolen_ns,
-    })
+    }
 }
 
 /// The time of the calls of one name, and of a mean call about as long as the 99th percentile.

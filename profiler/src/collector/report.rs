@@ -8,7 +8,7 @@ use nix::{
 };
 
 use super::{
-    aio, block, context::Context, device, fault, file, io_uring, ledger, off_cpu, page_cache,
+    aio, block, context::Context, device, fault, file, io_uring, ledger, off_cpu, page_cache, row,
     self_report, syscall, under_way, writeback,
 };
 use crate::{
@@ -100,6 +100,7 @@ fn workload(
     let (read, written) = (via_async(Direction::Read), via_async(Direction::Written));
     let block = block::block(snapshot, context, number);
     let requests = block.as_deref();
+    let time = off_cpu::time(snapshot, number);
     Workload {
         name: info.name,
         kind: info.kind,
@@ -116,7 +117,8 @@ fn workload(
         threads_running: totals
             .threads
             .saturating_sub(totals.threads_exited + info.retired_threads),
-        time: off_cpu::time(snapshot, number),
+        process_rows: Some(row::process_rows(snapshot, number, time.as_ref(), wall_ns)),
+        time,
         page_cache: page_cache::page_cache(snapshot, number, read, requests),
         files: file::files(snapshot, number),
         self_checks: info

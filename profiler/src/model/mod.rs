@@ -23,6 +23,7 @@ pub mod off_cpu;
 pub mod page_cache;
 pub mod read;
 pub mod report;
+pub mod row;
 pub mod self_report;
 pub mod sum;
 pub mod syscall;

@@ -14,6 +14,7 @@ use super::{
     ledger::Ledger,
     off_cpu::Time,
     page_cache::PageCache,
+    row::ProcessRows,
     self_report::SelfCheck,
     syscall::Syscall,
     under_way::CallsUnderWay,
@@ -148,6 +149,9 @@ pub struct Workload {
     pub threads_running: u64,
     /// Where the time of its threads went; null where the probes for it are missing.
     pub time: Option<Time>,
+    /// What each of its processes and threads did; null in reports of an ioprof that did not look.
+    #[serde(default)]
+    pub process_rows: Option<ProcessRows>,
     /// Its system calls, the most expensive first.
     pub syscalls: Vec<Syscall>,
     /// Its calls that had not returned as its threads came into scope, or at the end.

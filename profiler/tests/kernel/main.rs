@@ -41,6 +41,7 @@ mod off_cpu;
 mod output;
 mod page_cache;
 mod privilege;
+mod row;
 mod sessions;
 mod signals;
 mod swap;

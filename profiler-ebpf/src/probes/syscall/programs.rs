@@ -10,6 +10,7 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     layout::{CALL_SERIES, call_index, call_series},
     loss::Loss,
+    row::Tally,
     syscall::{CallKind, CallStats, PendingSizes},
     task::{TIMED_EVERY, TaskState},
 };
@@ -183,6 +184,7 @@ extern "C" fn count_call(state: *mut TaskState, latency: u64, result: u64) -> u6
     let kind = CallKind(state.kind);
     let (workload, operation) = (state.workload, kind.operation());
     state.clock.times.in_call_ns += latency;
+    state.tally.calls += 1;
     if kind.has(CallKind::COMPAT) {
         count_compat(workload);
     }
@@ -210,6 +212,7 @@ extern "C" fn count_call(state: *mut TaskState, latency: u64, result: u64) -> u6
         let moved = if failed { 0 } else { result };
         // SAFETY: as above.
         unsafe { (*stats).bytes += moved };
+        add_bytes(&mut state.tally, kind, moved);
         let size = if state.size == UNKNOWN_SIZE {
             count_unread_vector(workload);
             moved
@@ -221,6 +224,21 @@ extern "C" fn count_call(state: *mut TaskState, latency: u64, result: u64) -> u6
     0
 }
 
+/// Counts bytes that a call has moved for its thread, by the way they went.
+#[inline(always)]
+const fn add_bytes(tally: &mut Tally, kind: CallKind, bytes: u64) {
+    let reads = kind.has(CallKind::READS);
+    if reads != kind.has(CallKind::WRITES) {
+        if reads {
+            tally.read_bytes += bytes;
+        } else {
+            tally.written_bytes += bytes;
+        }
+    } else {
+        tally.copied_bytes += bytes;
+    }
+}
+
 /// Counts the bytes of so many messages that a call has moved; it has asked for as many. All else is counted.
 #[inline(always)]
 fn count_messages(state: &mut TaskState, arguments: Arguments, messages: u64) {
@@ -230,6 +248,7 @@ fn count_messages(state: &mut TaskState, arguments: Arguments, messages: u64) {
     if let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) {
         // SAFETY: as in `count`.
         unsafe { (*stats).bytes += bytes };
+        add_bytes(&mut state.tally, kind, bytes);
     }
     count_size(state, call_series(workload, operation) + 1, bytes);
     if kind.has(CallKind::READS) {
@@ -313,7 +332,7 @@ unsafe fn unmatched(
             if is_error(result) {
                 let number: u64 = field(registers, &memory::OFF_NUMBER);
                 let kind = kind::of_call(task, registers, number as u32);
-                count_refused((*state).workload, kind, result);
+                count_refused(&mut *state, kind, result);
             } else {
                 loss::count(Loss::ExitUnmatched);
             }
@@ -328,8 +347,8 @@ unsafe fn unmatched(
 
 /// Counts a call that a seccomp filter has answered, before the kernel showed that it had begun.
 #[inline(always)]
-fn count_refused(workload: u32, kind: CallKind, result: u64) {
-    let operation = kind.operation();
+fn count_refused(state: &mut TaskState, kind: CallKind, result: u64) {
+    let (workload, operation) = (state.workload, kind.operation());
     let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
         return;
     };
@@ -338,6 +357,7 @@ fn count_refused(workload: u32, kind: CallKind, result: u64) {
         (*stats).refused += 1;
         (*stats).errors += 1;
     }
+    state.tally.calls += 1;
     count_error(workload, operation, result.wrapping_neg() as u32);
 }
 

@@ -12,7 +12,7 @@ use crate::probes::{
     base::{
         atomic,
         map::next,
-        memory::{self, constant, field},
+        memory::{self, field},
     },
     file::{descriptor, path},
     task::state,
@@ -106,11 +106,7 @@ unsafe fn note(task: *const c_void, state: *mut TaskState, at: u32, is_there: bo
         (*call).process = field(task, &memory::OFF_TASK_TGID);
         (*call).thread = field(task, &memory::OFF_TASK_PID);
         (*call).entered_ns = entered_ns;
-        // The name is an array of bytes, which may be loaded by eight.
-        let name = task.byte_add(constant(&memory::OFF_TASK_COMM) as usize);
-        let to = (&raw mut (*call).name).cast::<u64>();
-        to.write_unaligned(*name.cast::<u64>());
-        to.add(1).write_unaligned(*name.byte_add(8).cast::<u64>());
+        state::copy_name(task, &raw mut (*call).name);
         let seen = &(*state).file;
         if entered_ns != 0 && seen.is_in_use != 0 && has_file(kind) {
             (*call).file = seen.key;

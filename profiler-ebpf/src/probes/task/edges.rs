@@ -242,6 +242,7 @@ pub unsafe fn add_accounts(
                     let now: u64 = field(task, &memory::$offset);
                     let since = now.wrapping_sub((*state).baseline.$name);
                     atomic::add(&raw mut (*totals).accounts.$name, since);
+                    (*state).accounted.$name += since;
                     (*state).baseline.$name = now;
                 }
             )*

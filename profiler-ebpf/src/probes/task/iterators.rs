@@ -6,7 +6,7 @@ use aya_ebpf::{btf_maps::Array, macros::btf_map};
 use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 
 use super::{
-    edges, off_cpu,
+    edges, off_cpu, row,
     state::{self, Maker, new, totals},
     worker,
 };
@@ -14,7 +14,7 @@ use crate::probes::{
     base::{
         atomic, loss,
         memory::{self, field, now},
-        window,
+        window::{self, Window},
     },
     syscall::{kind, programs as calls, under_way},
 };
@@ -92,8 +92,10 @@ fn retire_threads(ctx: *mut TaskIteration) -> c_long {
             && let Some(totals) = totals(retiring)
         {
             calls::settle(task, &mut *state);
-            off_cpu::settle(state, totals, now());
+            let now = now();
+            off_cpu::settle(state, totals, now);
             edges::add_accounts(task, state, totals);
+            row::keep(task, state, now);
         }
     }
     0
@@ -116,6 +118,11 @@ fn settle_threads(ctx: *mut TaskIteration) -> c_long {
             calls::settle(task, &mut *state);
         }
         edges::outside(task, state);
+        if let Window::Over(ended_ns) = window::state()
+            && (*state).flags & TaskState::EXITED == 0
+        {
+            row::keep(task, state, ended_ns);
+        }
     }
     0
 }

@@ -7,7 +7,7 @@ use aya_log_ebpf::warn;
 use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
 
 use super::{
-    edges, off_cpu,
+    edges, off_cpu, row,
     state::{self, Maker, new, totals},
     waiter, worker,
 };
@@ -88,10 +88,13 @@ fn process_exit(ctx: BtfTracePointContext) {
             edges::add_accounts(task, state, totals);
             let now = now();
             off_cpu::settle(state, totals, now);
+            row::keep(task, state, now);
             if (*state).clock.since_ns != 0 {
                 (*state).clock.since_ns = 0;
                 (*state).clock.exit_ns = now;
             }
+        } else if let Window::Over(ended_ns) = window::state() {
+            row::keep(task, state, ended_ns);
         }
     }
 }

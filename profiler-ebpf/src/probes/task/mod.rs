@@ -5,6 +5,7 @@ pub mod iterators;
 pub mod lifecycle;
 pub mod off_cpu;
 pub mod returned;
+pub mod row;
 pub mod state;
 pub mod storage;
 pub mod wait;

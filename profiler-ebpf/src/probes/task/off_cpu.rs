@@ -10,7 +10,7 @@ use ioprof_ebpf::abi::{
     task::{TaskState, WorkloadTotals},
 };
 
-use super::{edges, returned, state, wait, worker};
+use super::{edges, returned, row, state, wait, worker};
 use crate::probes::base::{
     atomic, histogram,
     memory::{self, field, now},
@@ -99,10 +99,12 @@ unsafe fn leave_exiting(task: *const c_void, state: &mut TaskState) {
         let Some(totals) = state::totals(state.workload) else {
             return;
         };
-        let exit = now().saturating_sub(state.clock.exit_ns);
+        let now = now();
+        let exit = now.saturating_sub(state.clock.exit_ns);
         state.clock.exit_ns = 0;
         atomic::add(&raw mut (*totals).times.thread_ns, exit);
         atomic::add(&raw mut (*totals).times.exit_ns, exit);
+        row::add_exit(task, state.workload, exit, now);
     }
 }
 

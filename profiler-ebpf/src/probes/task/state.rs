@@ -10,12 +10,13 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation},
     off_cpu::WaitKind,
+    row::NAME_BYTES,
     syscall::CallKind,
     task::{TIMED_EVERY, TaskState, WorkloadTotals},
 };
 
 use super::storage::TaskStorage;
-use crate::probes::base::memory::{self, field};
+use crate::probes::base::memory::{self, constant, field};
 
 #[btf_map]
 static TASKS: TaskStorage<TaskState> = TaskStorage::new();
@@ -121,6 +122,22 @@ pub unsafe fn is_in_fault(task: *const c_void, state: &TaskState) -> bool {
 pub fn current() -> *const c_void {
     // SAFETY: the helper takes nothing and cannot fail.
     unsafe { bpf_get_current_task_btf() }.cast_const().cast()
+}
+
+/// Copies the name of a task.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task, and `to` may be written.
+#[inline(always)]
+pub unsafe fn copy_name(task: *const c_void, to: *mut [u8; NAME_BYTES]) {
+    // SAFETY: by the caller's promise. The name is an array of bytes, which may be loaded by eight.
+    unsafe {
+        let name = task.byte_add(constant(&memory::OFF_TASK_COMM) as usize);
+        let to = to.cast::<u64>();
+        to.write_unaligned(*name.cast::<u64>());
+        to.add(1).write_unaligned(*name.byte_add(8).cast::<u64>());
+    }
 }
 
 /// The record of a task, where it is in scope.

@@ -9,6 +9,7 @@ mod histograms;
 pub mod loss;
 mod page_cache;
 mod path;
+mod row;
 mod stacked;
 mod syscall;
 mod under_way;
@@ -30,6 +31,7 @@ pub use fault::Faults;
 pub use file::File;
 pub use histograms::Buckets;
 pub use path::Place;
+pub use row::Rows;
 pub use syscall::Call;
 pub use under_way::UnderWay;
 
@@ -70,6 +72,8 @@ pub struct Snapshot {
     pub dirty: Vec<writeback::Dirty>,
     /// Calls that were under way at both ends.
     pub under_way: Vec<UnderWay>,
+    /// What each thread has done.
+    pub rows: Rows,
     /// The totals of each workload, the first of number 1.
     pub workloads: Vec<WorkloadTotals>,
     /// What was lost.
@@ -125,6 +129,7 @@ pub fn read(
         errors: entries(ebpf, names::ERRORS)?,
         requests: block::requests(block.slots, layout, &histograms)?,
         under_way: under_way::read(ebpf, &paths, &files)?,
+        rows: row::read(ebpf)?,
         files,
         page_cache: page_cache::read(ebpf, layout, &histograms)?,
         faults: fault::read(ebpf, layout, &histograms)?,

@@ -15,6 +15,7 @@ mod ledger;
 mod line;
 mod off_cpu;
 mod page_cache;
+mod row;
 pub mod runs;
 mod screen;
 mod section;
@@ -108,6 +109,7 @@ fn of_workload(section: Section, workload: &Workload, devices: &[Device], style:
     match section {
         Section::Summary => format!("{}\n", summary::render(workload, style)),
         Section::Time => off_cpu::render(workload, style),
+        Section::Processes => row::render(workload.process_rows.as_ref(), style),
         Section::Calls => {
             let calls = syscall::render(workload, style);
             format!("{calls}{}", under_way::render(workload, style))

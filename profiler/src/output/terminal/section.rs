@@ -12,6 +12,8 @@ pub enum Section {
     Findings,
     /// Where the time of its threads went.
     Time,
+    /// What each of its processes and threads did.
+    Processes,
     /// Its system calls.
     Calls,
     /// How the page cache served it.
@@ -38,6 +40,7 @@ impl Section {
         Self::Summary,
         Self::Findings,
         Self::Time,
+        Self::Processes,
         Self::Calls,
         Self::Cache,
         Self::Files,

@@ -25,6 +25,7 @@ pub use ioprof::model::{
     off_cpu::{Cpu, OffCpu, Time},
     page_cache::Served,
     report::{Descendants, Exit, Kind, Workload},
+    row::{Did, ProcessRow, ProcessRows},
     syscall::Syscall,
     under_way::{At, CallUnderWay},
     writeback::Writeback,

@@ -1,0 +1,153 @@
+//! What each thread did, kept for its row when it ends, or the window does.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap},
+    macros::btf_map,
+};
+use ioprof_ebpf::abi::{
+    layout::{MAX_NAMED_ROWS, MAX_THREAD_ROWS},
+    off_cpu::WAIT_KINDS,
+    row::{NAME_BYTES, Row, RowKey},
+    task::TaskState,
+};
+
+use super::state;
+use crate::probes::base::{
+    atomic,
+    map::NO_EXIST,
+    memory::{self, field},
+};
+
+/// A row for each thread, as long as there is room.
+#[btf_map]
+static THREAD_ROWS: HashMap<RowKey, Row, { MAX_THREAD_ROWS as usize }> = HashMap::new();
+
+/// Then one for threads of a name, together.
+#[btf_map]
+static NAMED_ROWS: HashMap<RowKey, Row, { MAX_NAMED_ROWS as usize }> = HashMap::new();
+
+/// What a row begins with, which is too large for the stack.
+#[btf_map]
+static EMPTY_ROW: Array<Row, 1> = Array::new();
+
+/// Keeps what a thread did until `ended_ns`, once. All of it has been added to the totals of its workload.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task, `state` its record, which the task changes no more.
+#[inline(always)]
+pub unsafe fn keep(task: *const c_void, state: *mut TaskState, ended_ns: u64) {
+    // SAFETY: by the caller's promise; the row is in a map.
+    unsafe {
+        let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::KEPT);
+        if flags & TaskState::KEPT != 0 || (*state).is_new != 0 {
+            return;
+        }
+        let Some(row) = find(task, (*state).workload) else {
+            return;
+        };
+        let process: u32 = field(task, &memory::OFF_TASK_TGID);
+        let thread: u32 = field(task, &memory::OFF_TASK_PID);
+        atomic::add(&raw mut (*row).processes, u64::from(process == thread));
+        atomic::add(&raw mut (*row).threads, 1);
+        let has_ended = flags & TaskState::EXITED != 0;
+        atomic::add(&raw mut (*row).running, u64::from(!has_ended));
+        state::copy_name(task, &raw mut (*row).name);
+        // By then another may have had its number: the first thread, where another has executed a program.
+        if (*row).began_ns == 0 {
+            (*row).began_ns = (*state).clock.since_ns;
+        }
+        (*row).ended_ns = ended_ns;
+        macro_rules! add {
+            ($of:ident from $from:expr; $($name:ident),*) => {
+                $(atomic::add(&raw mut (*row).$of.$name, (*$from).$name);)*
+            };
+        }
+        let tally = &raw const (*state).tally;
+        add!(tally from tally; calls, read_bytes, written_bytes, copied_bytes);
+        let accounted = &raw const (*state).accounted;
+        add!(
+            accounts from accounted;
+            rchar, wchar, read_bytes, write_bytes, cancelled_write_bytes, user_ns, system_ns, runtime_ns, minor_faults,
+            major_faults
+        );
+        let settled = &raw const (*state).clock.settled;
+        add!(
+            times from settled;
+            thread_ns, in_call_ns, in_call_off_ns, uncharged_ns, timed_calls, timed_ns, ring_cpu_ns
+        );
+        for part in 0..WAIT_KINDS {
+            let sum = (&raw mut (*row).times.parts).cast::<u64>().add(part);
+            atomic::add(sum, (*settled).parts[part]);
+        }
+    }
+}
+
+/// Adds the time that a thread took to exit, which comes after all else.
+///
+/// # Safety
+///
+/// As for [`keep`].
+#[inline(always)]
+pub unsafe fn add_exit(task: *const c_void, workload: u32, exit_ns: u64, ended_ns: u64) {
+    // SAFETY: by the caller's promise; the row is in a map.
+    unsafe {
+        if let Some(row) = find(task, workload) {
+            atomic::add(&raw mut (*row).times.thread_ns, exit_ns);
+            atomic::add(&raw mut (*row).times.exit_ns, exit_ns);
+            (*row).ended_ns = ended_ns;
+        }
+    }
+}
+
+/// The row of a thread: its own; that of threads of its name, where there is no room; or the rest. A thread of a process
+/// that has others shares with those of its process.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+unsafe fn find(task: *const c_void, workload: u32) -> Option<*mut Row> {
+    // SAFETY: by the caller's promise.
+    let (process, thread): (u32, u32) = unsafe {
+        (
+            field(task, &memory::OFF_TASK_TGID),
+            field(task, &memory::OFF_TASK_PID),
+        )
+    };
+    let mut key = RowKey {
+        workload,
+        process,
+        thread,
+        padding: 0,
+        name: [0; NAME_BYTES],
+    };
+    let empty = EMPTY_ROW.get(0)?;
+    if let Some(row) = THREAD_ROWS.get_ptr_mut(&key) {
+        return Some(row);
+    }
+    // Where there is no room, another row has it.
+    let _ = THREAD_ROWS.insert(&key, empty, NO_EXIST);
+    if let Some(row) = THREAD_ROWS.get_ptr_mut(&key) {
+        return Some(row);
+    }
+    if process == thread {
+        key.process = 0;
+    }
+    key.thread = 0;
+    // SAFETY: by the caller's promise.
+    unsafe { state::copy_name(task, &raw mut key.name) };
+    if let Some(row) = NAMED_ROWS.get_ptr_mut(&key) {
+        return Some(row);
+    }
+    // As above.
+    let _ = NAMED_ROWS.insert(&key, empty, NO_EXIST);
+    if let Some(row) = NAMED_ROWS.get_ptr_mut(&key) {
+        return Some(row);
+    }
+    let totals = state::totals(workload)?;
+    // SAFETY: the totals are in the map.
+    Some(unsafe { &raw mut (*totals).rest })
+}

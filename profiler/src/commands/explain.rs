@@ -9,9 +9,14 @@ use crate::{analysis::IDS, error::Error};
 const PAGES: [&str; IDS.len()] = [
     include_str!("../../../docs/findings/BYTE001.md"),
     include_str!("../../../docs/findings/MMAP001.md"),
+    include_str!("../../../docs/findings/OPEN001.md"),
+    include_str!("../../../docs/findings/PATH001.md"),
     include_str!("../../../docs/findings/POLL001.md"),
+    include_str!("../../../docs/findings/SEEK001.md"),
     include_str!("../../../docs/findings/SMALL001.md"),
+    include_str!("../../../docs/findings/STAT001.md"),
     include_str!("../../../docs/findings/SYNC001.md"),
+    include_str!("../../../docs/findings/SYNC002.md"),
 ];
 
 /// Prints what a finding means, how its gain is computed and when it is wrong; without a rule, the list of them.

@@ -1,5 +1,6 @@
-/* findings MODE FILE COUNT: a fault that a rule finds, its cure, or what looks like it and is neither. COUNT bytes are
- * moved, or COUNT records are made durable. */
+/* findings MODE FILE COUNT [prepare]: a fault that a rule finds, its cure, or what looks like it and is neither. COUNT
+ * bytes are moved, or COUNT records, calls or files are made; findings.pairs has the modes of each rule. What a mode needs
+ * of FILE before is written by `prepare`. */
 #define _GNU_SOURCE
 #include "must.h"
 #include <fcntl.h>
@@ -8,95 +9,314 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-static char buffer[1 << 16];
-static const size_t RECORD = 100, PAGE = 4096;
+/* What is read: long enough for some hundred waits where it is read ahead. */
+static const long FILE_SIZE = 40 << 20;
+static const long RECORD = 100, PAGE = 4096;
+static char buffer[1 << 20];
+static const long LARGE = 1 << 16;
+static const char *path;
+static long count;
 
-static int create(const char *path) {
-    int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+static int opened(const char *name, int flags) {
+    int file = open(name, flags, 0600);
     must(file >= 0);
     return file;
 }
 
-static void put(int file, size_t size) {
-    must(write(file, buffer, size) == (ssize_t)size);
+static int created(void) {
+    return opened(path, O_RDWR | O_CREAT | O_TRUNC);
+}
+
+static void put(int file, long size) {
+    must(write(file, buffer, (size_t)size) == size);
+}
+
+/* A name beside the file's. */
+static const char *numbered(long number) {
+    static char name[4096];
+    must(snprintf(name, sizeof name, "%s.%ld", path, number) < (int)sizeof name);
+    return name;
+}
+
+/* The offset of a page, far from the one before. */
+static off_t far(long number) {
+    return number * 7919 % (FILE_SIZE / PAGE) * PAGE;
+}
+
+static void sync_each(void) {
+    int file = created();
+    for (long i = 0; i < count; i++) {
+        put(file, PAGE);
+        must(fdatasync(file) == 0);
+    }
+}
+
+static void sync_once(void) {
+    int file = created();
+    for (long i = 0; i < count; i++)
+        put(file, PAGE);
+    must(fdatasync(file) == 0);
+}
+
+/* Each file is complete with its own call: there is nothing to group. */
+static void sync_files(void) {
+    for (long i = 0; i < count; i++) {
+        int file = opened(numbered(i), O_WRONLY | O_CREAT | O_TRUNC);
+        put(file, PAGE);
+        must(fsync(file) == 0 && close(file) == 0);
+    }
+}
+
+static void durable(long size) {
+    int file = opened(path, O_WRONLY | O_CREAT | O_TRUNC | O_DSYNC);
+    for (long i = 0; i < count; i++)
+        put(file, size);
+}
+
+static void durable_each(void) {
+    durable(PAGE);
+}
+
+/* As small and as sequential, but each is waited for: a buffer would break what is promised. */
+static void durable_records(void) {
+    durable(RECORD);
+}
+
+/* The writing is what takes the time. */
+static void durable_large(void) {
+    durable(sizeof buffer);
+}
+
+static void write_all(long size) {
+    int file = created();
+    for (long i = 0; i < count; i += size)
+        put(file, size);
+}
+
+static void write_by(void) {
+    write_all(RECORD);
+}
+
+static void write_at_once(void) {
+    write_all(LARGE);
+}
+
+static void read_all(long size) {
+    int file = opened(path, O_RDONLY);
+    for (long i = 0; i < count; i += size)
+        must(read(file, buffer, (size_t)size) > 0);
+}
+
+static void read_bytes(void) {
+    read_all(1);
+}
+
+static void read_at_once(void) {
+    read_all(LARGE);
+}
+
+static void read_bytes_apart(void) {
+    int file = opened(path, O_RDONLY);
+    for (long i = 0; i < count; i++)
+        must(pread(file, buffer, 1, i * 7919 % (1 << 20)) == 1);
+}
+
+static void seek_each(void) {
+    int file = opened(path, O_RDONLY);
+    for (long i = 0; i < count; i++)
+        must(lseek(file, far(i), SEEK_SET) == far(i) && read(file, buffer, (size_t)PAGE) == PAGE);
+}
+
+static void seek_never(void) {
+    int file = opened(path, O_RDONLY);
+    for (long i = 0; i < count; i++)
+        must(pread(file, buffer, (size_t)PAGE, far(i)) == PAGE);
+}
+
+/* Once for several reads that go on from there. */
+static void seek_seldom(void) {
+    int file = opened(path, O_RDONLY);
+    for (long i = 0; i < count; i++) {
+        if (i % 4 == 0)
+            must(lseek(file, far(i), SEEK_SET) == far(i));
+        must(read(file, buffer, (size_t)PAGE) >= 0);
+    }
+}
+
+/* The C library may ask by another call. */
+static void ask_size(int file) {
+    struct stat found;
+    must(syscall(SYS_fstat, file, &found) == 0);
+}
+
+static void stat_each(void) {
+    int file = opened(path, O_RDONLY);
+    for (long i = 0; i < count; i++) {
+        ask_size(file);
+        must(pread(file, buffer, (size_t)PAGE, far(i)) == PAGE);
+    }
+}
+
+/* Once for each file. */
+static void stat_opened(void) {
+    for (long i = 0; i < count; i++) {
+        int file = opened(numbered(i), O_RDWR | O_CREAT);
+        ask_size(file);
+        must(read(file, buffer, (size_t)PAGE) == 0 && close(file) == 0);
+    }
+}
+
+static void open_each(void) {
+    for (long i = 0; i < count; i++) {
+        int file = opened(path, O_RDONLY);
+        must(pread(file, buffer, (size_t)PAGE, far(i)) == PAGE && close(file) == 0);
+    }
+}
+
+static void open_files(void) {
+    for (long i = 0; i < count; i++) {
+        int file = opened(numbered(i), O_RDWR | O_CREAT);
+        put(file, PAGE);
+        must(close(file) == 0);
+    }
+}
+
+static void look_for(int is_there, const char *name) {
+    struct stat found;
+    must((stat(name, &found) == 0) == is_there);
+}
+
+static void search_far(void) {
+    for (long i = 0; i < count; i++) {
+        for (long place = 0; place < 9; place++)
+            look_for(0, numbered(place));
+        look_for(1, path);
+    }
+}
+
+static void search_first(void) {
+    for (long i = 0; i < count; i++)
+        look_for(1, path);
+}
+
+/* Whether a file is there is asked before it is made. */
+static void search_new(void) {
+    for (long i = 0; i < count; i++) {
+        look_for(0, numbered(i));
+        must(close(opened(numbered(i), O_WRONLY | O_CREAT | O_EXCL)) == 0);
+    }
+}
+
+static void poll_all(int is_asked_first, int is_filled) {
+    int ends[2];
+    must(pipe2(ends, O_NONBLOCK) == 0);
+    for (long i = 0; i < count; i++) {
+        struct pollfd ready = {.fd = ends[0], .events = POLLIN};
+        if (is_asked_first) {
+            must(poll(&ready, 1, 0) == 0);
+            continue;
+        }
+        if (is_filled)
+            must(write(ends[1], buffer, 1) == 1 && read(ends[0], buffer, 1) == 1);
+        must(read(ends[0], buffer, 1) < 0);
+    }
+}
+
+static void poll_again(void) {
+    poll_all(0, 0);
+}
+
+/* Asks once, and is told that there is nothing. */
+static void poll_wait(void) {
+    poll_all(1, 0);
+}
+
+/* Finds the end once for each byte. */
+static void poll_drain(void) {
+    poll_all(0, 1);
+}
+
+static void map_all(int advice, long first, long step) {
+    int file = opened(path, O_RDONLY);
+    must(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    volatile char *mapped = mmap(NULL, (size_t)count, PROT_READ, MAP_SHARED, file, 0);
+    must(mapped != MAP_FAILED);
+    must(madvise((void *)mapped, (size_t)count, advice) == 0);
+    for (long i = first; i >= 0 && i < count; i += step)
+        (void)mapped[i];
+}
+
+static void map_apart(void) {
+    map_all(MADV_RANDOM, 0, PAGE);
+}
+
+static void map_ahead(void) {
+    map_all(MADV_SEQUENTIAL, 0, PAGE);
+}
+
+/* Backwards and far apart nothing is read ahead, but much around each page. */
+static void map_around(void) {
+    map_all(MADV_NORMAL, count - (256 << 10), -(256 << 10));
+}
+
+static const struct mode {
+    const char *name;
+    void (*run)(void);
+    /* Whether there is to be something in the file. */
+    int reads;
+} MODES[] = {
+    {"map-ahead", map_ahead, 1},
+    {"map-apart", map_apart, 1},
+    {"map-around", map_around, 1},
+    {"open-each", open_each, 1},
+    {"open-files", open_files, 0},
+    {"poll-again", poll_again, 0},
+    {"poll-drain", poll_drain, 0},
+    {"poll-wait", poll_wait, 0},
+    {"read-at-once", read_at_once, 1},
+    {"read-bytes", read_bytes, 1},
+    {"read-bytes-apart", read_bytes_apart, 1},
+    {"read-pages-apart", seek_never, 1},
+    {"search-far", search_far, 1},
+    {"search-first", search_first, 1},
+    {"search-new", search_new, 0},
+    {"seek-each", seek_each, 1},
+    {"seek-seldom", seek_seldom, 1},
+    {"stat-each", stat_each, 1},
+    {"stat-opened", stat_opened, 0},
+    {"sync-each", sync_each, 0},
+    {"sync-files", sync_files, 0},
+    {"sync-once", sync_once, 0},
+    {"write-at-once", write_at_once, 0},
+    {"write-by", write_by, 0},
+    {"write-durable", durable_each, 0},
+    {"write-durable-large", durable_large, 0},
+    {"write-durable-records", durable_records, 0},
+};
+
+static void prepare(void) {
+    int file = created();
+    for (long i = 0; i < FILE_SIZE; i += (long)sizeof buffer)
+        put(file, sizeof buffer);
+    must(fsync(file) == 0);
 }
 
 int main(int argc, char **argv) {
-    must(argc == 4);
-    const char *mode = argv[1], *path = argv[2];
-    long count = atol(argv[3]);
-    if (strcmp(mode, "sync-each") == 0) {
-        int file = create(path);
-        for (long i = 0; i < count; i++) {
-            put(file, PAGE);
-            must(fdatasync(file) == 0);
-        }
-    } else if (strcmp(mode, "sync-once") == 0) {
-        int file = create(path);
-        for (long i = 0; i < count; i++)
-            put(file, PAGE);
-        must(fdatasync(file) == 0);
-    } else if (strcmp(mode, "sync-files") == 0) {
-        /* Each file is complete with its own call: there is nothing to group. */
-        for (long i = 0; i < count; i++) {
-            char name[4096];
-            must(snprintf(name, sizeof name, "%s.%ld", path, i) < (int)sizeof name);
-            int file = create(name);
-            put(file, PAGE);
-            must(fsync(file) == 0);
-            must(close(file) == 0);
-        }
-    } else if (strcmp(mode, "write-by") == 0 || strcmp(mode, "write-at-once") == 0) {
-        size_t size = strcmp(mode, "write-by") == 0 ? RECORD : sizeof buffer;
-        int file = create(path);
-        for (long i = 0; i < count; i += (long)size)
-            put(file, size);
-    } else if (strcmp(mode, "write-durable") == 0) {
-        /* As small and as sequential, but each is waited for: a buffer would break what is promised. */
-        int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_DSYNC, 0600);
-        must(file >= 0);
-        for (long i = 0; i < count; i++)
-            put(file, RECORD);
-    } else if (strncmp(mode, "poll-", 5) == 0) {
-        int ends[2];
-        must(pipe2(ends, O_NONBLOCK) == 0);
-        for (long i = 0; i < count; i++) {
-            struct pollfd ready = {.fd = ends[0], .events = POLLIN};
-            /* The cure asks once, and is told that there is nothing. To drain finds the end once for each byte. */
-            if (strcmp(mode, "poll-wait") == 0)
-                must(poll(&ready, 1, 0) == 0);
-            else if (strcmp(mode, "poll-drain") == 0)
-                must(write(ends[1], buffer, 1) == 1 && read(ends[0], buffer, 1) == 1 && read(ends[0], buffer, 1) < 0);
-            else
-                must(read(ends[0], buffer, 1) < 0);
-        }
-    } else if (strncmp(mode, "map-", 4) == 0) {
-        int file = open(path, O_RDONLY);
-        must(file >= 0 && fsync(file) == 0);
-        must(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
-        volatile char *mapped = mmap(NULL, (size_t)count, PROT_READ, MAP_SHARED, file, 0);
-        must(mapped != MAP_FAILED);
-        int advice = strcmp(mode, "map-apart") == 0   ? MADV_RANDOM
-                     : strcmp(mode, "map-ahead") == 0 ? MADV_SEQUENTIAL
-                                                      : MADV_NORMAL;
-        must(madvise((void *)mapped, (size_t)count, advice) == 0);
-        /* Backwards and far apart nothing is read ahead, but much around each page. */
-        long step = advice == MADV_NORMAL ? 256 << 10 : 4096;
-        for (long i = count - step; i >= 0; i -= step)
-            (void)mapped[advice == MADV_NORMAL ? i : count - step - i];
-    } else {
-        size_t size = strcmp(mode, "read-at-once") == 0 ? sizeof buffer : strcmp(mode, "read-by") == 0 ? RECORD : 1;
-        int file = open(path, O_RDONLY);
-        must(file >= 0);
-        if (strcmp(mode, "read-bytes-apart") == 0) {
-            for (long i = 0; i < count; i++)
-                must(pread(file, buffer, 1, i * 7919 % (1 << 20)) == 1);
-        } else {
-            for (long i = 0; i < count; i += (long)size)
-                must(read(file, buffer, size) > 0);
-        }
+    must(argc == 4 || (argc == 5 && strcmp(argv[4], "prepare") == 0));
+    path = argv[2];
+    count = atol(argv[3]);
+    for (size_t i = 0; i < sizeof MODES / sizeof *MODES; i++) {
+        if (strcmp(argv[1], MODES[i].name) != 0)
+            continue;
+        if (argc == 4)
+            MODES[i].run();
+        else if (MODES[i].reads)
+            prepare();
+        return 0;
     }
-    return 0;
+    must(!"a mode of that name");
 }

@@ -4,7 +4,7 @@
 use ioprof_workloads::display::{bytes, count};
 
 use super::{
-    subject::{Candidate, Outcome, Placed, Subject, cpu_and_runnable, each, portion},
+    subject::{Candidate, Outcome, Placed, Subject, cpu_and_runnable, each, for_device, portion},
     sync::SYNCS,
 };
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     model::{
         file::{File, FileKind},
         finding::{Evidence, Place},
-        off_cpu::CallTime,
         sum::sum,
     },
     transfer::{Direction, is_in_proc_io, of_call},
@@ -206,15 +205,4 @@ impl<'a> Moved<'a> {
             gate: self.gate(subject, gone),
         }
     }
-}
-
-/// Nanoseconds that a call waits for a device, or for those who do.
-fn for_device(time: &CallTime) -> u64 {
-    let off_cpu = &time.off_cpu;
-    sum([
-        off_cpu.queue_ns,
-        off_cpu.service_ns,
-        off_cpu.device_ns,
-        off_cpu.journal_ns,
-    ])
 }

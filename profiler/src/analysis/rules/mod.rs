@@ -3,10 +3,14 @@
 //! A rule looks at one workload. It says what its figures show, never what names or sizes suggest: where the report
 //! does not have them it is silent, and says why.
 
+mod beside;
 mod buffer;
+mod durable;
 mod mapped;
 mod one_byte;
 mod poll;
+mod reopen;
+mod search;
 mod small;
 mod subject;
 mod sync;
@@ -27,12 +31,17 @@ use crate::{
 type Rule = for<'a> fn(&Subject<'a>) -> Outcome;
 
 /// All of them, by the names that users see.
-const RULES: [(&str, Rule); 5] = [
+const RULES: [(&str, Rule); 10] = [
     ("BYTE001", one_byte::rule),
     ("MMAP001", mapped::rule),
+    ("OPEN001", reopen::rule),
+    ("PATH001", search::rule),
     ("POLL001", poll::rule),
+    ("SEEK001", beside::seek),
     ("SMALL001", small::rule),
+    ("STAT001", beside::stat),
     ("SYNC001", sync::rule),
+    ("SYNC002", durable::rule),
 ];
 
 /// The names of the rules.

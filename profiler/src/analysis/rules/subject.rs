@@ -76,6 +76,17 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// What so many calls of a name cost at least, and at most, whichever of all they are: no more than all of them, but for
+    /// the others, which take as long as the shortest.
+    pub fn cost_of(&self, (_, call): Placed<'_>, gone: u64) -> (u64, u64) {
+        let (least, most) = self.entry_ns();
+        let others = call.calls.saturating_sub(gone);
+        let shortest = |calls: u64| calls.saturating_mul(call.latency.min);
+        let in_all = call.time_ns.saturating_sub(shortest(others));
+        let with = |inside: u64, entry: u64| inside.saturating_add(gone.saturating_mul(entry));
+        (with(shortest(gone), least), with(in_all, most))
+    }
+
     /// Bounds of what is saved where so much time of threads goes: it may overlap with that of other threads, and these
     /// with each other.
     pub fn bounds(&self, low_ns: u64, high_ns: u64, method: String) -> Gain {
@@ -126,4 +137,15 @@ pub fn portion(number: u64, part: u64, whole: u64) -> u64 {
 /// Nanoseconds of calls on a CPU and ready for one: what calls that move the same bytes by fewer would not take.
 pub fn cpu_and_runnable(call: &CallTime) -> u64 {
     sum([call.cpu_ns, call.off_cpu.runnable_ns])
+}
+
+/// Nanoseconds that a call waits for a device, or for those who do.
+pub fn for_device(time: &CallTime) -> u64 {
+    let off_cpu = &time.off_cpu;
+    sum([
+        off_cpu.queue_ns,
+        off_cpu.service_ns,
+        off_cpu.device_ns,
+        off_cpu.journal_ns,
+    ])
 }

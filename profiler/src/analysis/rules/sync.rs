@@ -21,7 +21,7 @@ pub const SYNCS: [&str; 2] = ["fsync", "fdatasync"];
 const FEW: u64 = 10;
 
 /// With more bytes for each, the writing itself is what takes the time.
-const MOST_BYTES: u64 = 64 << 10;
+pub const MOST_BYTES: u64 = 64 << 10;
 
 const ADVICE: &str = "group what belongs together and sync once: one transaction around many changes, one call for many \
                       records; keep a call wherever the data must survive a power failure";
@@ -105,14 +105,14 @@ fn certain(syncs: &[Placed<'_>], time: u64) -> Option<u64> {
 }
 
 /// How long the workload's data was being written, request after request; none where that is not known.
-fn writing_ns(subject: &Subject<'_>) -> Option<u64> {
+pub fn writing_ns(subject: &Subject<'_>) -> Option<u64> {
     let rows = Block::once(subject.workload.block.as_ref()?, BlockOperation::Write);
     let data = rows.filter(|row| matches!(row.origin, Origin::Thread | Origin::Writeback));
     Some(sum(data.flat_map(|row| [row.queue.sum, row.service.sum])))
 }
 
 /// Bytes written to files and block devices, by calls and otherwise, and through mappings.
-fn written(subject: &Subject<'_>, files: &Files) -> (u64, Vec<Evidence>) {
+pub fn written(subject: &Subject<'_>, files: &Files) -> (u64, Vec<Evidence>) {
     let kinds = files.by_kind.iter().enumerate();
     let kinds = kinds.filter(|(_, one)| {
         [FileKind::File, FileKind::BlockDevice].contains(&one.kind) && one.written_bytes > 0
@@ -131,7 +131,7 @@ fn written(subject: &Subject<'_>, files: &Files) -> (u64, Vec<Evidence>) {
 }
 
 /// How often files were opened that were written to, at most.
-fn opens_to_write(files: &Files) -> u64 {
+pub fn opens_to_write(files: &Files) -> u64 {
     let written = files.top.iter().filter(|row| row.counts.writes > 0);
     let others = Some(files.other_counts).filter(|others| others.writes > 0);
     sum(written
@@ -140,7 +140,7 @@ fn opens_to_write(files: &Files) -> u64 {
 }
 
 /// The file that was written to, where it is one.
-fn only_file(subject: &Subject<'_>) -> Option<Text> {
+pub fn only_file(subject: &Subject<'_>) -> Option<Text> {
     let files = subject.workload.files.as_ref()?;
     let mut written = files
         .top

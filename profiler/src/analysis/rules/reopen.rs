@@ -1,0 +1,106 @@
+//! OPEN001: a file is opened again and again.
+
+use ioprof_workloads::display::count;
+
+use super::subject::{Candidate, Outcome, Placed, Subject, portion};
+use crate::{
+    analysis::compare::total,
+    model::{
+        file::{File, FileKind},
+        finding::Place,
+        sum::sum,
+        syscall::Syscall,
+    },
+};
+
+/// Fewer opens of a file are no habit.
+const FEW: u64 = 100;
+/// So many for each process are no habit, either: each opens what it needs.
+const FEW_FOR_EACH_PROCESS: u64 = 16;
+
+/// The calls that open files.
+pub const OPENS: [&str; 4] = ["openat", "open", "openat2", "creat"];
+
+const ADVICE: &str = "open it once and keep the descriptor: pread(2) reads at any place, fstat(2) tells whether it has changed; in a \
+                      shell redirect a whole loop (done >> file), not each command in it";
+
+/// The rule.
+pub fn rule(subject: &Subject<'_>) -> Outcome {
+    let Some(files) = &subject.workload.files else {
+        return Outcome::Undecided("the files are not known: how often each was opened");
+    };
+    let processes = subject.workload.processes.max(1);
+    let rows = files.top.iter().enumerate();
+    let opened = rows.filter(|(_, row)| row.kind == FileKind::File && row.counts.opens > 0);
+    let (again, others): (Vec<_>, Vec<_>) = opened.partition(|(_, row)| {
+        let opens = row.counts.opens;
+        opens >= FEW && opens / FEW_FOR_EACH_PROCESS >= processes
+    });
+    let opens = |(at, row): (usize, &File)| {
+        subject.evidence(&format!("files/top/{at}/opens"), row.counts.opens)
+    };
+    if again.is_empty() {
+        let most = others.into_iter().max_by_key(|(_, row)| row.counts.opens);
+        return Outcome::RuledOut(most.map(opens).into_iter().collect());
+    }
+    let all = sum(again.iter().map(|(_, row)| row.counts.opens));
+    let gone = all.saturating_sub(processes.saturating_mul(again.len() as u64));
+    let percent = portion(90, gone, total(files, |counts| counts.opens));
+    let calls = subject.calls(|name| OPENS.contains(&name));
+    let closes = subject.calls(|name| name == "close");
+    let (least, most) = cost(subject, &calls, gone);
+    let (least_closing, most_closing) = cost(subject, &closes, gone);
+    let mut evidence: Vec<_> = again.iter().map(|one| opens(*one)).collect();
+    for one in calls.iter().chain(&closes) {
+        evidence.push(subject.calls_of(*one));
+        evidence.push(subject.evidence(&format!("syscalls/{}/time_ns", one.0), one.1.time_ns));
+    }
+    let (file, what) = match &again[..] {
+        [(_, only)] => (only.path.clone(), "a file was opened".to_owned()),
+        several => (
+            None,
+            format!("{} files were opened", count(several.len() as u64)),
+        ),
+    };
+    Outcome::Found(vec![Candidate {
+        summary: format!("{what} {} times", count(all)),
+        place: Place {
+            file,
+            call: match &calls[..] {
+                [(_, call)] => Some(call.name.clone()),
+                _ => None,
+            },
+            device: None,
+        },
+        cost_ns: sum([least, least_closing]),
+        gain: subject.bounds(
+            sum([least, least_closing]),
+            sum([most, most_closing]),
+            format!(
+                "{} opens go, all but one of a file in each process, and as many closes; at least the shortest of each call so \
+                 often, and the kernel's way into them and out of them; at most the time of all, less the shortest for those \
+                 that stay",
+                count(gone)
+            ),
+        ),
+        evidence,
+        advice: ADVICE,
+        gate: (percent > 0).then(|| format!("files.opens<=-{percent}%")),
+    }])
+}
+
+/// What so many of these calls cost that did not fail, at least and at most.
+fn cost(subject: &Subject<'_>, calls: &[Placed<'_>], gone: u64) -> (u64, u64) {
+    let succeeded = |call: &Syscall| call.calls.saturating_sub(call.failed());
+    match calls {
+        [] => (0, 0),
+        [one] => subject.cost_of(*one, gone.min(succeeded(one.1))),
+        // Which of them they were is not known.
+        several => {
+            let each = several
+                .iter()
+                .map(|one| subject.cost_of(*one, gone.min(succeeded(one.1))));
+            (0, sum(each.map(|(_, most)| most)))
+        }
+    }
+}

@@ -7,6 +7,8 @@ use crate::{analysis::IDS, error::Error};
 
 /// The page of each rule, as docs/findings/ has it.
 const PAGES: [&str; IDS.len()] = [
+    include_str!("../../../docs/findings/AIO001.md"),
+    include_str!("../../../docs/findings/ALIGN001.md"),
     include_str!("../../../docs/findings/BYTE001.md"),
     include_str!("../../../docs/findings/MMAP001.md"),
     include_str!("../../../docs/findings/OPEN001.md"),
@@ -17,6 +19,7 @@ const PAGES: [&str; IDS.len()] = [
     include_str!("../../../docs/findings/STAT001.md"),
     include_str!("../../../docs/findings/SYNC001.md"),
     include_str!("../../../docs/findings/SYNC002.md"),
+    include_str!("../../../docs/findings/URING001.md"),
 ];
 
 /// Prints what a finding means, how its gain is computed and when it is wrong; without a rule, the list of them.

@@ -16,7 +16,7 @@
 /* What is read: long enough for some hundred waits where it is read ahead. */
 static const long FILE_SIZE = 40 << 20;
 static const long RECORD = 100, PAGE = 4096;
-static char buffer[1 << 20];
+static char buffer[1 << 20] __attribute__((aligned(4096)));
 static const long LARGE = 1 << 16;
 static const char *path;
 static long count;
@@ -240,9 +240,35 @@ static void poll_drain(void) {
     poll_all(0, 1);
 }
 
-static void map_all(int advice, long first, long step) {
-    int file = opened(path, O_RDONLY);
+/* The file, with nothing of it in the page cache. */
+static int cold(int flags) {
+    int file = opened(path, flags);
     must(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    return file;
+}
+
+static void write_apart(int file, long size) {
+    for (long i = 0; i < count; i++)
+        must(pwrite(file, buffer, (size_t)size, far(i)) == size);
+}
+
+static void write_parts(void) {
+    write_apart(cold(O_RDWR), 1000);
+}
+
+static void write_pages(void) {
+    write_apart(cold(O_RDWR), PAGE);
+}
+
+/* The rest of each page is there. */
+static void write_parts_cached(void) {
+    write_apart(opened(path, O_RDWR), 1000);
+}
+
+#include "findings_async.h"
+
+static void map_all(int advice, long first, long step) {
+    int file = cold(O_RDONLY);
     volatile char *mapped = mmap(NULL, (size_t)count, PROT_READ, MAP_SHARED, file, 0);
     must(mapped != MAP_FAILED);
     must(madvise((void *)mapped, (size_t)count, advice) == 0);
@@ -269,6 +295,9 @@ static const struct mode {
     /* Whether there is to be something in the file. */
     int reads;
 } MODES[] = {
+    {"enter-alone", enter_alone, 1},
+    {"enter-each", enter_each, 1},
+    {"enter-once", enter_once, 1},
     {"map-ahead", map_ahead, 1},
     {"map-apart", map_apart, 1},
     {"map-around", map_around, 1},
@@ -288,6 +317,9 @@ static const struct mode {
     {"seek-seldom", seek_seldom, 1},
     {"stat-each", stat_each, 1},
     {"stat-opened", stat_opened, 0},
+    {"submit-cached", submit_cached, 1},
+    {"submit-cold", submit_cold, 1},
+    {"submit-direct", submit_direct, 1},
     {"sync-each", sync_each, 0},
     {"sync-files", sync_files, 0},
     {"sync-once", sync_once, 0},
@@ -296,6 +328,9 @@ static const struct mode {
     {"write-durable", durable_each, 0},
     {"write-durable-large", durable_large, 0},
     {"write-durable-records", durable_records, 0},
+    {"write-pages", write_pages, 1},
+    {"write-parts", write_parts, 1},
+    {"write-parts-cached", write_parts_cached, 1},
 };
 
 static void prepare(void) {

@@ -6,13 +6,16 @@
 mod beside;
 mod buffer;
 mod durable;
+mod enter;
 mod mapped;
 mod one_byte;
+mod partial;
 mod poll;
 mod reopen;
 mod search;
 mod small;
 mod subject;
+mod submit;
 mod sync;
 
 use std::cmp::Reverse;
@@ -31,7 +34,9 @@ use crate::{
 type Rule = for<'a> fn(&Subject<'a>) -> Outcome;
 
 /// All of them, by the names that users see.
-const RULES: [(&str, Rule); 10] = [
+const RULES: [(&str, Rule); 13] = [
+    ("AIO001", submit::rule),
+    ("ALIGN001", partial::rule),
     ("BYTE001", one_byte::rule),
     ("MMAP001", mapped::rule),
     ("OPEN001", reopen::rule),
@@ -42,6 +47,7 @@ const RULES: [(&str, Rule); 10] = [
     ("STAT001", beside::stat),
     ("SYNC001", sync::rule),
     ("SYNC002", durable::rule),
+    ("URING001", enter::rule),
 ];
 
 /// The names of the rules.

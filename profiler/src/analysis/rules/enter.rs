@@ -1,0 +1,76 @@
+//! URING001: each request to a ring is submitted by a call of its own.
+
+use ioprof_workloads::display::count;
+
+use super::subject::{Candidate, Outcome, Subject, cpu_and_runnable, portion};
+use crate::model::{finding::Place, sum::sum};
+
+/// Fewer calls are not worth it.
+const FEW: u64 = 1000;
+
+const ADVICE: &str = "fill several entries, then call io_uring_enter(2) once for them (io_uring_submit after several io_uring_get_sqe); \
+                      take all completions that are there before waiting again";
+
+/// The rule.
+pub fn rule(subject: &Subject<'_>) -> Outcome {
+    let [enter] = subject.calls(|name| name == "io_uring_enter")[..] else {
+        return Outcome::RuledOut(Vec::new());
+    };
+    let Some(ring) = &subject.workload.io_uring else {
+        return Outcome::Undecided("the requests to io_uring are not known");
+    };
+    let Some(time) = &enter.1.breakdown else {
+        return Outcome::Undecided("the time of calls is not divided: what of it was waiting");
+    };
+    let (at, call) = enter;
+    let submitted = sum(ring.operations.iter().map(|one| one.submissions));
+    let under_way = sum(ring.operations.iter().map(|one| one.latency.sum));
+    // The mean while there is any.
+    let depth = under_way.checked_div(ring.busy_ns).unwrap_or(0);
+    let mut evidence = vec![
+        subject.calls_of(enter),
+        subject.evidence(&format!("syscalls/{at}/time_ns"), call.time_ns),
+        subject.evidence("io_uring/busy_ns", ring.busy_ns),
+    ];
+    for (at, one) in ring.operations.iter().enumerate() {
+        let place = |key| format!("io_uring/operations/{at}/{key}");
+        evidence.push(subject.evidence(&place("submissions"), one.submissions));
+        evidence.push(subject.evidence(&place("latency/sum"), one.latency.sum));
+    }
+    // A request that depends on the one before is alone: there is nothing to submit with it.
+    let holds = call.calls >= FEW && depth > 1 && submitted <= portion(call.calls, 3, 2);
+    let gone = call
+        .calls
+        .saturating_sub(submitted.checked_div(depth).unwrap_or(submitted));
+    if !holds || gone == 0 {
+        return Outcome::RuledOut(evidence);
+    }
+    let (least, most) = subject.entry_ns();
+    let worked = portion(cpu_and_runnable(time), gone, call.calls);
+    Outcome::Found(vec![Candidate {
+        summary: format!(
+            "{} io_uring_enter submit {} requests, with {} under way at a time",
+            count(call.calls),
+            count(submitted),
+            count(depth)
+        ),
+        place: Place {
+            call: Some(call.name.clone()),
+            ..Place::default()
+        },
+        cost_ns: gone.saturating_mul(least),
+        gain: subject.bounds(
+            gone.saturating_mul(least)
+                .saturating_sub(call.time_ns.saturating_sub(time.cpu_ns)),
+            sum([worked, gone.saturating_mul(most)]),
+            format!(
+                "{} calls go where as many are submitted at a time as are under way; at most their part of the time on a CPU or \
+                 waiting for one, and the kernel's way into them and out of them; at least that way, less what the calls waited",
+                count(gone)
+            ),
+        ),
+        evidence,
+        advice: ADVICE,
+        gate: Some("io_uring_enter.calls<=-30%".into()),
+    }])
+}

@@ -1,0 +1,82 @@
+//! AIO001: `io_submit` waits for the device itself.
+
+use ioprof_workloads::display::count;
+
+use super::subject::{Candidate, Outcome, Subject, portion};
+use crate::model::{
+    block::{Block, BlockOperation, Origin},
+    finding::Place,
+    off_cpu::CallTime,
+    sum::sum,
+};
+
+/// Fewer calls are no habit.
+const FEW: u64 = 100;
+
+const ADVICE: &str = "open the file with O_DIRECT and align buffers, offsets and sizes: io_submit(2) is asynchronous for that alone; for \
+                      the page cache use io_uring, or threads";
+
+/// The rule.
+pub fn rule(subject: &Subject<'_>) -> Outcome {
+    let [submit] = subject.calls(|name| name == "io_submit")[..] else {
+        return Outcome::RuledOut(Vec::new());
+    };
+    let (Some(time), Some(block)) = (&submit.1.breakdown, &subject.workload.block) else {
+        return Outcome::Undecided("it is not known what io_submit waited for");
+    };
+    let depth = subject.workload.aio.depth.max;
+    let rows = [BlockOperation::Read, BlockOperation::Write]
+        .into_iter()
+        .flat_map(|operation| Block::once(block, operation));
+    let rows = rows.filter(|row| row.origin == Origin::Thread);
+    let under_way = sum(rows.flat_map(|row| [row.queue.sum, row.service.sum]));
+    let waited = waited(time);
+    let at = submit.0;
+    let evidence = vec![
+        subject.calls_of(submit),
+        subject.evidence(
+            &format!("syscalls/{at}/breakdown/queue_ns"),
+            time.off_cpu.queue_ns,
+        ),
+        subject.evidence(
+            &format!("syscalls/{at}/breakdown/service_ns"),
+            time.off_cpu.service_ns,
+        ),
+        subject.evidence("aio/depth/max", depth),
+    ];
+    // Requests that are under way while the program goes on take longer together than anything waits.
+    let holds = submit.1.calls >= FEW
+        && depth > 1
+        && waited >= portion(under_way, 1, 2)
+        && waited > time.cpu_ns / 10;
+    if !holds {
+        return Outcome::RuledOut(evidence);
+    }
+    let most = sum([waited, time.off_cpu.runnable_ns]);
+    Outcome::Found(vec![Candidate {
+        summary: format!(
+            "{} io_submit wait for the device, and nothing is under way meanwhile",
+            count(submit.1.calls)
+        ),
+        place: Place {
+            call: Some(submit.1.name.clone()),
+            ..Place::default()
+        },
+        cost_ns: most,
+        gain: subject.bounds(
+            0,
+            most,
+            "the requests are under way together; at most what io_submit waits for devices, and for a CPU after that; at least \
+             nothing, where the device does one at a time"
+                .into(),
+        ),
+        evidence,
+        advice: ADVICE,
+        gate: None,
+    }])
+}
+
+/// Nanoseconds of waiting for known requests.
+fn waited(time: &CallTime) -> u64 {
+    sum([time.off_cpu.queue_ns, time.off_cpu.service_ns])
+}

@@ -1,0 +1,67 @@
+/* Modes of findings.c that read by io_submit and io_uring; a part of it. */
+#pragma once
+#include "ring.h"
+#include <linux/aio_abi.h>
+
+static void submit_all(int file) {
+    enum { DEPTH = 8 };
+    aio_context_t context = 0;
+    must(syscall(SYS_io_setup, DEPTH, &context) == 0);
+    for (long i = 0; i < count; i += DEPTH) {
+        struct iocb blocks[DEPTH], *all[DEPTH];
+        struct io_event events[DEPTH];
+        memset(blocks, 0, sizeof blocks);
+        for (long k = 0; k < DEPTH; k++) {
+            blocks[k].aio_lio_opcode = IOCB_CMD_PREAD;
+            blocks[k].aio_fildes = (uint32_t)file;
+            blocks[k].aio_buf = (uintptr_t)(buffer + k * PAGE);
+            blocks[k].aio_nbytes = (uint64_t)PAGE;
+            blocks[k].aio_offset = far(i + k);
+            all[k] = &blocks[k];
+        }
+        must(syscall(SYS_io_submit, context, DEPTH, all) == DEPTH);
+        must(syscall(SYS_io_getevents, context, DEPTH, DEPTH, events, NULL) == DEPTH);
+    }
+}
+
+static void submit_cold(void) {
+    submit_all(cold(O_RDONLY));
+}
+
+static void submit_direct(void) {
+    submit_all(cold(O_RDONLY | O_DIRECT));
+}
+
+/* Nothing is waited for. */
+static void submit_cached(void) {
+    submit_all(opened(path, O_RDONLY));
+}
+
+/* Direct reads, so many under way at once, and so many for each submission. */
+static void enter_all(long depth, long each) {
+    int file = opened(path, O_RDONLY | O_DIRECT);
+    open_ring(64);
+    for (long i = 0; i < count; i += depth) {
+        for (long k = 0; k < depth; k++) {
+            struct io_uring_sqe *one = entry(IORING_OP_READ, 0, file, buffer + k * 4 * PAGE, (unsigned)(4 * PAGE));
+            one->off = (uint64_t)far((i + k) / 4 * 4);
+            if (queued == (unsigned)each)
+                submit(k == depth - 1 ? (unsigned)depth : 0);
+        }
+        for (long k = 0; k < depth; k++)
+            must(reap() > 0);
+    }
+}
+
+static void enter_each(void) {
+    enter_all(16, 1);
+}
+
+static void enter_once(void) {
+    enter_all(16, 16);
+}
+
+/* As many calls, but nothing else could be submitted with each. */
+static void enter_alone(void) {
+    enter_all(1, 1);
+}

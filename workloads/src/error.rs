@@ -64,6 +64,20 @@ pub enum Error {
         /// The error of the kernel.
         reason: String,
     },
+    /// The ceiling of a device is measured by io_uring alone.
+    #[error(
+        "io_uring is not available, and nothing else keeps a device busy: {reason}; see kernel.io_uring_disabled"
+    )]
+    NoUring {
+        /// The error of the kernel.
+        reason: String,
+    },
+    /// Direct I/O failed.
+    #[error("direct I/O fails: {source}; choose a folder on another file system")]
+    Direct {
+        /// The error of the kernel.
+        source: io::Error,
+    },
     /// Signal handlers could not be installed.
     #[error(
         "cannot install the handlers of SIGINT, SIGTERM and SIGHUP: {source}; the process may be run under a seccomp filter"

@@ -28,6 +28,7 @@ mod async_files;
 mod batch;
 mod buffers;
 mod cache;
+pub mod ceiling;
 mod copy;
 mod counters;
 mod data_set;

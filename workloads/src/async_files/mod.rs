@@ -3,7 +3,7 @@
 mod item;
 mod plan;
 mod tokio_pool;
-mod uring;
+pub(crate) mod uring;
 
 use std::sync::Arc;
 use std::time::Duration;

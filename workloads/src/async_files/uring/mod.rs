@@ -8,7 +8,7 @@ mod task;
 
 use std::sync::Arc;
 
-pub use ring::available;
+pub use ring::{Buffers, available, create};
 
 use super::plan::Plan;
 use crate::counters::Counters;

@@ -254,6 +254,14 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         reason: &'static str,
     },
+    /// What is below a path cannot be calibrated.
+    #[error("cannot calibrate {}: {reason}", Text::of(path))]
+    Calibrate {
+        /// What the user asked for.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A built-in workload failed.
     #[error(transparent)]
     Workload(#[from] ioprof_workloads::Error),

@@ -1,19 +1,22 @@
-//! The JSON Schema of the report, generated from its types: docs/report.schema.json.
+//! The JSON Schemas of the report and of the calibration, generated from their types: docs/*.schema.json.
 //!
-//! `IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --lib schema` writes the file anew. It is made in tests alone, so
-//! that the program carries none of it.
+//! `IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --lib schema` writes the files anew. They are made in tests alone, so
+//! that the program carries none of them.
 
 use std::{fs, path::PathBuf};
 
-use schemars::{Schema, generate::SchemaSettings, transform::transform_subschemas};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::transform_subschemas};
 use serde_json::{Map, Value, json};
 
 use crate::{
     collector::loss_kinds,
-    model::report::{Report, SCHEMA},
+    model::{
+        calibration::{self, Calibration},
+        report::{Report, SCHEMA},
+    },
 };
 
-const ID: &str = "https://github.com/ioprof/ioprof/blob/main/docs/report.schema.json";
+const FOLDER: &str = "https://github.com/ioprof/ioprof/blob/main/docs";
 
 /// The keys of distributions, and the unit of each.
 const UNITS: [(&str, &str); 5] = [
@@ -25,17 +28,22 @@ const UNITS: [(&str, &str); 5] = [
 ];
 
 /// The keys of parts of 1. Those that may be more, as workloads overlap, are not among them.
-const SHARES: [&str; 3] = ["utilization", "bytes_share", "probe_cpu_measured_share"];
+const SHARES: [&str; 4] = [
+    "utilization",
+    "bytes_share",
+    "probe_cpu_measured_share",
+    "cpu_share",
+];
 
-fn generate() -> String {
+fn generate<T: JsonSchema>(name: &str, title: &str, describe: fn(&mut Value)) -> String {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    let mut schema = settings.into_generator().into_root_schema_for::<Report>();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
     strict(&mut schema);
-    let report = schema.ensure_object();
-    report.insert("$id".into(), json!(ID));
-    report.insert("title".into(), json!("Report of ioprof"));
+    let whole = schema.ensure_object();
+    whole.insert("$id".into(), json!(format!("{FOLDER}/{name}")));
+    whole.insert("title".into(), json!(title));
     let mut value = schema.to_value();
-    describe_constants(&mut value);
+    describe(&mut value);
     let mut text = serde_json::to_string_pretty(&value).expect("a schema is JSON");
     text.push('\n');
     text
@@ -112,16 +120,32 @@ fn constrain(key: &str, property: &mut Map<String, Value>) {
     }
 }
 
+/// Sets a key of an object in a schema.
+fn set(schema: &mut Value, pointer: &str, key: &str, value: Value) {
+    let found = schema.pointer_mut(pointer).and_then(Value::as_object_mut);
+    let found = found.unwrap_or_else(|| panic!("the schema has no {pointer}"));
+    found.insert(key.to_owned(), value);
+}
+
+fn describe_both(schema: &mut Value, identifier: &str) {
+    set(schema, "/properties/schema", "const", json!(identifier));
+    set(
+        schema,
+        "/properties/started_at",
+        "format",
+        json!("date-time"),
+    );
+    set(schema, "/properties/started_at", "pattern", json!("Z$"));
+}
+
+fn describe_calibration(schema: &mut Value) {
+    describe_both(schema, calibration::SCHEMA);
+}
+
 /// What the types do not tell.
-fn describe_constants(schema: &mut Value) {
-    let mut at = |pointer: &str, key: &str, value: Value| {
-        let found = schema.pointer_mut(pointer).and_then(Value::as_object_mut);
-        let found = found.unwrap_or_else(|| panic!("the schema has no {pointer}"));
-        found.insert(key.to_owned(), value);
-    };
-    at("/properties/schema", "const", json!(SCHEMA));
-    at("/properties/started_at", "format", json!("date-time"));
-    at("/properties/started_at", "pattern", json!("Z$"));
+fn describe_report(schema: &mut Value) {
+    describe_both(schema, SCHEMA);
+    let mut at = |pointer: &str, key: &str, value: Value| set(schema, pointer, key, value);
     at("/properties/workloads", "minItems", json!(1));
     let lost = "/$defs/Ledger/properties/lost";
     let kinds: Vec<_> = loss_kinds().map(|(_, name)| name).collect();
@@ -136,16 +160,30 @@ fn describe_constants(schema: &mut Value) {
 }
 
 #[test]
-fn the_schema_is_that_of_the_types() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json");
-    let generated = generate();
-    if std::env::var_os("IOPROF_UPDATE_EXPECTED").is_some() {
-        fs::write(&path, &generated).expect("the schema is written");
+fn the_schemas_are_those_of_the_types() {
+    let report = "report.schema.json";
+    let calibration = "calibration.schema.json";
+    for (name, generated) in [
+        (
+            report,
+            generate::<Report>(report, "Report of ioprof", describe_report),
+        ),
+        (
+            calibration,
+            generate::<Calibration>(calibration, "Calibration of ioprof", describe_calibration),
+        ),
+    ] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs")
+            .join(name);
+        if std::env::var_os("IOPROF_UPDATE_EXPECTED").is_some() {
+            fs::write(&path, &generated).expect("the schema is written");
+        }
+        let kept = fs::read_to_string(&path).expect("the schema is in docs/");
+        assert!(
+            kept == generated,
+            "docs/{name} is not that of the types: write it by \
+             IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --lib schema"
+        );
     }
-    let kept = fs::read_to_string(&path).expect("the schema is in docs/");
-    assert!(
-        kept == generated,
-        "docs/report.schema.json is not that of the types: write it by \
-         IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --lib schema"
-    );
 }

@@ -5,6 +5,7 @@
     reason = "a report may come from anywhere, and an overflow would end the program"
 )]
 
+pub mod ceiling;
 pub mod compare;
 mod counters;
 mod reliability;

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod calibrate;
+
 use std::{
     ffi::{OsStr, OsString},
     fmt,
@@ -12,6 +14,8 @@ use clap::{
 };
 use clap_complete::Shell;
 use ioprof_workloads::Workload;
+
+pub use calibrate::Calibrate;
 
 use crate::output::terminal::{Section, View};
 
@@ -72,6 +76,10 @@ pub enum Command {
     /// Compare two reports of the same work: which counts differ. Needs no privileges.
     #[command(after_help = COMPARE_HELP)]
     Compare(Compare),
+    /// Measure what the device under PATH can do, and keep it. Reads and writes a file of its own there, which has no
+    /// name. Needs no privileges.
+    #[command(after_help = calibrate::HELP)]
+    Calibrate(Calibrate),
     /// Explain a finding: what it means, how its gain is computed, when it is wrong. Without ID: list them.
     Explain {
         /// The rule, such as SYNC001.

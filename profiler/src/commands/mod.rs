@@ -1,6 +1,7 @@
 //! The commands, put together from the parts.
 
 mod attach;
+mod calibrate;
 mod compare;
 mod coverage;
 mod deliver;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use ioprof_workloads::Workload;
 
 pub use attach::attach;
+pub use calibrate::calibrate;
 pub use compare::compare;
 pub use coverage::coverage;
 pub use doctor::doctor;

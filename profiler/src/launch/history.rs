@@ -5,9 +5,9 @@
 //! writes nothing with root's rights where the caller says.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, Permissions},
     io::{self, Write as _},
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -82,19 +82,7 @@ impl History {
     ///
     /// The kernel's reason; a report is there whole or not at all.
     pub fn save(&self, json: &[u8]) -> io::Result<PathBuf> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
-        // Its mode is 0600. It need not survive a crash of the machine, so nobody waits for the disk.
-        let mut file = tempfile::Builder::new()
-            .prefix(".ioprof-")
-            .tempfile_in(&self.folder)?;
-        file.write_all(json)?;
-        let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
-        let name = format!("{now}-{}.json", std::process::id());
-        let path = self.folder.join(name);
-        file.persist(&path)?;
+        let path = write(&self.folder, json, OWN)?;
         let saved = self.saved()?;
         for old in saved.iter().skip(KEPT) {
             // Another ioprof may have removed it.
@@ -132,6 +120,77 @@ impl History {
             None => path,
         }
     }
+}
+
+/// Calibrations, which are all kept: beside the reports of a user, for all users where root has made them.
+pub struct Calibrations {
+    folder: PathBuf,
+    modes: Modes,
+}
+
+/// Where those of root are.
+const OF_ROOT: &str = "/var/lib/ioprof";
+
+/// The folder in that of the state.
+const CALIBRATIONS: &str = "calibrations";
+
+impl Calibrations {
+    /// Those that this process makes.
+    ///
+    /// # Errors
+    ///
+    /// Where the user has no home.
+    pub fn of_this_user() -> io::Result<Self> {
+        let is_named = std::env::var_os("XDG_STATE_HOME").is_some() && caller_of_sudo().is_none();
+        if geteuid().is_root() && !is_named {
+            return Ok(Self::of_root());
+        }
+        let history = History::of_this_user()?;
+        Ok(Self {
+            folder: history.folder.join(CALIBRATIONS),
+            modes: OWN,
+        })
+    }
+
+    /// Those that root has made.
+    fn of_root() -> Self {
+        Self {
+            folder: Path::new(OF_ROOT).join(CALIBRATIONS),
+            modes: FOR_ALL,
+        }
+    }
+
+    /// Saves one; its path.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's reason; it is there whole or not at all.
+    pub fn save(&self, json: &[u8]) -> io::Result<PathBuf> {
+        write(&self.folder, json, self.modes)
+    }
+}
+
+/// The modes of a folder and of the files in it.
+type Modes = (u32, u32);
+const OWN: Modes = (0o700, 0o600);
+const FOR_ALL: Modes = (0o755, 0o644);
+
+/// Writes a file of a new name into a folder, which is made if missing; its path.
+fn write(folder: &Path, json: &[u8], (of_folder, of_file): Modes) -> io::Result<PathBuf> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(of_folder)
+        .create(folder)?;
+    // It need not survive a crash of the machine, so nobody waits for the disk.
+    let mut file = tempfile::Builder::new()
+        .prefix(".ioprof-")
+        .permissions(Permissions::from_mode(of_file))
+        .tempfile_in(folder)?;
+    file.write_all(json)?;
+    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    let path = folder.join(format!("{now}-{}.json", std::process::id()));
+    file.persist(&path)?;
+    Ok(path)
 }
 
 /// Whether a file has a name that this gives: date, time, process.

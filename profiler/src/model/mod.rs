@@ -11,6 +11,7 @@
 
 pub mod aio;
 pub mod block;
+pub mod calibration;
 pub mod coverage;
 pub mod device;
 pub mod fault;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::text::is_visible;
 use crate::{
     analysis::compare::{Comparison, Verdict},
-    model::report::Report,
+    model::{calibration::Calibration, report::Report},
     text::Text,
 };
 
@@ -54,6 +54,11 @@ pub fn comparison(
 /// What a terminal would act on is escaped, more than JSON requires: users may look at the file with cat(1).
 pub fn render(report: &Report) -> Vec<u8> {
     escaped(report)
+}
+
+/// A calibration; docs/calibration.schema.json describes it.
+pub fn calibration(calibration: &Calibration) -> Vec<u8> {
+    escaped(calibration)
 }
 
 fn escaped(value: &impl Serialize) -> Vec<u8> {

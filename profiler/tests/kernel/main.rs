@@ -16,6 +16,7 @@ mod block_below;
 mod block_flush;
 mod block_in_flight;
 mod block_merge;
+mod calibrate;
 mod compat;
 mod containers;
 mod coverage;

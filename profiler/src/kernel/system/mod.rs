@@ -3,6 +3,7 @@
 pub mod capabilities;
 pub mod device;
 mod device_stack;
+pub mod disk;
 pub mod file_systems;
 pub mod handle;
 pub mod lead;
@@ -14,4 +15,4 @@ pub mod process;
 pub mod tree;
 
 pub use device_stack::DeviceTopology;
-pub use mounts::Mounts;
+pub use mounts::{MountedAs, Mounts};

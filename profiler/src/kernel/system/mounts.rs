@@ -20,6 +20,18 @@ struct Mount {
     point: PathBuf,
     /// The upper layer, where it is an overlayfs.
     upper: Option<PathBuf>,
+    mounted_as: MountedAs,
+}
+
+/// What a file system is mounted as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MountedAs {
+    /// The type of the file system.
+    pub kind: String,
+    /// What is mounted: the node of a device, for most.
+    pub source: String,
+    /// The options of the mount, and those of the file system that are not among them.
+    pub options: String,
 }
 
 impl Mounts {
@@ -54,6 +66,12 @@ impl Mounts {
         found.map(|mount| mount.device)
     }
 
+    /// What a mount is mounted as, by its number.
+    pub fn mounted_as(&self, number: u64) -> Option<MountedAs> {
+        let found = self.0.iter().find(|mount| mount.number == number);
+        found.map(|mount| mount.mounted_as.clone())
+    }
+
     /// The mount points of a file system, those that a path is below first.
     pub fn points(&self, device: (u32, u32), near: Option<&Path>) -> Vec<&Path> {
         let places = self.0.iter().filter(|mount| mount.device == device);
@@ -86,10 +104,20 @@ fn mount(line: &[u8]) -> Option<Mount> {
     let (major, minor) = str::from_utf8(fields.nth(1)?).ok()?.split_once(':')?;
     let is_whole = fields.next()? == b"/";
     let point = OsString::from_vec(unescaped(fields.next()?));
+    let of_mount = fields.next()?;
     let mut rest = fields.skip_while(|field| *field != b"-").skip(1);
-    let options = (rest.next()? == b"overlay").then(|| rest.nth(1)).flatten();
-    let mut options = options.unwrap_or_default().split(|byte| *byte == b',');
+    let kind = rest.next()?;
+    let source = rest.next().unwrap_or_default();
+    let options = rest.next().unwrap_or_default();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(&unescaped(bytes)).into_owned();
+    let mounted_as = MountedAs {
+        kind: text(kind),
+        source: text(source),
+        options: all_options(&text(of_mount), &text(options)),
+    };
+    let mut options = options.split(|byte| *byte == b',');
     let upper = options.find_map(|option| option.strip_prefix(b"upperdir="));
+    let upper = upper.filter(|_| kind == b"overlay");
     let upper = upper.map(|path| PathBuf::from(OsString::from_vec(unescaped(path))));
     Some(Mount {
         number,
@@ -97,7 +125,18 @@ fn mount(line: &[u8]) -> Option<Mount> {
         is_whole,
         point: point.into(),
         upper: upper.filter(|path| path.is_absolute()),
+        mounted_as,
     })
+}
+
+fn all_options(of_mount: &str, further: &str) -> String {
+    let mut all: Vec<_> = of_mount.split(',').collect();
+    for option in further.split(',').filter(|option| !option.is_empty()) {
+        if !all.contains(&option) {
+            all.push(option);
+        }
+    }
+    all.join(",")
 }
 
 /// Decodes blanks, tabs, line ends and backslashes, which are a backslash and three octal digits.
@@ -127,6 +166,12 @@ mod tests {
         assert_eq!((mount.device, mount.is_whole), ((98, 0), true));
         assert_eq!(mount.point, PathBuf::from("/mnt a"));
         assert!(super::mount(b"36 35 98:x / /mnt").is_none());
+        let expected = MountedAs {
+            kind: "ext4".into(),
+            source: "/dev/root".into(),
+            options: "rw,noatime".into(),
+        };
+        assert_eq!(mount.mounted_as, expected);
     }
 
     #[test]

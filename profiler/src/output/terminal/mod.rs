@@ -2,6 +2,7 @@
 
 mod aio;
 mod block;
+pub mod calibration;
 pub mod compare;
 pub mod coverage;
 mod depth;

@@ -59,7 +59,7 @@ impl Report {
     /// Reads a report that was written to stdout.
     pub fn parse(bytes: &[u8]) -> Self {
         let json = serde_json::from_slice(bytes).expect("the report is JSON and nothing else");
-        validate(&json);
+        validate(&json, "report.schema.json");
         let report = read::read(bytes).expect("what agrees with the schema can be read");
         Self { report, json }
     }
@@ -251,10 +251,10 @@ pub fn requests<'a>(
         .filter(move |row| row.device == device && row.operation == operation)
 }
 
-/// Fails where the report is not what docs/report.schema.json says.
-fn validate(report: &Value) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json");
-    let schema = fs::read(&file).expect("the schema is in docs/");
+/// Fails where JSON is not what a schema in docs/ says.
+pub fn validate(report: &Value, schema: &str) {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let schema = fs::read(docs.join(schema)).expect("the schema is in docs/");
     let schema: Value = serde_json::from_slice(&schema).expect("the schema is JSON");
     let validator = jsonschema::validator_for(&schema).expect("the schema is one");
     let mistakes: Vec<_> = validator

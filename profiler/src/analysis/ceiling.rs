@@ -1,0 +1,285 @@
+//! What a calibration's points say: where depth gains no more, which contradict themselves, what a burst was.
+
+use ioprof_workloads::ceiling::Point;
+
+use crate::model::calibration::{Measured, Refusal, Series};
+
+/// What doubling the depth must gain.
+const GAIN: f64 = 1.05;
+/// How many times the latency of depth 1 is too much.
+const LATENCY: u64 = 5;
+/// What the later rate must be of the earlier, or there was a burst.
+const SUSTAINED: f64 = 0.85;
+/// What others may do beside a point, as a part of its bytes, for its rate to be told as the device's.
+const OTHERS: f64 = 0.02;
+
+/// What the kernel counted for the device while a point was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceDid {
+    /// Requests.
+    pub requests: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Judges a point by what the device did meanwhile; `did` is none where the kernel does not tell.
+pub fn judged(point: Point, did: Option<DeviceDid>) -> Measured {
+    let refused = did.and_then(|did| refusal(&point, did));
+    let others = did.map(|did| did.bytes.saturating_sub(point.bytes));
+    Measured {
+        others_bytes: others.filter(|_| refused.is_none()),
+        refused,
+        point,
+    }
+}
+
+fn refusal(point: &Point, did: DeviceDid) -> Option<Refusal> {
+    if did.bytes < point.bytes / 2 {
+        return Some(Refusal::NotFromTheDevice);
+    }
+    // Others' requests would come on top of those asked for; larger ones take their place.
+    let is_as_many = did.requests <= point.operations.saturating_mul(11) / 10;
+    let is_larger = did.bytes >= point.bytes.saturating_mul(2);
+    (is_larger && is_as_many && point.operations >= FEW).then_some(Refusal::OtherSize)
+}
+
+/// Of fewer operations a single request of others could double the bytes.
+const FEW: u64 = 64;
+
+/// Whether a series has its knee: the last two depths have gained too little, or the last takes too long. One alone may
+/// have met a busy moment of the machine.
+pub fn is_complete(points: &[Measured]) -> bool {
+    let counting: Vec<_> = counting(points).collect();
+    let (Some(first), Some(last)) = (counting.first(), counting.last()) else {
+        return false;
+    };
+    if is_too_long(first, last) {
+        return true;
+    }
+    let [earlier @ .., second, last] = &counting[..] else {
+        return false;
+    };
+    let best = earlier
+        .iter()
+        .map(|point| rate(point))
+        .max_by(f64::total_cmp);
+    best.is_some_and(|best| rate(second).max(rate(last)) < best * GAIN)
+}
+
+fn is_too_long(first: &Point, point: &Point) -> bool {
+    // The median: a machine that is busy for a moment makes the mean of a point what it likes.
+    point.latency_p50_ns > first.latency_p50_ns.saturating_mul(LATENCY)
+}
+
+/// The point at the knee: the least depth whose rate is within 5 % of the best that does not take too long.
+pub fn knee(points: &[Measured]) -> Option<&Measured> {
+    let first = counting(points).next()?;
+    let fits =
+        |measured: &&Measured| measured.refused.is_none() && !is_too_long(first, &measured.point);
+    let best = points
+        .iter()
+        .filter(fits)
+        .map(|one| rate(&one.point))
+        .max_by(f64::total_cmp)?;
+    points
+        .iter()
+        .filter(fits)
+        .find(|one| rate(&one.point) * GAIN >= best)
+}
+
+/// Sets what a series comes to, by its points and the repeated one.
+pub fn conclude(series: &mut Series) {
+    let Some(knee) = knee(&series.points) else {
+        return;
+    };
+    let burst = again(series)
+        .filter(|again| knee.point.steady && again.point.steady)
+        .and_then(|again| match is_sustained(knee, again) {
+            true => Some(false),
+            false => is_alone(again).then_some(true),
+        });
+    let decided = deciding(series).map(|one| rate(&one.point));
+    series.knee_depth = Some(knee.point.depth);
+    series.burst = burst;
+    series.operations_per_second = decided;
+}
+
+/// The point that the ceiling of a series comes from: that at the knee or the repeated one, which had more time.
+pub fn deciding(series: &Series) -> Option<&Measured> {
+    let knee = knee(&series.points)?;
+    let Some(again) = again(series) else {
+        return Some(knee);
+    };
+    let is_later = match (knee.point.steady, again.point.steady) {
+        (true, true) => !is_sustained(knee, again) && is_alone(again),
+        (true, false) => false,
+        (false, true) => true,
+        // What others did may have slowed down either.
+        (false, false) => is_alone(again) || rate(&again.point) > rate(&knee.point),
+    };
+    Some(if is_later { again } else { knee })
+}
+
+/// The repeated point, where it counts.
+fn again(series: &Series) -> Option<&Measured> {
+    series
+        .again
+        .as_ref()
+        .filter(|again| again.refused.is_none())
+}
+
+fn is_sustained(knee: &Measured, again: &Measured) -> bool {
+    rate(&again.point) >= rate(&knee.point) * SUSTAINED
+}
+
+/// Whether nobody else used the device, as far as is known.
+fn is_alone(measured: &Measured) -> bool {
+    let others = measured.others_bytes;
+    others.is_some_and(|bytes| bytes as f64 <= OTHERS * measured.point.bytes as f64)
+}
+
+fn counting(points: &[Measured]) -> impl Iterator<Item = &Point> {
+    let counting = points.iter().filter(|one| one.refused.is_none());
+    counting.map(|one| &one.point)
+}
+
+const fn rate(point: &Point) -> f64 {
+    point.operations_per_second
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::calibration::{Operation, Pattern};
+
+    fn point(depth: u64, rate: u32) -> Point {
+        let each = 1_000_000_000_u64.checked_div(rate.into()).unwrap_or(0);
+        let latency = each.saturating_mul(depth);
+        Point {
+            depth,
+            operations_per_second: f64::from(rate),
+            latency_mean_ns: latency,
+            latency_p50_ns: latency,
+            latency_p99_ns: 1,
+            latency_max_ns: 1,
+            duration_ns: 1,
+            steady: true,
+            spread: 0.0,
+            late_by_early: 1.0,
+            cpu_share: 0.1,
+            operations: 1000,
+            bytes: 4_096_000,
+        }
+    }
+
+    fn alone(depth: u64, rate: u32) -> Measured {
+        let did = DeviceDid {
+            requests: 1000,
+            bytes: 4_096_000,
+        };
+        judged(point(depth, rate), Some(did))
+    }
+
+    fn series(rates: &[u32]) -> Vec<Measured> {
+        let depths = (0..).map(|power| 1 << power);
+        depths
+            .zip(rates)
+            .map(|(depth, rate)| alone(depth, *rate))
+            .collect()
+    }
+
+    fn of(points: Vec<Measured>, again: Option<Measured>) -> Series {
+        Series {
+            operation: Operation::Read,
+            pattern: Pattern::Random,
+            size_bytes: 4096,
+            points,
+            knee_depth: None,
+            operations_per_second: None,
+            again,
+            burst: None,
+        }
+    }
+
+    #[test]
+    fn depth_is_doubled_until_two_doublings_gain_nothing() {
+        assert!(!is_complete(&series(&[100])));
+        assert!(!is_complete(&series(&[100, 200, 400, 410])));
+        assert!(is_complete(&series(&[100, 200, 400, 410, 410])));
+        // A busy moment of the machine ends nothing.
+        assert!(!is_complete(&series(&[100, 200, 150, 800])));
+        let all = series(&[100, 200, 400, 410, 410]);
+        assert_eq!(knee(&all).expect("there is one").point.depth, 4);
+    }
+
+    #[test]
+    fn it_ends_where_the_latency_is_five_times_that_of_depth_1() {
+        let all = series(&[1000, 1100, 1200, 1300]);
+        assert!(!is_complete(&all[..3]) && is_complete(&all));
+        // 4 of 1200 take 3.3 times as long, 8 of 1300 take 6.2 times.
+        assert_eq!(knee(&all).expect("there is one").point.depth, 4);
+    }
+
+    #[test]
+    fn what_the_device_did_not_do_does_not_count() {
+        let did = |requests, bytes| Some(DeviceDid { requests, bytes });
+        let judged = |did| judged(point(1, 100), did);
+        assert_eq!(judged(did(0, 0)).refused, Some(Refusal::NotFromTheDevice));
+        // 4 KiB were asked for, and 64 KiB moved each time.
+        let larger = judged(did(1000, 65_536_000));
+        assert_eq!(larger.refused, Some(Refusal::OtherSize));
+        assert_eq!(larger.others_bytes, None);
+        // As many bytes, of others.
+        let others = judged(did(16_000, 65_536_000));
+        assert_eq!(others.refused, None);
+        assert_eq!(others.others_bytes, Some(61_440_000));
+        assert_eq!(judged(None).others_bytes, None);
+        assert_eq!(judged(None).refused, None);
+        let mut all = series(&[100, 200]);
+        all.push(larger);
+        assert_eq!(knee(&all).expect("there is one").point.depth, 2);
+    }
+
+    #[test]
+    fn of_a_burst_the_sustained_rate_counts() {
+        let concluded = |again: Option<Measured>| {
+            let mut series = of(series(&[100, 200, 400, 410, 410]), again);
+            conclude(&mut series);
+            assert_eq!(series.knee_depth, Some(4));
+            (series.operations_per_second, series.burst)
+        };
+        assert_eq!(concluded(None), (Some(400.0), None));
+        assert_eq!(concluded(Some(alone(4, 390))), (Some(400.0), Some(false)));
+        assert_eq!(concluded(Some(alone(4, 300))), (Some(300.0), Some(true)));
+        let did = DeviceDid {
+            requests: 2000,
+            bytes: 8_192_000,
+        };
+        let disturbed = judged(point(4, 300), Some(did));
+        assert_eq!(concluded(Some(disturbed)), (Some(400.0), None));
+        let mut unsteady = alone(4, 300);
+        unsteady.point.steady = false;
+        assert_eq!(concluded(Some(unsteady)), (Some(400.0), None));
+    }
+
+    #[test]
+    fn what_was_not_steady_is_what_it_was_for_longer() {
+        let mut points = series(&[100, 200, 400, 410, 410]);
+        points[2].point.steady = false;
+        let mut series = of(points, Some(alone(4, 300)));
+        conclude(&mut series);
+        assert_eq!(series.operations_per_second, Some(300.0));
+        assert_eq!((series.knee_depth, series.burst), (Some(4), None));
+        assert_eq!(deciding(&series), series.again.as_ref());
+        if let Some(again) = &mut series.again {
+            again.point.steady = false;
+        }
+        assert_eq!(deciding(&series), series.again.as_ref());
+        if let Some(again) = &mut series.again {
+            again.others_bytes = Some(1 << 20);
+        }
+        assert_eq!(deciding(&series), Some(&series.points[2]));
+        series.again = None;
+        assert_eq!(deciding(&series), Some(&series.points[2]));
+    }
+}

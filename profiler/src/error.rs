@@ -236,15 +236,30 @@ pub enum Error {
         /// The schema that this ioprof reads.
         supported: &'static str,
     },
-    /// Two reports whose workloads cannot be matched.
+    /// Reports whose workloads cannot be matched.
     #[error(
-        "the first report has {before} workloads and the second {after}: compare two runs of the same work"
+        "the first report has {before} workloads and another {after}: compare runs of the same work"
     )]
     OtherWorkloads {
         /// How many the first has.
         before: usize,
-        /// How many the second has.
+        /// How many another has.
         after: usize,
+    },
+    /// Reports that are not on two sides.
+    #[error(
+        "{reports} reports before --: name two, or those of each side as in: ioprof compare a1.json a2.json -- b1.json \
+         b2.json"
+    )]
+    Sides {
+        /// How many there are before `--`.
+        reports: usize,
+    },
+    /// More reports than a comparison takes.
+    #[error("a side has more than {most} reports: name fewer")]
+    TooManyReports {
+        /// The limit.
+        most: usize,
     },
     /// A gate that cannot be decided.
     #[error("--gate {gate:?}: {reason}")]
@@ -289,7 +304,7 @@ impl Error {
         match self {
             Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
-            Self::Gate { .. } => 2,
+            Self::Gate { .. } | Self::Sides { .. } => 2,
             _ => 125,
         }
     }

@@ -1,6 +1,6 @@
 //! A report may have been written by anybody: whatever its texts and numbers are, it is shown or refused.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, ptr, slice};
 
 use ioprof::{
     analysis::compare::compare,
@@ -75,13 +75,24 @@ fn assert_compared_harmlessly(report: &Report) {
     let sample = parse(&sample()).expect("it is a report");
     let name = Text::from(HOSTILE);
     for (before, after) in [(report, report), (report, &sample), (&sample, report)] {
+        let [before, after] = [before, after].map(slice::from_ref);
         let Ok(compared) = compare(before, after) else {
             continue;
         };
-        let same = std::ptr::eq(before, after);
+        let same = ptr::eq(before, after);
         assert!(!same || compared.differing.is_empty(), "{compared:?}");
-        let text = terminal::compare::render(&compared, &[], [&name; 2], true, Style::PLAIN);
-        let json = String::from_utf8(json::comparison(&compared, &[], [&name; 2]));
+        let text = terminal::compare::render(
+            &compared,
+            &[],
+            [slice::from_ref(&name); 2],
+            true,
+            Style::PLAIN,
+        );
+        let json = String::from_utf8(json::comparison(
+            &compared,
+            &[],
+            [slice::from_ref(&name); 2],
+        ));
         for text in [text, json.expect("JSON is UTF-8")] {
             let acted_on = text.chars().find(|c| *c != '\n' && !is_visible(*c));
             assert_eq!(acted_on, None, "{text}");

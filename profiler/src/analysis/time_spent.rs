@@ -43,6 +43,29 @@ pub enum Activity {
 }
 
 impl Activity {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::Device,
+        Self::Calls,
+        Self::User,
+        Self::Cpu,
+        Self::Probes,
+        Self::Runnable,
+        Self::Throttled,
+        Self::Journal,
+        Self::Fault,
+        Self::Asleep,
+        Self::Idle,
+        Self::Exit,
+        Self::Stolen,
+        Self::Unknown,
+    ];
+
+    /// As a part of a metric's name.
+    pub fn key(self) -> String {
+        self.word().replace(' ', "_").to_lowercase()
+    }
+
     /// In a word, as it stands in a bar.
     pub const fn word(self) -> &'static str {
         match self {

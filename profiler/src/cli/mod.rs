@@ -1,6 +1,7 @@
 //! The command line.
 
 mod calibrate;
+mod compare;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 use ioprof_workloads::Workload;
 
 pub use calibrate::Calibrate;
+pub use compare::{Compare, Format};
 
 use crate::output::terminal::{Section, View};
 
@@ -73,8 +75,12 @@ pub enum Command {
         #[command(flatten)]
         shown: Shown,
     },
-    /// Compare two reports of the same work: which counts differ. Needs no privileges.
-    #[command(after_help = COMPARE_HELP)]
+    /// Compare reports of the same work: which counts differ, and with several of each side, which times. Needs no privileges.
+    #[command(
+        override_usage = "ioprof compare [OPTIONS] BEFORE AFTER\n       \
+                          ioprof compare [OPTIONS] BEFORE... -- AFTER...",
+        after_help = compare::HELP
+    )]
     Compare(Compare),
     /// Measure what the device under PATH can do, and keep it. Reads and writes a file of its own there, which has no
     /// name. Needs no privileges.
@@ -135,44 +141,6 @@ Examples:
   sudo ioprof run async
   sudo ioprof run async mmap batch --parallel
   sudo ioprof run -o run.json -- tar cf /dev/null /usr/share";
-
-const COMPARE_HELP: &str = "\
-A gate is METRIC, then <=, >= or ==, then a limit: a number, or a percentage with its sign, of the
-first report's figure. Metrics are named as in the rows; --full lists all. Times have no gate.
-
-Exit status: 0, or 3 if a gate does not hold. 2: a gate is wrong. 125: a report cannot be read.
-
-Example:
-  ioprof compare before.json after.json --gate 'fdatasync.calls<=-90%'";
-
-/// `ioprof compare`.
-#[derive(Debug, Args)]
-pub struct Compare {
-    /// The report before the change, as written with -o.
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub before: PathBuf,
-    /// The report after it.
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub after: PathBuf,
-    /// Exit with 3 unless this holds, such as 'fdatasync.calls<=-90%'. May be given several times.
-    #[arg(long, value_name = "EXPR")]
-    pub gate: Vec<String>,
-    /// The form of the comparison.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Show all counts, also the equal ones.
-    #[arg(long)]
-    pub full: bool,
-}
-
-/// The forms of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
 
 /// `ioprof run`.
 #[derive(Debug, Args)]

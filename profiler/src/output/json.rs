@@ -16,8 +16,8 @@ const COMPARISON: &str = "ioprof.compare.v1";
 #[derive(Serialize)]
 struct Compared<'a> {
     schema: &'static str,
-    before: &'a Text,
-    after: &'a Text,
+    before: &'a [Text],
+    after: &'a [Text],
     #[serde(flatten)]
     comparison: &'a Comparison,
     gates: Vec<Gate<'a>>,
@@ -30,11 +30,11 @@ struct Gate<'a> {
     verdict: &'a Verdict,
 }
 
-/// A comparison of two files, with its gates; docs/compare.md describes it.
+/// A comparison of files, with its gates; docs/compare.md describes it.
 pub fn comparison(
     comparison: &Comparison,
     gates: &[(String, Verdict)],
-    [before, after]: [&Text; 2],
+    [before, after]: [&[Text]; 2],
 ) -> Vec<u8> {
     let gates = gates
         .iter()

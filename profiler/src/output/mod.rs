@@ -5,6 +5,7 @@
     reason = "a report may come from anywhere, and an overflow would end the program"
 )]
 
+pub mod comparison;
 pub mod format;
 pub mod json;
 pub mod terminal;

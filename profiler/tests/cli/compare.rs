@@ -49,9 +49,9 @@ fn a_comparison_exits_by_its_gates() {
     let json: Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
     assert_eq!(json["schema"], "ioprof.compare.v1");
     assert_eq!(json["differing"][0]["metric"], "fdatasync.calls");
-    assert_eq!(json["differing"][0]["before"], 244);
-    assert_eq!(json["gates"][0]["holds"], true);
-    assert_eq!(json["gates"][0]["after"], 24);
+    assert_eq!(json["differing"][0]["before"]["min"], 244);
+    assert_eq!(json["gates"][0]["passes"], true);
+    assert_eq!(json["gates"][0]["count"]["after"]["max"], 24);
 }
 
 #[test]
@@ -72,9 +72,42 @@ fn what_cannot_be_compared_is_refused_in_a_line() {
         ("fsyncs<=5%", "-90%"),
         ("a\n<=b", "METRIC<=LIMIT is expected"),
         ("nothing<=1", "no such count"),
-        ("wall<=-5%", "gate a count"),
+        ("wall<=5", "percentage"),
+        ("walls>+5%:fail", "no such count"),
     ] {
         let compared = refused(&["compare", SAMPLE, SAMPLE, "--gate", gate]);
         assert_refused(&compared, 2, &["--gate", words]);
     }
+    for reports in [&[SAMPLE][..], &[SAMPLE, SAMPLE, SAMPLE]] {
+        let compared = refused(&[&["compare"], reports].concat());
+        assert_refused(&compared, 2, &["before --", "a1.json a2.json -- b1.json"]);
+    }
+    let compared = refused(&["compare", SAMPLE, plain(folder.path())]);
+    assert_refused(&compared, 125, &[name, "not a report"]);
+    fs::remove_file(&file).expect("it is there");
+    let compared = refused(&["compare", SAMPLE, plain(folder.path())]);
+    assert_refused(&compared, 125, &[plain(folder.path()), "has no report"]);
+}
+
+#[test]
+fn several_reports_stand_on_each_side_as_files_or_folders() {
+    let folder = folder();
+    for run in 1..=3 {
+        let file = folder.path().join(format!("{run}.json"));
+        fs::copy(SAMPLE, file).expect("a file can be written");
+    }
+    fs::write(folder.path().join("notes.txt"), "none").expect("a file can be written");
+    let name = plain(folder.path());
+    for words in [
+        &[SAMPLE, SAMPLE, "--", name][..],
+        &[SAMPLE, SAMPLE, "--", SAMPLE, SAMPLE, SAMPLE],
+    ] {
+        let words = [&["compare", "--format", "json"], words].concat();
+        let json = refused(&words);
+        let json: Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
+        assert_eq!(json["runs"], serde_json::json!({"before": 2, "after": 3}));
+        assert_eq!(json["after"].as_array().map(Vec::len), Some(3));
+    }
+    let compared = refused(&["compare", name, name]);
+    assert!(text(&compared.stdout).starts_with("runs  3 -> 3\n"));
 }

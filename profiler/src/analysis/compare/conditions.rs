@@ -1,4 +1,4 @@
-//! What makes two reports hard to compare.
+//! What makes reports hard to compare.
 
 use std::collections::BTreeSet;
 
@@ -6,29 +6,48 @@ use serde::Serialize;
 
 use crate::{
     analysis::reliability::doubts,
-    model::report::{Kind, Report, Workload},
+    model::{
+        page_cache::PageCache,
+        report::{Kind, Report, Workload},
+    },
     text::Text,
 };
 
 /// What else differs than the work, or puts figures in doubt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Something that the work runs on, or with.
     Differs {
         /// What.
         what: &'static str,
-        /// In the first report.
+        /// On the first side; of runs that differ, all there is.
         before: Text,
-        /// In the second.
+        /// On the second.
         after: Text,
     },
+    /// The same, where the runs of each side differ in it, and the sides do not.
+    Mixed {
+        /// What.
+        what: &'static str,
+        /// What there is.
+        values: Text,
+    },
     /// The ledger of a report has an alarm.
-    InDoubt(Side),
+    InDoubt {
+        /// Of which side.
+        side: Side,
+        /// The first such report of the side, from 0.
+        run: u64,
+        /// How many such reports the side has.
+        runs: u64,
+    },
 }
 
-/// One of the reports.
+/// The sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The first.
@@ -38,40 +57,77 @@ pub enum Side {
 }
 
 /// All of them, what is in doubt first.
-pub fn of(before: &Report, after: &Report) -> Vec<Condition> {
+pub fn of(before: &[Report], after: &[Report]) -> Vec<Condition> {
     let sides = [(Side::Before, before), (Side::After, after)];
-    let in_doubt = sides
-        .into_iter()
-        .filter(|(_, report)| !doubts(report).is_empty())
-        .map(|(side, _)| Condition::InDoubt(side));
-    let facts = facts(before).into_iter().zip(facts(after));
-    let workloads = before.workloads.iter().zip(&after.workloads);
-    let of_workloads = workloads
-        .flat_map(|(before, after)| of_workload(before).into_iter().zip(of_workload(after)));
-    let differing = facts
-        .chain(of_workloads)
-        .filter(|(before, after)| before != after)
-        .map(|((what, before), (_, after))| Condition::Differs {
-            what,
-            before,
-            after,
-        });
+    let in_doubt = sides.into_iter().filter_map(in_doubt);
+    let [before, after] = [before, after].map(|runs| runs.iter().map(facts).collect::<Vec<_>>());
+    let facts = before.first().map_or(0, Vec::len);
+    let differing = (0..facts).filter_map(|at| differing(&before, &after, at));
     in_doubt.chain(differing).collect()
 }
 
-type Fact = (&'static str, Text);
+fn in_doubt((side, runs): (Side, &[Report])) -> Option<Condition> {
+    let is_doubtful = |report: &Report| !doubts(report).is_empty();
+    Some(Condition::InDoubt {
+        side,
+        run: runs.iter().position(is_doubtful)? as u64,
+        runs: runs.iter().filter(|report| is_doubtful(report)).count() as u64,
+    })
+}
+
+/// How the fact of a place differs.
+fn differing(before: &[Vec<Fact>], after: &[Vec<Fact>], at: usize) -> Option<Condition> {
+    let (what, _) = before.first()?.get(at)?;
+    // What does not apply to a run says nothing.
+    let values = |runs: &[Vec<Fact>]| {
+        let values = runs.iter().filter_map(|facts| facts.get(at)?.1.clone());
+        values.collect::<BTreeSet<_>>()
+    };
+    let [before, after] = [before, after].map(values);
+    if before.is_empty() || after.is_empty() || (before == after && before.len() == 1) {
+        return None;
+    }
+    let listed = |values: &BTreeSet<Text>| {
+        let values: Vec<_> = values.iter().map(Text::as_str).collect();
+        Text::from(values.join(" | "))
+    };
+    Some(match before == after {
+        true => Condition::Mixed {
+            what,
+            values: listed(&before),
+        },
+        false => Condition::Differs {
+            what,
+            before: listed(&before),
+            after: listed(&after),
+        },
+    })
+}
+
+/// What it is, and its value where it applies.
+type Fact = (&'static str, Option<Text>);
 
 fn facts(report: &Report) -> Vec<Fact> {
     let devices = report.devices.iter().flatten();
     let devices: BTreeSet<_> = devices.map(|one| one.name.as_str()).collect();
     let devices = devices.into_iter().collect::<Vec<_>>().join(" ");
-    vec![
+    let missing = report.ledger.missing();
+    let missing: BTreeSet<_> = missing.map(|(probe, _)| probe.name.as_str()).collect();
+    let missing = match missing.is_empty() {
+        true => "none".to_owned(),
+        false => missing.into_iter().collect::<Vec<_>>().join(" "),
+    };
+    let facts = [
         ("kernel", report.host.kernel.clone()),
         ("architecture", report.host.architecture.clone()),
         ("CPUs", report.host.cpus.to_string().into()),
         ("devices", devices.into()),
         ("ioprof", report.ioprof_version.clone()),
-    ]
+        ("missing probes", missing.into()),
+    ];
+    let facts = facts.map(|(what, value)| (what, Some(value)));
+    let workloads = report.workloads.iter().flat_map(of_workload);
+    facts.into_iter().chain(workloads).collect()
 }
 
 fn of_workload(workload: &Workload) -> Vec<Fact> {
@@ -86,8 +142,29 @@ fn of_workload(workload: &Workload) -> Vec<Fact> {
         |exit| format!("{exit:?}").to_lowercase(),
     );
     vec![
-        ("kind of workload", kind.into()),
-        ("command line", words.join(" ").into()),
-        ("exit", exit.into()),
+        ("kind of workload", Some(kind.into())),
+        ("command line", Some(words.join(" ").into())),
+        ("exit", Some(exit.into())),
+        (
+            "cache state",
+            workload.page_cache.as_ref().and_then(cache_state),
+        ),
     ]
+}
+
+/// Whether what was read was in the page cache; none where nothing was read through it.
+fn cache_state(cache: &PageCache) -> Option<Text> {
+    let ahead = cache
+        .read_ahead
+        .as_ref()
+        .map_or(0, |served| served.latency.count);
+    let missed = [
+        cache.misses.latency.count,
+        cache.read_ahead_waits.latency.count,
+        ahead,
+    ];
+    if missed.iter().any(|reads| *reads > 0) {
+        return Some("read from devices".into());
+    }
+    (cache.hits.latency.count > 0).then(|| "all cached".into())
 }

@@ -1,189 +1,221 @@
-//! Two reports of the same work, before and after a change: what differs.
+//! Reports of the same work, before and after a change: what differs.
 //!
-//! Counts are exact, so that any difference is one. Times of one run each are not: they are told without a verdict.
+//! Counts are exact, so that any difference is one. Times are not: of one run each they are told without a verdict, and of
+//! several with what chance may do.
 
 mod conditions;
+mod counts;
 mod gate;
+mod latency;
 mod metrics;
+mod resample;
+mod times;
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 pub use conditions::{Condition, Side};
-pub use gate::{EXPECTED, Gate, Limit, Operator, Refused, Verdict};
+pub use counts::{Row, Span};
+pub use gate::{EXPECTED, Gate, Limit, Operator, Outcome, Refused, Verdict};
 pub use metrics::{Amount, total};
+pub use resample::Interval;
+pub use times::{Certainty, Timing};
 
-use super::time_spent::time_spent;
+use self::{counts::Counts, resample::Resamples, times::Times};
 use crate::{
     model::report::{Report, Workload},
     text::Text,
 };
 
-/// What two reports have in common, and what not.
+/// The most reports of a side.
+pub const MOST_RUNS: usize = 100;
+
+/// What the reports of two sides have in common, and what not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Comparison {
+    /// How many runs each side has.
+    pub runs: Both<u64>,
     /// What else differs than the work, or puts figures in doubt.
     pub conditions: Vec<Condition>,
     /// The workloads, in the order of the reports.
     pub workloads: Vec<Compared>,
     /// The counts that differ, the largest relative change first; then those that are not known on one side.
     pub differing: Vec<Row>,
-    /// Those that are equal.
+    /// Those that vary from run to run, and by no more from side to side than chance may do.
+    pub varying: Vec<Row>,
+    /// Those that are the same in all runs.
     pub equal: Vec<Row>,
-    /// Those that neither report knows.
+    /// Those that neither side knows.
     pub unknown: Vec<Row>,
 }
 
 impl Comparison {
     /// All counts, those that differ first.
     pub fn rows(&self) -> impl Iterator<Item = &Row> {
-        let rows = self.differing.iter().chain(&self.equal);
-        rows.chain(&self.unknown)
+        let rows = self.differing.iter().chain(&self.varying);
+        rows.chain(&self.equal).chain(&self.unknown)
+    }
+
+    /// All times.
+    pub fn timings(&self) -> impl Iterator<Item = &Timing> {
+        let workloads = self.workloads.iter();
+        workloads.flat_map(|one| {
+            [&one.wall]
+                .into_iter()
+                .chain(&one.time)
+                .chain(&one.latencies)
+        })
     }
 }
 
-/// A workload in both reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A workload on both sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Compared {
-    /// Its name in the later report.
+    /// Its name in the last report.
     pub name: Text,
-    /// Nanoseconds of wall time.
-    pub wall_ns: Both<u64>,
-    /// Nanoseconds of its threads by what they went into, the largest difference first; empty where that is not known.
-    pub time: Vec<Part>,
-    /// The rules that found something before, and find nothing now.
-    pub findings_gone: Vec<Text>,
-    /// Those that find something now alone.
-    pub findings_new: Vec<Text>,
-    /// Those that find something in both.
-    pub findings_left: Vec<Text>,
+    /// Its wall time.
+    pub wall: Timing,
+    /// The wall time divided as the time of its threads is: what the difference is made of, the largest part first. Empty
+    /// where a run does not know that.
+    pub time: Vec<Timing>,
+    /// Nanoseconds of the difference of the wall time that the parts leave, as medians of parts do not add up; null where
+    /// they do.
+    pub rest_ns: Option<i64>,
+    /// The 99th percentiles of calls and of requests to devices, the largest difference first.
+    pub latencies: Vec<Timing>,
+    /// The rules that find something, by the reports in which they do.
+    pub findings: Vec<Found>,
+}
+
+/// A rule that finds something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Found {
+    /// The rule.
+    pub id: Text,
+    /// In how many runs of each side.
+    #[serde(flatten)]
+    pub runs: Both<u64>,
 }
 
 /// The same figure of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Both<T> {
-    /// In the first report.
+    /// Of the first side.
     pub before: T,
-    /// In the second.
+    /// Of the second.
     pub after: T,
 }
 
-/// What the time of threads went into.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Part {
-    /// In a word.
-    pub activity: &'static str,
-    /// Nanoseconds of all threads.
-    pub ns: Both<u64>,
-}
-
-/// A count of both reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
-    /// As gates name it.
-    pub metric: String,
-    /// What it is.
-    #[serde(flatten)]
-    pub amount: Both<Amount>,
-}
-
-/// Compares two reports, whose workloads are matched by their order; an error with the number of each where these differ.
+/// Compares the reports of two sides, whose workloads are matched by their order; an error with the numbers of workloads
+/// of the first report and of one that has others.
 ///
 /// # Errors
 ///
-/// Where one has more workloads than the other.
-pub fn compare(before: &Report, after: &Report) -> Result<Comparison, Both<usize>> {
-    let workloads = [before, after].map(|report| report.workloads.len());
-    let [first, second] = workloads;
-    if first != second {
+/// Where one has more workloads than another, and where a side has no report.
+pub fn compare(before: &[Report], after: &[Report]) -> Result<Comparison, Both<usize>> {
+    let mut numbers = before
+        .iter()
+        .chain(after)
+        .map(|report| report.workloads.len());
+    let first = numbers.next().unwrap_or_default();
+    let other = numbers.find(|number| *number != first);
+    if let Some(other) = other.or((before.is_empty() || after.is_empty()).then_some(0)) {
         return Err(Both {
             before: first,
-            after: second,
+            after: other,
         });
     }
-    let pairs = || before.workloads.iter().zip(&after.workloads);
-    let (same, mut differing): (Vec<_>, Vec<_>) = rows(before, after)
-        .into_iter()
-        .partition(|row| row.amount.before == row.amount.after);
-    let (unknown, equal) = same
-        .into_iter()
-        .partition(|row| row.amount.before == Amount::Unknown);
-    // Stable: the order of names where changes are alike.
-    differing.sort_by_key(|row| Reverse(row.rank()));
+    let resamples = Resamples::of([before.len(), after.len()]);
+    let counts = Counts::of(before, after, &resamples);
+    let compared = |at| compared([before, after], at, first, &resamples);
     Ok(Comparison {
+        runs: Both {
+            before: before.len() as u64,
+            after: after.len() as u64,
+        },
         conditions: conditions::of(before, after),
-        workloads: pairs()
-            .map(|(one, other)| compared((before, one), (after, other)))
-            .collect(),
-        differing,
-        equal,
-        unknown,
+        workloads: (0..first).filter_map(compared).collect(),
+        differing: counts.differing,
+        varying: counts.varying,
+        equal: counts.equal,
+        unknown: counts.unknown,
     })
 }
 
-fn rows(before: &Report, after: &Report) -> Vec<Row> {
-    let [mut before, mut after] = [before, after].map(metrics::of);
-    let names: BTreeSet<_> = before.keys().chain(after.keys()).cloned().collect();
-    // What is in no row was not done.
-    let mut take = |metric: &str| {
-        let [before, after] = [&mut before, &mut after].map(|all| all.remove(metric));
-        let none = before.or(after).map_or(Amount::NONE, Amount::none);
-        Both {
-            before: before.unwrap_or(none),
-            after: after.unwrap_or(none),
-        }
+/// The workload at a place of all reports; none where one has none there.
+fn compared<'a>(
+    sides: [&'a [Report]; 2],
+    at: usize,
+    workloads: usize,
+    resamples: &Resamples,
+) -> Option<Compared> {
+    let of = |report: &'a Report| report.workloads.get(at);
+    let [before, after] = sides.map(|runs| runs.iter().filter_map(of).collect::<Vec<_>>());
+    let prefix = match workloads {
+        1 => String::new(),
+        _ => format!("{}:", at.saturating_add(1)),
     };
-    let row = |metric: String| {
-        let amount = take(&metric);
-        Row { metric, amount }
-    };
-    names.into_iter().map(row).collect()
-}
-
-impl Row {
-    /// By how much it differs, to sort by: how many times the lesser the greater is, each and one, so that what was not
-    /// done before comes behind what changed by more.
-    fn rank(&self) -> u128 {
-        let Some((before, after)) = self
-            .amount
-            .before
-            .thousandths()
-            .zip(self.amount.after.thousandths())
-        else {
-            return 0;
-        };
-        let one = 1000_u128;
-        let greater = before.max(after).saturating_add(one);
-        let lesser = before.min(after).saturating_add(one);
-        // Both have 75 bits at most.
-        greater
-            .saturating_mul(1 << 40)
-            .checked_div(lesser)
-            .unwrap_or(0)
-    }
-}
-
-fn compared(before: (&Report, &Workload), after: (&Report, &Workload)) -> Compared {
-    let [was, is] = [before, after].map(|(report, workload)| found(report, workload));
-    Compared {
-        name: after.1.name.clone(),
-        wall_ns: Both {
-            before: before.1.wall_ns,
-            after: after.1.wall_ns,
+    let name = after.last()?.name.clone();
+    let compared = times::Compared {
+        runs: Both {
+            before: &before,
+            after: &after,
         },
-        time: parts(before.1, after.1),
-        findings_gone: was.difference(&is).map(|id| (*id).clone()).collect(),
-        findings_new: is.difference(&was).map(|id| (*id).clone()).collect(),
-        findings_left: was.intersection(&is).map(|id| (*id).clone()).collect(),
+        resamples,
+        workloads,
+    };
+    let Times {
+        wall,
+        parts,
+        rest_ns,
+        latencies,
+    } = compared.times(&prefix);
+    Some(Compared {
+        name,
+        wall,
+        time: parts,
+        rest_ns,
+        latencies,
+        findings: findings(sides, at),
+    })
+}
+
+/// The rules that find something in the workload at a place.
+fn findings([before, after]: [&[Report]; 2], at: usize) -> Vec<Found> {
+    let mut found = BTreeMap::<&Text, Both<u64>>::new();
+    let none = Both {
+        before: 0,
+        after: 0,
+    };
+    for (runs, is_after) in [(before, false), (after, true)] {
+        for report in runs {
+            let Some(workload) = report.workloads.get(at) else {
+                continue;
+            };
+            for id in ids(report, workload) {
+                let runs = found.entry(id).or_insert(none);
+                let runs = match is_after {
+                    true => &mut runs.after,
+                    false => &mut runs.before,
+                };
+                *runs = runs.saturating_add(1);
+            }
+        }
     }
+    let found = found.into_iter().map(|(id, runs)| Found {
+        id: id.clone(),
+        runs,
+    });
+    found.collect()
 }
 
 /// The rules that found something in a workload.
-fn found<'a>(report: &'a Report, workload: &Workload) -> BTreeSet<&'a Text> {
+fn ids<'a>(report: &'a Report, workload: &Workload) -> BTreeSet<&'a Text> {
     let findings = report.findings.iter();
     findings
         .filter(|one| one.workload == workload.name)
@@ -191,28 +223,8 @@ fn found<'a>(report: &'a Report, workload: &Workload) -> BTreeSet<&'a Text> {
         .collect()
 }
 
-fn parts(before: &Workload, after: &Workload) -> Vec<Part> {
-    let Some((before, after)) = time_spent(before).zip(time_spent(after)) else {
-        return Vec::new();
-    };
-    let nothing = Both {
-        before: 0,
-        after: 0,
-    };
-    let mut times = BTreeMap::<&'static str, Both<u64>>::new();
-    for part in &before.parts {
-        times.entry(part.activity.word()).or_insert(nothing).before = part.ns;
-    }
-    for part in &after.parts {
-        times.entry(part.activity.word()).or_insert(nothing).after = part.ns;
-    }
-    let mut parts: Vec<_> = times
-        .into_iter()
-        .map(|(activity, ns)| Part { activity, ns })
-        .collect();
-    parts.sort_by_key(|part| Reverse(part.ns.before.abs_diff(part.ns.after)));
-    parts
-}
-
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod runs;

@@ -1,3 +1,5 @@
+use std::slice;
+
 use super::*;
 
 fn sample() -> Report {
@@ -8,13 +10,17 @@ fn sample() -> Report {
 }
 
 fn compared(before: &Report, after: &Report) -> Comparison {
+    sides(slice::from_ref(before), slice::from_ref(after))
+}
+
+fn sides(before: &[Report], after: &[Report]) -> Comparison {
     compare(before, after).expect("they have as many workloads")
 }
 
 fn holds(gate: &str, comparison: &Comparison) -> bool {
     let gate = Gate::parse(gate).unwrap_or_else(|| panic!("{gate} is a gate"));
     let verdict = gate.decide(comparison, |_| false);
-    verdict.expect("the count is known").holds
+    verdict.expect("the count is known").passes
 }
 
 /// The sample with another number of one call.
@@ -26,6 +32,19 @@ fn with_calls(name: &str, calls: u64) -> Report {
     report
 }
 
+/// The findings of a workload, and in how many reports of each side.
+fn found(one: &Compared) -> Vec<(&str, u64, u64)> {
+    let findings = one.findings.iter();
+    findings
+        .map(|one| (one.id.as_str(), one.runs.before, one.runs.after))
+        .collect()
+}
+
+/// What all runs of a side have counted.
+fn same(count: u64) -> Option<Span> {
+    Some(Span::same(Amount::Count(count)))
+}
+
 #[test]
 fn a_report_differs_in_nothing_from_itself() {
     let same = compared(&sample(), &sample());
@@ -33,13 +52,9 @@ fn a_report_differs_in_nothing_from_itself() {
     assert_eq!(same.differing, []);
     assert!(same.equal.len() > 50);
     let one = &same.workloads[0];
-    assert!(one.findings_gone.is_empty() && one.findings_new.is_empty());
-    assert_eq!(one.findings_left, ["SYNC001"]);
+    assert_eq!(found(one), [("SYNC001", 1, 1)]);
     assert!(one.time.iter().all(|part| part.ns.before == part.ns.after));
-    for row in same
-        .rows()
-        .filter(|row| row.amount.before != Amount::Unknown)
-    {
+    for row in same.rows().filter(|row| row.amount.before.is_some()) {
         for gate in ["==+0%", "<=+0%", ">=-0%", "<=+5%", ">=-5%"] {
             assert!(holds(&format!("{}{gate}", row.metric), &same), "{row:?}");
         }
@@ -55,8 +70,8 @@ fn one_call_more_is_found() {
         panic!("{:?}", comparison.differing);
     };
     assert_eq!(row.metric, "unlink.calls");
-    assert_eq!(row.amount.before, Amount::Count(61));
-    assert_eq!(row.amount.after, Amount::Count(62));
+    assert_eq!(row.amount.before, same(61));
+    assert_eq!(row.amount.after, same(62));
     assert!(!holds("unlink.calls<=+0%", &comparison));
     assert!(holds("unlink.calls<=+1.64%", &comparison));
     assert!(!holds("unlink.calls<=+1.63%", &comparison));
@@ -74,8 +89,7 @@ fn a_count_and_the_sum_with_it_differ_and_the_largest_change_is_first() {
     let rows: Vec<_> = rows.collect();
     assert_eq!(rows, ["fdatasync.calls", "fsyncs", "close.calls"]);
     let one = &comparison.workloads[0];
-    assert_eq!(one.findings_gone, ["SYNC001"]);
-    assert!(one.findings_left.is_empty());
+    assert_eq!(found(one), [("SYNC001", 1, 0)]);
 }
 
 #[test]
@@ -137,7 +151,7 @@ fn what_a_report_does_not_know_is_not_0_and_holds_no_gate() {
         .clone()
         .find(|row| row.metric == "device.written_bytes");
     let written = written.expect("it differs");
-    assert_eq!(written.amount.after, Amount::Unknown);
+    assert_eq!(written.amount.after, None);
     assert!(!holds("device.written_bytes<=+0%", &comparison));
     assert!(!holds("device.written_bytes>=0", &comparison));
     let neither = compared(&after, &after);
@@ -148,6 +162,68 @@ fn what_a_report_does_not_know_is_not_0_and_holds_no_gate() {
             .iter()
             .any(|row| row.metric == "device.reads")
     );
+}
+
+#[test]
+fn a_wall_time_is_not_divided_where_one_report_does_not_know_into_what() {
+    let mut after = sample();
+    after.workloads[0].time = None;
+    assert!(!compared(&sample(), &sample()).workloads[0].time.is_empty());
+    for (before, after) in [(&sample(), &after), (&after, &sample())] {
+        let comparison = compared(before, after);
+        assert_eq!(comparison.workloads[0].time, []);
+        assert_eq!(comparison.workloads[0].rest_ns, None);
+    }
+}
+
+#[test]
+fn what_runs_of_a_side_differ_in_is_named() {
+    let mut other = sample();
+    other.host.kernel = "6.1.0".into();
+    let runs = [sample(), other];
+    let conditions = sides(&runs, &runs).conditions;
+    let [Condition::Mixed { what, values }] = &conditions[..] else {
+        panic!("{conditions:?}");
+    };
+    assert_eq!(*what, "kernel");
+    assert!(values.as_str().starts_with("6.1.0 | "), "{values}");
+    let conditions = sides(&runs, &runs[..1]).conditions;
+    assert!(
+        matches!(conditions[..], [Condition::Differs { what: "kernel", .. }]),
+        "{conditions:?}"
+    );
+}
+
+#[test]
+fn another_state_of_the_page_cache_is_named() {
+    let with = |misses, hits| {
+        let mut report = sample();
+        let cache = report.workloads[0]
+            .page_cache
+            .as_mut()
+            .expect("it is known");
+        cache.read_ahead = None;
+        cache.read_ahead_waits.latency.count = 0;
+        (cache.misses.latency.count, cache.hits.latency.count) = (misses, hits);
+        report
+    };
+    let named = |before: &Report, after: &Report| {
+        let conditions = compared(before, after).conditions;
+        let is_cache = |one: &Condition| {
+            matches!(
+                one,
+                Condition::Differs {
+                    what: "cache state",
+                    ..
+                }
+            )
+        };
+        conditions.iter().any(is_cache)
+    };
+    assert!(named(&with(1, 5), &with(0, 6)));
+    assert!(!named(&with(1, 5), &with(2, 0)));
+    // What is not read is in no state.
+    assert!(!named(&with(1, 5), &with(0, 0)));
 }
 
 #[test]
@@ -163,7 +239,7 @@ fn bytes_that_a_call_moved_and_that_are_not_known_are_not_0() {
     };
     assert_eq!(
         (row.metric.as_str(), row.amount.after),
-        ("read.bytes", Amount::Unknown)
+        ("read.bytes", None)
     );
     assert!(!holds("read.bytes<=+0%", &comparison));
     assert!(comparison.rows().all(|row| row.metric != "close.bytes"));
@@ -179,10 +255,16 @@ fn other_conditions_are_named() {
     after.workloads[0].argv.push("more".into());
     after.ledger.lost.insert("slots_full".into(), 1);
     let conditions = compared(&sample(), &after).conditions;
-    assert_eq!(conditions[0], Condition::InDoubt(Side::After));
+    let doubt = Condition::InDoubt {
+        side: Side::After,
+        run: 0,
+        runs: 1,
+    };
+    assert_eq!(conditions[0], doubt);
     let named = conditions[1..].iter().map(|one| match one {
         Condition::Differs { what, .. } => *what,
-        Condition::InDoubt(_) => "in doubt",
+        Condition::Mixed { .. } => "mixed",
+        Condition::InDoubt { .. } => "in doubt",
     });
     let named: Vec<_> = named.collect();
     assert_eq!(
@@ -201,7 +283,7 @@ fn workloads_are_matched_by_their_order_or_not_at_all() {
         before: 1,
         after: 2,
     };
-    assert_eq!(compare(&sample(), &after), Err(numbers));
+    assert_eq!(compare(&[sample()], slice::from_ref(&after)), Err(numbers));
     let both = compared(&after, &after);
     assert!(
         both.equal

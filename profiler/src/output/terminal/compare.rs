@@ -1,10 +1,11 @@
-//! What differs between two reports.
+//! What differs between the reports of two sides.
 
 use super::{line::WIDTH, style::Style, table::Table};
 use crate::{
-    analysis::compare::{Amount, Both, Compared, Comparison, Condition, Part, Row, Side, Verdict},
+    analysis::compare::{Both, Certainty, Compared, Comparison, Condition, Row, Side, Verdict},
     output::{
-        format::{count, digits, filled, time},
+        comparison::{change, decided, found, mark, signed, span, times_note, timing},
+        format::{count, filled, time},
         text::{line, shortened, shortened_before},
     },
     text::Text,
@@ -15,6 +16,8 @@ const SCREEN: usize = 24;
 const SCREEN_OF_SEVERAL: usize = 40;
 /// The rows that are shown in any case.
 const FEWEST: usize = 3;
+/// The latencies that are shown of a workload.
+const LATENCIES: usize = 3;
 /// How wide each of two values may be that stand beside each other.
 const VALUE: usize = 28;
 
@@ -22,7 +25,7 @@ const VALUE: usize = 28;
 pub fn render(
     comparison: &Comparison,
     gates: &[(String, Verdict)],
-    names: [&Text; 2],
+    names: [&[Text]; 2],
     full: bool,
     style: Style,
 ) -> String {
@@ -30,22 +33,28 @@ pub fn render(
     for condition in &comparison.conditions {
         head.push_str(&format!("{}\n", style.alarm(&warning(condition, names))));
     }
+    let runs = comparison.runs;
+    if runs.before.max(runs.after) > 1 {
+        let runs = [runs.before, runs.after].map(count);
+        head.push_str(&format!("runs  {} -> {}\n", runs[0], runs[1]));
+    }
     let is_alone = comparison.workloads.len() == 1;
     for (number, one) in (1..).zip(&comparison.workloads) {
         if !is_alone {
             let name = shortened(&format!("{number}: {}", one.name), WIDTH);
             head.push_str(&format!("{}\n", style.heading(&name)));
         }
-        head.push_str(&workload(one));
+        head.push_str(&workload(one, runs, full));
     }
-    let mut tail = match comparison.equal.len() {
-        1 => "1 count is equal\n".to_owned(),
-        equal => format!("{} counts are equal\n", count(equal as u64)),
-    };
-    tail.push_str(&style.faint("~ one run on each side says nothing about times"));
+    let mut tail = rest(comparison, full);
+    tail.push_str(&style.faint(&times_note(comparison)));
     tail.push('\n');
     for (gate, verdict) in gates {
-        tail.push_str(&decided(gate, verdict, style));
+        let text = line(&decided(gate, verdict));
+        tail.push_str(&match verdict.passes {
+            true => text,
+            false => format!("{}\n", style.alarm(text.trim_end())),
+        });
     }
     let screen = if is_alone { SCREEN } else { SCREEN_OF_SEVERAL };
     let others = [&head, &tail].map(|text| text.lines().count());
@@ -53,6 +62,25 @@ pub fn render(
     let others = others.into_iter().fold(2, usize::saturating_add);
     let most = screen.saturating_sub(others).max(FEWEST);
     format!("{head}{}{tail}", rows(comparison, full, most, style))
+}
+
+/// What is told of the counts that are in no row.
+fn rest(comparison: &Comparison, full: bool) -> String {
+    let varying = comparison.varying.len();
+    let mut text = match varying {
+        0 => String::new(),
+        _ if full => String::new(),
+        1 => "1 count varies from run to run, not from side to side: --full\n".to_owned(),
+        _ => format!(
+            "{} counts vary from run to run, not from side to side: --full\n",
+            count(varying as u64)
+        ),
+    };
+    text.push_str(&match comparison.equal.len() {
+        1 => "1 count is equal\n".to_owned(),
+        equal => format!("{} counts are equal\n", count(equal as u64)),
+    });
+    text
 }
 
 fn rows(comparison: &Comparison, full: bool, most: usize, style: Style) -> String {
@@ -66,7 +94,11 @@ fn rows(comparison: &Comparison, full: bool, most: usize, style: Style) -> Strin
     }
     let mut table = Table::new(1, &["count", "before", "after", "change"]);
     for row in shown {
-        table.row(cells(row));
+        let [metric, before, after, mut change] = cells(row);
+        if comparison.varying.contains(row) {
+            "~".clone_into(&mut change);
+        }
+        table.row([metric, before, after, change]);
     }
     let mut text = table.render(style);
     let more = comparison.differing.len().saturating_sub(most);
@@ -79,94 +111,65 @@ fn rows(comparison: &Comparison, full: bool, most: usize, style: Style) -> Strin
 fn cells(row: &Row) -> [String; 4] {
     [
         Text::from(row.metric.as_str()).to_string(),
-        amount(row.amount.before),
-        amount(row.amount.after),
+        span(row.amount.before),
+        span(row.amount.after),
         change(row.amount),
     ]
 }
 
-fn amount(of: Amount) -> String {
-    match of {
-        Amount::Count(number) => count(number),
-        Amount::Ratio(thousandths) => {
-            format!("{}.{:03}", count(thousandths / 1000), thousandths % 1000)
-        }
-        Amount::Unknown => "?".into(),
+fn workload(one: &Compared, runs: Both<u64>, full: bool) -> String {
+    let mut text = format!("wall  {}\n", timing(&one.wall));
+    let parts = one
+        .time
+        .iter()
+        .filter(|part| part.ns.before != part.ns.after);
+    let mut parts: Vec<_> = parts
+        .map(|part| {
+            let name = part.metric.rsplit('.').next().unwrap_or_default();
+            let difference = signed(part.ns);
+            format!("{} {difference}{}", name.replace('_', " "), mark(part))
+        })
+        .collect();
+    if let Some(rest) = one.rest_ns {
+        let sign = if rest < 0 { '-' } else { '+' };
+        parts.push(format!("rest {sign}{}", time(rest.unsigned_abs())));
     }
-}
-
-fn change(amount: Both<Amount>) -> String {
-    if amount.before == amount.after {
-        return String::new();
-    }
-    match (amount.before.thousandths(), amount.after.thousandths()) {
-        (Some(0), Some(_)) => "new".into(),
-        (Some(_), Some(0)) => "gone".into(),
-        (Some(before), Some(after)) => relative(before, after),
-        _ => "?".into(),
-    }
-}
-
-/// A difference as a part of what was there; many times that as a factor.
-#[expect(clippy::cast_precision_loss, reason = "it is rounded to be shown")]
-fn relative(before: u128, after: u128) -> String {
-    let part = before.abs_diff(after) as f64 / (before as f64).max(1.0);
-    let sign = if after < before { '-' } else { '+' };
-    match part * 100.0 {
-        percent if percent >= 1000.0 => format!("x{}", digits(part + 1.0)),
-        percent if percent > 0.0 && percent < 0.01 => format!("{sign}<0.01 %"),
-        // Not all of it, where that is what is left when it is rounded.
-        percent if after < before && percent > 99.9 => {
-            format!("-{:.2} %", (percent * 100.0).floor().min(9999.0) / 100.0)
-        }
-        percent => format!("{sign}{} %", digits(percent)),
-    }
-}
-
-fn workload(one: &Compared) -> String {
-    let Both { before, after } = one.wall_ns;
-    let mut text = format!(
-        "wall  {} -> {}  {} ~\n",
-        time(before),
-        time(after),
-        relative(before.into(), after.into())
-    );
-    let parts: Vec<_> = one.time.iter().filter_map(part).collect();
     if !parts.is_empty() {
-        let parts = format!("time of its threads ~: {}", parts.join(", "));
+        let parts = format!("of it: {}", parts.join(", "));
         text.push_str(&filled(parts.split(' '), WIDTH, "  "));
         text.push('\n');
     }
+    let latencies = one.latencies.iter();
+    let latencies = latencies.filter(|one| full || one.verdict == Certainty::Differs);
+    let most = if full { usize::MAX } else { LATENCIES };
+    for latency in latencies.take(most) {
+        let metric = Text::from(latency.metric.as_str());
+        text.push_str(&line(&format!("{metric}  {}", timing(latency))));
+    }
+    if full {
+        for part in &one.time {
+            text.push_str(&line(&format!("{}  {}", part.metric, timing(part))));
+        }
+    }
+    let findings = found(one, runs);
     let findings = [
-        ("gone", &one.findings_gone),
-        ("new", &one.findings_new),
-        ("still there", &one.findings_left),
+        ("gone", &findings.gone),
+        ("new", &findings.new),
+        ("still there", &findings.left),
     ];
     let findings = findings.into_iter().filter(|(_, ids)| !ids.is_empty());
     let findings: Vec<_> = findings
-        .map(|(how, ids)| {
-            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-            format!("{how} {}", ids.join(" "))
-        })
+        .map(|(how, ids)| format!("{how} {}", ids.join(" ")))
         .collect();
     if !findings.is_empty() {
-        text.push_str(&format!("findings: {}\n", findings.join("; ")));
+        let findings = format!("findings: {}", findings.join("; "));
+        text.push_str(&filled(findings.split(' '), WIDTH, "  "));
+        text.push('\n');
     }
     text
 }
 
-fn part(part: &Part) -> Option<String> {
-    let Both { before, after } = part.ns;
-    let sign = match before.cmp(&after) {
-        std::cmp::Ordering::Less => '+',
-        std::cmp::Ordering::Equal => return None,
-        std::cmp::Ordering::Greater => '-',
-    };
-    let difference = time(before.abs_diff(after));
-    Some(format!("{} {sign}{difference}", part.activity))
-}
-
-fn warning(condition: &Condition, [first, second]: [&Text; 2]) -> String {
+fn warning(condition: &Condition, names: [&[Text]; 2]) -> String {
     match condition {
         Condition::Differs {
             what,
@@ -176,33 +179,33 @@ fn warning(condition: &Condition, [first, second]: [&Text; 2]) -> String {
             let [before, after] = [before, after].map(|one| shortened(&one.to_string(), VALUE));
             format!("OTHER {}: {before} -> {after}", what.to_uppercase())
         }
-        Condition::InDoubt(side) => {
-            let name = match side {
-                Side::Before => first,
-                Side::After => second,
+        Condition::Mixed { what, values } => {
+            let values = shortened(&values.to_string(), VALUE.saturating_mul(2));
+            format!("MIXED {}: {values}", what.to_uppercase())
+        }
+        Condition::InDoubt { side, run, .. } => {
+            let of_side = match side {
+                Side::Before => names[0],
+                Side::After => names[1],
             };
-            let name = shortened_before(&name.to_string(), VALUE);
+            let name = usize::try_from(*run).ok().and_then(|run| of_side.get(run));
+            let name = name.map(ToString::to_string).unwrap_or_default();
+            let name = shortened_before(&name, VALUE);
             format!("FIGURES IN DOUBT: ioprof report --section ledger {name}")
         }
     }
 }
 
-fn decided(gate: &str, verdict: &Verdict, style: Style) -> String {
-    let figures = verdict.amount;
-    let figures = format!("{} -> {}", amount(figures.before), amount(figures.after));
-    if verdict.holds {
-        line(&format!("gate holds: {gate} ({figures})"))
-    } else {
-        let text = line(&format!("GATE FAILS: {gate} ({figures})"));
-        format!("{}\n", style.alarm(text.trim_end()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::{
-        analysis::{compare::compare, judge},
+        analysis::{
+            compare::{Outcome, compare},
+            judge,
+        },
         model::report::Report,
         output::text::width,
     };
@@ -218,8 +221,10 @@ mod tests {
     }
 
     fn shown(before: &Report, after: &Report, full: bool) -> String {
+        let [before, after] = [before, after].map(slice::from_ref);
         let comparison = compare(before, after).expect("they have as many workloads");
-        let names = [&"before.json".into(), &"after.json".into()];
+        let names = ["before.json", "after.json"].map(|name| [name.into()]);
+        let names = names.each_ref().map(<[_; 1]>::as_slice);
         render(&comparison, &[], names, full, Style::PLAIN)
     }
 
@@ -249,36 +254,20 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_as_a_part_of_what_was() {
-        let change = |before, after| {
-            change(Both {
-                before: Amount::Count(before),
-                after: Amount::Count(after),
-            })
-        };
-        assert_eq!(change(0, 5), "new");
-        assert_eq!(change(5, 0), "gone");
-        assert_eq!(change(5, 5), "");
-        assert_eq!(change(244, 24), "-90.2 %");
-        assert_eq!(change(2, 3), "+50.0 %");
-        assert_eq!(change(20_951, 4), "-99.98 %");
-        assert_eq!(change(1 << 60, 1), "-99.99 %");
-        assert_eq!(change(1, 100), "x100");
-        assert_eq!(change(1_000_000, 1_000_001), "+<0.01 %");
-    }
-
-    #[test]
     fn nothing_in_a_report_or_gate_reaches_a_terminal_raw() {
         let mut after = sqlite();
         after.host.kernel = "6\u{1b}[2J\n".into();
         after.workloads[0].syscalls[0].name = "a\u{1b}[2J\n".into();
-        let comparison = compare(&sqlite(), &after).expect("they have as many workloads");
+        let comparison = compare(&[sqlite()], &[after]).expect("they have as many workloads");
         let verdict = Verdict {
-            holds: false,
-            amount: comparison.differing[0].amount,
+            passes: false,
+            condition: Outcome::Fails,
+            count: Some(comparison.differing[0].amount),
+            time: None,
         };
         let gates = [("x\u{1b}<=\n1".to_owned(), verdict)];
-        let names = [&"a\u{1b}\n".into(), &"b".into()];
+        let names = ["a\u{1b}\n", "b"].map(|name| [name.into()]);
+        let names = names.each_ref().map(<[_; 1]>::as_slice);
         for full in [false, true] {
             let text = render(&comparison, &gates, names, full, Style::PLAIN);
             assert!(!text.contains('\u{1b}'), "{text:?}");

@@ -1,5 +1,7 @@
 //! `ioprof compare`.
 
+mod sides;
+
 use std::{io, process::ExitCode};
 
 use super::{deliver::print, report::read};
@@ -19,16 +21,21 @@ use crate::{
 /// The exit status where a gate does not hold: none of ioprof's own, nor 1, which says nothing.
 const FAILED: u8 = 3;
 
-/// Prints what differs between two reports, and whether the gates hold.
+/// Prints what differs between the reports of two sides, and whether the gates hold.
 ///
 /// # Errors
 ///
-/// Where a file cannot be read or is not a report, where the two have other workloads, and where a gate is none.
+/// Where a file cannot be read or is not a report, where they have other workloads, and where a gate is none.
 pub fn compare(arguments: &Compare) -> Result<ExitCode, Error> {
     // Before the files, as what is wrong with a gate may be found without them.
     let gates: Result<Vec<_>, _> = arguments.gate.iter().map(|text| parse(text)).collect();
     let gates = gates?;
-    let [before, after] = [read(&arguments.before)?, read(&arguments.after)?];
+    let sides = sides::sides(arguments)?;
+    let [before, after] = sides.each_ref().map(|paths| {
+        let reports = paths.iter().map(|path| read(path));
+        reports.collect::<Result<Vec<_>, _>>()
+    });
+    let (before, after) = (before?, after?);
     let comparison =
         compare::compare(&before, &after).map_err(|workloads| Error::OtherWorkloads {
             before: workloads.before,
@@ -39,23 +46,24 @@ pub fn compare(arguments: &Compare) -> Result<ExitCode, Error> {
         .zip(&arguments.gate)
         .map(|(gate, text)| Ok((text.clone(), decide(gate, text, &comparison)?)))
         .collect::<Result<Vec<_>, Error>>()?;
-    let names = [&arguments.before, &arguments.after].map(Text::of);
+    let names = sides.map(|paths| paths.iter().map(Text::of).collect::<Vec<_>>());
+    let names = names.each_ref().map(Vec::as_slice);
     let stdout = io::stdout();
     let text = match arguments.format {
         Format::Text => render(
             &comparison,
             &gates,
-            names.each_ref(),
+            names,
             arguments.full,
             Style::of(&stdout),
         ),
         Format::Json => {
-            let json = json::comparison(&comparison, &gates, names.each_ref());
+            let json = json::comparison(&comparison, &gates, names);
             String::from_utf8_lossy(&json).into_owned()
         }
     };
     print(&mut stdout.lock(), &text);
-    let holds = gates.iter().all(|(_, verdict)| verdict.holds);
+    let holds = gates.iter().all(|(_, verdict)| verdict.passes);
     Ok(if holds {
         ExitCode::SUCCESS
     } else {
@@ -73,9 +81,13 @@ fn decide(gate: &Gate, text: &str, comparison: &Comparison) -> Result<Verdict, E
         refused(
             text,
             match reason {
-                Refused::Time => {
-                    "one run on each side says nothing about times: gate a count, as in \
-                     fdatasync.calls<=-90%"
+                Refused::AbsoluteTime => {
+                    "a time is compared with that of the first side: give a percentage with its \
+                     sign, as in wall>+5%:fail"
+                }
+                Refused::UnknownTime => {
+                    "there is no such time: name wall, or one of those that `ioprof compare --full` \
+                     lists, as in fdatasync.p99>+10%:fail"
                 }
                 Refused::UnknownMetric => {
                     "there is no such count: name one as in the rows, which `ioprof compare --full` \
@@ -106,18 +118,20 @@ fn is_of_a_call(metric: &str) -> bool {
         && match count.split_once('.') {
             Some((errors, name)) => errors == "errors" && is_error(name),
             None if count == "bytes" => of_call(call).is_some(),
-            None => ["calls", "errors"].contains(&count),
+            None => ["calls", "errors", "p99"].contains(&count),
         }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use clap::Parser as _;
 
     use super::*;
     use crate::{analysis::judge, cli::Cli, model::report::Report};
 
-    const SAMPLE: &str = include_str!("../../tests/fixtures/sqlite.json");
+    const SAMPLE: &str = include_str!("../../../tests/fixtures/sqlite.json");
 
     fn sample() -> Report {
         serde_json::from_str(SAMPLE).expect("the fixture is a report")
@@ -177,10 +191,11 @@ mod tests {
             let text = &arguments.gate[0];
             let gate = parse(text).expect("it is a gate");
             let decided = |after: &Report| {
-                let comparison = compare::compare(&report, after).expect("they match");
+                let comparison = compare::compare(slice::from_ref(&report), slice::from_ref(after))
+                    .expect("they match");
                 decide(&gate, text, &comparison).expect("it can be decided")
             };
-            assert!(!decided(&report).holds, "{command}");
+            assert!(!decided(&report).passes, "{command}");
             let mut cured = report.clone();
             let workload = &mut cured.workloads[0];
             for call in &mut workload.syscalls {
@@ -191,7 +206,7 @@ mod tests {
             }
             let files = workload.files.as_mut().expect("they are known");
             files.top[0].counts.reads = 2 + files.top[0].counts.read_bytes / (64 << 10);
-            assert!(decided(&cured).holds, "{command}");
+            assert!(decided(&cured).passes, "{command}");
         }
     }
 
@@ -206,10 +221,11 @@ mod tests {
         let command = found.and_then(|one| one.verify.as_ref());
         let command = command.expect("it can be verified").as_str();
         assert!(command.contains("'2:fdatasync.calls<=-90%'"), "{command}");
-        let comparison = compare::compare(&report, &report).expect("they match");
+        let comparison = compare::compare(slice::from_ref(&report), slice::from_ref(&report))
+            .expect("they match");
         let gate = "2:fdatasync.calls<=-90%";
         let parsed = parse(gate).expect("it is a gate");
-        assert!(!decide(&parsed, gate, &comparison).expect("known").holds);
+        assert!(!decide(&parsed, gate, &comparison).expect("known").passes);
         for unknown in ["fdatasync.calls<=1", "3:preadv.calls==0", "x:fsyncs==0"] {
             let parsed = parse(unknown).expect("it is a gate");
             assert!(decide(&parsed, unknown, &comparison).is_err(), "{unknown}");
@@ -219,7 +235,8 @@ mod tests {
     #[test]
     fn what_was_not_done_is_0_and_what_cannot_be_done_is_refused() {
         let report = sample();
-        let comparison = compare::compare(&report, &report).expect("they match");
+        let comparison = compare::compare(slice::from_ref(&report), slice::from_ref(&report))
+            .expect("they match");
         let decide = |text: &str| decide(&parse(text).expect("it is a gate"), text, &comparison);
         for holds in [
             "preadv.calls==0",
@@ -227,7 +244,7 @@ mod tests {
             "preadv.bytes==0",
             "fdatasync.errors.EIO==0",
         ] {
-            assert!(decide(holds).expect("it is known").holds, "{holds}");
+            assert!(decide(holds).expect("it is known").passes, "{holds}");
         }
         for unknown in [
             "fdatsync.calls==0",
@@ -240,9 +257,27 @@ mod tests {
             let said = decide(unknown).expect_err("it is not").to_string();
             assert!(said.contains("no such count"), "{unknown}: {said}");
         }
-        for time in ["wall<=-5%", "fdatasync.time<=1", "fdatasync.p99<=1"] {
-            let said = decide(time).expect_err("it is a time").to_string();
-            assert!(said.contains("gate a count"), "{time}: {said}");
+        for (time, word) in [
+            ("wall<=1", "percentage"),
+            ("fdatasync.p99<=1", "percentage"),
+            ("fdatasync.time<=-5%", "no such time"),
+            ("fdatsync.p99>+5%:fail", "no such time"),
+            ("time.devices>+5%:fail", "no such time"),
+        ] {
+            let said = decide(time).expect_err("it is no gate").to_string();
+            assert!(said.contains(word), "{time}: {said}");
+        }
+        // One run on each side decides none.
+        for (time, passes) in [
+            ("wall<=-5%", false),
+            ("wall>+5%:fail", true),
+            ("fdatasync.p99>+5%:fail", true),
+            ("time.journal>+5%:fail", true),
+            ("device.discard.p99<=+0%", false),
+        ] {
+            let verdict = decide(time).expect("it is a gate");
+            assert_eq!(verdict.condition, compare::Outcome::Undecided, "{time}");
+            assert_eq!(verdict.passes, passes, "{time}");
         }
     }
 }

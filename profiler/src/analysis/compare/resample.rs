@@ -1,0 +1,197 @@
+//! Which difference between two samples of runs is none of chance: the percentile bootstrap.
+//!
+//! The runs of each side are drawn from again and again, with replacement. What the difference of the medians then varies
+//! by is what it varies by from sample to sample (Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+
+use rand_xoshiro::{
+    Xoshiro256PlusPlus,
+    rand_core::{Rng as _, SeedableRng as _},
+};
+use serde::Serialize;
+
+/// How often is drawn: of the rarest tails that are asked for, of a time among fifty, a few draws are beyond.
+const DRAWS: usize = 4000;
+/// The same runs give the same intervals.
+const SEED: u64 = 0x696f_7072_6f66;
+
+/// A confidence interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Interval {
+    /// The lower bound.
+    pub low: f64,
+    /// The upper bound.
+    pub high: f64,
+}
+
+/// How often each run was drawn, of both sides.
+type Draw = [Vec<u32>; 2];
+
+/// What is drawn from two samples, the same for all figures of them.
+pub struct Resamples {
+    runs: [usize; 2],
+    draws: Vec<Draw>,
+}
+
+/// A figure of some runs of a side, by how often each of them was drawn; none where there is none.
+pub type Figure<'a> = &'a dyn Fn(&[u32]) -> Option<f64>;
+
+impl Resamples {
+    /// Of samples of so many runs.
+    pub fn of(runs: [usize; 2]) -> Self {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
+        let mut side = |runs: usize| {
+            let mut drawn = vec![0_u32; runs];
+            for _ in 0..runs {
+                let at = (u128::from(random.next_u64()) * runs as u128) >> 64;
+                if let Some(times) = drawn.get_mut(at as usize) {
+                    *times = times.saturating_add(1);
+                }
+            }
+            drawn
+        };
+        // One run each varies by nothing that is known.
+        let draws = if runs.iter().all(|runs| *runs > 1) {
+            DRAWS
+        } else {
+            0
+        };
+        let draws = (0..draws).map(|_| runs.map(&mut side)).collect();
+        Self { runs, draws }
+    }
+
+    /// Whether there are so many runs that chance alone seldom enough, with the probability `alpha`, sets the two sides
+    /// wholly apart.
+    pub fn are_enough(&self, alpha: f64) -> bool {
+        apart_by_chance(self.runs) <= alpha
+    }
+
+    /// The intervals of the difference of a figure, and of its change as a part of the first side's, that are wrong with
+    /// the probability `alpha`; none where the figure is not always known, and none of the change where it is 0 at times.
+    pub fn intervals(
+        &self,
+        figures: [Figure<'_>; 2],
+        alpha: f64,
+    ) -> Option<(Interval, Option<Interval>)> {
+        let mut differences = Vec::with_capacity(self.draws.len());
+        let mut changes = Vec::with_capacity(self.draws.len());
+        for [before, after] in &self.draws {
+            let (before, after) = (figures[0](before)?, figures[1](after)?);
+            differences.push(after - before);
+            if before > 0.0 {
+                changes.push(after / before - 1.0);
+            }
+        }
+        let is_always = changes.len() == differences.len();
+        let change = is_always.then(|| percentiles(changes, alpha)).flatten();
+        Some((percentiles(differences, alpha)?, change))
+    }
+}
+
+fn percentiles(mut values: Vec<f64>, alpha: f64) -> Option<Interval> {
+    values.sort_by(f64::total_cmp);
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a part of some thousand"
+    )]
+    let beyond = (values.len() as f64 * alpha / 2.0) as usize;
+    let low = *values.get(beyond)?;
+    let high = *values.iter().rev().nth(beyond)?;
+    Some(Interval { low, high })
+}
+
+/// How probable it is that all runs of one side are above all of the other where nothing differs: of the orders of the
+/// runs, two are so.
+fn apart_by_chance([before, after]: [usize; 2]) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "they are a few")]
+    let orders = (1..=before).fold(1.0, |orders, run| {
+        orders * (after as f64 + run as f64) / run as f64
+    });
+    2.0 / orders
+}
+
+/// How many runs on each side can tell anything at all with that probability of being wrong.
+pub fn fewest_runs(alpha: f64) -> usize {
+    let enough = |runs: &usize| apart_by_chance([*runs; 2]) <= alpha;
+    (1..).find(enough).unwrap_or(usize::MAX)
+}
+
+/// Values of the runs of a side, to take the median of those that are drawn.
+pub struct Sample {
+    /// Ascending, with the place of the run.
+    values: Vec<(f64, usize)>,
+}
+
+impl Sample {
+    /// Of the values of all runs, in their order.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let values = values.into_iter().zip(0..);
+        let mut values: Vec<_> = values.collect();
+        values.sort_by(|one, other| one.0.total_cmp(&other.0));
+        Self { values }
+    }
+
+    /// The median of those that are drawn.
+    pub fn median(&self, drawn: &[u32]) -> Option<f64> {
+        let all = drawn
+            .iter()
+            .fold(0_u32, |all, times| all.saturating_add(*times));
+        // Two ranks where their number is even.
+        let (lower, upper) = (all.div_ceil(2), (all / 2).saturating_add(1));
+        let (mut seen, mut below) = (0_u32, None);
+        for (value, run) in &self.values {
+            seen = seen.saturating_add(drawn.get(*run).copied().unwrap_or(0));
+            if seen >= lower && below.is_none() {
+                below = Some(*value);
+            }
+            if seen >= upper {
+                return Some(f64::midpoint(below?, *value));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_that_of_what_is_drawn() {
+        let sample = Sample::of([3.0, 1.0, 2.0, 10.0]);
+        assert_eq!(sample.median(&[1, 1, 1, 1]), Some(2.5));
+        assert_eq!(sample.median(&[1, 1, 1, 0]), Some(2.0));
+        assert_eq!(sample.median(&[0, 0, 1, 3]), Some(10.0));
+        assert_eq!(sample.median(&[0, 4, 0, 0]), Some(1.0));
+        assert_eq!(sample.median(&[0; 4]), None);
+    }
+
+    #[test]
+    fn so_many_runs_are_needed_as_their_orders_tell() {
+        // 2 of 252 orders of five and five; 2 of 70 of four and four.
+        assert_eq!(fewest_runs(0.01), 5);
+        assert_eq!(fewest_runs(0.05), 4);
+        assert!(!Resamples::of([1, 1]).are_enough(0.05));
+        assert!(!Resamples::of([3, 3]).are_enough(0.05));
+        assert!(Resamples::of([1, 39]).are_enough(0.05));
+        assert!(Resamples::of([4, 4]).are_enough(0.05));
+    }
+
+    #[test]
+    fn an_interval_has_the_difference_and_is_narrower_where_runs_are_alike() {
+        let resamples = Resamples::of([10, 10]);
+        let width = |spread: f64| {
+            let runs = |base: f64| (0..10).map(move |run| base + spread * f64::from(run));
+            let [before, after] = [100.0, 150.0].map(|base| Sample::of(runs(base)));
+            let figures: [Figure<'_>; 2] =
+                [&|drawn| before.median(drawn), &|drawn| after.median(drawn)];
+            let (difference, change) = resamples.intervals(figures, 0.05).expect("it is known");
+            assert!(difference.low <= 50.0 && difference.high >= 50.0);
+            assert!(change.expect("none is 0").low > 0.2);
+            difference.high - difference.low
+        };
+        assert!(width(0.0) == 0.0);
+        assert!(width(0.1) < width(1.0));
+    }
+}

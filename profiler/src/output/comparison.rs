@@ -1,0 +1,222 @@
+//! The figures of a comparison in words, the same in all its forms.
+
+use super::format::{count, digits, time};
+use crate::analysis::compare::{
+    Amount, Both, Certainty, Compared, Comparison, Interval, Outcome, Span, Timing, Verdict,
+};
+
+/// What the runs of a side counted.
+pub fn span(of: Option<Span>) -> String {
+    match of {
+        None => "?".into(),
+        Some(one) if one.varies() => format!("{}..{}", amount(one.min), amount(one.max)),
+        Some(one) => amount(one.min),
+    }
+}
+
+fn amount(of: Amount) -> String {
+    match of {
+        Amount::Count(number) => count(number),
+        Amount::Ratio(thousandths) => {
+            format!("{}.{:03}", count(thousandths / 1000), thousandths % 1000)
+        }
+        Amount::Unknown => "?".into(),
+    }
+}
+
+/// By how much a count differs; where runs of a side differ, by how much at least.
+pub fn change(amount: Both<Option<Span>>) -> String {
+    let Some((before, after)) = amount.before.zip(amount.after) else {
+        return match amount.before == amount.after {
+            true => String::new(),
+            false => "?".into(),
+        };
+    };
+    if before == after {
+        return String::new();
+    }
+    let (nearest, least) = match before.is_below(after) {
+        true => ((before.max, after.min), ">"),
+        false => ((before.min, after.max), ">"),
+    };
+    let mark = if before.varies() || after.varies() {
+        least
+    } else {
+        ""
+    };
+    match (nearest.0.thousandths(), nearest.1.thousandths()) {
+        (Some(0), Some(_)) => "new".into(),
+        (Some(_), Some(0)) => "gone".into(),
+        (Some(before), Some(after)) => format!("{mark}{}", relative(before, after)),
+        _ => "?".into(),
+    }
+}
+
+/// A difference as a part of what was there; many times that as a factor.
+#[expect(clippy::cast_precision_loss, reason = "it is rounded to be shown")]
+fn relative(before: u128, after: u128) -> String {
+    let part = before.abs_diff(after) as f64 / (before as f64).max(1.0);
+    let sign = if after < before { '-' } else { '+' };
+    match part * 100.0 {
+        percent if percent >= 1000.0 => format!("x{}", digits(part + 1.0)),
+        percent if percent > 0.0 && percent < 0.01 => format!("{sign}<0.01 %"),
+        // Not all of it, where that is what is left when it is rounded.
+        percent if after < before && percent > 99.9 => {
+            format!("-{:.2} %", (percent * 100.0).floor().min(9999.0) / 100.0)
+        }
+        percent => format!("{sign}{} %", digits(percent)),
+    }
+}
+
+/// A time of both sides, and what chance leaves of its change.
+pub fn timing(of: &Timing) -> String {
+    let Both { before, after } = of.ns;
+    let change = match before {
+        0 => String::new(),
+        _ => format!("  {}", relative(before.into(), after.into())),
+    };
+    let interval = of
+        .change
+        .map_or_else(String::new, |change| format!(" ({})", interval(change)));
+    let mark = mark(of);
+    format!(
+        "{} -> {}{change}{interval}{mark}",
+        time(before),
+        time(after)
+    )
+}
+
+/// The mark of a difference that may be chance.
+pub const fn mark(of: &Timing) -> &'static str {
+    match of.verdict {
+        Certainty::Differs => "",
+        Certainty::NotSignificant | Certainty::TooFewRuns => " ~",
+    }
+}
+
+/// The bounds of a change, as percentages.
+pub fn interval(of: Interval) -> String {
+    let bound = |part: f64| {
+        let sign = if part < 0.0 { '-' } else { '+' };
+        format!("{sign}{} %", digits((part * 100.0).abs()))
+    };
+    format!("{} to {}", bound(of.low), bound(of.high))
+}
+
+/// A difference of times with its sign.
+pub fn signed(ns: Both<u64>) -> String {
+    let sign = if ns.after < ns.before { '-' } else { '+' };
+    format!("{sign}{}", time(ns.before.abs_diff(ns.after)))
+}
+
+/// The findings by what became of them.
+#[derive(Default)]
+pub struct Found {
+    /// In no run any more.
+    pub gone: Vec<String>,
+    /// In no run before.
+    pub new: Vec<String>,
+    /// On both sides.
+    pub left: Vec<String>,
+}
+
+/// What became of the findings of a workload; where not all runs have one, in how many.
+pub fn found(one: &Compared, runs: Both<u64>) -> Found {
+    let mut found = Found::default();
+    for finding in &one.findings {
+        let Both { before, after } = finding.runs;
+        let is_in_all = |had: u64, all: u64| had == 0 || had == all;
+        let in_all = is_in_all(before, runs.before) && is_in_all(after, runs.after);
+        let text = match in_all {
+            true => finding.id.to_string(),
+            false => format!(
+                "{} (in {before} of {} -> {after} of {})",
+                finding.id, runs.before, runs.after
+            ),
+        };
+        let list = match (before, after) {
+            (_, 0) => &mut found.gone,
+            (0, _) => &mut found.new,
+            _ => &mut found.left,
+        };
+        list.push(text);
+    }
+    found
+}
+
+/// What `~` means here, and what would tell more.
+pub fn times_note(comparison: &Comparison) -> String {
+    let walls = || comparison.workloads.iter().map(|one| &one.wall);
+    let needed = walls().filter_map(|wall| wall.runs_needed).max();
+    let is_too_few = walls().any(|wall| wall.verdict == Certainty::TooFewRuns);
+    let Both { before, after } = comparison.runs;
+    let needed = match needed {
+        Some(needed) => format!("; {} on each side may", count(needed)),
+        None => String::new(),
+    };
+    if is_too_few && before == 1 && after == 1 {
+        return format!("~ one run on each side says nothing about times{needed}");
+    }
+    if is_too_few {
+        return format!("~ so few runs say nothing about times{needed}");
+    }
+    let needed = needed.replace(" may", " may tell wall");
+    format!("~ may be chance: of equals, 5 % of comparisons show a time as other{needed}")
+}
+
+/// How a gate came out, in a line.
+pub fn decided(gate: &str, verdict: &Verdict) -> String {
+    let how = match (verdict.condition, verdict.passes) {
+        (Outcome::Holds, _) => "gate holds",
+        (Outcome::Fails, _) => "GATE FAILS",
+        (Outcome::Undecided, true) => "gate undecided",
+        (Outcome::Undecided, false) => "GATE FAILS, undecided",
+    };
+    let figures = figures(verdict);
+    format!("{how}: {gate} ({figures})")
+}
+
+/// What a gate is decided by.
+pub fn figures(verdict: &Verdict) -> String {
+    if let Some(count) = verdict.count {
+        return format!("{} -> {}", span(count.before), span(count.after));
+    }
+    let Some(time) = &verdict.time else {
+        return "too few of them in the reports".into();
+    };
+    let known = match time.change {
+        Some(change) => interval(change),
+        None => "too few runs".into(),
+    };
+    match time.runs_needed {
+        Some(runs) if verdict.condition == Outcome::Undecided => {
+            format!("{known}; {} runs on each side may tell", count(runs))
+        }
+        _ => known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_as_a_part_of_what_was() {
+        let change = |before, after| {
+            let same = |count| Some(Span::same(Amount::Count(count)));
+            change(Both {
+                before: same(before),
+                after: same(after),
+            })
+        };
+        assert_eq!(change(0, 5), "new");
+        assert_eq!(change(5, 0), "gone");
+        assert_eq!(change(5, 5), "");
+        assert_eq!(change(244, 24), "-90.2 %");
+        assert_eq!(change(2, 3), "+50.0 %");
+        assert_eq!(change(20_951, 4), "-99.98 %");
+        assert_eq!(change(1 << 60, 1), "-99.99 %");
+        assert_eq!(change(1, 100), "x100");
+        assert_eq!(change(1_000_000, 1_000_001), "+<0.01 %");
+    }
+}

@@ -78,7 +78,7 @@ fn calls() -> Subject {
     Subject {
         name: "System calls",
         note: "Functions of the 32-bit interface and of older forms are those of the call that does the same. A number that \
-               is in no table is a row of its own, `syscall N`. Calls of x32 programs are `other`.",
+               is in no table is a row of its own, `syscall N`. Calls of x32 programs are `unknown`.",
         named: grouped(syscall::names().map(|name| (counted(name), name))),
         folded: vec![group(
             "calls, errors and time of all together, as `other`",

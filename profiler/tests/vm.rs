@@ -15,9 +15,12 @@ use std::{
 };
 
 use support::{
-    Report, ioprof, plain, profile,
+    Report,
+    device::FileSystem,
+    ioprof, plain, profile,
     program::Program,
     report::{Block, BlockOperation, known},
+    requirements::tool,
     succeed, text,
 };
 
@@ -29,6 +32,28 @@ fn data() -> (tempfile::TempDir, PathBuf) {
     let folder = support::folder();
     let file = support::device::written_file(folder.path(), 4 * MIB as usize);
     (folder, file)
+}
+
+/// A folder that an ext4 is mounted on, which is made on a device; unmounted with this value.
+struct Mounted(tempfile::TempDir);
+
+impl Mounted {
+    fn new(node: &Path) -> Self {
+        FileSystem::Ext4.make(node);
+        let mounted = Self(support::folder());
+        FileSystem::Ext4.mount(node, mounted.path());
+        mounted
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        support::output(tool("umount").arg(self.path()));
+    }
 }
 
 /// Direct reads of 4 KiB each from a file or a device.
@@ -64,12 +89,7 @@ fn scsi_debug() -> PathBuf {
 }
 
 fn lockdown() -> String {
-    let _ = succeed(support::requirements::tool("mount").args([
-        "-t",
-        "securityfs",
-        "securityfs",
-        "/sys/kernel/security",
-    ]));
+    let _ = succeed(tool("mount").args(["-t", "securityfs", "securityfs", "/sys/kernel/security"]));
     let modes = fs::read_to_string("/sys/kernel/security/lockdown");
     modes.expect("the kernel can be locked down")
 }
@@ -298,30 +318,19 @@ mod known_latency {
 
 mod handed_back {
     use super::*;
-    use support::{attached::Attached, plain, requirements::tool, steps::Steps};
-
-    /// A folder that a device is mounted on; unmounted with this value.
-    struct Mounted(tempfile::TempDir);
-
-    impl Drop for Mounted {
-        fn drop(&mut self) {
-            support::output(tool("umount").arg(self.0.path()));
-        }
-    }
+    use support::{attached::Attached, plain, steps::Steps};
 
     #[test]
     #[ignore = "it takes a machine of its own"]
     fn a_request_that_the_driver_hands_back_waits_in_the_queue() {
-        let (node, mounted) = (scsi_debug(), Mounted(support::folder()));
-        succeed(tool("mkfs.ext4").args(["-q", "-F"]).arg(&node));
-        succeed(tool("mount").arg(&node).arg(mounted.0.path()));
+        let mounted = Mounted::new(&scsi_debug());
         // Of three commands one finds the host busy, and is sent again about 20 ms later.
         for (what, value) in [("every_nth", "3"), ("opts", "0x8000")] {
             let file = Path::new("/sys/bus/pseudo/drivers/scsi_debug").join(what);
             fs::write(file, value).expect("the driver can be told");
         }
         let program = Program::compile("steps");
-        let file = mounted.0.path().join("file");
+        let file = mounted.path().join("file");
         let mut writer = Steps::start(&program, &[plain(&file), "4096"]);
         let attached = Attached::to(&[writer.pid()], &[]);
         writer.tell("ws".repeat(50));
@@ -334,75 +343,5 @@ mod handed_back {
     }
 }
 
-mod stacked_devices {
-    use super::*;
-    use support::{device::Loop, requirements::tool};
-
-    /// A device of the device mapper; gone with this value.
-    struct Mapped(String);
-
-    impl Mapped {
-        fn new(name: &str, table: &str) -> Self {
-            succeed(tool("dmsetup").args(["create", "--noudevsync", name, "--table", table]));
-            succeed(tool("dmsetup").args(["mknodes", name]));
-            Self(name.to_owned())
-        }
-
-        fn path(&self) -> PathBuf {
-            Path::new("/dev/mapper").join(&self.0)
-        }
-    }
-
-    impl Drop for Mapped {
-        fn drop(&mut self) {
-            support::output(tool("dmsetup").args(["remove", "--noudevsync", &self.0]));
-        }
-    }
-
-    #[test]
-    #[ignore = "it takes a machine of its own"]
-    fn a_request_through_a_mapped_device_is_counted_once() {
-        let below = Loop::unmounted(64 * MIB);
-        for table in [
-            format!("0 65536 linear /dev/{} 0", below.name()),
-            format!(
-                "0 65536 multipath 0 0 1 1 round-robin 0 1 1 /dev/{} 1",
-                below.name()
-            ),
-        ] {
-            let kind = table.split(' ').nth(2).expect("a target").to_owned();
-            succeed(tool("modprobe").arg(format!("dm-{kind}").replace("dm-linear", "dm_mod")));
-            let mapped = Mapped::new(&kind, &table);
-            let program = Program::compile("direct_io");
-            let report = profile(&[], &reads(&program, &mapped.path(), 100));
-            // The disk is read from, too, where the program was not in memory.
-            let is_of_stack = |block: &&Block| {
-                block.device == below.name() || block.device.as_str().starts_with("dm-")
-            };
-            let of_stack: Vec<_> = known(&report.workload(0).block)
-                .iter()
-                .filter(is_of_stack)
-                .collect();
-            let last = of_stack.iter().filter(|block| !block.passed_on);
-            assert_eq!(last.count(), 1, "{kind}: counted twice");
-            let rows: Vec<_> = of_stack
-                .iter()
-                .map(|block| (block.requests, block.bytes))
-                .collect();
-            // Above a linear device there are no requests of its own. Those of a multipath one are made anew
-            // below, which kernels before 6.5 do by no bio that could be seen.
-            println!("{kind}: {rows:?}");
-            assert!(!rows.is_empty() && rows.len() <= 1 + usize::from(kind == "multipath"));
-            for row in rows {
-                assert_eq!(row, (100, 100 * 4 * KIB), "{kind}");
-            }
-            let mut devices = known(&report.devices).iter();
-            let whole = devices.find(|device| device.name == below.name());
-            if kind == "linear" {
-                assert_eq!(known(&whole).read_bytes, 100 * 4 * KIB);
-            }
-            let is_below_one = whole.is_none_or(|whole| whole.holders.len() == 1);
-            assert!(is_below_one, "{kind}: {whole:#?}");
-        }
-    }
-}
+#[path = "vm/stacked_devices.rs"]
+mod stacked_devices;

@@ -141,6 +141,17 @@ pub unsafe fn first_vector(bio: *const c_void, task: *const c_void) -> u64 {
     memory::address(vectors, task) + u64::from(index) * VECTOR_BYTES
 }
 
+/// The same of a bio by its address; 0 where it has no pages.
+#[inline(always)]
+pub fn vector_of(bio: u64) -> u64 {
+    let vectors: u64 = memory::read(bio, &memory::OFF_BIO_VECTORS);
+    let index: u32 = memory::read(bio, &memory::OFF_BIO_INDEX);
+    match vectors {
+        0 => 0,
+        vectors => vectors + u64::from(index) * VECTOR_BYTES,
+    }
+}
+
 /// The address of the inode that the first page of a bio belongs to, by the addresses of the bio and of its first
 /// `struct bio_vec`; 0 where it is no file's: direct I/O, a file system's or a driver's own memory; [`SWAP`] where it is
 /// swapped. All pages of a bio are of one inode, as no file system puts two files into one.

@@ -37,6 +37,12 @@ static WAIT_END: u32 = 0;
 static LAST_WAIT_END: u32 = 0;
 #[unsafe(no_mangle)]
 static CHAIN_END: u32 = 0;
+/// `clone_endio` of drivers/md/dm.c, which ends what device mapper passes on of a bio, and `crypt_endio` of
+/// drivers/md/dm-crypt.c, which ends what has been encrypted of that or is to be decrypted.
+#[unsafe(no_mangle)]
+static DM_END: u32 = 0;
+#[unsafe(no_mangle)]
+static CRYPT_END: u32 = 0;
 /// `lo_rw_aio_complete` of drivers/block/loop.c, which ends an operation of direct I/O on the file behind a loop device.
 #[unsafe(no_mangle)]
 static LOOP_END: u32 = 0;
@@ -46,8 +52,8 @@ static LOOP_END: u32 = 0;
 #[unsafe(no_mangle)]
 static REQUEST_BYTES: u32 = 0;
 
-/// How often a bio is looked for that another is a part of.
-const MAX_SPLITS: usize = 3;
+/// How often a bio is looked for that another is a part or a copy of.
+const MAX_STEPS: usize = 5;
 
 /// What a bio was made for, by addresses; 0 where that is not known, or there is none.
 pub struct End {
@@ -163,15 +169,20 @@ impl End {
 /// `DIO_IS_SYNC` of block/fops.c.
 const DIO_IS_SYNC: u32 = 2;
 
-/// The bio that one is a part of, or itself, with the function that ends it and what that is given.
+/// The bio that one is a part or a copy of, or itself, with the function that ends it and what that is given.
 #[inline(always)]
 fn whole(mut bio: u64) -> (u64, u64, u64) {
     let (mut end, mut private) = end_of(bio);
-    for _ in 0..MAX_SPLITS {
-        if !is(end, &CHAIN_END) {
-            break;
-        }
-        bio = private;
+    for _ in 0..MAX_STEPS {
+        bio = match () {
+            () if is(end, &CHAIN_END) => private,
+            () if is(end, &DM_END) => {
+                let around = bio.wrapping_sub(constant(&memory::OFF_DM_CLONE).into());
+                read(read(around, &memory::OFF_DM_IO), &memory::OFF_DM_BIO)
+            }
+            () if is(end, &CRYPT_END) => read(private, &memory::OFF_CRYPT_BIO),
+            () => break,
+        };
         (end, private) = end_of(bio);
     }
     (bio, end, private)
@@ -229,6 +240,26 @@ pub extern "C" fn is_of_direct_io(bio: u64) -> u64 {
         ends.into_iter().any(|known| is(end, known))
     };
     is_direct.into()
+}
+
+/// The bio that holds the data of one that dm-crypt has encrypted, or of a part of that, by its address; 0 where it is none of
+/// these, or is of direct I/O.
+#[inline(always)]
+pub fn in_plain(bio: u64) -> u64 {
+    if constant(&CRYPT_END) == 0 {
+        return 0;
+    }
+    let (mut end, mut private) = end_of(bio);
+    for _ in 0..MAX_STEPS {
+        if !is(end, &CHAIN_END) {
+            break;
+        }
+        (end, private) = end_of(private);
+    }
+    if !is(end, &CRYPT_END) || is_of_direct_io(bio) != 0 {
+        return 0;
+    }
+    read(private, &memory::OFF_CRYPT_BIO)
 }
 
 /// Whether a bio is one that a thread of btrfs ends.

@@ -11,9 +11,9 @@ use ioprof_ebpf::abi::{
 
 use super::{
     above,
-    bio::{SWAP, first_vector, has_pages, inode_of, is_held, is_pinned},
+    bio::{SWAP, first_vector, has_pages, inode_of, is_held, is_pinned, vector_of},
     direct::{self, direct_bio},
-    end::{is_of_btrfs, is_of_direct_io},
+    end::{in_plain, is_of_btrfs, is_of_direct_io},
     slot::{BLOCK_STATS, slot_of},
 };
 use crate::probes::{
@@ -208,11 +208,21 @@ pub unsafe fn owner(
     }
 }
 
-/// [`inode_of`] of a bio, by its address and that of its first page's `struct bio_vec`, 0 where it has none.
+/// [`inode_of`] of a bio, by its address and that of its first page's `struct bio_vec`, 0 where it has none; of what dm-crypt
+/// has encrypted that of the data.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn inode_of_pages(bio: u64, vector: u64, is_of_btrfs: u64) -> u64 {
-    inode_of(bio, vector, is_of_btrfs != 0)
+    if vector == 0 {
+        return 0;
+    }
+    match inode_of(bio, vector, is_of_btrfs != 0) {
+        0 => match in_plain(bio) {
+            0 => 0,
+            above => inode_of(above, vector_of(above), false),
+        },
+        inode => inode,
+    }
 }
 
 /// Whose a bio is, as [`Owner::pack`] has it, with [`DIRECT`], or [`WRITTEN_FOR_OTHERS`] with the origin: by the

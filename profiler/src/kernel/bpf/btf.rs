@@ -33,12 +33,14 @@ const CALL_REGISTERS: [&str; 13] = [
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
 /// them, or cannot be attached without them.
-const OPTIONAL: [&str; 20] = [
+const OPTIONAL: [&str; 22] = [
     "OFF_BLKDEV_DIO_",
     "OFF_BTRFS_",
     "OFF_CQE_",
+    "OFF_CRYPT_",
     "OFF_DIO_",
     "OFF_DISK_BELOW",
+    "OFF_DM_",
     "OFF_FOLIO_FLAGS",
     "OFF_FOLIO_MAPPING",
     "OFF_FOLIO_ORDER",
@@ -69,7 +71,7 @@ const URING_COMPLETE: &str = "io_uring_complete";
 
 /// The functions that end bios and operations of direct I/O, with the constant of each and how those of the structure begin that these are in,
 /// or point to.
-const ENDS: [(&str, &str, &str); 11] = [
+const ENDS: [(&str, &str, &str); 13] = [
     (names::BTRFS_END, "btrfs_simple_end_io", "OFF_BTRFS"),
     (names::BTRFS_DIO_END, "btrfs_dio_end_io", "OFF_BTRFS"),
     (names::CHAIN_END, "bio_chain_endio", "OFF_BIO"),
@@ -84,6 +86,8 @@ const ENDS: [(&str, &str, &str); 11] = [
     ),
     (names::DIO_AIO_END, "dio_bio_end_aio", "OFF_DIO"),
     (names::DIO_END, "dio_bio_end_io", "OFF_DIO"),
+    (names::DM_END, "clone_endio", "OFF_DM"),
+    (names::CRYPT_END, "crypt_endio", "OFF_CRYPT"),
     (names::LOOP_END, "lo_rw_aio_complete", "OFF_LOOP"),
 ];
 

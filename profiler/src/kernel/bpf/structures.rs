@@ -6,7 +6,7 @@ use btf_rs::{Backend, Btf, Type};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Modules with structures that the probes look into, where they are none of the kernel's own parts.
-const MODULES: [&str; 3] = ["btrfs", "loop", "overlay"];
+const MODULES: [&str; 5] = ["btrfs", "dm_crypt", "dm_mod", "loop", "overlay"];
 
 /// Parses BTF in place, in a memory copy: parsed into values it takes ten times as much. Kernels before 6.16 do not
 /// let their file be mapped. Where no copy can be made, it is parsed into values.

@@ -106,7 +106,7 @@ pub struct TaskState {
     /// What of its accounts is in its workload's totals.
     pub accounted: Accounts,
 }
-map_value!(TaskState, 1336);
+map_value!(TaskState, 1344);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -144,13 +144,17 @@ pub struct Returned {
     /// Until when the task was on its way out of it, as far as that is known.
     pub until_ns: u64,
     /// 1 where the kernel had put off work until then, and the task was not seen in user mode since.
-    pub has_work: u64,
+    pub has_work: u32,
+    /// Where the page cache counts the call of `read_ns`, by [`super::layout::page_cache_index`].
+    pub read_index: u32,
+    /// When a call began that read and was no cache hit, the last of these that was counted.
+    pub read_ns: u64,
     /// [`Accounts::user_ns`] of the task as the call returned, where it had.
     pub user_ns: u64,
     /// [`Accounts::system_ns`] then.
     pub system_ns: u64,
 }
-map_value!(Returned, 48);
+map_value!(Returned, 56);
 
 /// Counters of one workload, shared by all CPUs.
 #[repr(C)]

@@ -234,3 +234,22 @@ fn what_a_control_group_holds_back_of_io_submit_has_no_owner_and_raises_an_alarm
     assert!(alarm.is_some(), "{said}");
     assert!(said.contains("read from devices"), "{said}");
 }
+
+#[test]
+fn a_tracer_that_stops_a_thread_behind_its_calls_leaves_the_ways_apart() {
+    requires!("strace", "dd");
+    let trace =
+        "strace -f -qq -o /dev/null dd if=/dev/zero of=/dev/null bs=4k count=500 status=none";
+    let words: Vec<_> = trace.split(' ').collect();
+    let report = profile(&[], &words);
+    // Each read is stopped behind its end, which is part of its time. None of them asks the cache.
+    let told = &report.ledger.incomplete_histograms;
+    assert!(told.is_empty(), "{told:#?}");
+    let hits = &known(&report.workload(0).page_cache).hits.latency;
+    let held: u64 = hits.buckets.iter().map(|bucket| bucket.count).sum();
+    assert_eq!(hits.count, held);
+    assert!(
+        hits.count < 500 && hits.sum <= hits.count * hits.max,
+        "{hits:#?}"
+    );
+}

@@ -8,7 +8,7 @@ use ioprof_ebpf::abi::{
     task::TaskState,
 };
 
-use super::programs::CALLS;
+use super::{page_cache, programs::CALLS};
 use crate::probes::{
     base::{atomic, histogram, verifier::given},
     task::{off_cpu, returned},
@@ -56,8 +56,8 @@ extern "C" fn count_late(state: *mut TaskState) -> u64 {
         off_cpu::count_call(&mut state.clock, &mut (*stats).off_cpu, series + 2, latency);
     }
     if more != 0 {
-        histogram::record_shared(series, returned.latency_ns, 1_u64.wrapping_neg());
-        histogram::record_shared(series, latency, 1);
+        histogram::move_shared(series, returned.latency_ns, latency);
+        page_cache::settle(&returned, latency);
     }
     0
 }

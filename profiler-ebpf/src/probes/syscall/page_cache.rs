@@ -5,11 +5,11 @@ use ioprof_ebpf::abi::{
     layout::page_cache_index,
     off_cpu::WaitKind,
     page_cache::{CacheStats, Served},
-    task::TaskState,
+    task::{Returned, TaskState},
 };
 
 use crate::probes::{
-    base::{histogram, memory::constant, verifier::given},
+    base::{atomic, histogram, memory::constant, verifier::given},
     file::{inode, read_ahead},
 };
 
@@ -56,7 +56,27 @@ pub extern "C" fn count_by_cache(
         (*stats).bytes += bytes;
     }
     histogram::record(constant(&FIRST_CACHE_SERIES) + index, latency);
+    state.returned.read_index = index;
+    state.returned.read_ns = state.returned.entered_ns;
     0
+}
+
+/// Adds what a call took on its way out, which is counted already, to its time.
+#[inline(always)]
+pub fn settle(returned: &Returned, latency: u64) {
+    if returned.read_ns != returned.entered_ns {
+        return;
+    }
+    let Some(stats) = CACHE.get_ptr_mut(returned.read_index) else {
+        return;
+    };
+    // SAFETY: the value is in the map; as in `late::settle`.
+    unsafe {
+        atomic::add(&raw mut (*stats).latency.sum, latency - returned.latency_ns);
+        atomic::raise(&raw mut (*stats).latency.max, latency);
+    }
+    let series = constant(&FIRST_CACHE_SERIES) + returned.read_index;
+    histogram::move_shared(series, returned.latency_ns, latency);
 }
 
 /// Adds bytes to those that the cache has nothing to do with, of a call that is counted.

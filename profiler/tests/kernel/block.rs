@@ -13,7 +13,7 @@ use crate::support::{
     device::{Loop, device_below, written_file},
     ioprof, plain, profile,
     program::Program,
-    report::{BlockOperation, Check, CheckKind, FileCounts, Verdict, known},
+    report::{BlockOperation, Check, CheckKind, FileCounts, Origin, Verdict, known},
     requirements::{attempts, skip},
     text,
 };
@@ -228,7 +228,7 @@ fn direct_io_on_the_machines_disk_is_counted_to_the_byte() {
 }
 
 /// Profiles a command from where it has started: pages of its own are read from the disk, too, where they have left the
-/// page cache. Where more than those of a file are read all the same, once more.
+/// page cache. Where more than those of a file are read all the same, or what tells where they stand, once more.
 fn attach(options: &[&str], command: &[OsString], file: &Path) -> Report {
     for _ in 0..5 {
         let mut child = waiting(command);
@@ -239,7 +239,9 @@ fn attach(options: &[&str], command: &[OsString], file: &Path) -> Report {
         let report = attached.ended();
         report.assert_nothing_lost();
         let read = |counts: &FileCounts| *known(&counts.device_read_bytes);
-        if report.sum_of_files(read) == read(&report.file(file).counts) {
+        let is_alone = report.sum_of_files(read) == read(&report.file(file).counts);
+        let rows = known(&report.workload(0).block);
+        if is_alone && rows.iter().all(|row| row.origin == Origin::Thread) {
             return report;
         }
     }

@@ -5,6 +5,7 @@
     reason = "a report may come from anywhere, and an overflow would end the program"
 )]
 
+mod busiest;
 pub mod ceiling;
 pub mod compare;
 mod counters;
@@ -12,7 +13,8 @@ mod reliability;
 mod rules;
 mod time_spent;
 
+pub use busiest::{Busiest, busiest};
 pub use counters::{Cause, cause};
 pub use reliability::{Doubt, doubts};
 pub use rules::{IDS, judge};
-pub use time_spent::{Activity, Part, TimeSpent, time_spent};
+pub use time_spent::{Activity, Part, TimeSpent, time_spent, time_spent_by};

@@ -1,5 +1,6 @@
 //! What the time of a workload went into, in the few kinds that a verdict needs.
 
+use super::busiest::Busiest;
 use crate::{
     model::{
         off_cpu::{CallTime, Time},
@@ -118,6 +119,22 @@ pub struct TimeSpent<'a> {
 /// active time of all threads leaves.
 pub fn time_spent(workload: &Workload) -> Option<TimeSpent<'_>> {
     let time = workload.time.as_ref().filter(|time| time.thread_ns > 0)?;
+    Some(divided(workload, time, time))
+}
+
+/// Where the time of these threads of it went; none where there was none.
+pub fn time_spent_by<'a>(workload: &'a Workload, threads: &Busiest<'a>) -> Option<TimeSpent<'a>> {
+    let all = workload.time.as_ref()?;
+    (threads.time.thread_ns > 0).then(|| divided(workload, &threads.time, all))
+}
+
+/// Divides the time of threads, of which all of the workload have `all`.
+fn divided<'a>(workload: &'a Workload, time: &Time, all: &Time) -> TimeSpent<'a> {
+    let of_all = kinds(all);
+    let of_others = |activity: Activity, ns: u64| {
+        let all = of_all.iter().find(|(one, _)| *one == activity);
+        all.map_or(0, |(_, all)| all.saturating_sub(ns))
+    };
     let active = kinds(time);
     let active_ns = sum(active.iter().map(|(_, ns)| *ns));
     let idle_ns = time
@@ -133,15 +150,15 @@ pub fn time_spent(workload: &Workload) -> Option<TimeSpent<'_>> {
             activity,
             ns,
             share: part(ns, whole_ns),
-            call: call_of(workload, activity, ns),
+            call: call_of(workload, activity, ns, of_others(activity, ns)),
         })
         .collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.ns));
-    Some(TimeSpent {
+    TimeSpent {
         whole_ns,
         idle_beside_ns: time.off_cpu.idle_ns.saturating_sub(idle_ns),
         parts,
-    })
+    }
 }
 
 /// All but the idle time.
@@ -190,12 +207,20 @@ fn of_call(activity: Activity, call: &CallTime) -> Option<u64> {
     }
 }
 
-fn call_of(workload: &Workload, activity: Activity, ns: u64) -> Option<(&Text, f64)> {
+/// The call with at least half of the time, whatever other threads did in it: calls are summed over all threads, and these
+/// may have had so much of the call's time.
+fn call_of(
+    workload: &Workload,
+    activity: Activity,
+    ns: u64,
+    of_others_ns: u64,
+) -> Option<(&Text, f64)> {
     let calls = workload.syscalls.iter().filter_map(|call| {
         let of_call = of_call(activity, call.breakdown.as_ref()?)?;
         Some((&call.name, of_call))
     });
     let (name, most) = calls.max_by_key(|(_, ns)| *ns)?;
+    let most = most.saturating_sub(of_others_ns);
     // `other` is no call.
     (*name != "other" && most > 0 && most >= ns / 2).then(|| (name, part(most, ns).min(1.0)))
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sum::sum;
+
 /// Time off the CPU, by what was waited for. In nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -48,6 +50,23 @@ impl OffCpu {
         .into_iter()
         .fold(0, u64::saturating_add)
     }
+
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            queue_ns: sum([self.queue_ns, other.queue_ns]),
+            service_ns: sum([self.service_ns, other.service_ns]),
+            device_ns: sum([self.device_ns, other.device_ns]),
+            throttled_ns: sum([self.throttled_ns, other.throttled_ns]),
+            journal_ns: sum([self.journal_ns, other.journal_ns]),
+            fault_ns: sum([self.fault_ns, other.fault_ns]),
+            runnable_ns: sum([self.runnable_ns, other.runnable_ns]),
+            sleep_ns: sum([self.sleep_ns, other.sleep_ns]),
+            idle_ns: sum([self.idle_ns, other.idle_ns]),
+            unknown_ns: sum([self.unknown_ns, other.unknown_ns]),
+        }
+    }
 }
 
 /// What the time on a CPU was spent on. In nanoseconds, which add up to `cpu_ns`.
@@ -89,6 +108,43 @@ pub struct Time {
     pub stolen_ns: u64,
     /// Nanoseconds that are left: on a CPU, but not charged to the thread by the scheduler, for no known reason.
     pub unexplained_ns: u64,
+}
+
+impl Cpu {
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            user_ns: sum([self.user_ns, other.user_ns]),
+            entry_exit_ns: sum([self.entry_exit_ns, other.entry_exit_ns]),
+            probes_ns: sum([self.probes_ns, other.probes_ns]),
+            calls_ns: sum([self.calls_ns, other.calls_ns]),
+            io_uring_ns: sum([self.io_uring_ns, other.io_uring_ns]),
+            error_ns: sum([self.error_ns, other.error_ns]),
+        }
+    }
+}
+
+impl Time {
+    /// That of no thread: a sum begins with it.
+    pub fn none() -> Self {
+        Self {
+            cpu: Some(Cpu::default()),
+            ..Self::default()
+        }
+    }
+
+    /// The sum of both; its division of CPU time is known where both are.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            thread_ns: sum([self.thread_ns, other.thread_ns]),
+            cpu_ns: sum([self.cpu_ns, other.cpu_ns]),
+            cpu: self.cpu.zip(other.cpu).map(|(one, two)| one.plus(&two)),
+            off_cpu: self.off_cpu.plus(&other.off_cpu),
+            exit_ns: sum([self.exit_ns, other.exit_ns]),
+            stolen_ns: sum([self.stolen_ns, other.stolen_ns]),
+            unexplained_ns: sum([self.unexplained_ns, other.unexplained_ns]),
+        }
+    }
 }
 
 /// The time of the calls of one name.

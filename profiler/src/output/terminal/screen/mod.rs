@@ -1,5 +1,6 @@
 //! The first screen: the answer, what it rests on, and whether to trust it, in as many lines as a terminal has.
 
+mod bar;
 mod calls;
 mod device;
 mod verdict;
@@ -78,7 +79,7 @@ fn workloads(report: &Report, detail: Detail, style: Style) -> String {
 fn workload(workload: &Workload, report: &Report, detail: Detail, style: Style) -> String {
     let verdict = [
         verdict::render(workload, style),
-        verdict::bar(workload, style),
+        bar::render(workload, style),
     ];
     let parts = [
         calls::render(workload, detail.calls, style),

@@ -2,11 +2,11 @@
 
 use super::super::{line::WIDTH, style::Style, summary::moved};
 use crate::{
-    analysis::{Activity, Part, TimeSpent, time_spent},
+    analysis::{Activity, Busiest, Part, TimeSpent, busiest, time_spent, time_spent_by},
     model::report::{Exit, Kind, Workload},
     output::{
         format::{bytes, count, filled, time},
-        text::{shortened, width},
+        text::shortened,
     },
     transfer::Direction,
 };
@@ -18,7 +18,7 @@ const PARTS: usize = 3;
 const LEAST: f64 = 0.05;
 const DOMINANT: f64 = 0.4;
 /// A part that is less than this is no answer, and what is unknown is told from this on.
-const ONE_PERCENT: f64 = 0.01;
+pub const ONE_PERCENT: f64 = 0.01;
 /// A call with so much of a part is where it is; one with less has most of it.
 const NEARLY_ALL: f64 = 0.9;
 /// A sign of percent behind a space where no line ends.
@@ -26,12 +26,14 @@ const NO_BREAK: &str = "\u{a0}%";
 
 /// What the workload's time went into, and how much it moved: two lines or three.
 pub fn render(workload: &Workload, style: Style) -> String {
-    let spent = time_spent(workload);
-    let answer = spent.as_ref().map_or_else(
+    let busiest = busiest(workload);
+    let answer = told(workload, busiest.as_ref());
+    let answer = answer.as_ref().map_or_else(
         || unknown(workload).to_owned(),
         |spent| named(&spent.parts).join(", "),
     );
-    let text = format!("{}: {answer}", subject(workload));
+    let threads = busiest.map_or_else(String::new, |busiest| threads(workload, &busiest));
+    let text = format!("{}{threads}: {answer}", subject(workload));
     // A number stays with its sign: names have no such space.
     let verdict = filled(text.replace(" %", NO_BREAK).split(' '), WIDTH, "  ");
     let verdict = verdict.replace(NO_BREAK, " %");
@@ -39,8 +41,28 @@ pub fn render(workload: &Workload, style: Style) -> String {
     format!(
         "{}\n{}\n",
         verdict.join("\n"),
-        sums(workload, spent.as_ref())
+        sums(workload, time_spent(workload).as_ref())
     )
+}
+
+/// The time that the verdict is about: that of the busiest threads, or of all.
+pub fn told<'a>(workload: &'a Workload, busiest: Option<&Busiest<'a>>) -> Option<TimeSpent<'a>> {
+    match busiest {
+        Some(busiest) => time_spent_by(workload, busiest),
+        None => time_spent(workload),
+    }
+}
+
+/// Whose time it is, where it is not that of all threads.
+fn threads(workload: &Workload, busiest: &Busiest<'_>) -> String {
+    let name = match *busiest.name == workload.name {
+        true => String::new(),
+        false => format!(" ({})", shortened(&busiest.name.to_string(), NAME)),
+    };
+    match busiest.threads {
+        1 => format!(", its busiest thread{name}"),
+        number => format!(", its {} busiest threads{name}", count(number)),
+    }
 }
 
 const fn unknown(workload: &Workload) -> &'static str {
@@ -117,7 +139,7 @@ fn in_words(part: &Part<'_>) -> String {
     format!("{} {what}", percent(part.share))
 }
 
-fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
@@ -150,71 +172,17 @@ fn sums(workload: &Workload, spent: Option<&TimeSpent<'_>>) -> String {
     shortened(&parts.join(", "), WIDTH)
 }
 
-/// So many columns are kept for blocks.
-const BLOCKS: usize = 20;
-
-/// The parts of the time, each as a word and as blocks; nothing where they are unknown.
-pub fn bar(workload: &Workload, style: Style) -> String {
-    let Some(spent) = time_spent(workload) else {
-        return String::new();
-    };
-    let columns = WIDTH.saturating_add(style.spare());
-    let mut parts: Vec<(&str, f64)> = spent
-        .parts
-        .iter()
-        .filter(|part| part.share >= ONE_PERCENT)
-        .map(|part| (part.activity.word(), part.share))
-        .collect();
-    let labels = |parts: &[(&str, f64)]| -> Vec<String> {
-        let rest = 1.0 - parts.iter().fold(0.0, |sum, (_, share)| sum + share);
-        let rest = Some(("other", rest)).filter(|(_, share)| *share >= ONE_PERCENT);
-        let all = parts.iter().copied().chain(rest);
-        all.map(|(word, share)| format!("{word} {}", percent(share)))
-            .collect()
-    };
-    let taken = |labels: &[String]| {
-        let widths = labels.iter().map(|label| width(label).saturating_add(2));
-        widths.fold(0, usize::saturating_add)
-    };
-    while parts.len() > 1 && taken(&labels(&parts)).saturating_add(BLOCKS) > columns {
-        parts.pop();
-    }
-    let labels = labels(&parts);
-    let blocks = columns.saturating_sub(taken(&labels));
-    let shares = parts.iter().map(|(_, share)| *share);
-    let shares = shares.chain(std::iter::once(0.0)).take(labels.len());
-    let drawn: Vec<_> = labels
-        .iter()
-        .zip(shares)
-        .map(|(label, share)| {
-            let blocks = "#".repeat(blocks_of(share, blocks));
-            format!("{label} {blocks}").trim_end().to_owned()
-        })
-        .collect();
-    format!("{}\n", drawn.join(" "))
-}
-
-/// Never more than fit: what a fraction of a block is left out.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share from 0 to 1 of some hundred columns"
-)]
-fn blocks_of(share: f64, all: usize) -> usize {
-    (share.clamp(0.0, 1.0) * all as f64) as usize
-}
-
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::model::{
         off_cpu::{CallTime, OffCpu, Time},
         report::Report,
+        row::{Did, ProcessRows, ProcessesOfName},
     };
 
     /// A workload of one thread, with its time off the CPU.
-    fn workload(off_cpu: OffCpu) -> Workload {
+    pub fn workload(off_cpu: OffCpu) -> Workload {
         let text = include_str!("../../../../tests/fixtures/report.json");
         let mut report: Report = serde_json::from_str(text).expect("the fixture is a report");
         let mut workload = report.workloads.remove(0);
@@ -276,6 +244,62 @@ mod tests {
     }
 
     #[test]
+    fn the_busiest_threads_are_spoken_of_and_not_all() {
+        let time = |cpu_ns, sleep_ns| Time {
+            thread_ns: cpu_ns + sleep_ns,
+            cpu_ns,
+            off_cpu: OffCpu {
+                sleep_ns,
+                ..OffCpu::default()
+            },
+            ..Time::default()
+        };
+        let mut one = workload(OffCpu::default());
+        (one.time, one.threads, one.wall_ns) = (Some(time(100, 700)), 8, 100);
+        let named = |name: &str, threads, time| ProcessesOfName {
+            name: Some(name.into()),
+            processes: threads,
+            threads,
+            did: Did {
+                time: Some(time),
+                ..Did::default()
+            },
+        };
+        for (name, threads, expected) in [
+            (
+                "async",
+                1,
+                "async took 100 ns, its busiest thread: 100 % CPU",
+            ),
+            (
+                "main",
+                1,
+                "async took 100 ns, its busiest thread (main): 100 % CPU",
+            ),
+            (
+                "main",
+                2,
+                "async took 100 ns, its 2 busiest threads (main): 100 % CPU",
+            ),
+        ] {
+            one.process_rows = Some(ProcessRows {
+                processes: Vec::new(),
+                by_name: vec![
+                    named(name, threads, time(100, 0)),
+                    named("pool", 8 - threads, time(0, 700)),
+                ],
+            });
+            let said = verdict(&one);
+            assert!(said.starts_with(expected), "{said}");
+            let spent = told(&one, busiest(&one).as_ref()).expect("it is known");
+            assert_eq!(spent.parts[0].activity, Activity::Cpu);
+        }
+        one.process_rows = None;
+        let said = verdict(&one);
+        assert!(said.contains("took 100 ns: 88 % asleep in"), "{said}");
+    }
+
+    #[test]
     fn how_it_ended_is_said() {
         let mut one = workload(OffCpu::default());
         for (exit, kind, root_pid, expected) in [
@@ -293,37 +317,6 @@ mod tests {
             (one.exit, one.kind, one.root_pid) = (exit, kind, root_pid);
             let said = verdict(&one);
             assert!(said.starts_with(expected), "{said}");
-        }
-    }
-
-    #[test]
-    fn the_bar_has_the_width_it_is_given_and_no_more() {
-        let one = workload(OffCpu {
-            service_ns: 40,
-            runnable_ns: 20,
-            throttled_ns: 12,
-            journal_ns: 10,
-            fault_ns: 8,
-            sleep_ns: 6,
-            idle_ns: 2,
-            unknown_ns: 2,
-            ..OffCpu::default()
-        });
-        assert_eq!(
-            bar(&one, Style::PLAIN),
-            "device 40 % ######## CPU wait 20 % #### dirty limit 12 % ## other 28 %\n"
-        );
-        let wide = bar(&one, Style::PLAIN.of_width(160));
-        assert!(
-            wide.contains("unknown 2 %") && width(wide.trim()) <= 160,
-            "{wide}"
-        );
-        for part in ["device 100 %", "\n"] {
-            let one = workload(OffCpu {
-                service_ns: 1,
-                ..OffCpu::default()
-            });
-            assert!(bar(&one, Style::PLAIN).contains(part));
         }
     }
 }

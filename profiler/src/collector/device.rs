@@ -88,6 +88,7 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
         holders: topology.holders,
         slaves: topology.slaves,
         backing_file: topology.backing_file,
+        scheduler: topology.scheduler,
     }
 }
 

@@ -62,6 +62,9 @@ pub struct Device {
     /// The file that a loop device shows; null for others.
     #[serde(default)]
     pub backing_file: Option<Text>,
+    /// The I/O scheduler of its requests at the end of the run, `none` for none; null where the kernel does not say.
+    #[serde(default)]
+    pub scheduler: Option<Text>,
 }
 
 /// The flushes that a device has executed.

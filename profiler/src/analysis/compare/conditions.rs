@@ -56,6 +56,16 @@ pub enum Side {
     After,
 }
 
+impl Side {
+    /// In a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
 /// All of them, what is in doubt first.
 pub fn of(before: &[Report], after: &[Report]) -> Vec<Condition> {
     let sides = [(Side::Before, before), (Side::After, after)];
@@ -108,9 +118,6 @@ fn differing(before: &[Vec<Fact>], after: &[Vec<Fact>], at: usize) -> Option<Con
 type Fact = (&'static str, Option<Text>);
 
 fn facts(report: &Report) -> Vec<Fact> {
-    let devices = report.devices.iter().flatten();
-    let devices: BTreeSet<_> = devices.map(|one| one.name.as_str()).collect();
-    let devices = devices.into_iter().collect::<Vec<_>>().join(" ");
     let missing = report.ledger.missing();
     let missing: BTreeSet<_> = missing.map(|(probe, _)| probe.name.as_str()).collect();
     let missing = match missing.is_empty() {
@@ -121,13 +128,15 @@ fn facts(report: &Report) -> Vec<Fact> {
         ("kernel", report.host.kernel.clone()),
         ("architecture", report.host.architecture.clone()),
         ("CPUs", report.host.cpus.to_string().into()),
-        ("devices", devices.into()),
         ("ioprof", report.ioprof_version.clone()),
         ("missing probes", missing.into()),
     ];
     let facts = facts.map(|(what, value)| (what, Some(value)));
+    let facts = facts
+        .into_iter()
+        .chain([("schedulers", schedulers(report))]);
     let workloads = report.workloads.iter().flat_map(of_workload);
-    facts.into_iter().chain(workloads).collect()
+    facts.chain(workloads).collect()
 }
 
 fn of_workload(workload: &Workload) -> Vec<Fact> {
@@ -145,11 +154,37 @@ fn of_workload(workload: &Workload) -> Vec<Fact> {
         ("kind of workload", Some(kind.into())),
         ("command line", Some(words.join(" ").into())),
         ("exit", Some(exit.into())),
+        ("devices", devices(workload)),
         (
             "cache state",
             workload.page_cache.as_ref().and_then(cache_state),
         ),
     ]
+}
+
+/// The schedulers of the devices that workloads had requests to; none where they are not known.
+fn schedulers(report: &Report) -> Option<Text> {
+    let devices = report.devices.iter().flatten();
+    let used = devices.filter(|one| one.shares.iter().any(|share| share.workload.is_some()));
+    let schedulers: BTreeSet<_> = used
+        .filter_map(|one| {
+            Some(format!(
+                "{} {}",
+                one.name.as_str(),
+                one.scheduler.as_ref()?.as_str()
+            ))
+        })
+        .collect();
+    let schedulers = schedulers.into_iter().collect::<Vec<_>>().join(", ");
+    (!schedulers.is_empty()).then(|| schedulers.into())
+}
+
+/// The devices that it had requests to; none where it had none, or they are not known.
+fn devices(workload: &Workload) -> Option<Text> {
+    let rows = workload.block.as_deref().unwrap_or_default();
+    let devices: BTreeSet<_> = rows.iter().map(|row| row.device.as_str()).collect();
+    let devices = devices.into_iter().collect::<Vec<_>>().join(" ");
+    (!devices.is_empty()).then(|| devices.into())
 }
 
 /// Whether what was read was in the page cache; none where nothing was read through it.

@@ -251,10 +251,18 @@ fn other_conditions_are_named() {
     after.host.kernel = "6.1.0".into();
     after.host.cpus += 1;
     after.ioprof_version = "9".into();
-    after.devices.as_mut().expect("they are known")[0].name = "other".into();
+    let mut before = sample();
+    for (report, scheduler) in [(&mut before, "none"), (&mut after, "bfq")] {
+        for device in report.devices.iter_mut().flatten() {
+            device.scheduler = Some(scheduler.into());
+        }
+    }
+    for row in after.workloads[0].block.iter_mut().flatten() {
+        row.device = "other".into();
+    }
     after.workloads[0].argv.push("more".into());
     after.ledger.lost.insert("slots_full".into(), 1);
-    let conditions = compared(&sample(), &after).conditions;
+    let conditions = compared(&before, &after).conditions;
     let doubt = Condition::InDoubt {
         side: Side::After,
         run: 0,
@@ -269,7 +277,14 @@ fn other_conditions_are_named() {
     let named: Vec<_> = named.collect();
     assert_eq!(
         named,
-        ["kernel", "CPUs", "devices", "ioprof", "command line"]
+        [
+            "kernel",
+            "CPUs",
+            "ioprof",
+            "schedulers",
+            "command line",
+            "devices"
+        ]
     );
 }
 

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, path::Path};
 
+use super::disk::chosen;
 use crate::text::Text;
 
 /// The devices above and below a device.
@@ -13,6 +14,8 @@ pub struct DeviceTopology {
     pub slaves: Vec<Text>,
     /// The file behind a loop device.
     pub backing_file: Option<Text>,
+    /// The I/O scheduler of its requests.
+    pub scheduler: Option<Text>,
 }
 
 impl DeviceTopology {
@@ -33,6 +36,9 @@ impl DeviceTopology {
             backing_file: fs::read(device.join("loop/backing_file"))
                 .ok()
                 .map(|path| Text::of_bytes(path.trim_ascii_end())),
+            scheduler: fs::read_to_string(device.join("queue/scheduler"))
+                .ok()
+                .map(|all| chosen(all.trim())),
         }
     }
 }

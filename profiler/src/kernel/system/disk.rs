@@ -125,8 +125,8 @@ impl Disk {
     }
 }
 
-/// The scheduler in brackets: `none [mq-deadline] kyber`.
-fn chosen(all: &str) -> Text {
+/// The scheduler in brackets: `none [mq-deadline] kyber`; where there is no choice, the only one.
+pub fn chosen(all: &str) -> Text {
     let chosen = all
         .split_once('[')
         .and_then(|(_, rest)| rest.split_once(']'));

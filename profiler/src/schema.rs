@@ -1,4 +1,4 @@
-//! The JSON Schemas of the report and of the calibration, generated from their types: docs/*.schema.json.
+//! The JSON Schemas of the report, the calibration and comparisons, generated from their types: docs/*.schema.json.
 //!
 //! `IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --lib schema` writes the files anew. They are made in tests alone, so
 //! that the program carries none of them.
@@ -14,6 +14,7 @@ use crate::{
         calibration::{self, Calibration},
         report::{Report, SCHEMA},
     },
+    output::json,
 };
 
 const FOLDER: &str = "https://github.com/ioprof/ioprof/blob/main/docs";
@@ -34,6 +35,9 @@ const SHARES: [&str; 4] = [
     "probe_cpu_measured_share",
     "cpu_share",
 ];
+
+/// The keys of numbers that may be below 0: the bounds of a difference.
+const DIFFERENCES: [&str; 2] = ["low", "high"];
 
 fn generate<T: JsonSchema>(name: &str, title: &str, describe: fn(&mut Value)) -> String {
     let settings = SchemaSettings::draft2020_12().for_serialize();
@@ -101,7 +105,9 @@ fn constrain(key: &str, property: &mut Map<String, Value>) {
             .as_array()
             .is_some_and(|kinds| kinds.contains(&json!("number")))
     {
-        property.insert("minimum".into(), json!(0));
+        if !DIFFERENCES.contains(&key) {
+            property.insert("minimum".into(), json!(0));
+        }
         if SHARES.contains(&key) {
             property.insert("maximum".into(), json!(1));
         }
@@ -138,6 +144,12 @@ fn describe_both(schema: &mut Value, identifier: &str) {
     set(schema, "/properties/started_at", "pattern", json!("Z$"));
 }
 
+fn describe_comparison(schema: &mut Value) {
+    let identifier = json!(json::COMPARISON);
+    set(schema, "/properties/schema", "const", identifier);
+    set(schema, "/properties/workloads", "minItems", json!(1));
+}
+
 fn describe_calibration(schema: &mut Value) {
     describe_both(schema, calibration::SCHEMA);
 }
@@ -163,6 +175,7 @@ fn describe_report(schema: &mut Value) {
 fn the_schemas_are_those_of_the_types() {
     let report = "report.schema.json";
     let calibration = "calibration.schema.json";
+    let comparison = "compare.schema.json";
     for (name, generated) in [
         (
             report,
@@ -171,6 +184,10 @@ fn the_schemas_are_those_of_the_types() {
         (
             calibration,
             generate::<Calibration>(calibration, "Calibration of ioprof", describe_calibration),
+        ),
+        (
+            comparison,
+            generate::<json::Compared<'_>>(comparison, "Comparison of ioprof", describe_comparison),
         ),
     ] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -44,6 +44,10 @@ pub struct Compare {
 pub enum Format {
     /// For people.
     Text,
+    /// For a comment on a change.
+    Markdown,
     /// For programs.
     Json,
+    /// For CI: each gate is a test case.
+    Junit,
 }

@@ -68,12 +68,20 @@ fn relative(before: u128, after: u128) -> String {
     }
 }
 
+/// By how much a time differs; empty where it was 0.
+pub fn relative_ns(ns: Both<u64>) -> String {
+    match ns.before {
+        0 => String::new(),
+        before => relative(before.into(), ns.after.into()),
+    }
+}
+
 /// A time of both sides, and what chance leaves of its change.
 pub fn timing(of: &Timing) -> String {
     let Both { before, after } = of.ns;
-    let change = match before {
-        0 => String::new(),
-        _ => format!("  {}", relative(before.into(), after.into())),
+    let change = match relative_ns(of.ns) {
+        none if none.is_empty() => none,
+        change => format!("  {change}"),
     };
     let interval = of
         .change
@@ -154,14 +162,15 @@ pub fn times_note(comparison: &Comparison) -> String {
         Some(needed) => format!("; {} on each side may", count(needed)),
         None => String::new(),
     };
-    if is_too_few && before == 1 && after == 1 {
-        return format!("~ one run on each side says nothing about times{needed}");
-    }
     if is_too_few {
-        return format!("~ so few runs say nothing about times{needed}");
+        let few = match (before, after) {
+            (1, 1) => "one run on each side says",
+            _ => "so few runs say",
+        };
+        return format!("~ {few} nothing about times{needed}");
     }
     let needed = needed.replace(" may", " may tell wall");
-    format!("~ may be chance: of equals, 5 % of comparisons show a time as other{needed}")
+    format!("~ may be chance, as 1 in 20 comparisons of equals shows{needed}")
 }
 
 /// How a gate came out, in a line.

@@ -10,21 +10,29 @@ use crate::{
 };
 
 /// The identifier of the format of comparisons.
-const COMPARISON: &str = "ioprof.compare.v1";
+pub const COMPARISON: &str = "ioprof.compare.v1";
 
-/// A comparison with its gates.
+/// What differs between the reports of two sides, and the gates.
 #[derive(Serialize)]
-struct Compared<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Compared<'a> {
+    /// The identifier of this format.
     schema: &'static str,
+    /// The files of the first side.
     before: &'a [Text],
+    /// The files of the second.
     after: &'a [Text],
     #[serde(flatten)]
     comparison: &'a Comparison,
+    /// The gates, in the order in which they were given.
     gates: Vec<Gate<'a>>,
 }
 
+/// A gate and how it came out.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Gate<'a> {
+    /// As it was given.
     gate: &'a str,
     #[serde(flatten)]
     verdict: &'a Verdict,

@@ -8,5 +8,7 @@
 pub mod comparison;
 pub mod format;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod terminal;
 pub mod text;

@@ -1,6 +1,6 @@
 //! `ioprof compare`: what it exits with, and what it refuses.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
@@ -11,6 +11,19 @@ use super::{
 
 /// The report of a real run.
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sqlite.json");
+
+/// What the schema of comparisons minds.
+fn complaints(json: &Value) -> Vec<String> {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/compare.schema.json");
+    let schema = fs::read(schema).expect("it is in docs/");
+    let schema: Value = serde_json::from_slice(&schema).expect("it is JSON");
+    assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    let schema = jsonschema::draft202012::new(&schema).expect("it can be used");
+    let errors = schema.iter_errors(json);
+    errors
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
+}
 
 #[test]
 fn a_comparison_exits_by_its_gates() {
@@ -47,6 +60,10 @@ fn a_comparison_exits_by_its_gates() {
     ];
     let json = refused(&json);
     let json: Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
+    assert_eq!(complaints(&json), [""; 0]);
+    let mut other = json.clone();
+    other["differing"][0]["change"] = 1.into();
+    assert!(!complaints(&other).is_empty());
     assert_eq!(json["schema"], "ioprof.compare.v1");
     assert_eq!(json["differing"][0]["metric"], "fdatasync.calls");
     assert_eq!(json["differing"][0]["before"]["min"], 244);
@@ -105,9 +122,69 @@ fn several_reports_stand_on_each_side_as_files_or_folders() {
         let words = [&["compare", "--format", "json"], words].concat();
         let json = refused(&words);
         let json: Value = serde_json::from_slice(&json.stdout).expect("it is JSON");
+        assert_eq!(complaints(&json), [""; 0]);
         assert_eq!(json["runs"], serde_json::json!({"before": 2, "after": 3}));
         assert_eq!(json["after"].as_array().map(Vec::len), Some(3));
     }
     let compared = refused(&["compare", name, name]);
     assert!(text(&compared.stdout).starts_with("runs  3 -> 3\n"));
+}
+
+/// Runs that differ in their wall times by little, and whose sides differ by much.
+fn write_runs(folder: &Path, wall_ns: u64) {
+    let sample = fs::read(SAMPLE).expect("it is read");
+    let mut report: Value = serde_json::from_slice(&sample).expect("the fixture is JSON");
+    for run in 0..6 {
+        report["workloads"][0]["wall_ns"] = (wall_ns + run * 1_000_000).into();
+        let file = folder.join(format!("{run}.json"));
+        fs::write(file, report.to_string()).expect("a file can be written");
+    }
+}
+
+#[test]
+fn a_time_is_told_with_its_interval_in_every_form_and_gates_are_decided_by_it() {
+    let (before, after) = (folder(), folder());
+    write_runs(before.path(), 1_000_000_000);
+    write_runs(after.path(), 1_200_000_000);
+    let sides = [plain(before.path()), plain(after.path())];
+    let compare = |words: &[&str]| refused(&[&["compare"], &sides[..], words].concat());
+    for (gate, status, how) in [
+        ("wall>+5%:fail", 3, "GATE FAILS: "),
+        ("wall>+50%:fail", 0, "gate holds: "),
+        ("wall>+20%:fail", 0, "gate undecided: "),
+        ("wall<=+20%", 3, "GATE FAILS, undecided: "),
+        ("wall<=+25%", 0, "gate holds: "),
+        ("fsyncs>+0%:fail", 0, "gate holds: "),
+    ] {
+        let compared = compare(&["--gate", gate]);
+        assert_eq!(compared.status.code(), Some(status), "{compared:?}");
+        let said = text(&compared.stdout);
+        assert!(said.contains(&format!("\n{how}{gate} (")), "{said}");
+        assert!(
+            said.contains("wall  1.00 s -> 1.20 s  +20.0 % (+"),
+            "{said}"
+        );
+    }
+    let gates = ["--gate", "wall>+5%:fail", "--gate", "fsyncs<=+0%"];
+    let form = |form: &str| {
+        let words = [&gates[..], &["--format", form]].concat();
+        let compared = compare(&words);
+        assert_eq!(compared.status.code(), Some(3), "{compared:?}");
+        text(&compared.stdout)
+    };
+    let json: Value = serde_json::from_str(&form("json")).expect("it is JSON");
+    assert_eq!(complaints(&json), [""; 0]);
+    assert_eq!(json["workloads"][0]["wall"]["verdict"], "differs");
+    assert_eq!(json["gates"][0]["time"]["metric"], "wall");
+    let junit = form("junit");
+    assert!(junit.contains("tests=\"2\" failures=\"1\""), "{junit}");
+    let markdown = form("markdown");
+    assert!(
+        markdown.contains("- GATE FAILS: wall\\>+5%:fail ("),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains("| wall | 1.00 s | 1.20 s | +20.0 % |"),
+        "{markdown}"
+    );
 }

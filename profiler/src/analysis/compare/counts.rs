@@ -15,7 +15,7 @@ use super::{
 use crate::model::report::Report;
 
 /// So seldom is any count said to differ that varies from run to run, where none does.
-const ERROR: f64 = 0.05;
+const ERROR: f64 = 0.01;
 
 /// A count of both sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

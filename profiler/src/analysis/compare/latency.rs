@@ -145,7 +145,7 @@ fn of_call<'a>(run: &'a Workload, name: &str) -> Vec<&'a Histogram> {
     calls.map(|call| &call.latency).collect()
 }
 
-fn of_operation<'a>(run: &'a Workload, operation: BlockOperation) -> Vec<&'a Histogram> {
+fn of_operation(run: &Workload, operation: BlockOperation) -> Vec<&Histogram> {
     let rows = run.block.as_deref().unwrap_or_default();
     Block::once(rows, operation)
         .map(|row| &row.service)

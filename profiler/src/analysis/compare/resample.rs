@@ -43,7 +43,7 @@ impl Resamples {
         let mut side = |runs: usize| {
             let mut drawn = vec![0_u32; runs];
             for _ in 0..runs {
-                let at = (u128::from(random.next_u64()) * runs as u128) >> 64;
+                let at = u128::from(random.next_u64()).saturating_mul(runs as u128) >> 64;
                 if let Some(times) = drawn.get_mut(at as usize) {
                     *times = times.saturating_add(1);
                 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// So seldom is any time of a comparison said to differ where none does.
-const ERROR: f64 = 0.05;
+const ERROR: f64 = 0.04;
 /// The most runs that are said to be needed; more is not known.
 const MOST_NEEDED: usize = 1000;
 
@@ -80,9 +80,9 @@ impl Compared<'_> {
     /// All times. Half of the error is left to the wall time, the other half to all others together.
     pub fn times(&self, prefix: &str) -> Times {
         let Both { before, after } = self.runs;
-        let parts = both_parts(before, after).unwrap_or_default();
-        let names: BTreeSet<_> = parts.iter().flatten().flat_map(BTreeMap::keys).collect();
-        let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+        let parts = parts(before).zip(parts(after));
+        let parts = parts.map_or_else(Default::default, |(before, after)| [before, after]);
+        let names = names(parts.iter().flatten());
         let latencies = latencies(before, after);
         let others = names.len().saturating_add(latencies.len());
         let half = part_of(ERROR, self.workloads.saturating_mul(2));
@@ -182,12 +182,17 @@ fn needed(runs: usize, difference: f64, interval: Interval) -> Option<usize> {
 }
 
 /// The parts of a run's wall time, by their names.
-type Parts = BTreeMap<String, f64>;
+pub type Parts = BTreeMap<String, f64>;
 
 /// What the wall time of each run went into: divided as the time of its threads is. None where a run does not know.
-fn both_parts(before: &[&Workload], after: &[&Workload]) -> Option<[Vec<Parts>; 2]> {
-    let of_side = |runs: &[&Workload]| runs.iter().map(|run| of_run(run)).collect::<Option<_>>();
-    Some([of_side(before)?, of_side(after)?])
+pub fn parts(runs: &[&Workload]) -> Option<Vec<Parts>> {
+    runs.iter().map(|run| of_run(run)).collect()
+}
+
+/// The names of the parts that any run has.
+pub fn names<'a>(runs: impl IntoIterator<Item = &'a Parts>) -> BTreeSet<&'a str> {
+    let names = runs.into_iter().flat_map(BTreeMap::keys);
+    names.map(String::as_str).collect()
 }
 
 fn of_run(workload: &Workload) -> Option<Parts> {
@@ -202,10 +207,10 @@ fn of_run(workload: &Workload) -> Option<Parts> {
 
 /// What the parts leave of the difference of the wall time, beyond what is rounded.
 fn rest(wall: &Timing, parts: &[Timing]) -> Option<i64> {
+    let differs = |before: u64, after: u64| i128::from(after).saturating_sub(before.into());
     let side = |of: fn(&Timing) -> u64| sum(parts.iter().map(of));
-    let parts_differ =
-        i128::from(side(|part| part.ns.after)) - i128::from(side(|part| part.ns.before));
-    let wall_differs = i128::from(wall.ns.after) - i128::from(wall.ns.before);
+    let parts_differ = differs(side(|part| part.ns.before), side(|part| part.ns.after));
+    let wall_differs = differs(wall.ns.before, wall.ns.after);
     let rest = i64::try_from(wall_differs.saturating_sub(parts_differ)).ok()?;
     (!parts.is_empty() && rest.unsigned_abs() > parts.len() as u64).then_some(rest)
 }
@@ -231,6 +236,6 @@ pub const fn float(ns: u64) -> f64 {
 }
 
 #[expect(clippy::cast_sign_loss, reason = "no time is below 0")]
-fn whole(ns: f64) -> u64 {
+pub fn whole(ns: f64) -> u64 {
     ns.round() as u64
 }

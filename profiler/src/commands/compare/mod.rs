@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     kernel::syscall,
     output::{
-        json,
+        json, junit, markdown,
         terminal::{Style, compare::render},
     },
     text::Text,
@@ -49,18 +49,16 @@ pub fn compare(arguments: &Compare) -> Result<ExitCode, Error> {
     let names = sides.map(|paths| paths.iter().map(Text::of).collect::<Vec<_>>());
     let names = names.each_ref().map(Vec::as_slice);
     let stdout = io::stdout();
+    let full = arguments.full;
+    let as_text = |style| render(&comparison, &gates, names, full, style);
     let text = match arguments.format {
-        Format::Text => render(
-            &comparison,
-            &gates,
-            names,
-            arguments.full,
-            Style::of(&stdout),
-        ),
+        Format::Text => as_text(Style::of(&stdout)),
+        Format::Markdown => markdown::comparison(&comparison, &gates, full),
         Format::Json => {
             let json = json::comparison(&comparison, &gates, names);
             String::from_utf8_lossy(&json).into_owned()
         }
+        Format::Junit => junit::comparison(&gates, &as_text(Style::PLAIN)),
     };
     print(&mut stdout.lock(), &text);
     let holds = gates.iter().all(|(_, verdict)| verdict.passes);

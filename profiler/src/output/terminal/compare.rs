@@ -5,7 +5,7 @@ use crate::{
     analysis::compare::{Both, Certainty, Compared, Comparison, Condition, Row, Side, Verdict},
     output::{
         comparison::{change, decided, found, mark, signed, span, times_note, timing},
-        format::{count, filled, time},
+        format::{count, filled, time, wrapped},
         text::{line, shortened, shortened_before},
     },
     text::Text,
@@ -134,9 +134,9 @@ fn workload(one: &Compared, runs: Both<u64>, full: bool) -> String {
         let sign = if rest < 0 { '-' } else { '+' };
         parts.push(format!("rest {sign}{}", time(rest.unsigned_abs())));
     }
-    if !parts.is_empty() {
-        let parts = format!("of it: {}", parts.join(", "));
-        text.push_str(&filled(parts.split(' '), WIDTH, "  "));
+    if let Some(first) = parts.first_mut() {
+        *first = format!("of it: {first}");
+        text.push_str(&wrapped(&parts, WIDTH, "  "));
         text.push('\n');
     }
     let latencies = one.latencies.iter();
@@ -169,7 +169,8 @@ fn workload(one: &Compared, runs: Both<u64>, full: bool) -> String {
     text
 }
 
-fn warning(condition: &Condition, names: [&[Text]; 2]) -> String {
+/// A line about what makes reports hard to compare.
+pub fn warning(condition: &Condition, names: [&[Text]; 2]) -> String {
     match condition {
         Condition::Differs {
             what,

@@ -255,6 +255,23 @@ pub enum Error {
         /// How many there are before `--`.
         reports: usize,
     },
+    /// Several reports would go to stdout.
+    #[error(
+        "-o {} takes one report, and each run has one: name files by -o FILE",
+        Text::of(path)
+    )]
+    ReportsToStdout {
+        /// What the user asked for.
+        path: PathBuf,
+    },
+    /// A text that is no command.
+    #[error(
+        "--interleave {command:?} is no command: give one with its quotes closed, as in --interleave 'cp a b'"
+    )]
+    NoWords {
+        /// What the user asked for.
+        command: String,
+    },
     /// More reports than a comparison takes.
     #[error("a side has more than {most} reports: name fewer")]
     TooManyReports {
@@ -304,7 +321,10 @@ impl Error {
         match self {
             Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
-            Self::Gate { .. } | Self::Sides { .. } => 2,
+            Self::Gate { .. }
+            | Self::Sides { .. }
+            | Self::ReportsToStdout { .. }
+            | Self::NoWords { .. } => 2,
             _ => 125,
         }
     }

@@ -140,14 +140,22 @@ The report goes to stderr. The exit status is the command's; a signal is raised 
 Examples:
   sudo ioprof run async
   sudo ioprof run async mmap batch --parallel
-  sudo ioprof run -o run.json -- tar cf /dev/null /usr/share";
+  sudo ioprof run -o run.json -- tar cf /dev/null /usr/share
+  sudo ioprof run --repeat 10 --interleave 'cp a b' -- cp --reflink=never a b";
 
 /// `ioprof run`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Run {
     /// The options.
     #[command(flatten)]
     pub options: RunOptions,
+    /// Run N times, and show the medians and what varies. The reports of -o FILE.json are FILE.1.json and so on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub repeat: Option<u32>,
+    /// Run this command, in one word, in turns with the other, before it, and compare both. The reports of -o FILE.json
+    /// are FILE.before.1.json, FILE.after.1.json and so on.
+    #[arg(long, value_name = "COMMAND", requires = "command")]
+    pub interleave: Option<String>,
     /// Built-in workloads, each followed by its own options.
     // Not an external subcommand: clap looks for one only where no positional argument is left.
     #[arg(value_name = "WORKLOAD", allow_hyphen_values = true, value_parser = Words)]

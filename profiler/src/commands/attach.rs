@@ -102,7 +102,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     })?;
     // A sync that a signal interrupted may still be running.
     runtime.shutdown_background();
-    deliver(&report, &attach.common, destination)?;
+    deliver(&report, &attach.common, destination, None)?;
     Ok(gate::status(&report, attach.common.fail_on))
 }
 

@@ -1,6 +1,9 @@
 //! Printing and writing the report of a run.
 
-use std::io;
+use std::{
+    fs::File,
+    io::{self, Write as _},
+};
 
 use crate::{
     cli::Common,
@@ -15,13 +18,18 @@ use crate::{
     text::Text,
 };
 
-/// Prints the report for reading to stderr, as perf stat does, keeps it for `ioprof report`, and writes it where the user
-/// wants it.
+/// Prints the report for reading to stderr, as perf stat does, or hands it over in a file; keeps it for `ioprof report`, and
+/// writes it where the user wants it.
 ///
 /// # Errors
 ///
 /// Where it cannot be written. That it cannot be kept is no error, but told.
-pub fn deliver(report: &Report, common: &Common, destination: Destination) -> Result<(), Error> {
+pub fn deliver(
+    report: &Report,
+    common: &Common,
+    destination: Destination,
+    hand_over: Option<File>,
+) -> Result<(), Error> {
     let json = json::render(report);
     let kept = (!common.no_save).then(|| History::of_this_user().and_then(|all| all.save(&json)));
     let stderr = io::stderr();
@@ -31,15 +39,26 @@ pub fn deliver(report: &Report, common: &Common, destination: Destination) -> Re
         let message = format!("ioprof: the report is not kept: {reason}; try --no-save");
         text.push_str(&line(&message));
     }
-    let view = common.shown.view();
-    text.push_str(&terminal::render(report, &view, style));
-    if view == View::Screen {
+    if let Some(mut file) = hand_over {
+        let written = file.write_all(&json);
+        written.map_err(Error::system("handing the report over"))?;
+    } else {
         let kept = kept.and_then(Result::ok);
         let kept = kept.map(|path| Text::of(path).to_string());
-        text.push_str(&rest(destination.name().or(kept).as_deref(), style));
+        text.push_str(&shown(report, common, destination.name().or(kept), style));
     }
     print(&mut stderr.lock(), &text);
     destination.write(&json)
+}
+
+/// What the user wants to see of the report, and where the rest of it is.
+fn shown(report: &Report, common: &Common, file: Option<String>, style: Style) -> String {
+    let view = common.shown.view();
+    let mut text = terminal::render(report, &view, style);
+    if view == View::Screen {
+        text.push_str(&rest(file.as_deref(), style));
+    }
+    text
 }
 
 /// Tells the user that the probes are attached.

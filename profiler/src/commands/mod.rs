@@ -10,6 +10,7 @@ mod explain;
 mod gate;
 mod generate;
 mod measurement;
+mod repeat;
 mod report;
 mod run;
 

@@ -1,6 +1,7 @@
 //! `ioprof run`.
 
 use std::{
+    fs::File,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use super::{
     deliver::deliver,
     gate,
     measurement::{Measurement, StopSignal, distinct, runtime},
+    repeat::repeat,
 };
 use crate::{
     cli::Run,
@@ -38,6 +40,19 @@ use crate::{
 ///
 /// Failures of ioprof itself; the command's exit is none.
 pub fn run(run: Run) -> Result<ExitCode, Error> {
+    if run.repeat.is_some() || run.interleave.is_some() {
+        repeat(run)
+    } else {
+        once(run, None)
+    }
+}
+
+/// Profiles them once, and tells the user of it, unless the report is to be handed over in a file.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn once(run: Run, hand_over: Option<File>) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
     let sync = options.common.sync;
     let output = options.common.output.as_deref();
@@ -99,7 +114,7 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
     })?;
     // A thread may still be waiting for a child.
     runtime.shutdown_background();
-    deliver(&report, &options.common, destination)?;
+    deliver(&report, &options.common, destination, hand_over)?;
     Ok(end_as(&exits, || {
         gate::status(&report, options.common.fail_on)
     }))
@@ -309,8 +324,8 @@ async fn next_over(
 
 /// Whether the terminal has sent the signal to the whole foreground process group. It does so at a hangup, too, but
 /// cannot be opened any more then.
-fn has_reached_children(signal: StopSignal) -> bool {
-    let in_foreground = std::fs::File::open("/dev/tty")
+pub fn has_reached_children(signal: StopSignal) -> bool {
+    let in_foreground = File::open("/dev/tty")
         .is_ok_and(|terminal| unistd::tcgetpgrp(terminal) == Ok(unistd::getpgrp()));
     signal.0 == Signal::SIGINT && in_foreground
 }
@@ -328,7 +343,7 @@ fn end_as(exits: &[Exit], otherwise: impl FnOnce() -> ExitCode) -> ExitCode {
 }
 
 /// Raises the signal that ended the command, so that the caller of ioprof sees the same.
-fn raise(number: i32) -> ExitCode {
+pub fn raise(number: i32) -> ExitCode {
     if let Ok(signal) = Signal::try_from(number) {
         // No second core file.
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);

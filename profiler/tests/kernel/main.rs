@@ -42,6 +42,7 @@ mod off_cpu;
 mod output;
 mod page_cache;
 mod privilege;
+mod repeat;
 mod row;
 mod sessions;
 mod signals;

@@ -63,12 +63,22 @@ static void sync_once(void) {
 }
 
 /* Each file is complete with its own call: there is nothing to group. */
-static void sync_files(void) {
+static void sync_each_file(int times) {
     for (long i = 0; i < count; i++) {
         int file = opened(numbered(i), O_WRONLY | O_CREAT | O_TRUNC);
         put(file, PAGE);
-        must(fsync(file) == 0 && close(file) == 0);
+        for (int done = 0; done < times; done++)
+            must(fsync(file) == 0);
+        must(close(file) == 0);
     }
+}
+
+static void sync_files(void) {
+    sync_each_file(1);
+}
+
+static void sync_files_twice(void) {
+    sync_each_file(2);
 }
 
 static void durable(long size) {
@@ -322,6 +332,7 @@ static const struct mode {
     {"submit-direct", submit_direct, 1},
     {"sync-each", sync_each, 0},
     {"sync-files", sync_files, 0},
+    {"sync-files-twice", sync_files_twice, 0},
     {"sync-once", sync_once, 0},
     {"write-at-once", write_at_once, 0},
     {"write-by", write_by, 0},

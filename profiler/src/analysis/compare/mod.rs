@@ -8,6 +8,7 @@ mod counts;
 mod gate;
 mod latency;
 mod metrics;
+mod repeated;
 mod resample;
 mod times;
 
@@ -17,8 +18,9 @@ use serde::Serialize;
 
 pub use conditions::{Condition, Side};
 pub use counts::{Row, Span};
-pub use gate::{EXPECTED, Gate, Limit, Operator, Outcome, Refused, Verdict};
+pub use gate::{EXPECTED, Fails, Gate, Limit, Operator, Outcome, Refused, Verdict};
 pub use metrics::{Amount, total};
+pub use repeated::{Repeated, Spread, repeated};
 pub use resample::Interval;
 pub use times::{Certainty, Timing};
 

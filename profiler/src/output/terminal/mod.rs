@@ -16,6 +16,7 @@ mod ledger;
 mod line;
 mod off_cpu;
 mod page_cache;
+pub mod repeated;
 mod row;
 pub mod runs;
 mod screen;

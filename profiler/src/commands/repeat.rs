@@ -1,0 +1,381 @@
+//! `ioprof run --repeat`: the same run again and again, or two commands in turns.
+//!
+//! Each run is a process of its own, a copy of this one that goes on as `ioprof run` does: a run gives up privileges that
+//! the next one needs, and what one leaves behind is not the next one's. It hands its report over in a file without a
+//! name. This process only waits, and passes signals on.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Read as _, Seek as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        memfd::{MFdFlags, memfd_create},
+        signal::{SigSet, Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::{ForkResult, Pid, fork},
+};
+
+use super::{
+    deliver::print,
+    measurement::StopSignal,
+    run::{has_reached_children, once, raise},
+};
+use crate::{
+    analysis::{
+        self,
+        compare::{compare, repeated},
+    },
+    cli::Run,
+    error::Error,
+    launch::destination::Destination,
+    model::{
+        read::{self, MOST_BYTES},
+        report::Report,
+    },
+    output::{
+        format::{count, time},
+        terminal::{self, Style},
+        text::line,
+    },
+    text::Text,
+};
+
+/// A run.
+struct Turn {
+    /// Whether it is of the command of `--interleave`.
+    side: Side,
+    /// Of how many of its side it is which, from 1.
+    number: u32,
+    run: Run,
+}
+
+/// Of two commands that take turns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// There is one command.
+    Only,
+    /// That of `--interleave`.
+    Before,
+    /// The other.
+    After,
+}
+
+impl Side {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Only => "",
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
+/// Runs as often as is asked for, then tells what the runs have in common, or how the two commands differ.
+///
+/// # Errors
+///
+/// Where the command line is wrong. Failures of a run are told by that.
+pub fn repeat(run: Run) -> Result<ExitCode, Error> {
+    let turns = turns(run)?;
+    let times = turns
+        .iter()
+        .filter(|turn| turn.side != Side::Before)
+        .count();
+    let signals = Signals::block()?;
+    let mut reports: Vec<(Side, Text, Report)> = Vec::new();
+    let (mut failed, mut stopped) = (None, None);
+    for Turn { side, number, run } in turns {
+        let report = report_file()?;
+        let name = run.options.common.output.as_deref().map(Text::of);
+        // SAFETY: this process has one thread, so the copy may do what this one may.
+        let child = match unsafe { fork() }.map_err(Error::system("starting a run"))? {
+            ForkResult::Child => {
+                signals.restore()?;
+                return once(run, Some(report));
+            }
+            ForkResult::Parent { child } => child,
+        };
+        let (ended, signal) = signals.wait(child)?;
+        stopped = signal;
+        let report = handed_over(report)?;
+        let how = failure(ended);
+        failed = failed.or(how);
+        match report {
+            // It has said why.
+            None => break,
+            // It was not left to end by itself.
+            Some(_) if stopped.is_some() => break,
+            Some(report) => {
+                say(side, number, times, &report);
+                reports.push((side, name.unwrap_or_default(), report));
+            }
+        }
+    }
+    if let Some(text) = summary(&reports) {
+        print(&mut io::stderr(), &text);
+    }
+    signals.restore()?;
+    Ok(match failed {
+        Some(WaitStatus::Exited(_, code)) => ExitCode::from(code as u8),
+        Some(WaitStatus::Signaled(_, signal, _)) => raise(signal as i32),
+        // Not all has been done, whatever the last run made of it.
+        _ => stopped.map_or(ExitCode::SUCCESS, |signal| raise(signal as i32)),
+    })
+}
+
+/// The runs in their order.
+fn turns(run: Run) -> Result<Vec<Turn>, Error> {
+    let times = run.repeat.unwrap_or(1);
+    if let Some(path) = run
+        .options
+        .common
+        .output
+        .as_deref()
+        .filter(|path| Destination::is_stdout(path))
+    {
+        return Err(Error::ReportsToStdout {
+            path: path.to_owned(),
+        });
+    }
+    let other = run.interleave.as_deref().map(words).transpose()?;
+    let of = |side: Side, number: u32| {
+        let mut run = run.clone();
+        (run.repeat, run.interleave) = (None, None);
+        if let (Side::Before, Some(words)) = (side, &other) {
+            words.clone_into(&mut run.command);
+        }
+        let output = &mut run.options.common.output;
+        *output = output.take().map(|path| numbered(&path, side, number));
+        Turn { side, number, run }
+    };
+    let turns = (1..=times).flat_map(|number| match other {
+        Some(_) => vec![of(Side::Before, number), of(Side::After, number)],
+        None => vec![of(Side::Only, number)],
+    });
+    Ok(turns.collect())
+}
+
+/// The words of a command, as a shell divides them.
+fn words(command: &str) -> Result<Vec<OsString>, Error> {
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let words = words.ok_or_else(|| Error::NoWords {
+        command: command.into(),
+    })?;
+    Ok(words.into_iter().map(OsString::from).collect())
+}
+
+/// `run.json` is `run.3.json`, or `run.before.3.json`.
+fn numbered(path: &Path, side: Side, number: u32) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    if side != Side::Only {
+        name.push(".");
+        name.push(side.word());
+    }
+    name.push(format!(".{number}"));
+    if let Some(end) = path.extension() {
+        name.push(".");
+        name.push(end);
+    }
+    path.with_file_name(name)
+}
+
+/// A file without a name, that a report is handed over in.
+fn report_file() -> Result<File, Error> {
+    let file = memfd_create("ioprof-report", MFdFlags::MFD_CLOEXEC);
+    Ok(file
+        .map_err(Error::system("making a file for the report"))?
+        .into())
+}
+
+/// The report of a run; none where it has none.
+fn handed_over(mut file: File) -> Result<Option<Report>, Error> {
+    let mut bytes = Vec::new();
+    let read = file
+        .rewind()
+        .and_then(|()| file.take(MOST_BYTES).read_to_end(&mut bytes));
+    read.map_err(Error::system("reading the report of the run"))?;
+    let report = read::read(&bytes).ok();
+    Ok(report.map(|mut report| {
+        analysis::judge(&mut report);
+        report
+    }))
+}
+
+fn failure(ended: WaitStatus) -> Option<WaitStatus> {
+    (!matches!(ended, WaitStatus::Exited(_, 0))).then_some(ended)
+}
+
+fn say(side: Side, number: u32, times: usize, report: &Report) {
+    let walls: Vec<_> = report
+        .workloads
+        .iter()
+        .map(|one| time(one.wall_ns))
+        .collect();
+    let side = match side {
+        Side::Only => String::new(),
+        side => format!(" {}", side.word()),
+    };
+    let text = format!(
+        "ioprof: run {number} of {}{side}: {}",
+        count(times as u64),
+        walls.join(", ")
+    );
+    print(&mut io::stderr(), &line(&text));
+}
+
+fn summary(reports: &[(Side, Text, Report)]) -> Option<String> {
+    let stderr = io::stderr();
+    let style = Style::of(&stderr);
+    let of = |side: Side| {
+        let of_side = reports.iter().filter(move |(of, ..)| *of == side);
+        let of_side = of_side.map(|(_, name, report)| (name.clone(), report.clone()));
+        of_side.unzip::<_, _, Vec<_>, Vec<_>>()
+    };
+    let (names, only) = of(Side::Only);
+    if let Ok(repeated) = repeated(&only) {
+        return Some(terminal::repeated::render(&repeated, &names, style));
+    }
+    let ((of_before, before), (of_after, after)) = (of(Side::Before), of(Side::After));
+    let comparison = compare(&before, &after).ok()?;
+    let names = [of_before.as_slice(), of_after.as_slice()];
+    Some(terminal::compare::render(
+        &comparison,
+        &[],
+        names,
+        false,
+        style,
+    ))
+}
+
+/// The signals that this process waits for.
+struct Signals {
+    waited_for: SigSet,
+    before: SigSet,
+}
+
+impl Signals {
+    /// Keeps them until they are asked for.
+    fn block() -> Result<Self, Error> {
+        let stops = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        let waited_for: SigSet = stops.into_iter().chain([Signal::SIGCHLD]).collect();
+        let before = waited_for.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
+        let before = before.map_err(Error::system("blocking signals"))?;
+        Ok(Self { waited_for, before })
+    }
+
+    /// As they were.
+    fn restore(&self) -> Result<(), Error> {
+        self.before
+            .thread_set_mask()
+            .map_err(Error::system("unblocking signals"))
+    }
+
+    /// Waits for a run, and passes on what asks it to stop; how it ended, and what has asked.
+    fn wait(&self, child: Pid) -> Result<(WaitStatus, Option<Signal>), Error> {
+        let mut stopped = None;
+        loop {
+            match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
+                ended => {
+                    let ended = ended.map_err(Error::system("waiting for a run"))?;
+                    return Ok((ended, stopped));
+                }
+            }
+            let signal = self.waited_for.wait();
+            let signal = signal.map_err(Error::system("waiting for signals"))?;
+            if signal == Signal::SIGCHLD {
+                continue;
+            }
+            stopped = Some(signal);
+            // The terminal has sent it to all of the foreground. The run may have ended in this moment.
+            if !has_reached_children(StopSignal(signal)) {
+                let _ = kill(child, signal);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn run(words: &[&str]) -> Run {
+        match Cli::try_parse_from([&["ioprof", "run"], words].concat()) {
+            Ok(Cli {
+                command: Some(Command::Run(run)),
+                ..
+            }) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_run_has_a_file_of_its_own() {
+        for (path, side, expected) in [
+            ("a/run.json", Side::Only, "a/run.3.json"),
+            ("run.json", Side::Before, "run.before.3.json"),
+            ("/x/run", Side::After, "/x/run.after.3"),
+            ("a.b/.json", Side::Only, "a.b/.json.3"),
+        ] {
+            assert_eq!(numbered(Path::new(path), side, 3), Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn two_commands_take_turns() {
+        let words = [
+            "--repeat",
+            "2",
+            "--interleave",
+            "cp 'a b' c",
+            "-o",
+            "x.json",
+            "--",
+            "cp",
+            "d",
+            "e",
+        ];
+        let turns = turns(run(&words)).expect("they are understood");
+        let told = turns.iter().map(|turn| {
+            let output = turn.run.options.common.output.as_deref();
+            let output = output.map(|path| path.display().to_string());
+            (
+                output.unwrap_or_default(),
+                turn.run.command.join(OsString::from("|").as_os_str()),
+            )
+        });
+        let told: Vec<_> = told.collect();
+        let expected = [
+            ("x.before.1.json", "cp|a b|c"),
+            ("x.after.1.json", "cp|d|e"),
+            ("x.before.2.json", "cp|a b|c"),
+            ("x.after.2.json", "cp|d|e"),
+        ];
+        assert_eq!(
+            told,
+            expected.map(|(file, words)| (file.to_owned(), words.into()))
+        );
+        assert!(turns.iter().all(|turn| turn.run.repeat.is_none()));
+    }
+
+    #[test]
+    fn what_cannot_be_repeated_is_refused() {
+        let refused = |words: &[&str]| turns(run(words)).err().map(|error| error.to_string());
+        let words = ["--repeat", "2", "-o", "-", "--", "true"];
+        assert!(refused(&words).is_some_and(|said| said.contains("-o FILE")));
+        for command in ["", "  ", "echo 'a"] {
+            let words = ["--interleave", command, "--", "true"];
+            assert!(refused(&words).is_some_and(|said| said.contains("--interleave")));
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Fuzz targets: the parsers of untrusted input. A target fails by a panic.
 
+mod compare;
 mod findings;
 mod report;
 mod values;
@@ -26,10 +27,11 @@ use ioprof::{
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their folders in `corpus/`.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("report", report::bytes),
     ("values", values::mutated),
     ("findings", findings::mutated),
+    ("compare", compare::compared),
     ("text", names),
     ("proc", files_of_the_kernel),
     ("words", command_words),

@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Subject, cpu_and_runnable, portion};
+use super::subject::{Candidate, Outcome, Subject, portion};
 use crate::model::{finding::Place, sum::sum};
 
 /// Fewer calls are not worth it.
@@ -46,7 +46,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         return Outcome::RuledOut(evidence);
     }
     let (least, most) = subject.entry_ns();
-    let worked = portion(cpu_and_runnable(time), gone, call.calls);
+    let worked = portion(time.cpu_ns, gone, call.calls);
     Outcome::Found(vec![Candidate {
         summary: format!(
             "{} io_uring_enter submit {} requests, with {} under way at a time",
@@ -64,8 +64,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
                 .saturating_sub(call.time_ns.saturating_sub(time.cpu_ns)),
             sum([worked, gone.saturating_mul(most)]),
             format!(
-                "{} calls go where as many are submitted at a time as are under way; at most their part of the time on a CPU or \
-                 waiting for one, and the kernel's way into them and out of them; at least that way, less what the calls waited",
+                "{} calls go where as many are submitted at a time as are under way, and what is waited for stays; at most their \
+                 part of the time on a CPU, and the kernel's way into them and out of them; at least that way, less what the calls \
+                 waited",
                 count(gone)
             ),
         ),

@@ -77,11 +77,16 @@ impl<'a> Subject<'a> {
     }
 
     /// What so many calls of a name cost at least, and at most, whichever of all they are: no more than all of them, but for
-    /// the others, which take as long as the shortest.
+    /// the others, which take as long as the shortest. What the probes add to a call is at most in its latency.
     pub fn cost_of(&self, (_, call): Placed<'_>, gone: u64) -> (u64, u64) {
         let (least, most) = self.entry_ns();
         let others = call.calls.saturating_sub(gone);
-        let shortest = |calls: u64| calls.saturating_mul(call.latency.min);
+        let cost = self.report.ledger.call_cost;
+        let probes = cost.map_or(u64::MAX, |cost| {
+            cost.in_scope_ns.max(cost.with_statistics_ns)
+        });
+        let shortest_ns = call.latency.min.saturating_sub(probes);
+        let shortest = |calls: u64| calls.saturating_mul(shortest_ns);
         let in_all = call.time_ns.saturating_sub(shortest(others));
         let with = |inside: u64, entry: u64| inside.saturating_add(gone.saturating_mul(entry));
         (with(shortest(gone), least), with(in_all, most))

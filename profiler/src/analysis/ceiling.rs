@@ -114,8 +114,7 @@ pub fn deciding(series: &Series) -> Option<&Measured> {
         (true, true) => !is_sustained(knee, again) && is_alone(again),
         (true, false) => false,
         (false, true) => true,
-        // What others did may have slowed down either.
-        (false, false) => is_alone(again) || rate(&again.point) > rate(&knee.point),
+        (false, false) => again.point.spread < knee.point.spread,
     };
     Some(if is_later { again } else { knee })
 }
@@ -265,20 +264,20 @@ mod tests {
     #[test]
     fn what_was_not_steady_is_what_it_was_for_longer() {
         let mut points = series(&[100, 200, 400, 410, 410]);
-        points[2].point.steady = false;
+        (points[2].point.steady, points[2].point.spread) = (false, 0.5);
         let mut series = of(points, Some(alone(4, 300)));
         conclude(&mut series);
         assert_eq!(series.operations_per_second, Some(300.0));
         assert_eq!((series.knee_depth, series.burst), (Some(4), None));
         assert_eq!(deciding(&series), series.again.as_ref());
-        if let Some(again) = &mut series.again {
-            again.point.steady = false;
-        }
-        assert_eq!(deciding(&series), series.again.as_ref());
-        if let Some(again) = &mut series.again {
-            again.others_bytes = Some(1 << 20);
-        }
-        assert_eq!(deciding(&series), Some(&series.points[2]));
+        // Of two that were not, that whose parts differ less.
+        let mut decided_by_again = |spread: f64| {
+            if let Some(again) = &mut series.again {
+                (again.point.steady, again.point.spread) = (false, spread);
+            }
+            deciding(&series) == series.again.as_ref()
+        };
+        assert!(decided_by_again(0.4) && !decided_by_again(0.6));
         series.again = None;
         assert_eq!(deciding(&series), Some(&series.points[2]));
     }

@@ -11,6 +11,7 @@ pub mod compare;
 mod counters;
 mod reliability;
 mod rules;
+pub mod share_of_ceiling;
 mod time_spent;
 
 pub use busiest::{Busiest, busiest};

@@ -89,6 +89,8 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
         slaves: topology.slaves,
         backing_file: topology.backing_file,
         scheduler: topology.scheduler,
+        // It is set beside its calibrations when the report is whole.
+        ceiling: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc, time::Duration};
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::ceilings;
 use crate::{
     analysis,
     cli::Common,
@@ -217,6 +218,7 @@ impl Measurement {
         self.drain().await?;
         let snapshot = self.session.finish()?;
         let mut report = collector::report(&snapshot, workloads, self.started_at);
+        ceilings::set(&mut report);
         analysis::judge(&mut report);
         Ok(report)
     }

@@ -2,6 +2,7 @@
 
 mod attach;
 mod calibrate;
+mod ceilings;
 mod compare;
 mod coverage;
 mod deliver;

@@ -97,17 +97,7 @@ impl History {
     ///
     /// Where the folder cannot be read.
     pub fn saved(&self) -> io::Result<Vec<PathBuf>> {
-        let mut saved = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(is_own)
-            {
-                saved.push(path);
-            }
-        }
+        let mut saved = files(&self.folder)?;
         saved.sort_unstable_by(|one, other| other.cmp(one));
         Ok(saved)
     }
@@ -152,6 +142,18 @@ impl Calibrations {
         })
     }
 
+    /// All that this process may use, the newest first: files of this user, or of who called sudo, and of root.
+    pub fn all() -> Vec<PathBuf> {
+        let own = History::of_caller().map(|history| history.folder.join(CALIBRATIONS));
+        let folders = own.into_iter().chain([Self::of_root().folder]);
+        let mut all: Vec<_> = folders
+            .filter_map(|folder| files(&folder).ok())
+            .flatten()
+            .collect();
+        all.sort_unstable_by(|one, other| other.file_name().cmp(&one.file_name()));
+        all
+    }
+
     /// Those that root has made.
     fn of_root() -> Self {
         Self {
@@ -191,6 +193,19 @@ fn write(folder: &Path, json: &[u8], (of_folder, of_file): Modes) -> io::Result<
     let path = folder.join(format!("{now}-{}.json", std::process::id()));
     file.persist(&path)?;
     Ok(path)
+}
+
+/// The files in a folder that have a name that this gives.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(is_own) {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 /// Whether a file has a name that this gives: date, time, process.

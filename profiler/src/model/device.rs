@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     block::{Origin, QueueDepth},
+    calibration::Operation,
     histogram::Histogram,
 };
 use crate::text::Text;
@@ -65,6 +66,43 @@ pub struct Device {
     /// The I/O scheduler of its requests at the end of the run, `none` for none; null where the kernel does not say.
     #[serde(default)]
     pub scheduler: Option<Text>,
+    /// What it did, beside what it can do by its calibrations; null where there are none, see `ioprof calibrate`.
+    #[serde(default)]
+    pub ceiling: Option<Ceiling>,
+}
+
+/// What a device did, beside what it can do by its calibrations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Ceiling {
+    /// When the newest one that is used began, in UTC; that of the newest where none is.
+    pub calibrated_at: Text,
+    /// Why none is used: of which other device, kernel or scheduler it is; null where one is.
+    pub unused: Option<Text>,
+    /// Reads and writes: those that the device did, and that were calibrated.
+    pub loads: Vec<ShareOfCeiling>,
+}
+
+/// The reads or the writes of a device over the run, of all processes, beside random ones of the same size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ShareOfCeiling {
+    /// Which they are.
+    pub operation: Operation,
+    /// Mean bytes of a request.
+    pub size_bytes: u64,
+    /// Mean of all requests in flight, in the time in which there were any.
+    pub depth: f64,
+    /// Requests completed in a second, over the run.
+    pub requests_per_second: f64,
+    /// What the device can do of that size at that depth. Between what was measured, it is interpolated.
+    pub ceiling_at_depth_per_second: f64,
+    /// `requests_per_second` over that.
+    pub share_at_depth: f64,
+    /// What it can do of that size at any depth.
+    pub ceiling_per_second: f64,
+    /// `requests_per_second` over that.
+    pub share: f64,
 }
 
 /// The flushes that a device has executed.

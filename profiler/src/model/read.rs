@@ -117,12 +117,28 @@ fn of_device(device: &Device) -> Vec<Fraction> {
             ("busy_share", share.busy_share, None),
         ]
     });
+    let ceiling = device.ceiling.iter().flat_map(|ceiling| &ceiling.loads);
+    let ceiling = ceiling.flat_map(|load| {
+        [
+            ("depth", Some(load.depth), None),
+            ("requests_per_second", Some(load.requests_per_second), None),
+            (
+                "ceiling_at_depth_per_second",
+                Some(load.ceiling_at_depth_per_second),
+                None,
+            ),
+            ("share_at_depth", Some(load.share_at_depth), None),
+            ("ceiling_per_second", Some(load.ceiling_per_second), None),
+            ("share", Some(load.share), None),
+        ]
+    });
     [
         ("utilization", Some(device.utilization), Some(1.0)),
         mean(&device.queue_depth),
     ]
     .into_iter()
     .chain(shares)
+    .chain(ceiling)
     .collect()
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::support::{
     self, assert_one_line, called_directly,
-    device::Loop,
+    device::{Loop, written_file},
     folder, ioprof, line, plain, reader,
     report::validate,
     requirements::{skip, tool},
@@ -95,9 +95,17 @@ fn the_ceiling_of_a_device_of_a_known_limit_is_that_limit() {
     let calibration = read(&file);
     for size in [4096, 65536] {
         let series = series(&calibration, "read", "random", size);
-        let found = series["operations_per_second"].as_f64();
-        let found = found.expect("the points count");
-        assert!((found - LIMIT).abs() < LIMIT / 4.0, "{series:#}");
+        let rate = |of: &Value| of["operations_per_second"].as_f64().unwrap_or_default();
+        let points = series["points"].as_array().expect("a list");
+        let best = points.iter().map(rate).fold(0.0, f64::max);
+        assert!(best > LIMIT * 0.75, "{series:#}");
+        // Of a second; a short point may have what the limit was not used for before. What a busy machine leaves of
+        // it is not known, unless it was steady.
+        let again = &series["again"];
+        let steady = again["steady"] == true;
+        assert!(rate(again) < LIMIT * 1.25, "{series:#}");
+        assert!(!steady || rate(again) > LIMIT * 0.75, "{series:#}");
+        assert!(rate(series) > 0.0, "{series:#}");
         assert_ne!(series["burst"], true, "{series:#}");
     }
     for one in calibration["series"].as_array().expect("a list") {
@@ -228,4 +236,63 @@ fn any_user_can_calibrate() {
     assert!(text(&ended.stderr).contains("random write"), "{ended:?}");
     let files: Vec<_> = fs::read_dir(&folder).expect("it is kept").collect();
     assert_eq!(files.len(), 1);
+}
+
+/// Reads of 4 KiB, profiled by an ioprof that finds calibrations below a folder.
+fn profiled(state: &Path, disk: &Loop) -> (Value, String) {
+    let file = written_file(&disk.mounted(), MIB as usize);
+    let json = state.join("run.json");
+    let mut run = ioprof();
+    run.env("XDG_STATE_HOME", state)
+        .args(["run", "-o"])
+        .arg(&json)
+        .args(["--", "dd", "of=/dev/null", "bs=4k", "iflag=direct"])
+        .arg(format!("if={}", plain(&file)));
+    let shown = text(&succeed(&mut run).stderr);
+    let json = fs::read(&json).expect("it was written");
+    let json: Value = serde_json::from_slice(&json).expect("it is JSON");
+    validate(&json, "report.schema.json");
+    let mut devices = json["devices"].as_array().expect("they are known").iter();
+    let device = devices.find(|one| one["name"] == disk.name());
+    (device.expect("it was read")["ceiling"].clone(), shown)
+}
+
+#[test]
+fn reports_set_a_device_beside_its_calibration_unless_something_has_changed() {
+    requires!("losetup mkfs.ext4");
+    let disk = Loop::new(DISK);
+    let state = folder();
+    let nothing = "can do for";
+    let (ceiling, shown) = profiled(state.path(), &disk);
+    assert_eq!(ceiling, Value::Null);
+    assert!(!shown.contains(nothing), "{shown}");
+    succeed(&mut calibrate(state.path(), &disk.mounted()));
+    let (ceiling, shown) = profiled(state.path(), &disk);
+    assert_eq!(ceiling["unused"], Value::Null);
+    let load = &ceiling["loads"][0];
+    assert_eq!(
+        (&load["operation"], &load["size_bytes"]),
+        (&"read".into(), &4096.into())
+    );
+    assert!(load["share_at_depth"].as_f64() > Some(0.0), "{load:#}");
+    let told = format!(
+        "of what {} can do for 4.00 KiB reads at this depth",
+        disk.name()
+    );
+    assert!(shown.contains(&told), "{shown}");
+    let scheduler = fs::read_to_string(format!("/sys/block/{}/queue/scheduler", disk.name()));
+    let is_none = scheduler.expect("it has one").contains("[none]");
+    disk.set(
+        "queue/scheduler",
+        if is_none { "mq-deadline" } else { "none" },
+    );
+    let (ceiling, shown) = profiled(state.path(), &disk);
+    assert_eq!(ceiling["loads"], Value::Array(Vec::new()));
+    assert!(
+        ceiling["unused"]
+            .as_str()
+            .is_some_and(|why| why.contains("scheduler"))
+    );
+    assert!(shown.contains("its calibration is not used"), "{shown}");
+    assert!(!shown.contains(nothing), "{shown}");
 }

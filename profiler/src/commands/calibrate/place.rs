@@ -11,6 +11,7 @@ use ioprof_workloads::ceiling::set_direct;
 use nix::sys::statvfs::statvfs;
 
 use crate::{
+    commands::ceilings::described,
     error::Error,
     kernel::system::disk::Disk,
     model::calibration::{CalibratedDevice, FileSystem},
@@ -105,21 +106,7 @@ impl Place {
 
     /// The disk, and how it is set.
     pub fn device(&self) -> CalibratedDevice {
-        let facts = self.disk.facts();
-        CalibratedDevice {
-            name: self.disk.name.clone(),
-            partition: self.disk.partition.clone(),
-            model: facts.model,
-            firmware: facts.firmware,
-            serial: facts.serial,
-            uuid: facts.uuid,
-            backing_file: facts.backing_file,
-            size_bytes: facts.size_bytes,
-            scheduler: facts.scheduler,
-            nr_requests: facts.nr_requests,
-            write_cache: facts.write_cache,
-            rotational: facts.rotational,
-        }
+        described(&self.disk)
     }
 }
 

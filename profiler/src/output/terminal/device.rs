@@ -1,11 +1,11 @@
 //! The devices, in the columns of iostat -x.
 
-use super::{style::Style, table::Table};
+use super::{line::WIDTH, style::Style, table::Table};
 use crate::{
-    model::{block::Origin, device::Device, report::Report},
+    model::{block::Origin, calibration::Operation, device::Device, report::Report},
     output::{
-        format::{bytes, count, digits, percent, time},
-        text::shortened_before,
+        format::{bytes, count, digits, filled, percent, time},
+        text::{shortened, shortened_before},
     },
     text::Text,
 };
@@ -33,11 +33,43 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     let stacks: String = devices.iter().filter_map(stack).collect();
     let flushes: String = devices.iter().filter_map(flushes).collect();
+    let ceilings: String = devices.iter().map(|one| ceiling(one, usize::MAX)).collect();
     format!(
-        "{}{stacks}{flushes}\n{}\n",
+        "{}{stacks}{flushes}{ceilings}\n{}\n",
         table.render(style),
         shares(devices).render(style)
     )
+}
+
+/// What a device did of what it can do, the greatest part first; why that is not known, where it was calibrated.
+pub fn ceiling(device: &Device, most: usize) -> String {
+    let Some(ceiling) = &device.ceiling else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if let Some(reason) = &ceiling.unused {
+        let line = format!(
+            "{}: its calibration is not used, as {reason}: ioprof calibrate",
+            device.name
+        );
+        text.push_str(&format!("{}\n", filled(line.split(' '), WIDTH, "  ")));
+    }
+    let mut loads: Vec<_> = ceiling.loads.iter().collect();
+    loads.sort_by(|one, other| other.share_at_depth.total_cmp(&one.share_at_depth));
+    for load in loads.into_iter().take(most) {
+        let operation = match load.operation {
+            Operation::Read => "reads",
+            Operation::Write => "writes",
+        };
+        let line = format!(
+            "{} of what {} can do for {} {operation} at this depth",
+            percent(load.share_at_depth),
+            device.name,
+            bytes(load.size_bytes)
+        );
+        text.push_str(&format!("{}\n", shortened(&line, WIDTH)));
+    }
+    text
 }
 
 /// The flushes that a device has executed, and for how many; none where there are none.

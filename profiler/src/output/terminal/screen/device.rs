@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{style::Style, table::Table};
+use super::super::{device::ceiling, style::Style, table::Table};
 use crate::{
     model::{
         block::{Block, BlockOperation},
@@ -31,14 +31,18 @@ pub fn render(workload: &Workload, report: &Report, most: usize, style: Style) -
         "device", "read", "written", "IOPS", "flushes", "queue", "service", "depth", "share",
     ];
     let mut table = Table::new(1, &header);
+    let mut ceilings = String::new();
     for name in used {
         table.row(row(name, workload, block, report));
+        let all = report.devices.iter().flatten();
+        let device = all.filter(|device| device.name == *name);
+        ceilings.extend(device.map(|device| ceiling(device, 1)));
     }
     let more = match more {
         0 => String::new(),
         more => format!("{more} more devices: --section block\n"),
     };
-    format!("{}{more}\n", table.render(style))
+    format!("{}{ceilings}{more}\n", table.render(style))
 }
 
 /// Those that the workload's requests went to in the end, by requests.

@@ -17,6 +17,7 @@ pub mod page_cache;
 pub mod row;
 pub mod syscall;
 pub mod task;
+pub mod turn;
 pub mod under_way;
 pub mod window;
 pub mod writeback;

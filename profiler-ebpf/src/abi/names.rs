@@ -30,9 +30,9 @@ names! {
     /// All maps that the probes declare.
     MAPS:
     AIO_REQUESTS, AIO_STATS, AIO_TOTALS, BIOS_USED, BLOCKS, BLOCKS_USED, BLOCK_STATS, BUSY, CACHE, CALLS, CALL_KINDS, CLOCK_HAND,
-    CLOCK_SLOTS, COMPAT_KINDS, DEPTHS, DEPTHS_USED, DEPTH_NUMBERS, DIRECTORY, DIRTY, DIRTY_OWNERS, EMPTY_ROW, ERRORS, FAULTS, FILES,
-    LAST_REQUEST, LOSSES, MERGED, NAMED_ROWS, NEW_TASK, PATHS, PATHS_USED, READERS, REQUESTS, REQUESTS_USED, RETIRING, SLEEPS, SLOTS, SLOTS_USED,
-    TASKS, THREAD_ROWS, UNDER_WAY, UNDER_WAY_USED, URING_ENTRIES, URING_FILE, URING_POSTERS, URING_REQUESTS, URING_SOURCES, URING_STATS,
+    CLOCK_SLOTS, COMPAT_KINDS, DEPTHS, DEPTHS_USED, DEPTH_NUMBERS, DIRECTORY, DIRTY, DIRTY_OWNERS, EMPTY_ROW, ERRORS, FAULTS, FILES, IN_TURN,
+    LAST_REQUEST, LOSSES, MARKS, MERGED, NAMED_ROWS, NEW_TASK, PATHS, PATHS_USED, READERS, REQUESTS, REQUESTS_USED, RETIRING, SLEEPS, SLOTS, SLOTS_USED,
+    TASKS, THREAD_ROWS, TURNS, UNDER_WAY, UNDER_WAY_USED, URING_ENTRIES, URING_FILE, URING_POSTERS, URING_REQUESTS, URING_SOURCES, URING_STATS,
     URING_TOTALS, WAITERS, WINDOW, WORKLOADS,
 }
 
@@ -48,6 +48,16 @@ names! {
 /// What the probes call where they want an address to have a type. User space puts in the number that the running kernel
 /// has for its function `bpf_rdonly_cast`, before the object is loaded: no loader for Rust does it.
 pub const CAST: i32 = 0x7fc0_de01;
+
+/// The kernel's function `bpf_preempt_disable`, likewise, where programs can be preempted.
+pub const DISABLE_PREEMPTION: i32 = 0x7fc0_de02;
+
+/// The kernel's function `bpf_preempt_enable`, likewise.
+pub const ENABLE_PREEMPTION: i32 = 0x7fc0_de03;
+
+/// A number that the probes ask for, in whose place user space puts 1 where programs can be preempted, and else 0: a constant
+/// of .rodata would have to be loaded.
+pub const MAY_BE_PREEMPTED: i32 = 0x7fc0_de04;
 
 programs! {
     /// All programs: the probes, the walks over all tasks, and the empty ones.

@@ -105,6 +105,9 @@ pub struct TaskState {
     pub tally: Tally,
     /// What of its accounts is in its workload's totals.
     pub accounted: Accounts,
+    /// The program whose first copy has counted the call's beginning or end, one more than its [`super::turn::Twice`]; 0
+    /// once the second has passed it.
+    pub turn: u64,
 }
 map_value!(TaskState, 1344);
 

@@ -16,13 +16,14 @@ use ioprof_ebpf::abi::{
     fault::{FaultState, FaultStats},
     layout::fault_series,
     task::TaskState,
+    turn::Twice,
 };
 
 use crate::probes::{
     base::{
         atomic, histogram,
         memory::{self, constant, field, now},
-        window,
+        turn, window,
     },
     file::{inode as file_kind, table},
     task::{returned, state},
@@ -84,16 +85,19 @@ fn begin() -> Option<(*const c_void, *mut TaskState)> {
     Some((task, state))
 }
 
-/// The task is in a fault on a page of the file that `mapping` is of, and the page is sought where `seeks`
-/// says so. Called once or more for a fault, and also for faults that the kernel takes without an exception.
+/// The task is in a fault on a page of the file that `mapping` is of, and the page is sought where the
+/// program is that of `mm_filemap_fault`. Called once or more for a fault, and also for faults that the kernel takes without an exception.
 ///
 /// # Safety
 ///
 /// `mapping` is a BTF pointer to a `struct address_space`.
 #[inline(always)]
-unsafe fn on_file(mapping: *const c_void, seeks: bool) {
+unsafe fn on_file(ctx: &BtfTracePointContext, mapping: *const c_void, program: Twice) {
     let task = state::current();
     let Some(state) = counted(task) else {
+        return;
+    };
+    let Some(_turn) = turn::of_event(ctx, program) else {
         return;
     };
     // SAFETY: by the caller's promise; `task` is the running task, whose record stays valid.
@@ -109,7 +113,7 @@ unsafe fn on_file(mapping: *const c_void, seeks: bool) {
             (*fault).retried_ns = now().wrapping_sub((*fault).began_ns);
             count_io(workload, 1, (*fault).retried_ns);
         }
-        if seeks && (*fault).number == number {
+        if matches!(program, Twice::FaultFile) && (*fault).number == number {
             (*fault).sought_number = number;
         }
     }
@@ -153,7 +157,7 @@ unsafe fn count_on_file(workload: u32, fault: *mut FaultState, number: u64, inod
 #[btf_tracepoint(function = "mm_filemap_fault")]
 fn fault_file(ctx: BtfTracePointContext) {
     // SAFETY: the argument of the tracepoint.
-    unsafe { on_file(ctx.arg(0), true) };
+    unsafe { on_file(&ctx, ctx.arg(0), Twice::FaultFile) };
 }
 
 /// Pages around the one that was missed are mapped, if they are in memory; where that one is among them,
@@ -161,7 +165,7 @@ fn fault_file(ctx: BtfTracePointContext) {
 #[btf_tracepoint(function = "mm_filemap_map_pages")]
 fn fault_around(ctx: BtfTracePointContext) {
     // SAFETY: the argument of the tracepoint.
-    unsafe { on_file(ctx.arg(0), false) };
+    unsafe { on_file(&ctx, ctx.arg(0), Twice::FaultAround) };
 }
 
 /// A page becomes dirty; inside a fault that is because of a write to a shared mapping.

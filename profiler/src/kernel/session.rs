@@ -10,7 +10,8 @@ use ioprof_ebpf::abi::{
 
 use super::{
     bpf::{
-        self, AttachedProbes, Calibration, Ebpf, Messages, Overhead, Verified, Verifier,
+        self, AttachedProbes, Calibration, Ebpf, FirstCopies, Messages, Overhead, Verified,
+        Verifier,
         btf::KernelTypes,
         limits,
         probes::{Feature, ProbeSelection},
@@ -39,6 +40,7 @@ pub struct Session {
     ebpf: Ebpf,
     layout: Layout,
     probes: AttachedProbes,
+    copies: FirstCopies,
     verified: Vec<Verified>,
     messages: Messages,
     overhead: Overhead,
@@ -69,7 +71,7 @@ impl Session {
         let calibrated = settings.workloads + 1;
         let (mut ebpf, mut layout) = bpf::load(calibrated, &settings.probes, &types)?;
         layout.workloads = settings.workloads.max(1);
-        limits::check(&ebpf, most_descriptors)?;
+        limits::check(&ebpf, &types, most_descriptors)?;
         give_back_memory();
         // The loader has dropped its own copy.
         let btf = KernelTypes::as_aya_reads_them()?;
@@ -78,17 +80,18 @@ impl Session {
         let verifier = Verifier::default();
         scope::load_iterators(&mut ebpf, &btf, &verifier)?;
         let calibration = Calibration::start(calibrated);
-        let probes = bpf::attach(&mut ebpf, (&btf, &verifier), &types, &settings.probes)?;
+        let (probes, copies) = bpf::attach(&mut ebpf, (&btf, &verifier), &types, &settings.probes)?;
         let knows_files = types.may_read;
         drop((types, btf));
         give_back_memory();
         let programs = probes.attached_programs();
-        let overhead = Overhead::start(&mut ebpf, programs, settings.helper.clone());
+        let overhead = Overhead::start((&mut ebpf, &copies), programs, settings.helper.clone());
         let messages = Messages::start(&mut ebpf)?;
         Ok(Self {
             ebpf,
             layout,
             probes,
+            copies,
             verified: verifier.into_verified(),
             calibration,
             messages,
@@ -120,7 +123,7 @@ impl Session {
         self.before.read_topology();
         self.calibration.begun(&self.ebpf, self.helper.as_ref());
         // Not before: the calibration has the statistics on and off.
-        self.overhead.begin();
+        self.overhead.begin(&self.ebpf);
         Ok(())
     }
 
@@ -229,7 +232,7 @@ impl Session {
         // The statistics are off now, as they were the first time.
         self.calibration.ending(&self.ebpf);
         self.probes
-            .set_runs(|index| self.overhead.of_program(index));
+            .set_runs(|index| self.overhead.of_program(&self.ebpf, index));
         let mut after = Devices::now();
         let ended_ns = window::close(&mut self.ebpf)?;
         after.read_again();
@@ -251,7 +254,7 @@ impl Session {
             );
         }
         // The calibration ends without the probes.
-        drop(self.ebpf);
+        drop((self.ebpf, self.copies));
         Ok(Snapshot {
             probes: self.probes,
             cost,

@@ -41,6 +41,7 @@ mod missing;
 mod off_cpu;
 mod output;
 mod page_cache;
+mod preempted;
 mod privilege;
 mod repeat;
 mod row;

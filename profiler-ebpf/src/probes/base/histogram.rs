@@ -27,8 +27,8 @@ static BLOCKS: PerCpuArray<Block, 1> = PerCpuArray::new();
 static BLOCKS_USED: Array<u64, 1> = Array::new();
 
 /// Counts a value in its bucket, in a series that a single program writes. A program does not interrupt itself on
-/// a CPU, nor does it run there in another task while it is preempted (the kernel skips the second run and counts
-/// it), so the bucket needs no atomic operation.
+/// a CPU (the kernel skips the second run and counts it), and is not preempted in its turn ([`super::turn`]), so the bucket
+/// needs no atomic operation.
 #[inline(always)]
 pub fn record(series: u32, value: u64) {
     if let Some(cell) = cell(series, value) {

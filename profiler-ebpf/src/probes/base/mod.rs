@@ -6,5 +6,6 @@ pub mod in_flight;
 pub mod loss;
 pub mod map;
 pub mod memory;
+pub mod turn;
 pub mod verifier;
 pub mod window;

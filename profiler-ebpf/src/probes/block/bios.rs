@@ -5,7 +5,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
-use ioprof_ebpf::abi::fields::ABSENT;
+use ioprof_ebpf::abi::{fields::ABSENT, turn::Twice};
 
 use super::{
     bio::look_at,
@@ -15,13 +15,16 @@ use super::{
 use crate::probes::{
     base::{
         memory::{self, constant, field, now},
-        window,
+        turn, window,
     },
     task::wait,
 };
 
 #[btf_tracepoint(function = "block_bio_queue")]
 fn bio_queue(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BioQueue) else {
+        return;
+    };
     let bio: *const c_void = ctx.arg(0);
     // SAFETY: `bio` is the argument of the tracepoint, and the disk is loaded from it.
     unsafe {
@@ -34,6 +37,9 @@ fn bio_queue(ctx: BtfTracePointContext) {
 
 #[btf_tracepoint(function = "block_bio_complete")]
 fn bio_complete(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BioComplete) else {
+        return;
+    };
     // Whose device it is, its driver may have changed; that there is none at all is one look.
     if requests::no_bio_is_in_flight() || !window::is_open() {
         return;

@@ -10,14 +10,17 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
-use ioprof_ebpf::abi::block::{BlockSlot, MAX_BIOS, MergedBio, RequestState};
+use ioprof_ebpf::abi::{
+    block::{BlockSlot, MAX_BIOS, MergedBio, RequestState},
+    turn::Twice,
+};
 
 use super::{bio::look_at, owner::attribute, slot::BLOCK_STATS};
 use crate::probes::{
     base::{
         atomic,
         memory::{self, field},
-        window,
+        turn, window,
     },
     task::state,
 };
@@ -29,11 +32,17 @@ static MERGED: LruHashMap<u64, MergedBio, 1> = LruHashMap::new();
 
 #[btf_tracepoint(function = "block_bio_backmerge")]
 fn block_backmerge(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BlockBackmerge) else {
+        return;
+    };
     remember(ctx.arg(0));
 }
 
 #[btf_tracepoint(function = "block_bio_frontmerge")]
 fn block_frontmerge(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BlockFrontmerge) else {
+        return;
+    };
     remember(ctx.arg(0));
 }
 

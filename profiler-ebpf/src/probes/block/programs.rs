@@ -11,6 +11,7 @@ use ioprof_ebpf::abi::{
     layout::block_series,
     loss::Loss,
     off_cpu::KERNEL,
+    turn::Twice,
 };
 
 use super::{
@@ -24,13 +25,16 @@ use crate::probes::{
     base::{
         histogram, loss,
         memory::{self, constant, field, now},
-        window,
+        turn, window,
     },
     task::wait,
 };
 
 #[btf_tracepoint(function = "block_io_start")]
 fn block_start(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BlockStart) else {
+        return;
+    };
     let request: *const c_void = ctx.arg(0);
     // SAFETY: `request` is the argument of the tracepoint, and the rest is loaded from it.
     unsafe {
@@ -54,6 +58,9 @@ fn block_getrq(ctx: BtfTracePointContext) {
 
 #[btf_tracepoint(function = "block_rq_issue")]
 fn block_issue(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BlockIssue) else {
+        return;
+    };
     if !window::is_open() {
         return;
     }
@@ -126,6 +133,9 @@ unsafe fn flush_issued(request: *const c_void) {
 /// The driver had no room for it: it waits again.
 #[btf_tracepoint(function = "block_rq_requeue")]
 fn block_requeue(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BlockRequeue) else {
+        return;
+    };
     if window::is_open()
         && let Some((_, state)) = requests::find(ctx.arg(0))
     {
@@ -142,6 +152,9 @@ fn block_requeue(ctx: BtfTracePointContext) {
 /// The request becomes part of another, and is never issued.
 #[btf_tracepoint(function = "block_rq_merge")]
 fn block_merge(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BlockMerge) else {
+        return;
+    };
     if window::is_open()
         && let Some((key, state)) = requests::find(ctx.arg(0))
     {
@@ -156,6 +169,9 @@ fn block_merge(ctx: BtfTracePointContext) {
 
 #[btf_tracepoint(function = "block_rq_complete")]
 fn block_complete(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::BlockComplete) else {
+        return;
+    };
     if !window::is_open() {
         return;
     }

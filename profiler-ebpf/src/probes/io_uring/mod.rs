@@ -21,6 +21,7 @@ use ioprof_ebpf::abi::{
     io_uring::{FIRST_ERROR_OPERATION, UringRequest, UringStats, UringTotals},
     layout::{MAX_URING_REQUESTS, URING_OPCODES, uring_index},
     loss::Loss,
+    turn::Twice,
 };
 
 use crate::probes::{
@@ -28,7 +29,7 @@ use crate::probes::{
         atomic, histogram, in_flight, loss,
         map::NO_EXIST,
         memory::{self, constant, field, now},
-        window,
+        turn, window,
     },
     syscall::errors::count_error,
     task::state,
@@ -67,6 +68,9 @@ const CROWDED: u64 = MAX_URING_REQUESTS as u64 / 4 * 3;
 
 #[btf_tracepoint(function = "io_uring_submit_req")]
 fn uring_submit(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::UringSubmit) else {
+        return;
+    };
     // SAFETY: the argument is a request.
     unsafe { submitted(ctx.arg(0), false) };
 }
@@ -81,6 +85,9 @@ fn uring_submit_sqe(ctx: BtfTracePointContext) {
 /// The kernel finds that a submission is wrong. It completes with an error, but is not seen as submitted.
 #[btf_tracepoint(function = "io_uring_req_failed")]
 fn uring_refuse(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::UringRefuse) else {
+        return;
+    };
     // SAFETY: the argument is a request.
     unsafe { submitted(ctx.arg(1), true) };
 }
@@ -191,11 +198,17 @@ fn leave(workload: u32, now: u64) {
 
 #[btf_tracepoint(function = "io_uring_queue_async_work")]
 fn uring_work(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::UringWork) else {
+        return;
+    };
     mark(ctx.arg(0), UringRequest::WORKER);
 }
 
 #[btf_tracepoint(function = "io_uring_poll_arm")]
 fn uring_poll(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::UringPoll) else {
+        return;
+    };
     mark(ctx.arg(0), UringRequest::POLLED);
 }
 
@@ -209,6 +222,9 @@ fn mark(request: *const c_void, flag: u32) {
 
 #[btf_tracepoint(function = "io_uring_complete")]
 fn uring_complete(ctx: BtfTracePointContext) {
+    let Some(_turn) = turn::of_event(&ctx, Twice::UringComplete) else {
+        return;
+    };
     if !window::is_open() {
         return;
     }

@@ -13,6 +13,7 @@ use ioprof_ebpf::abi::{
     row::Tally,
     syscall::{CallKind, CallStats, PendingSizes},
     task::{TIMED_EVERY, TaskState},
+    turn::Twice,
 };
 
 use super::{
@@ -26,6 +27,7 @@ use crate::probes::{
     base::{
         atomic, histogram, loss,
         memory::{self, field, now},
+        turn,
         verifier::given,
         window::{self, Window},
     },
@@ -40,6 +42,10 @@ pub static CALLS: PerCpuArray<CallStats, 1> = PerCpuArray::new();
 fn syscall_enter(ctx: BtfTracePointContext) {
     let task = state::current();
     let Some(state) = state::of(task) else {
+        return;
+    };
+    // SAFETY: it is the record of the running task.
+    let Some(_turn) = (unsafe { turn::of_call(&ctx, state, Twice::SyscallEnter) }) else {
         return;
     };
     let registers: *const c_void = ctx.arg(0);
@@ -93,6 +99,10 @@ fn syscall_enter(ctx: BtfTracePointContext) {
 fn syscall_exit(ctx: BtfTracePointContext) {
     let task = state::current();
     let Some(state) = state::of(task) else {
+        return;
+    };
+    // SAFETY: it is the record of the running task.
+    let Some(_turn) = (unsafe { turn::of_call(&ctx, state, Twice::SyscallExit) }) else {
         return;
     };
     let now = now();

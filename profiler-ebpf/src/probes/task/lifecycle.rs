@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use aya_log_ebpf::warn;
-use ioprof_ebpf::abi::{loss::Loss, task::TaskState};
+use ioprof_ebpf::abi::{loss::Loss, task::TaskState, turn::Twice};
 
 use super::{
     edges, off_cpu, row,
@@ -15,6 +15,7 @@ use crate::probes::{
     base::{
         atomic, loss,
         memory::{self, field, now},
+        turn,
         window::{self, Window},
     },
     syscall::{aio_end, programs as calls},
@@ -26,6 +27,9 @@ use crate::probes::{
 fn task_new(ctx: BtfTracePointContext) {
     let child: *const c_void = ctx.arg(0);
     let Some(parent) = state::of(state::current()) else {
+        return;
+    };
+    let Some(_turn) = turn::of_event(&ctx, Twice::TaskNew) else {
         return;
     };
     // SAFETY: the record stays valid for the run of the program.
@@ -65,6 +69,9 @@ fn task_new(ctx: BtfTracePointContext) {
 fn process_exit(ctx: BtfTracePointContext) {
     let task: *const c_void = ctx.arg(0);
     let Some(state) = state::of(task) else {
+        return;
+    };
+    let Some(_turn) = turn::of_event(&ctx, Twice::ProcessExit) else {
         return;
     };
     // SAFETY: `task` is the argument of the tracepoint; its record and the counters stay valid for the run of the program.

@@ -8,13 +8,14 @@ use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 use ioprof_ebpf::abi::{
     off_cpu::{Clock, WAIT_KINDS, WaitKind, Waker, asleep},
     task::{TaskState, WorkloadTotals},
+    turn::Twice,
 };
 
 use super::{edges, returned, row, state, wait, worker};
 use crate::probes::base::{
     atomic, histogram,
     memory::{self, field, now},
-    window,
+    turn, window,
 };
 
 /// `TASK_DEAD` of include/linux/sched.h: the last time that a thread leaves the CPU.
@@ -184,8 +185,10 @@ fn waking(ctx: BtfTracePointContext) {
 
 /// The kernel will hold the running task back: too many pages are dirty.
 #[btf_tracepoint(function = "balance_dirty_pages")]
-fn throttle(_ctx: BtfTracePointContext) {
-    if let Some(state) = state::of(state::current()) {
+fn throttle(ctx: BtfTracePointContext) {
+    if let Some(state) = state::of(state::current())
+        && let Some(_turn) = turn::of_event(&ctx, Twice::Throttle)
+    {
         // SAFETY: the record stays valid for the run of the program, and is the running task's own.
         unsafe { (*state).clock.throttled = 1 };
     }

@@ -8,10 +8,13 @@ use aya_ebpf::{
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
 };
-use ioprof_ebpf::abi::{file::FileKey, layout::MAX_READ_INODES};
+use ioprof_ebpf::abi::{file::FileKey, layout::MAX_READ_INODES, turn::Twice};
 
 use crate::probes::{
-    base::memory::{self, field},
+    base::{
+        memory::{self, field},
+        turn,
+    },
     file::{identity::Identity, read_ahead},
     task::state,
 };
@@ -28,6 +31,9 @@ fn cached_folio(ctx: BtfTracePointContext) {
     if submitter.workload == 0 {
         return;
     }
+    let Some(_turn) = turn::of_event(&ctx, Twice::CachedFolio) else {
+        return;
+    };
     // SAFETY: `folio` is the argument of the tracepoint, and the rest is loaded from it; a record stays valid for the run of
     // the program, and is the running task's own.
     unsafe {

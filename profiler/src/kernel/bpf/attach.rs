@@ -17,6 +17,7 @@ use aya::{
 
 use super::{
     btf::KernelTypes,
+    copies::FirstCopies,
     error::one_line,
     probes::{Feature, PROBES, Probe, ProbeSelection, is_there},
     program::program,
@@ -37,7 +38,8 @@ pub fn attach(
     (btf, verifier): (&Btf, &Verifier),
     types: &KernelTypes,
     selection: &ProbeSelection,
-) -> Result<AttachedProbes, Error> {
+) -> Result<(AttachedProbes, FirstCopies), Error> {
+    let mut copies = FirstCopies::new(types.preemption.is_some());
     let mut probes: Vec<_> = PROBES
         .iter()
         .map(|probe| AttachedProbe {
@@ -50,6 +52,7 @@ pub fn attach(
     verify_all(
         ebpf,
         (btf, verifier),
+        &copies,
         wanted.filter(|probe| probe.verdict == Verdict::Attached),
     );
     // Without the examiner, --sync would wait for dirty pages that were truncated.
@@ -61,7 +64,7 @@ pub fn attach(
     }
     for AttachedProbe { probe, verdict, .. } in &mut probes {
         if *verdict == Verdict::Attached {
-            *verdict = verdict_of(attach_verified(ebpf, probe));
+            *verdict = verdict_of(attach_verified(ebpf, probe, &mut copies));
         }
         if let (Feature::Required, Some(reason)) = (probe.feature, verdict.reason_missing()) {
             return Err(Error::ProbeMissing {
@@ -70,7 +73,7 @@ pub fn attach(
             });
         }
     }
-    Ok(AttachedProbes::new(probes))
+    Ok((AttachedProbes::new(probes), copies))
 }
 
 /// Why a probe is not to be attached; none where it is.
@@ -103,6 +106,7 @@ fn left_out(types: &KernelTypes, selection: &ProbeSelection, probe: &Probe) -> O
 fn verify_all<'a>(
     ebpf: &mut Ebpf,
     (btf, verifier): (&Btf, &Verifier),
+    copies: &FirstCopies,
     probes: impl Iterator<Item = &'a mut AttachedProbe>,
 ) {
     let mut programs: HashMap<_, _> = ebpf.programs_mut().collect();
@@ -118,8 +122,9 @@ fn verify_all<'a>(
     let work = || {
         while let Some((AttachedProbe { probe, verdict, .. }, program)) = next() {
             let program = program.as_mut().ok_or(ProgramError::NotLoaded);
-            *verdict =
-                verdict_of(program.and_then(|program| verify(program, (btf, verifier), probe)));
+            *verdict = verdict_of(
+                program.and_then(|program| verify(program, (btf, verifier), probe, copies)),
+            );
         }
     };
     thread::scope(|scope| {
@@ -135,15 +140,27 @@ fn verify(
     program: &mut Program,
     (btf, verifier): (&Btf, &Verifier),
     probe: &Probe,
+    copies: &FirstCopies,
 ) -> Result<(), ProgramError> {
     verifier.verify(probe.program, program, |program| match program {
         Program::PerfEvent(program) => program.load(),
-        program => <&mut BtfTracePoint>::try_from(program)?.load(probe.tracepoint, btf),
+        program => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(probe.tracepoint, btf)?;
+            if copies.take(probe.program, program)? {
+                program.load(probe.tracepoint, btf)?;
+            }
+            Ok(())
+        }
     })
 }
 
 /// Attaches a probe that was verified; an event on every CPU, as the kernel has none for all of them.
-fn attach_verified(ebpf: &mut Ebpf, probe: &Probe) -> Result<(), ProgramError> {
+fn attach_verified(
+    ebpf: &mut Ebpf,
+    probe: &Probe,
+    copies: &mut FirstCopies,
+) -> Result<(), ProgramError> {
     #[cfg(feature = "mute")]
     if super::mute::is_muted(probe.program) {
         return Ok(());
@@ -160,7 +177,10 @@ fn attach_verified(ebpf: &mut Ebpf, probe: &Probe) -> Result<(), ProgramError> {
             }
         }
         (program, _) => {
-            <&mut BtfTracePoint>::try_from(program)?.attach()?;
+            let program: &mut BtfTracePoint = program.try_into()?;
+            if !copies.attach(probe.program, program)? {
+                program.attach()?;
+            }
         }
     }
     Ok(())
@@ -177,8 +197,8 @@ fn verdict_of(done: Result<(), ProgramError>) -> Verdict {
 
 /// Verifies and attaches one probe.
 pub fn attach_one(ebpf: &mut Ebpf, btf: &Btf, probe: &Probe) -> Verdict {
-    let verifier = Verifier::default();
-    let verified =
-        program(ebpf, probe.program).and_then(|program| verify(program, (btf, &verifier), probe));
-    verdict_of(verified.and_then(|()| attach_verified(ebpf, probe)))
+    let (verifier, mut copies) = (Verifier::default(), FirstCopies::default());
+    let verified = program(ebpf, probe.program)
+        .and_then(|program| verify(program, (btf, &verifier), probe, &copies));
+    verdict_of(verified.and_then(|()| attach_verified(ebpf, probe, &mut copies)))
 }

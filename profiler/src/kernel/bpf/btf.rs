@@ -14,6 +14,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     error::one_line,
+    object::Preemption,
     structures::{self, enumerator, number, offset, parse, size},
 };
 use crate::{error::Error, kernel::system::machine};
@@ -109,6 +110,8 @@ pub struct KernelTypes {
     pub may_read: bool,
     /// The number of the kernel's `bpf_rdonly_cast`, where it has one and memory may be read.
     pub cast: Option<i32>,
+    /// What keeps the kernel from preempting programs; none where it does not.
+    pub preemption: Option<Preemption>,
     btf: Btf,
 }
 
@@ -183,6 +186,7 @@ impl KernelTypes {
             constants,
             may_read,
             cast: may_read.then(|| cast(&btf)).flatten(),
+            preemption: preemption(&btf),
             btf,
         };
         for named in TYPES {
@@ -279,14 +283,31 @@ fn may_read_memory() -> bool {
     .unwrap_or(true)
 }
 
-/// The number of the function that gives an address a type, which kernels have from 6.2 on, and programs can call where
-/// they are compiled.
+/// The number of the function that gives an address a type, which kernels have from 6.2 on.
 fn cast(btf: &Btf) -> Option<i32> {
+    function(btf, "bpf_rdonly_cast")
+}
+
+/// The functions that keep the kernel from preempting a program, where it may do so: where what guards a tracepoint is
+/// SRCU, whose guard for tracing has its type in BTF, and not that preemption is off (include/linux/tracepoint.h).
+fn preemption(btf: &Btf) -> Option<Preemption> {
+    let guard = btf.resolve_ids_by_name("class_srcu_fast_notrace_t").ok()?;
+    if guard.is_empty() {
+        return None;
+    }
+    Some(Preemption {
+        disable: function(btf, "bpf_preempt_disable")?,
+        enable: function(btf, "bpf_preempt_enable")?,
+    })
+}
+
+/// The number of a function of the kernel, if it has it and programs can call it, which takes the compiler for them.
+fn function(btf: &Btf, name: &str) -> Option<i32> {
     let compiler = fs::read_to_string("/proc/sys/net/core/bpf_jit_enable");
     if compiler.is_ok_and(|is_on| is_on.trim() == "0") {
         return None;
     }
-    let found = btf.resolve_ids_by_name("bpf_rdonly_cast").ok()?;
+    let found = btf.resolve_ids_by_name(name).ok()?;
     let is_function = |id: &u32| matches!(btf.resolve_type_by_id(*id), Ok(Type::Func(_)));
     found.into_iter().find(is_function)?.try_into().ok()
 }

@@ -3,9 +3,10 @@
 use std::io;
 
 use aya::{Ebpf, util::online_cpus};
+use ioprof_ebpf::abi::turn::Twice;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::probes::PROBES;
+use super::{btf::KernelTypes, probes::PROBES};
 use crate::error::Error;
 
 /// Room for what else is opened: pipes, the files of /proc and /sys, the iterators over tasks.
@@ -28,9 +29,9 @@ pub fn raise_limit() -> u64 {
 /// # Errors
 ///
 /// [`Error::TooFewDescriptors`] where they do not.
-pub fn check(ebpf: &Ebpf, limit: u64) -> Result<(), Error> {
+pub fn check(ebpf: &Ebpf, types: &KernelTypes, limit: u64) -> Result<(), Error> {
     let maps = ebpf.maps().count() as u64;
-    let needed = others_open().saturating_sub(maps) + needed(maps);
+    let needed = others_open().saturating_sub(maps) + needed(maps) + of_second_copies(types);
     if needed > limit {
         return Err(Error::TooFewDescriptors { needed, limit });
     }
@@ -52,6 +53,11 @@ fn needed(maps: u64) -> u64 {
     let events = PROBES.iter().filter(|probe| probe.event.is_some()).count();
     let cpus = online_cpus().map_or(1, |cpus| cpus.len());
     maps + (2 * PROBES.len() + 2 * events * cpus) as u64 + OTHERS
+}
+
+/// Where programs are attached twice, the other copy takes as many again, and the file of its counters.
+fn of_second_copies(types: &KernelTypes) -> u64 {
+    types.preemption.map_or(0, |_| 3 * Twice::ALL.len() as u64)
 }
 
 /// The open descriptors of this process.

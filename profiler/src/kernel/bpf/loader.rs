@@ -54,7 +54,10 @@ pub fn load(
     for (symbol, address) in &ends {
         loader.override_global(symbol, address, true);
     }
-    let object = object::for_kernel(types.cast);
+    if types.preemption.is_none() {
+        loader.map_max_entries(names::MARKS, 1);
+    }
+    let object = object::for_kernel(types.cast, types.preemption);
     let ebpf = loader.load(object.as_bytes()).map_err(|error| {
         if limits::are_used_up(&error) {
             limits::too_few()

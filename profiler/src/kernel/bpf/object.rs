@@ -23,10 +23,35 @@ const fn call(number: i32, is_function: bool) -> u64 {
 /// `r0 = 0`.
 const NOTHING: u64 = 0xb7;
 
-/// The object for a kernel that has this number for its `bpf_rdonly_cast`, or has none: see [`names::CAST`]. In whole
-/// words, which instructions are in the file, too.
-pub fn for_kernel(cast: Option<i32>) -> Vec<u64> {
-    let cast = cast.map_or(NOTHING, |number| call(number, true));
+/// `r0 = NUMBER`.
+const fn set(number: i32) -> u64 {
+    (number.cast_unsigned() as u64) << 32 | NOTHING
+}
+
+/// The numbers of the functions by which programs keep the kernel from preempting them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preemption {
+    /// `bpf_preempt_disable`.
+    pub disable: i32,
+    /// `bpf_preempt_enable`.
+    pub enable: i32,
+}
+
+/// The object for a kernel that has this number for its `bpf_rdonly_cast`, or has none: see [`names::CAST`]; and that may
+/// preempt programs, or does not. In whole words, which instructions are in the file, too.
+pub fn for_kernel(cast: Option<i32>, preemption: Option<Preemption>) -> Vec<u64> {
+    let function = |number: Option<i32>| number.map_or(NOTHING, |number| call(number, true));
+    let disable = preemption.map(|functions| functions.disable);
+    let enable = preemption.map(|functions| functions.enable);
+    let replaced = [
+        (call(names::CAST, false), function(cast)),
+        (call(names::DISABLE_PREEMPTION, false), function(disable)),
+        (call(names::ENABLE_PREEMPTION, false), function(enable)),
+        (
+            set(names::MAY_BE_PREEMPTED),
+            set(preemption.is_some().into()),
+        ),
+    ];
     let words = bytes().chunks(size_of::<u64>()).map(|chunk| {
         let mut word = [0; size_of::<u64>()];
         word[..chunk.len()].copy_from_slice(chunk);
@@ -34,11 +59,10 @@ pub fn for_kernel(cast: Option<i32>) -> Vec<u64> {
     });
     words
         .map(|word| {
-            if word == call(names::CAST, false) {
-                cast
-            } else {
-                word
-            }
+            let found = replaced
+                .iter()
+                .find(|(placeholder, _)| *placeholder == word);
+            found.map_or(word, |(_, with)| *with)
         })
         .collect()
 }

@@ -8,18 +8,17 @@
 //! their growth within our own windows counts.
 
 use std::{
-    fs::File,
-    os::{
-        fd::{AsFd as _, AsRawFd as _},
-        unix::fs::FileExt as _,
-    },
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use aya::{Ebpf, programs::Program};
+use aya::Ebpf;
 use ioprof_ebpf::abi::names;
 
+use super::{
+    copies::FirstCopies,
+    counters::{Counters, Runs, Skipped},
+};
 use crate::kernel::helper::{Helper, Statistics};
 
 /// The beginning that is always measured, and the span measured in each period after it, at its end.
@@ -29,20 +28,6 @@ const PERIOD: Duration = Duration::from_millis(200);
 
 /// Where every program's statistics are always on.
 const ALWAYS: &str = "/proc/sys/kernel/bpf_stats_enabled";
-
-/// More than the size of a program's fdinfo.
-const FDINFO_BYTES: usize = 1024;
-
-/// Runs of a program while statistics were on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Runs {
-    /// How many.
-    pub count: u64,
-    /// Nanoseconds they took.
-    pub time_ns: u64,
-    /// Runs that the kernel skipped, on or off, because the program was running on that CPU already.
-    pub missed: u64,
-}
 
 /// The overhead of the probes over a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,12 +50,12 @@ pub struct Overhead {
     helper: Option<Arc<Helper>>,
     /// Where the probes of calls are among the programs: at entry, and at exit.
     of_calls: [Option<usize>; 2],
-    /// The fdinfo of each program; none where there is none. They stay open: each is read twice in every period.
-    counters: Vec<Option<File>>,
+    /// Those of each program; none where there are none.
+    counters: Vec<Option<Counters>>,
     window: Option<Window>,
     sums: Sums,
     /// The runs that were skipped before events counted, of each program.
-    missed: Vec<u64>,
+    skipped: Vec<Skipped>,
     whole: Duration,
     always: bool,
     refused: bool,
@@ -88,7 +73,7 @@ struct Window {
 impl Overhead {
     /// Makes ready to measure these programs.
     pub fn start<'a>(
-        ebpf: &mut Ebpf,
+        (ebpf, copies): (&mut Ebpf, &FirstCopies),
         programs: impl Iterator<Item = Option<&'a str>>,
         helper: Option<Arc<Helper>>,
     ) -> Self {
@@ -97,13 +82,13 @@ impl Overhead {
         let of_calls = [names::SYSCALL_ENTER, names::SYSCALL_EXIT].map(place);
         let counters: Vec<_> = programs
             .iter()
-            .map(|program| counters_of(ebpf, (*program)?))
+            .map(|program| Counters::of(ebpf, copies, (*program)?))
             .collect();
         Self {
             began: Instant::now(),
             helper,
             sums: Sums::new(counters.len()),
-            missed: vec![0; counters.len()],
+            skipped: vec![Skipped::default(); counters.len()],
             refused: counters.iter().all(Option::is_none),
             of_calls,
             counters,
@@ -114,8 +99,12 @@ impl Overhead {
     }
 
     /// Begins, as events count: runs that were skipped before are none that are missed.
-    pub fn begin(&mut self) {
-        self.missed = self.read().iter().map(|runs| runs.missed).collect();
+    pub fn begin(&mut self, ebpf: &Ebpf) {
+        let counters = self.counters.iter();
+        self.skipped = counters
+            .map(|counters| counters.as_ref().and_then(|one| one.skipped(ebpf)))
+            .map(Option::unwrap_or_default)
+            .collect();
         self.began = Instant::now();
         self.open();
     }
@@ -168,7 +157,7 @@ impl Overhead {
     fn read(&self) -> Vec<Runs> {
         let counters = self.counters.iter();
         counters
-            .map(|file| file.as_ref().and_then(runs).unwrap_or_default())
+            .map(|one| one.as_ref().and_then(Counters::runs).unwrap_or_default())
             .collect()
     }
 
@@ -188,9 +177,9 @@ impl Overhead {
 
     /// What was measured of a program, by its place among those that were begun with; none where nothing is
     /// known of it.
-    pub fn of_program(&self, index: usize) -> Option<Runs> {
-        let missed = runs(self.counters.get(index)?.as_ref()?)?.missed;
-        let missed = missed.saturating_sub(*self.missed.get(index)?);
+    pub fn of_program(&self, ebpf: &Ebpf, index: usize) -> Option<Runs> {
+        let skipped = self.counters.get(index)?.as_ref()?.skipped(ebpf)?;
+        let missed = skipped.lost_since(*self.skipped.get(index)?);
         let measured = *self.sums.programs.get(index)?;
         Some(Runs { missed, ..measured })
     }
@@ -274,60 +263,9 @@ fn is_always_on() -> bool {
     std::fs::read_to_string(ALWAYS).is_ok_and(|on| on.trim() == "1")
 }
 
-/// The statistics of a program, which the kernel shows in /proc/self/fdinfo.
-fn counters_of(ebpf: &mut Ebpf, program: &str) -> Option<File> {
-    let descriptor = match ebpf.program_mut(program)? {
-        Program::BtfTracePoint(program) => program.fd(),
-        Program::PerfEvent(program) => program.fd(),
-        _ => return None,
-    };
-    let descriptor = descriptor.ok()?.as_fd().as_raw_fd();
-    File::open(format!("/proc/self/fdinfo/{descriptor}")).ok()
-}
-
-fn runs(counters: &File) -> Option<Runs> {
-    let mut text = [0; FDINFO_BYTES];
-    // From the beginning each time, where the kernel writes it anew.
-    let length = counters.read_at(&mut text, 0).ok()?;
-    parse(std::str::from_utf8(text.get(..length)?).ok()?)
-}
-
-fn parse(fdinfo: &str) -> Option<Runs> {
-    let value = |key: &str| {
-        fdinfo.lines().find_map(|line| {
-            line.strip_prefix(key)?
-                .strip_prefix(':')?
-                .trim()
-                .parse()
-                .ok()
-        })
-    };
-    Some(Runs {
-        count: value("run_cnt")?,
-        time_ns: value("run_time_ns")?,
-        // Kernels before 5.12 do not count them.
-        missed: value("recursion_misses").unwrap_or(0),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_numbers_are_found_in_the_kernels_text() {
-        let text =
-            "pos:\t0\nprog_type:\t26\nrun_time_ns:\t4711\nrun_cnt:\t12\nrecursion_misses:\t3\n";
-        assert_eq!(
-            parse(text),
-            Some(Runs {
-                count: 12,
-                time_ns: 4711,
-                missed: 3
-            })
-        );
-        assert_eq!(parse("pos:\t0\n"), None);
-    }
 
     fn counted(count: u64) -> Vec<Runs> {
         let runs = Runs {

@@ -1,7 +1,7 @@
 //! What became of each probe.
 
 use super::{
-    overhead::Runs,
+    counters::Runs,
     probes::{Feature, Probe},
 };
 

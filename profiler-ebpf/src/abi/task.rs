@@ -109,7 +109,7 @@ pub struct TaskState {
     /// once the second has passed it.
     pub turn: u64,
 }
-map_value!(TaskState, 1344);
+map_value!(TaskState, 1352);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

@@ -46,11 +46,13 @@ pub fn record_shared(series: u32, value: u64, times: u64) {
     }
 }
 
-/// Makes a value of such a series another one.
-#[inline(always)]
-pub fn move_shared(series: u32, from: u64, to: u64) {
-    record_shared(series, from, 1_u64.wrapping_neg());
-    record_shared(series, to, 1);
+/// Makes a value of such a series another one. Exported: see `verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn move_shared(series: u64, from: u64, to: u64) -> u64 {
+    record_shared(series as u32, from, 1_u64.wrapping_neg());
+    record_shared(series as u32, to, 1);
+    0
 }
 
 /// Takes in a value that came so many times, where several programs do so.

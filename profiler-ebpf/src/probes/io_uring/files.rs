@@ -65,7 +65,13 @@ pub fn count(request: u64, done: &UringRequest, latency: u64, result: i32) {
     };
     // SAFETY: the value is this CPU's own, and no other program writes it.
     let open = unsafe { &mut *open };
-    file_access::keep_file(open, done.workload, opened.file, &opened.identity);
+    file_access::keep_file(
+        open,
+        done.workload,
+        opened.file,
+        &opened.identity,
+        file_access::settle_once,
+    );
     let did = match done.opcode {
         opcode if READS.has(opcode) => Access::Read,
         opcode if WRITES.has(opcode) || COPIES.has(opcode) => Access::Write,

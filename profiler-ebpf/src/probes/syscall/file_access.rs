@@ -12,7 +12,7 @@ use ioprof_ebpf::abi::{file::OpenFile, syscall::CallKind, task::TaskState};
 use super::{
     arguments::{Arguments, offset_at},
     errors::is_error,
-    file_counts::{Access, count_one, settle_file},
+    file_counts::{Access, count_one, settle, settle_file},
     size::UNKNOWN_SIZE,
 };
 use crate::probes::{
@@ -26,23 +26,6 @@ use crate::probes::{
 
 /// The offset by which preadv2(2) and pwritev2(2) use that of the open file.
 const OWN_OFFSET: u64 = u64::MAX;
-
-/// A call that has returned.
-#[derive(Clone, Copy)]
-struct Call {
-    kind: CallKind,
-    latency: u64,
-    result: u64,
-    failed: bool,
-}
-
-impl Call {
-    /// The bytes that it has moved, where it moves any.
-    #[inline(always)]
-    const fn moved(&self) -> u64 {
-        if self.failed { 0 } else { self.result }
-    }
-}
 
 /// Makes the file that a call begins on the one in the thread's record. That is looked up at the beginning: another
 /// thread may have the descriptor stand for another file before the call returns.
@@ -70,7 +53,7 @@ pub unsafe fn begin(
     } else {
         OWN_OFFSET
     };
-    keep(&mut state.file, state.workload, &opened);
+    keep(&mut state.file, state.workload, &opened, settle);
     state.file.is_in_use = 1;
     state.file.fresh_bytes = 0;
     state.file.begin = match () {
@@ -98,37 +81,51 @@ fn appends(opened: &Opened, arguments: Arguments, kind: CallKind) -> bool {
 
 /// Counts a call on one file in its row: the flags of the file, and in the upper half its mode; 0 for none.
 ///
-/// Not inlined, so that the verifier then forgets which way it took.
-///
 /// # Safety
 ///
 /// `task` is the running task.
-#[inline(never)]
+#[inline(always)]
 pub unsafe fn count(
     task: *const c_void,
     state: &mut TaskState,
     latency: u64,
     result: u64,
-    failed: u64,
+    failed: bool,
 ) -> u64 {
-    let call = Call {
-        kind: CallKind(state.kind),
-        latency,
-        result,
-        failed: failed != 0,
-    };
-    let did = if call.kind.has(CallKind::OPENS) {
+    let kind = CallKind(state.kind);
+    if kind.has(CallKind::OPENS) {
         // SAFETY: by the caller's promise.
-        if call.failed || !unsafe { switch(task, state, result, &call, |own| own) } {
-            return 0;
-        }
-        Access::Open
-    } else if state.file.is_in_use == 0 {
+        return if failed {
+            0
+        } else {
+            unsafe { count_open(task, state, latency, result) }
+        };
+    }
+    if state.file.is_in_use == 0 {
         return 0;
-    } else {
-        access(call.kind, state.file.flags)
-    };
-    add_access(state, did as u64, call.moved(), latency);
+    }
+    let did = access(kind, state.file.flags);
+    add(state, did, if failed { 0 } else { result }, latency);
+    flags_and_mode(&state.file)
+}
+
+/// The same of a call that has opened a file. Not inlined, so that the verifier then forgets which way it took.
+///
+/// # Safety
+///
+/// As for [`count`].
+#[inline(never)]
+unsafe fn count_open(
+    task: *const c_void,
+    state: &mut TaskState,
+    latency: u64,
+    descriptor: u64,
+) -> u64 {
+    // SAFETY: by the caller's promise.
+    if !unsafe { switch(task, state, descriptor, 0, |own| own) } {
+        return 0;
+    }
+    add_access(state, Access::Open as u64, 0, latency);
     flags_and_mode(&state.file)
 }
 
@@ -169,7 +166,7 @@ pub unsafe fn count_transfer(
 const WRITTEN: u64 = 1 << 32;
 
 /// Counts one end of a transfer: by its descriptor, and the address of the offset that the call has used in place of its
-/// own. Not inlined, as [`count`].
+/// own. Not inlined, as [`count_open`].
 ///
 /// # Safety
 ///
@@ -182,26 +179,23 @@ unsafe fn count_end_of_transfer(
     place: u64,
     result: u64,
 ) -> u64 {
-    let call = Call {
-        kind: CallKind(state.kind),
-        latency: state.returned.latency_ns,
-        result,
-        failed: is_error(result),
-    };
+    let moved = if is_error(result) { 0 } else { result };
+    let kind = CallKind(state.kind);
     // SAFETY: by the caller's promise.
     if !unsafe {
-        switch(task, state, descriptor, &call, |own| {
-            offset_at(call.kind, place, own)
+        switch(task, state, descriptor, moved, |own| {
+            offset_at(kind, place, own)
         })
     } {
         return 0;
     }
-    if descriptor & WRITTEN != 0 {
-        // The time of the call is that of the file it writes.
-        add_access(state, Access::Write as u64, call.moved(), call.latency);
+    // The time of the call is that of the file it writes.
+    let (did, ns) = if descriptor & WRITTEN != 0 {
+        (Access::Write, state.returned.latency_ns)
     } else {
-        add_access(state, Access::Read as u64, call.moved(), 0);
-    }
+        (Access::Read, 0)
+    };
+    add_access(state, did as u64, moved, ns);
     flags_and_mode(&state.file)
 }
 
@@ -224,8 +218,8 @@ const fn access(kind: CallKind, flags: u32) -> Access {
     }
 }
 
-/// Makes the file of a descriptor the one in the thread's record, where the call has moved an offset: `end` says where it
-/// is, by the file's own. False where there is no file.
+/// Makes the file of a descriptor the one in the thread's record, where the call has moved so many bytes and an offset: `end`
+/// says where that is, by the file's own. False where there is no file.
 ///
 /// # Safety
 ///
@@ -235,33 +229,45 @@ unsafe fn switch(
     task: *const c_void,
     state: &mut TaskState,
     descriptor: u64,
-    call: &Call,
+    moved: u64,
     end: impl FnOnce(u64) -> u64,
 ) -> bool {
     // SAFETY: by the caller's promise.
     let Some(opened) = (unsafe { descriptor::of(task, descriptor) }) else {
         return false;
     };
-    keep(&mut state.file, state.workload, &opened);
-    state.file.begin = end(opened.position).wrapping_sub(call.moved());
+    keep(&mut state.file, state.workload, &opened, settle_once);
+    state.file.begin = end(opened.position).wrapping_sub(moved);
     true
 }
 
-/// Makes an open file the one that is kept.
+/// [`settle`] by a call, where that is not what every read and write goes through.
 #[inline(always)]
-fn keep(open: &mut OpenFile, workload: u32, opened: &Opened) {
-    keep_file(open, workload, opened.file, &opened.identity);
+pub fn settle_once(open: &mut OpenFile) {
+    settle_file(open);
+}
+
+/// Makes an open file the one that is kept; `settle` is one of the above.
+#[inline(always)]
+fn keep(open: &mut OpenFile, workload: u32, opened: &Opened, settle: impl FnOnce(&mut OpenFile)) {
+    keep_file(open, workload, opened.file, &opened.identity, settle);
     open.flags = opened.flags;
 }
 
 /// Makes a file the one that is kept; `file` is the address of its `struct file`.
 #[inline(always)]
-pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Identity) {
+pub fn keep_file(
+    open: &mut OpenFile,
+    workload: u32,
+    file: u64,
+    identity: &Identity,
+    settle: impl FnOnce(&mut OpenFile),
+) {
     let key = identity.row(workload);
     if open.key == key {
         return;
     }
-    settle_file(open);
+    settle(open);
     open.key = key;
     open.mode = identity.mode;
     open.end = 0;
@@ -280,16 +286,20 @@ pub fn keep_file(open: &mut OpenFile, workload: u32, file: u64, identity: &Ident
     }
 }
 
-/// Adds a call, which has moved so many bytes, to what the thread has done to its file; `did` is an [`Access`]. Exported: see
-/// `base/verifier.rs`.
+/// [`add`], exported: see `base/verifier.rs`. `did` is an [`Access`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn add_access(state: *mut TaskState, did: u64, moved: u64, ns: u64) -> u64 {
     // SAFETY: the caller passes a reference.
-    let Some(state) = (unsafe { given(state) }) else {
-        return 0;
-    };
-    let did = Access::from(did);
+    if let Some(state) = unsafe { given(state) } {
+        add(state, Access::from(did), moved, ns);
+    }
+    0
+}
+
+/// Adds a call, which has moved so many bytes, to what the thread has done to its file.
+#[inline(always)]
+fn add(state: &mut TaskState, did: Access, moved: u64, ns: u64) {
     let open = &mut state.file;
     // The size that a copy asks for is mostly just a large number.
     let copies = CallKind(state.kind).has(CallKind::TRANSFERS);
@@ -309,7 +319,7 @@ extern "C" fn add_access(state: *mut TaskState, did: u64, moved: u64, ns: u64) -
         }
     }
     if !matches!(did, Access::Read | Access::Write) {
-        return 0;
+        return;
     }
     if is_direct && did == Access::Read {
         open.calls.device_read_bytes += state.direct_read_bytes;
@@ -317,7 +327,7 @@ extern "C" fn add_access(state: *mut TaskState, did: u64, moved: u64, ns: u64) -
         open.calls.device_written_bytes += state.direct_written_bytes;
     }
     if !inode::is_regular(open.mode) {
-        return 0;
+        return;
     }
     if open.begin == open.end {
         open.calls.sequential += 1;
@@ -326,7 +336,6 @@ extern "C" fn add_access(state: *mut TaskState, did: u64, moved: u64, ns: u64) -
     if (open.begin | size) & 4095 != 0 {
         open.calls.unaligned += 1;
     }
-    0
 }
 
 /// Adds bytes that a call has moved, which is counted, to the file that it has used.

@@ -83,16 +83,11 @@ pub unsafe fn add_shared(calls: *mut FileCalls, did: Access, moved: u64) -> bool
     true
 }
 
-/// Adds what was done to the file that is kept to the file's row. Exported: see `base/verifier.rs`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn settle_file(open: *mut OpenFile) -> u64 {
-    // SAFETY: the caller passes a reference.
-    let Some(open) = (unsafe { given(open) }) else {
-        return 0;
-    };
+/// Adds what was done to the file that is kept to the file's row.
+#[inline(always)]
+pub fn settle(open: &mut OpenFile) {
     if open.key.workload == 0 {
-        return 0;
+        return;
     }
     // On the stack: older kernels look for no key that they know as memory alone.
     let (key, others) = (open.key, FileKey::others(open.key.workload));
@@ -107,6 +102,16 @@ pub extern "C" fn settle_file(open: *mut OpenFile) -> u64 {
         }
     }
     open.calls = FileCalls::EMPTY;
+}
+
+/// The same, exported: see `base/verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn settle_file(open: *mut OpenFile) -> u64 {
+    // SAFETY: the caller passes a reference.
+    if let Some(open) = unsafe { given(open) } {
+        settle(open);
+    }
     0
 }
 

@@ -56,7 +56,7 @@ extern "C" fn count_late(state: *mut TaskState) -> u64 {
         off_cpu::count_call(&mut state.clock, &mut (*stats).off_cpu, series + 2, latency);
     }
     if more != 0 {
-        histogram::move_shared(series, returned.latency_ns, latency);
+        histogram::move_shared(series.into(), returned.latency_ns, latency);
         page_cache::settle(&returned, latency);
     }
     0

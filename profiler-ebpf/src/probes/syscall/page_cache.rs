@@ -9,7 +9,7 @@ use ioprof_ebpf::abi::{
 };
 
 use crate::probes::{
-    base::{atomic, histogram, memory::constant, verifier::given},
+    base::{atomic, histogram, memory::constant},
     file::{inode, read_ahead},
 };
 
@@ -22,19 +22,8 @@ static FIRST_CACHE_SERIES: u32 = 0;
 
 /// Counts a call that reads and was not served from the cache at once. `file` has the flags of the file, and in its upper
 /// half the mode; 0 where there is none.
-/// Exported: see `base/verifier.rs`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn count_by_cache(
-    state: *mut TaskState,
-    file: u64,
-    latency: u64,
-    bytes: u64,
-) -> u64 {
-    // SAFETY: the caller passes a reference.
-    let Some(state) = (unsafe { given(state) }) else {
-        return 0;
-    };
+#[inline(always)]
+pub fn count(state: &mut TaskState, file: u64, latency: u64, bytes: u64) {
     let (flags, mode) = (file as u32, (file >> 32) as u32);
     let (is_file, is_direct) = (inode::is_regular(mode), inode::is_direct(flags));
     let was_ahead = is_file && !is_direct && read_ahead::take(&mut state.file, bytes);
@@ -44,11 +33,11 @@ pub extern "C" fn count_by_cache(
         () if state.requests != 0 => Served::Miss,
         () if has_waited(state) => Served::Wait,
         () if was_ahead => Served::ReadAhead,
-        () => return 0,
+        () => return,
     };
     let index = page_cache_index(state.workload, served as u32);
     let Some(stats) = CACHE.get_ptr_mut(index) else {
-        return 0;
+        return;
     };
     // SAFETY: the value is this CPU's own, and no other program writes it.
     unsafe {
@@ -58,7 +47,6 @@ pub extern "C" fn count_by_cache(
     histogram::record(constant(&FIRST_CACHE_SERIES) + index, latency);
     state.returned.read_index = index;
     state.returned.read_ns = state.returned.entered_ns;
-    0
 }
 
 /// Adds what a call took on its way out, which is counted already, to its time.
@@ -76,7 +64,7 @@ pub fn settle(returned: &Returned, latency: u64) {
         atomic::raise(&raw mut (*stats).latency.max, latency);
     }
     let series = constant(&FIRST_CACHE_SERIES) + returned.read_index;
-    histogram::move_shared(series, returned.latency_ns, latency);
+    histogram::move_shared(series.into(), returned.latency_ns, latency);
 }
 
 /// Adds bytes to those that the cache has nothing to do with, of a call that is counted.

@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::{
+    EbpfContext as _,
     btf_maps::PerCpuArray,
     macros::{btf_map, btf_tracepoint},
     programs::BtfTracePointContext,
@@ -28,7 +29,7 @@ use crate::probes::{
         atomic, histogram, loss,
         memory::{self, field, now},
         turn,
-        verifier::given,
+        verifier::{fresh, given},
         window::{self, Window},
     },
     task::{edges, off_cpu, returned, state},
@@ -129,7 +130,13 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         if kind.has(CallKind::FILE | CallKind::OPENS) {
             files(task, &mut *state, arguments, latency, result);
         }
-        count_call(state, latency, result);
+        // SAFETY: the record is in its map, and the second argument of the tracepoint is a number.
+        let (latency, result) = (
+            fresh(&raw const (*state).returned.latency_ns),
+            fresh(ctx.as_ptr().cast::<u64>().add(1)),
+        );
+        let kind = CallKind(fresh(&raw const (*state).kind));
+        count(&mut *state, latency, result);
         if kind.has(CallKind::ASYNCHRONOUS | CallKind::MESSAGES) && !is_error(result) {
             if kind.has(CallKind::MESSAGES) {
                 count_messages(&mut *state, arguments, result);
@@ -174,23 +181,18 @@ unsafe fn files(
         if kind.has(CallKind::TRANSFERS) {
             file_access::count_transfer(task, state, arguments, result)
         } else {
-            file_access::count(task, state, latency, result, failed.into())
+            file_access::count(task, state, latency, result, failed)
         }
     };
     if kind.has(CallKind::READS | CallKind::TRANSFERS) {
         let (file, bytes) = if failed { (0, 0) } else { (file, result) };
-        page_cache::count_by_cache(state, file, latency, bytes);
+        page_cache::count(state, file, latency, bytes);
     }
 }
 
-/// Counts a call that has returned. Exported: see `base/verifier.rs`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn count_call(state: *mut TaskState, latency: u64, result: u64) -> u64 {
-    // SAFETY: the caller passes a reference.
-    let Some(state) = (unsafe { given(state) }) else {
-        return 0;
-    };
+/// Counts a call that has returned.
+#[inline(always)]
+fn count(state: &mut TaskState, latency: u64, result: u64) {
     let kind = CallKind(state.kind);
     let (workload, operation) = (state.workload, kind.operation());
     state.clock.times.in_call_ns += latency;
@@ -199,7 +201,7 @@ extern "C" fn count_call(state: *mut TaskState, latency: u64, result: u64) -> u6
         count_compat(workload);
     }
     let Some(stats) = CALLS.get_ptr_mut(call_index(workload, operation)) else {
-        return 0;
+        return;
     };
     // SAFETY: the value is this CPU's own. Only this program writes these, and the requested bytes have writers of
     // their own, which `settle_sizes` keeps apart.
@@ -231,7 +233,6 @@ extern "C" fn count_call(state: *mut TaskState, latency: u64, result: u64) -> u6
         };
         count_size(state, series + 1, size);
     }
-    0
 }
 
 /// Counts bytes that a call has moved for its thread, by the way they went.
@@ -271,7 +272,7 @@ fn count_messages(state: &mut TaskState, arguments: Arguments, messages: u64) {
 #[inline(always)]
 fn count_size(state: &mut TaskState, series: u32, size: u64) {
     if (state.sizes.series, state.sizes.value) != (series, size) {
-        settle_sizes(&raw mut state.sizes);
+        settle_sizes(&mut state.sizes);
         state.sizes.series = series;
         state.sizes.value = size;
     }
@@ -289,19 +290,14 @@ pub unsafe fn settle(task: *const c_void, state: &mut TaskState) {
     // SAFETY: by the caller's promise.
     unsafe { late::settle(task, state) };
     file_counts::settle_file(&raw mut state.file);
-    settle_sizes(&raw mut state.sizes);
+    settle_pending_sizes(&raw mut state.sizes);
 }
 
-/// Counts pending requested bytes. Exported: see `base/verifier.rs`.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn settle_sizes(sizes: *mut PendingSizes) -> u64 {
-    // SAFETY: the caller passes a reference.
-    let Some(sizes) = (unsafe { given(sizes) }) else {
-        return 0;
-    };
+/// Counts pending requested bytes.
+#[inline(always)]
+fn settle_sizes(sizes: &mut PendingSizes) {
     if sizes.count == 0 {
-        return 0;
+        return;
     }
     if let Some(stats) = CALLS.get_ptr_mut(sizes.series / CALL_SERIES) {
         // SAFETY: the value is in the map. Its writers, which are a thread's next call, its exit and the walks over
@@ -312,6 +308,16 @@ extern "C" fn settle_sizes(sizes: *mut PendingSizes) -> u64 {
     }
     histogram::record_shared(sizes.series, sizes.value, sizes.count);
     sizes.count = 0;
+}
+
+/// The same, exported: see `base/verifier.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn settle_pending_sizes(sizes: *mut PendingSizes) -> u64 {
+    // SAFETY: the caller passes a reference.
+    if let Some(sizes) = unsafe { given(sizes) } {
+        settle_sizes(sizes);
+    }
     0
 }
 

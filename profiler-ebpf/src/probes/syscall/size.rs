@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use aya_ebpf::helpers::bpf_probe_read_user_buf;
+use aya_ebpf::{btf_maps::PerCpuArray, helpers::bpf_probe_read_user_buf, macros::btf_map};
 use ioprof_ebpf::abi::syscall::{CallKind, MAX_IOVECS, MAX_MESSAGES};
 
 use super::arguments::{Arguments, user};
@@ -14,6 +14,10 @@ pub const UNKNOWN_SIZE: u64 = u64::MAX;
 /// The words of eight bytes that so many `struct iovec` take: the address of each, and then its length; or both in one,
 /// the length above, where they have four bytes each.
 const WORDS: usize = 2 * MAX_IOVECS;
+
+/// A vector: the stack has no room for one.
+#[btf_map]
+static VECTOR: PerCpuArray<[u64; WORDS], 1> = PerCpuArray::new();
 
 /// The bytes that a vectored call asks for; [`UNKNOWN_SIZE`] where they cannot be read.
 #[inline(always)]
@@ -32,8 +36,13 @@ pub fn vector_size(arguments: Arguments, kind: CallKind) -> u64 {
     if count > MAX_IOVECS as u64 || !memory::may_read() {
         return UNKNOWN_SIZE;
     }
-    let mut words = [0_u64; WORDS];
-    let bytes = ptr::from_mut(&mut words).cast::<u8>();
+    let Some(words) = VECTOR.get_ptr_mut(0) else {
+        return UNKNOWN_SIZE;
+    };
+    // SAFETY: the value is this CPU's own, and no other program writes it.
+    let words = unsafe { &mut *words };
+    *words = [0; WORDS];
+    let bytes = ptr::from_mut(words).cast::<u8>();
     let wanted = (2 * count * arguments.word_bytes()) as usize;
     // SAFETY: the slice lies within the array, which the check above and the mask keep true.
     let bytes = unsafe { core::slice::from_raw_parts_mut(bytes, wanted & 0x1ff) };

@@ -12,3 +12,4 @@ mod pages;
 pub mod programs;
 pub mod requests;
 pub mod slot;
+mod written;

@@ -93,15 +93,11 @@ pub unsafe fn count(
     failed: bool,
 ) -> u64 {
     let kind = CallKind(state.kind);
-    if kind.has(CallKind::OPENS) {
+    if kind.has(CallKind::OPENS) && !failed {
         // SAFETY: by the caller's promise.
-        return if failed {
-            0
-        } else {
-            unsafe { count_open(task, state, latency, result) }
-        };
+        return unsafe { count_open(task, state, latency, result) };
     }
-    if state.file.is_in_use == 0 {
+    if kind.has(CallKind::OPENS) || state.file.is_in_use == 0 {
         return 0;
     }
     let did = access(kind, state.file.flags);

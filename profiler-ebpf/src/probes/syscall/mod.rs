@@ -1,6 +1,7 @@
 //! System calls.
 
 pub mod aio;
+mod aio_call;
 pub mod aio_end;
 mod arguments;
 pub mod errors;

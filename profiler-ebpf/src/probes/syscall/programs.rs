@@ -18,7 +18,7 @@ use ioprof_ebpf::abi::{
 };
 
 use super::{
-    aio,
+    aio_call,
     arguments::Arguments,
     errors::{count_error, is_error},
     file_access, file_counts, kind, late, page_cache,
@@ -141,7 +141,7 @@ fn syscall_exit(ctx: BtfTracePointContext) {
             if kind.has(CallKind::MESSAGES) {
                 count_messages(&mut *state, arguments, result);
             } else {
-                aio::count_aio_call(now, result);
+                aio_call::count_aio_call(now, result);
             }
         }
         time_probes(&mut *state, now);

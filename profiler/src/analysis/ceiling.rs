@@ -164,7 +164,7 @@ mod tests {
             duration_ns: 1,
             steady: true,
             spread: 0.0,
-            late_by_early: 1.0,
+            late_to_early_ratio: 1.0,
             cpu_share: 0.1,
             operations: 1000,
             bytes: 4_096_000,

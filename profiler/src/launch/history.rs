@@ -179,15 +179,21 @@ const FOR_ALL: Modes = (0o755, 0o644);
 
 /// Writes a file of a new name into a folder, which is made if missing; its path.
 fn write(folder: &Path, json: &[u8], (of_folder, of_file): Modes) -> io::Result<PathBuf> {
+    let missing: Vec<_> = folder.ancestors().take_while(|one| !one.exists()).collect();
     DirBuilder::new()
         .recursive(true)
         .mode(of_folder)
         .create(folder)?;
+    // A umask takes from what others may do.
+    for made in missing {
+        fs::set_permissions(made, Permissions::from_mode(of_folder))?;
+    }
     // It need not survive a crash of the machine, so nobody waits for the disk.
     let mut file = tempfile::Builder::new()
         .prefix(".ioprof-")
-        .permissions(Permissions::from_mode(of_file))
         .tempfile_in(folder)?;
+    file.as_file()
+        .set_permissions(Permissions::from_mode(of_file))?;
     file.write_all(json)?;
     let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let path = folder.join(format!("{now}-{}.json", std::process::id()));

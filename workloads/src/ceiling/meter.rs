@@ -97,7 +97,7 @@ impl Meter {
             duration_ns: elapsed,
             steady: found.is_some(),
             spread: rate.spread,
-            late_by_early: all.late_by_early,
+            late_to_early_ratio: all.late_to_early_ratio,
             cpu_share: (cpu_ns().saturating_sub(self.cpu_ns) as f64 / elapsed.max(1) as f64)
                 .min(1.0),
             operations: self.operations,

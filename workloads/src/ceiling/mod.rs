@@ -56,7 +56,7 @@ pub struct Point {
     /// The largest difference between six parts of that span, as a part of the rate.
     pub spread: f64,
     /// The rate of the later half of the point by that of the earlier.
-    pub late_by_early: f64,
+    pub late_to_early_ratio: f64,
     /// The part of the time in which the measuring thread had a CPU: from 0.9 on the CPU may be the limit.
     pub cpu_share: f64,
     /// All operations, those of the beginning among them.

@@ -24,7 +24,7 @@ pub struct Rate {
     /// The largest difference of two parts, as a part of the rate.
     pub spread: f64,
     /// What the later half does, as a part of what the earlier half did.
-    pub late_by_early: f64,
+    pub late_to_early_ratio: f64,
 }
 
 /// The last intervals are compared in this many groups.
@@ -94,7 +94,7 @@ fn rate(intervals: &[Interval], rates: &[f64]) -> Rate {
     Rate {
         per_second,
         spread: (most - least).max(0.0) / per_second,
-        late_by_early: match sum(early).operations {
+        late_to_early_ratio: match sum(early).operations {
             0 => 1.0,
             _ => sum(late).rate() / sum(early).rate(),
         },
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn the_rate_of_all_tells_late_against_early() {
         let rate = overall(&intervals([100, 100, 50, 50])).expect("there is one");
-        assert!((rate.late_by_early - 0.5).abs() < 1e-9, "{rate:?}");
+        assert!((rate.late_to_early_ratio - 0.5).abs() < 1e-9, "{rate:?}");
         assert!((rate.per_second - 3000.0).abs() < 1e-6, "{rate:?}");
     }
 }

@@ -72,6 +72,6 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         ),
         evidence,
         advice: ADVICE,
-        gate: Some("io_uring_enter.calls<=-30%".into()),
+        gate: Some(format!("io_uring_enter.calls<=-{}%", portion(gone, 90, call.calls))),
     }])
 }

@@ -4,7 +4,7 @@ use ioprof_workloads::display::count;
 
 use super::subject::{Candidate, Outcome, Subject, portion};
 use crate::model::{
-    block::{Block, BlockOperation, Origin},
+    block::{BlockOperation, Origin},
     finding::Place,
     off_cpu::CallTime,
     sum::sum,
@@ -25,14 +25,20 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         return Outcome::Undecided("it is not known what io_submit waited for");
     };
     let depth = subject.workload.aio.depth.max;
-    let rows = [BlockOperation::Read, BlockOperation::Write]
-        .into_iter()
-        .flat_map(|operation| Block::once(block, operation));
-    let rows = rows.filter(|row| row.origin == Origin::Thread);
-    let under_way = sum(rows.flat_map(|row| [row.queue.sum, row.service.sum]));
+    let rows = block.iter().enumerate().filter(|(_, row)| {
+        [BlockOperation::Read, BlockOperation::Write].contains(&row.operation)
+            && row.origin == Origin::Thread
+            && !row.is_counted_elsewhere()
+    });
+    let parts = rows.flat_map(|(at, row)| {
+        [("queue", row.queue.sum), ("service", row.service.sum)]
+            .map(|(part, ns)| subject.evidence(&format!("block/{at}/{part}/sum"), ns))
+    });
+    let parts: Vec<_> = parts.collect();
+    let under_way = sum(parts.iter().map(|part| part.value));
     let waited = waited(time);
     let at = submit.0;
-    let evidence = vec![
+    let mut evidence = vec![
         subject.calls_of(submit),
         subject.evidence(
             &format!("syscalls/{at}/breakdown/queue_ns"),
@@ -44,6 +50,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         ),
         subject.evidence("aio/depth/max", depth),
     ];
+    evidence.extend(parts);
     // Requests that are under way while the program goes on take longer together than anything waits.
     let holds = submit.1.calls >= FEW
         && depth > 1

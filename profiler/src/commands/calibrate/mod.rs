@@ -50,8 +50,9 @@ pub fn calibrate(arguments: &Calibrate) -> Result<ExitCode, Error> {
         (_, true) => Mode::Thorough,
         _ => Mode::Standard,
     };
-    let destination = Destination::open(arguments.output.as_deref())?;
+    // Before the destination, whose file a signal would leave behind.
     let interrupt = Interrupt::install()?;
+    let destination = Destination::open(arguments.output.as_deref())?;
     let plan = Plan::of(mode);
     let path = arguments.path.as_deref().unwrap_or_else(|| Path::new("."));
     let place = Place::open(path, plan.file_bytes)?;

@@ -47,14 +47,19 @@ impl Place {
             path: path.to_owned(),
             reason,
         };
-        let folder = match path.metadata() {
-            Ok(found) if found.is_dir() => path.to_owned(),
-            Ok(found) if found.is_file() => match path.parent() {
-                Some(parent) if parent != Path::new("") => parent.to_owned(),
-                _ => ".".into(),
-            },
-            Ok(_) => return Err(refused("name a folder, or a file in one".into())),
+        // Without symbolic links: a file is where it lies, and not where a link to it does.
+        let found = path.canonicalize().and_then(|path| {
+            let kind = path.metadata()?.file_type();
+            Ok((path, kind))
+        });
+        let folder = match &found {
+            Ok((path, kind)) if kind.is_dir() => Some(path.as_path()),
+            Ok((path, kind)) if kind.is_file() => path.parent(),
+            Ok(_) => None,
             Err(error) => return Err(refused(error.to_string())),
+        };
+        let Some(folder) = folder.map(Path::to_owned) else {
+            return Err(refused("name a folder, or a file in one".into()));
         };
         let file = unnamed(&folder)
             .map_err(|error| refused(format!("{error}; name a folder that you may write to")))?;

@@ -62,7 +62,7 @@ pub struct Row {
     pub threads: u64,
     /// Those of them that had not ended.
     pub running: u64,
-    /// When the thread came into scope, in nanoseconds of the monotonic clock; 0 where that is not known, and in a sum.
+    /// When the thread came into scope, in nanoseconds of the monotonic clock; 0 where that is not known. Of one of several in a sum.
     pub began_ns: u64,
     /// When it ended, or the window did.
     pub ended_ns: u64,
@@ -81,7 +81,10 @@ impl Merge for Row {
         if self.threads == 0 {
             (self.name, self.began_ns) = (other.name, other.began_ns);
         }
-        self.began_ns = self.began_ns.min(other.began_ns);
+        // 0 is of what is not known.
+        if other.began_ns != 0 {
+            self.began_ns = self.began_ns.min(other.began_ns);
+        }
         self.ended_ns = self.ended_ns.max(other.ended_ns);
         self.processes.merge(&other.processes);
         self.threads.merge(&other.threads);

@@ -105,11 +105,15 @@ pub struct TaskState {
     pub tally: Tally,
     /// What of its accounts is in its workload's totals.
     pub accounted: Accounts,
+    /// The number of its process as its row was made; 0 before.
+    pub process: u32,
+    /// Its own number then.
+    pub thread: u32,
     /// The program whose first copy has counted the call's beginning or end, one more than its [`super::turn::Twice`]; 0
     /// once the second has passed it.
     pub turn: u64,
 }
-map_value!(TaskState, 1352);
+map_value!(TaskState, 1360);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which

@@ -1,6 +1,6 @@
 //! Programs that the kernel may preempt.
 //!
-//! No kernel starts a program on a CPU where it is active already. Where programs at tracepoints can be preempted, events
+//! From 6.1 on no kernel starts a program on a CPU where it is active already. Where programs at tracepoints can be preempted, events
 //! of other tasks on that CPU are skipped so until the preempted one continues. There each is attached twice. Each copy has
 //! a recursion counter of its own: the first marks the event that it counts, and the second counts what has no mark.
 //!
@@ -65,10 +65,12 @@ pub fn of_event(ctx: &BtfTracePointContext, program: Twice) -> Option<Turn> {
     let number = program as u64 + 1;
     let set = || {
         // SAFETY: the entry is read whole.
-        if let Some([_, left]) = unsafe { MARKS.get(&event) } {
-            passed(*left as u32);
+        let left = unsafe { MARKS.get(&event) }.map_or(0, |[_, left]| *left);
+        let is_set = MARKS.insert(&event, &[subject, number], 0).is_ok();
+        if is_set {
+            passed(left as u32);
         }
-        MARKS.insert(&event, &[subject, number], 0).is_ok()
+        is_set
     };
     let take = || {
         // SAFETY: as above.

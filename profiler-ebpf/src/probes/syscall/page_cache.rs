@@ -39,7 +39,7 @@ pub fn count(state: &mut TaskState, file: u64, latency: u64, bytes: u64) {
     let Some(stats) = CACHE.get_ptr_mut(index) else {
         return;
     };
-    // SAFETY: the value is this CPU's own, and no other program writes it.
+    // SAFETY: the value is this CPU's own. No other program writes it, but for what `settle` adds: see `late.rs`.
     unsafe {
         (*stats).latency.add(latency);
         (*stats).bytes += bytes;

@@ -9,7 +9,7 @@ use ioprof_ebpf::abi::{
     task::{Accounts, TaskState, WorkloadTotals},
 };
 
-use super::{off_cpu, state::totals};
+use super::{off_cpu, row, state::totals};
 use crate::probes::base::{
     atomic,
     memory::{self, field, now},
@@ -156,6 +156,7 @@ unsafe fn end(task: *const c_void, state: *mut TaskState, ended_ns: u64) {
         if let Some(totals) = totals((*state).workload) {
             off_cpu::settle(state, totals, ended_ns);
             add_accounts(task, state, totals);
+            row::keep(task, state, ended_ns, true);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::probes::{
     base::{
         atomic, loss,
         memory::{self, field, now},
-        window::{self, Window},
+        window,
     },
     syscall::{kind, programs as calls, under_way},
 };
@@ -95,7 +95,7 @@ fn retire_threads(ctx: *mut TaskIteration) -> c_long {
             let now = now();
             off_cpu::settle(state, totals, now);
             edges::add_accounts(task, state, totals);
-            row::keep(task, state, now);
+            row::keep(task, state, now, false);
         }
     }
     0
@@ -118,11 +118,6 @@ fn settle_threads(ctx: *mut TaskIteration) -> c_long {
             calls::settle(task, &mut *state);
         }
         edges::outside(task, state);
-        if let Window::Over(ended_ns) = window::state()
-            && (*state).flags & TaskState::EXITED == 0
-        {
-            row::keep(task, state, ended_ns);
-        }
     }
     0
 }

@@ -95,13 +95,11 @@ fn process_exit(ctx: BtfTracePointContext) {
             edges::add_accounts(task, state, totals);
             let now = now();
             off_cpu::settle(state, totals, now);
-            row::keep(task, state, now);
+            row::keep(task, state, now, false);
             if (*state).clock.since_ns != 0 {
                 (*state).clock.since_ns = 0;
                 (*state).clock.exit_ns = now;
             }
-        } else if let Window::Over(ended_ns) = window::state() {
-            row::keep(task, state, ended_ns);
         }
     }
 }

@@ -105,7 +105,7 @@ unsafe fn leave_exiting(task: *const c_void, state: &mut TaskState) {
         state.clock.exit_ns = 0;
         atomic::add(&raw mut (*totals).times.thread_ns, exit);
         atomic::add(&raw mut (*totals).times.exit_ns, exit);
-        row::add_exit(task, state.workload, exit, now);
+        row::add_exit(task, state, exit, now);
     }
 }
 

@@ -32,28 +32,29 @@ static NAMED_ROWS: HashMap<RowKey, Row, { MAX_NAMED_ROWS as usize }> = HashMap::
 #[btf_map]
 static EMPTY_ROW: Array<Row, 1> = Array::new();
 
-/// Keeps what a thread did until `ended_ns`, once. All of it has been added to the totals of its workload.
+/// Keeps what a thread did until `ended_ns`, once; `runs` tells whether it went on then. Whoever has added all of it to the
+/// totals of its workload does so.
 ///
 /// # Safety
 ///
-/// `task` is a BTF pointer to a task, `state` its record, which the task changes no more.
+/// `task` is a BTF pointer to a task, `state` its record.
 #[inline(always)]
-pub unsafe fn keep(task: *const c_void, state: *mut TaskState, ended_ns: u64) {
+pub unsafe fn keep(task: *const c_void, state: *mut TaskState, ended_ns: u64, runs: bool) {
     // SAFETY: by the caller's promise; the row is in a map.
     unsafe {
         let flags = atomic::set_flags(&raw mut (*state).flags, TaskState::KEPT);
         if flags & TaskState::KEPT != 0 || (*state).is_new != 0 {
             return;
         }
-        let Some(row) = find(task, (*state).workload) else {
-            return;
-        };
         let process: u32 = field(task, &memory::OFF_TASK_TGID);
         let thread: u32 = field(task, &memory::OFF_TASK_PID);
+        ((*state).process, (*state).thread) = (process, thread);
+        let Some(row) = find(task, &*state) else {
+            return;
+        };
         atomic::add(&raw mut (*row).processes, u64::from(process == thread));
         atomic::add(&raw mut (*row).threads, 1);
-        let has_ended = flags & TaskState::EXITED != 0;
-        atomic::add(&raw mut (*row).running, u64::from(!has_ended));
+        atomic::add(&raw mut (*row).running, u64::from(runs));
         state::copy_name(task, &raw mut (*row).name);
         // By then another may have had its number: the first thread, where another has executed a program.
         if (*row).began_ns == 0 {
@@ -89,12 +90,12 @@ pub unsafe fn keep(task: *const c_void, state: *mut TaskState, ended_ns: u64) {
 ///
 /// # Safety
 ///
-/// As for [`keep`].
+/// As for [`keep`], which was called before.
 #[inline(always)]
-pub unsafe fn add_exit(task: *const c_void, workload: u32, exit_ns: u64, ended_ns: u64) {
+pub unsafe fn add_exit(task: *const c_void, state: &TaskState, exit_ns: u64, ended_ns: u64) {
     // SAFETY: by the caller's promise; the row is in a map.
     unsafe {
-        if let Some(row) = find(task, workload) {
+        if let Some(row) = find(task, state) {
             atomic::add(&raw mut (*row).times.thread_ns, exit_ns);
             atomic::add(&raw mut (*row).times.exit_ns, exit_ns);
             (*row).ended_ns = ended_ns;
@@ -103,20 +104,15 @@ pub unsafe fn add_exit(task: *const c_void, workload: u32, exit_ns: u64, ended_n
 }
 
 /// The row of a thread: its own; that of threads of its name, where there is no room; or the rest. A thread of a process
-/// that has others shares with those of its process.
+/// that has others shares with those of its process. By the numbers in its record, as a thread that executes a program
+/// takes those of the first.
 ///
 /// # Safety
 ///
-/// `task` is a BTF pointer to a task.
+/// `task` is a BTF pointer to the task that `state` is the record of.
 #[inline(always)]
-unsafe fn find(task: *const c_void, workload: u32) -> Option<*mut Row> {
-    // SAFETY: by the caller's promise.
-    let (process, thread): (u32, u32) = unsafe {
-        (
-            field(task, &memory::OFF_TASK_TGID),
-            field(task, &memory::OFF_TASK_PID),
-        )
-    };
+unsafe fn find(task: *const c_void, state: &TaskState) -> Option<*mut Row> {
+    let (workload, process, thread) = (state.workload, state.process, state.thread);
     let mut key = RowKey {
         workload,
         process,

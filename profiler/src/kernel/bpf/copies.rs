@@ -59,10 +59,10 @@ impl FirstCopies {
         let Some(first) = programs.get(name) else {
             return Ok(false);
         };
-        for (program, cookie) in [(first, 0), (second.fd()?, SECOND)] {
-            let link = link(program, cookie).map_err(ProgramError::IOError)?;
-            self.links.push(link);
-        }
+        let attach = |program, cookie| link(program, cookie).map_err(ProgramError::IOError);
+        // Where the second cannot be attached, the first does not stay.
+        let links = [attach(first, 0)?, attach(second.fd()?, SECOND)?];
+        self.links.extend(links);
         Ok(true)
     }
 
@@ -83,8 +83,8 @@ pub fn number(name: &str) -> Option<u32> {
 ///
 /// An event is lost where the first copy did not count it and the second did not take it over. Each such is also one that
 /// the second was skipped for. The former includes calls of processes in no workload, which the second leaves alone as the
-/// first would; the latter what the first had counted, where no mark of it was found later. So the lesser of the two is
-/// the number.
+/// first would; the latter what the first had counted, where no mark of it was found later. So there are
+/// at most as many as the lesser of the two.
 pub fn lost(first: u64, second: u64, turns: Turns) -> u64 {
     let not_by_first = first.saturating_add(turns.first_refused);
     let not_by_second = second

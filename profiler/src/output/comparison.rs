@@ -111,6 +111,20 @@ pub fn interval(of: Interval) -> String {
     format!("{} to {}", bound(of.low), bound(of.high))
 }
 
+/// The bounds of a difference of times.
+fn interval_ns(of: Interval) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the conversion saturates, and the size of a number is not below 0"
+    )]
+    let bound = |ns: f64| {
+        let sign = if ns < 0.0 { '-' } else { '+' };
+        format!("{sign}{}", time(ns.abs().round() as u64))
+    };
+    format!("{} to {}", bound(of.low), bound(of.high))
+}
+
 /// A difference of times with its sign.
 pub fn signed(ns: Both<u64>) -> String {
     let sign = if ns.after < ns.before { '-' } else { '+' };
@@ -193,9 +207,11 @@ pub fn figures(verdict: &Verdict) -> String {
     let Some(time) = &verdict.time else {
         return "too few of them in the reports".into();
     };
-    let known = match time.change {
-        Some(change) => interval(change),
-        None => "too few runs".into(),
+    let known = match (time.change, time.difference_ns) {
+        (Some(change), _) => interval(change),
+        // It was 0 before in some runs.
+        (None, Some(difference)) => interval_ns(difference),
+        (None, None) => "too few runs".into(),
     };
     match time.runs_needed {
         Some(runs) if verdict.condition == Outcome::Undecided => {

@@ -145,8 +145,9 @@ impl Gate {
         let is_of_a_workload = self.is_of_a_workload(comparison);
         if is_time(metric) {
             let is_known = is_of_a_workload && (is_time_of_all(metric) || is_known(metric));
+            let none = self.absent_part(comparison, metric);
             return match is_known {
-                true => self.of_time(None),
+                true => self.of_time(none.as_ref()),
                 false => Err(Refused::UnknownTime),
             };
         }
@@ -172,6 +173,24 @@ impl Gate {
             }
             None => all == 1,
         }
+    }
+
+    /// The part of a wall time that it is about, where the parts are known and this is none of them: nothing.
+    fn absent_part(&self, comparison: &Comparison, metric: &str) -> Option<Timing> {
+        let part = part(metric)?;
+        let number = self.metric.split_once(':').map(|(number, _)| number);
+        let number: usize = number.map_or(Ok(1), str::parse).ok()?;
+        let workload = comparison.workloads.get(number.checked_sub(1)?)?;
+        let is_undivided = |one: &Timing| one.metric.ends_with("time.cpu");
+        let is_known = match part {
+            Activity::User | Activity::Calls | Activity::Probes => {
+                !workload.time.iter().any(is_undivided)
+            }
+            Activity::Cpu => false,
+            _ => true,
+        };
+        let beside = workload.time.first().filter(|_| is_known)?;
+        Some(Timing::of_nothing(&self.metric, beside))
     }
 
     fn verdict(&self, condition: Outcome) -> Verdict {
@@ -224,9 +243,12 @@ impl Gate {
         };
         #[expect(clippy::cast_precision_loss, reason = "it has eight digits or so")]
         let limit = change as f64 / WHOLE as f64;
-        let change = timing.and_then(|timing| timing.change);
-        let condition = change.map_or(Outcome::Undecided, |Interval { low, high }| {
-            self.between(low..=high, limit..=limit)
+        // No division, as a time may have been 0 before.
+        let beyond = timing.and_then(|timing| timing.draws.as_ref());
+        let beyond =
+            beyond.and_then(|draws| draws.interval(|before, after| after - (1.0 + limit) * before));
+        let condition = beyond.map_or(Outcome::Undecided, |Interval { low, high }| {
+            self.between(low..=high, 0.0..=0.0)
         });
         Ok(Verdict {
             time: timing.cloned(),
@@ -297,7 +319,11 @@ fn is_time(metric: &str) -> bool {
 
 /// Whether this is a time that any workload may have, whether or not these reports do.
 fn is_time_of_all(metric: &str) -> bool {
-    let part = metric.strip_prefix("time.");
-    let is_part = |part: &str| Activity::ALL.iter().any(|one| one.key() == part);
-    part.is_some_and(is_part) || super::latency::is_of_requests(metric)
+    part(metric).is_some() || super::latency::is_of_requests(metric)
+}
+
+/// The part of a wall time that a metric is about.
+fn part(metric: &str) -> Option<Activity> {
+    let part = metric.strip_prefix("time.")?;
+    Activity::ALL.into_iter().find(|one| one.key() == part)
 }

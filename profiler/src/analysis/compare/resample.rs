@@ -66,25 +66,56 @@ impl Resamples {
         apart_by_chance(self.runs) <= alpha
     }
 
-    /// The intervals of the difference of a figure, and of its change as a part of the first side's, that are wrong with
-    /// the probability `alpha`; none where the figure is not always known, and none of the change where it is 0 at times.
-    pub fn intervals(
-        &self,
-        figures: [Figure<'_>; 2],
-        alpha: f64,
-    ) -> Option<(Interval, Option<Interval>)> {
-        let mut differences = Vec::with_capacity(self.draws.len());
-        let mut changes = Vec::with_capacity(self.draws.len());
-        for [before, after] in &self.draws {
-            let (before, after) = (figures[0](before)?, figures[1](after)?);
-            differences.push(after - before);
-            if before > 0.0 {
-                changes.push(after / before - 1.0);
-            }
+    /// A figure of both sides in each draw, for intervals that are wrong with the probability `alpha`; none where a draw
+    /// has no such figure.
+    pub fn draws(&self, figures: [Figure<'_>; 2], alpha: f64) -> Option<Draws> {
+        let of_draw = |[before, after]: &Draw| Some([figures[0](before)?, figures[1](after)?]);
+        let pairs = self.draws.iter().map(of_draw).collect::<Option<Vec<_>>>()?;
+        Some(Draws { pairs, alpha })
+    }
+}
+
+/// A figure of both sides, in each draw.
+#[derive(Clone, PartialEq)]
+pub struct Draws {
+    pairs: Vec<[f64; 2]>,
+    /// How probably an interval is wrong.
+    alpha: f64,
+}
+
+impl Draws {
+    /// Of a figure that is 0 in all runs.
+    pub fn of_nothing() -> Self {
+        Self {
+            pairs: vec![[0.0; 2]],
+            alpha: 1.0,
         }
-        let is_always = changes.len() == differences.len();
-        let change = is_always.then(|| percentiles(changes, alpha)).flatten();
-        Some((percentiles(differences, alpha)?, change))
+    }
+
+    /// The interval of what is made of the figures of the first side and of the second.
+    pub fn interval(&self, of: impl Fn(f64, f64) -> f64) -> Option<Interval> {
+        let values = self.pairs.iter().map(|[before, after]| of(*before, *after));
+        percentiles(values.collect(), self.alpha)
+    }
+
+    /// That of the difference.
+    pub fn difference(&self) -> Option<Interval> {
+        self.interval(|before, after| after - before)
+    }
+
+    /// That of the change as a part of the first side's; none where that is 0 at times.
+    pub fn change(&self) -> Option<Interval> {
+        let is_always = self.pairs.iter().all(|[before, _]| *before > 0.0);
+        is_always
+            .then(|| self.interval(|before, after| after / before - 1.0))
+            .flatten()
+    }
+}
+
+impl std::fmt::Debug for Draws {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // There are thousands.
+        to.debug_struct("Draws").finish_non_exhaustive()
     }
 }
 
@@ -186,9 +217,10 @@ mod tests {
             let [before, after] = [100.0, 150.0].map(|base| Sample::of(runs(base)));
             let figures: [Figure<'_>; 2] =
                 [&|drawn| before.median(drawn), &|drawn| after.median(drawn)];
-            let (difference, change) = resamples.intervals(figures, 0.05).expect("it is known");
+            let draws = resamples.draws(figures, 0.05).expect("it is known");
+            let difference = draws.difference().expect("there are draws");
             assert!(difference.low <= 50.0 && difference.high >= 50.0);
-            assert!(change.expect("none is 0").low > 0.2);
+            assert!(draws.change().expect("none is 0").low > 0.2);
             difference.high - difference.low
         };
         assert!(width(0.0) == 0.0);

@@ -247,3 +247,38 @@ fn counts_that_vary_are_told_by_their_extremes_and_differ_where_chance_is_no_rea
     // Two runs of a side may be apart by chance.
     assert!(!row(&apart[..1]).0);
 }
+
+/// Two sides of ten runs, the first of which has no such part of the wall time, or the second has none either.
+#[test]
+fn a_time_that_was_0_before_is_decided_without_a_division() {
+    let mut program = Program::new(60);
+    let mut side = |throttled_ns: [u64; 10]| {
+        throttled_ns.map(|throttled_ns| {
+            let mut report = program.run(1.0, 1.0);
+            let time = report.workloads[0].time.as_mut().expect("it is known");
+            time.off_cpu.throttled_ns = throttled_ns;
+            report
+        })
+    };
+    let (never, once, always) = (
+        side([0; 10]),
+        side([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        side([900_000_000; 10]),
+    );
+    let decided = |before: &[Report], after: &[Report], gate: &str| {
+        let comparison = compare(before, after).expect("they have as many workloads");
+        let gate = Gate::parse(gate).expect("it is a gate");
+        let verdict = gate.decide(&comparison, |_| false).expect("it is known");
+        let said = crate::output::comparison::figures(&verdict);
+        assert!(!said.contains("too few"), "{said}");
+        (verdict.condition, verdict.passes)
+    };
+    for before in [&never, &once] {
+        let gate = decided(before, &always, "time.dirty_limit>+5%:fail");
+        assert_eq!(gate, (Outcome::Fails, false));
+        let gate = decided(before, &always, "time.dirty_limit<=+5%");
+        assert_eq!(gate, (Outcome::Fails, false));
+    }
+    let gate = decided(&never, &never, "time.dirty_limit<=+5%");
+    assert_eq!(gate, (Outcome::Holds, true));
+}

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{
     Both,
     latency::{Latencies, latencies},
-    resample::{Figure, Interval, Resamples, Sample, fewest_runs},
+    resample::{Draws, Figure, Interval, Resamples, Sample, fewest_runs},
 };
 use crate::{
     analysis::time_spent::time_spent,
@@ -39,6 +39,33 @@ pub struct Timing {
     pub verdict: Certainty,
     /// How many runs on each side would tell; null where they differ, and where that is not known or above 1000.
     pub runs_needed: Option<u64>,
+    /// What a gate of any limit is decided by; none where there is no interval.
+    #[serde(skip)]
+    pub draws: Option<Draws>,
+}
+
+impl Timing {
+    /// A part of the wall time that no run of these sides has, beside another that some have.
+    pub fn of_nothing(metric: &str, beside: &Self) -> Self {
+        let is_known = beside.verdict != Certainty::TooFewRuns;
+        let draws = is_known.then(Draws::of_nothing);
+        let verdict = match is_known {
+            true => Certainty::NotSignificant,
+            false => Certainty::TooFewRuns,
+        };
+        Self {
+            metric: metric.to_owned(),
+            ns: Both {
+                before: 0,
+                after: 0,
+            },
+            difference_ns: draws.as_ref().and_then(Draws::difference),
+            change: None,
+            verdict,
+            runs_needed: beside.runs_needed.filter(|_| !is_known),
+            draws,
+        }
+    }
 }
 
 /// What the runs say of a difference.
@@ -126,12 +153,10 @@ impl Compared<'_> {
             let all = vec![1; runs[side]];
             figures[side](&all).unwrap_or(0.0)
         });
-        let intervals = self.resamples.are_enough(alpha);
-        let intervals = intervals.then(|| self.resamples.intervals(figures, alpha));
-        let (difference_ns, change) = match intervals.flatten() {
-            Some((difference, change)) => (Some(difference), change),
-            None => (None, None),
-        };
+        let are_enough = self.resamples.are_enough(alpha);
+        let draws = are_enough.then(|| self.resamples.draws(figures, alpha));
+        let draws = draws.flatten();
+        let difference_ns = draws.as_ref().and_then(Draws::difference);
         let verdict = match difference_ns {
             None => Certainty::TooFewRuns,
             Some(Interval { low, high }) if low > 0.0 || high < 0.0 => Certainty::Differs,
@@ -153,9 +178,10 @@ impl Compared<'_> {
                 after: whole(after),
             },
             difference_ns,
-            change,
+            change: draws.as_ref().and_then(Draws::change),
             verdict,
             runs_needed: needed.map(|runs| runs.max(fewest) as u64),
+            draws,
         }
     }
 }

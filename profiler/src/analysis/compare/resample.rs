@@ -66,6 +66,12 @@ impl Resamples {
         apart_by_chance(self.runs) <= alpha
     }
 
+    /// Whether each side has so many runs as it needs for an interval where both have as many. How far the runs of one
+    /// side are apart is told by these alone, however many the other has.
+    pub fn are_enough_for_intervals(&self, alpha: f64) -> bool {
+        self.runs.iter().all(|runs| *runs >= fewest_runs(alpha))
+    }
+
     /// A figure of both sides in each draw, for intervals that are wrong with the probability `alpha`; none where a draw
     /// has no such figure.
     pub fn draws(&self, figures: [Figure<'_>; 2], alpha: f64) -> Option<Draws> {
@@ -207,6 +213,10 @@ mod tests {
         assert!(!Resamples::of([3, 3]).are_enough(0.05));
         assert!(Resamples::of([1, 39]).are_enough(0.05));
         assert!(Resamples::of([4, 4]).are_enough(0.05));
+        for (runs, are_enough) in [([1, 39], false), ([3, 39], false), ([4, 4], true)] {
+            let resamples = Resamples::of(runs);
+            assert_eq!(resamples.are_enough_for_intervals(0.05), are_enough);
+        }
     }
 
     #[test]

@@ -202,6 +202,18 @@ fn a_few_runs_say_nothing_about_times_and_how_many_would() {
 }
 
 #[test]
+fn two_runs_say_nothing_about_times_whatever_they_are_compared_with() {
+    let mut program = Program::new(45);
+    for runs in [[2, 20], [20, 2], [4, 30]] {
+        let [before, after] = runs.map(|runs| program.side(runs, 1.0, 1.0));
+        let comparison = compare(&before, &after).expect("they have as many workloads");
+        let wall = &comparison.workloads[0].wall;
+        assert_eq!(wall.verdict, Certainty::TooFewRuns, "{runs:?}: {wall:?}");
+        assert_eq!(wall.runs_needed, Some(5), "{runs:?}");
+    }
+}
+
+#[test]
 fn counts_that_vary_are_told_by_their_extremes_and_differ_where_chance_is_no_reason() {
     let mut program = Program::new(50);
     let mut side = |calls: [u64; 10]| {

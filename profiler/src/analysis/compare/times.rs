@@ -153,7 +153,7 @@ impl Compared<'_> {
             let all = vec![1; runs[side]];
             figures[side](&all).unwrap_or(0.0)
         });
-        let are_enough = self.resamples.are_enough(alpha);
+        let are_enough = self.resamples.are_enough_for_intervals(alpha);
         let draws = are_enough.then(|| self.resamples.draws(figures, alpha));
         let draws = draws.flatten();
         let difference_ns = draws.as_ref().and_then(Draws::difference);

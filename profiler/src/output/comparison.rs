@@ -98,7 +98,7 @@ pub fn timing(of: &Timing) -> String {
 pub const fn mark(of: &Timing) -> &'static str {
     match of.verdict {
         Certainty::Differs => "",
-        Certainty::NotSignificant | Certainty::TooFewRuns => " ~",
+        Certainty::NotSignificant | Certainty::TooFewRuns | Certainty::NotInEveryRun => " ~",
     }
 }
 
@@ -211,6 +211,7 @@ pub fn figures(verdict: &Verdict) -> String {
         (Some(change), _) => interval(change),
         // It was 0 before in some runs.
         (None, Some(difference)) => interval_ns(difference),
+        (None, None) if time.verdict == Certainty::NotInEveryRun => "not in every run".into(),
         (None, None) => "too few runs".into(),
     };
     match time.runs_needed {

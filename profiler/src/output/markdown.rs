@@ -1,7 +1,7 @@
 //! A comparison as Markdown, as for a comment on a change.
 
 use super::{
-    comparison::{change, decided, found, interval, relative_ns, span, times_note},
+    comparison::{change, decided, found, interval, mark, relative_ns, span, times_note},
     format::{count, time},
     text::visible,
 };
@@ -80,10 +80,7 @@ fn workload(text: &mut String, one: &Compared, runs: Both<u64>, full: bool) {
 
 fn timed(timing: &Timing) -> [String; 5] {
     let Both { before, after } = timing.ns;
-    let sure = match timing.verdict {
-        Certainty::Differs => "",
-        Certainty::NotSignificant | Certainty::TooFewRuns => " ~",
-    };
+    let sure = mark(timing);
     [
         timing.metric.clone(),
         time(before),

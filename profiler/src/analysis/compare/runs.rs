@@ -294,3 +294,24 @@ fn a_time_that_was_0_before_is_decided_without_a_division() {
     let gate = decided(&never, &never, "time.dirty_limit<=+5%");
     assert_eq!(gate, (Outcome::Holds, true));
 }
+
+#[test]
+fn a_time_that_not_every_run_has_is_told_as_such_and_not_by_too_few_runs() {
+    let mut program = Program::new(70);
+    let [before, mut after] = [(); 2].map(|()| program.side(10, 1.0, 1.0));
+    for report in after.iter_mut().skip(1) {
+        let calls = &mut report.workloads[0].syscalls;
+        calls.retain(|call| call.name != "fdatasync");
+    }
+    let comparison = compare(&before, &after).expect("they have as many workloads");
+    let mut timings = comparison.timings();
+    let timing = timings.find(|one| one.metric == "fdatasync.p99");
+    let timing = timing.expect("one run has enough calls");
+    assert_eq!(timing.verdict, Certainty::NotInEveryRun, "{timing:?}");
+    assert_eq!((timing.runs_needed, timing.difference_ns), (None, None));
+    let gate = Gate::parse("fdatasync.p99>+5%:fail").expect("it is a gate");
+    let verdict = gate.decide(&comparison, |_| false).expect("it is known");
+    assert_eq!(verdict.condition, Outcome::Undecided);
+    let said = crate::output::comparison::figures(&verdict);
+    assert_eq!(said, "not in every run");
+}

@@ -31,13 +31,15 @@ pub struct Timing {
     /// Nanoseconds: the median of the runs of each side; of a p99, that of all calls or requests of all runs.
     #[serde(flatten)]
     pub ns: Both<u64>,
-    /// The interval of the difference of both, in nanoseconds; null where there are too few runs to have one.
+    /// The interval of the difference of both, in nanoseconds; null where there are too few runs to have one, and where
+    /// not every run has this time.
     pub difference_ns: Option<Interval>,
     /// The same as a part of `before`; null also where that may be 0.
     pub change: Option<Interval>,
     /// Whether they differ.
     pub verdict: Certainty,
-    /// How many runs on each side would tell; null where they differ, and where that is not known or above 1000.
+    /// How many runs on each side would tell; null where they differ, where that is not known or above 1000, and where not
+    /// every run has this time.
     pub runs_needed: Option<u64>,
     /// What a gate of any limit is decided by; none where there is no interval.
     #[serde(skip)]
@@ -79,6 +81,8 @@ pub enum Certainty {
     NotSignificant,
     /// There are too few runs for an interval.
     TooFewRuns,
+    /// There are enough, of which so many have no such time that there is no interval.
+    NotInEveryRun,
 }
 
 /// The times of a workload.
@@ -158,6 +162,7 @@ impl Compared<'_> {
         let draws = draws.flatten();
         let difference_ns = draws.as_ref().and_then(Draws::difference);
         let verdict = match difference_ns {
+            None if are_enough => Certainty::NotInEveryRun,
             None => Certainty::TooFewRuns,
             Some(Interval { low, high }) if low > 0.0 || high < 0.0 => Certainty::Differs,
             Some(_) => Certainty::NotSignificant,

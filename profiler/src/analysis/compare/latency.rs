@@ -16,6 +16,9 @@ const MOST_CALLS: usize = 16;
 /// More bounds than histograms of the same kind can have.
 const MOST_BUCKETS: usize = 8192;
 
+/// The row of all calls that have none of their own.
+const OTHER: &str = "other";
+
 /// The requests whose service is compared, and what it is called.
 const REQUESTS: [(BlockOperation, &str); 4] = [
     (BlockOperation::Read, "device.read"),
@@ -109,10 +112,16 @@ fn up_to(counts: &[u64], drawn: &[u32]) -> u64 {
     })
 }
 
-/// The latencies that both sides have enough of.
-pub fn latencies<'a>(before: &[&'a Workload], after: &[&'a Workload]) -> Vec<Latencies> {
+/// The latencies that both sides have enough of: of the calls that take the most time, and of those that are named.
+pub fn latencies<'a>(
+    before: &[&'a Workload],
+    after: &[&'a Workload],
+    named: impl Iterator<Item = String>,
+) -> Vec<Latencies> {
     let sides = [before, after];
-    let of_calls = common_calls(sides).into_iter().map(|name| {
+    let mut calls = common_calls(sides);
+    calls.extend(named.filter(|name| name != OTHER));
+    let of_calls = calls.into_iter().map(|name| {
         let of_run = |run: &&'a Workload| of_call(run, &name);
         (
             name.clone(),
@@ -161,8 +170,7 @@ fn common_calls(sides: [&[&Workload]; 2]) -> BTreeSet<String> {
         .flatten()
         .flat_map(|run| &run.syscalls)
     {
-        // `other` is no call.
-        if call.name != "other" && call.latency.count > 0 {
+        if call.name != OTHER && call.latency.count > 0 {
             let time = times.entry(call.name.as_str()).or_default();
             *time = time.saturating_add(call.time_ns);
         }

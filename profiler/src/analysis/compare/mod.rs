@@ -120,6 +120,19 @@ pub struct Both<T> {
 ///
 /// Where one has more workloads than another, and where a side has no report.
 pub fn compare(before: &[Report], after: &[Report]) -> Result<Comparison, Both<usize>> {
+    compare_for(before, after, &[])
+}
+
+/// Compares them as [`compare`] does, and what the gates name in any case.
+///
+/// # Errors
+///
+/// As for [`compare`].
+pub fn compare_for(
+    before: &[Report],
+    after: &[Report],
+    gates: &[Gate],
+) -> Result<Comparison, Both<usize>> {
     let mut numbers = before
         .iter()
         .chain(after)
@@ -134,7 +147,7 @@ pub fn compare(before: &[Report], after: &[Report]) -> Result<Comparison, Both<u
     }
     let resamples = Resamples::of([before.len(), after.len()]);
     let counts = Counts::of(before, after, &resamples);
-    let compared = |at| compared([before, after], at, first, &resamples);
+    let compared = |at| compared([before, after], at, first, (&resamples, gates));
     Ok(Comparison {
         runs: Both {
             before: before.len() as u64,
@@ -154,7 +167,7 @@ fn compared<'a>(
     sides: [&'a [Report]; 2],
     at: usize,
     workloads: usize,
-    resamples: &Resamples,
+    (resamples, gates): (&Resamples, &[Gate]),
 ) -> Option<Compared> {
     let of = |report: &'a Report| report.workloads.get(at);
     let [before, after] = sides.map(|runs| runs.iter().filter_map(of).collect::<Vec<_>>());
@@ -170,6 +183,7 @@ fn compared<'a>(
         },
         resamples,
         workloads,
+        gates,
     };
     let Times {
         wall,

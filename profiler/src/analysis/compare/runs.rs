@@ -315,3 +315,31 @@ fn a_time_that_not_every_run_has_is_told_as_such_and_not_by_too_few_runs() {
     let said = crate::output::comparison::figures(&verdict);
     assert_eq!(said, "not in every run");
 }
+
+#[test]
+fn the_99th_percentile_of_any_call_that_a_gate_names_is_compared() {
+    let mut program = Program::new(80);
+    let [before, after] = [1.0, 2.0].map(|tail| {
+        let mut side = program.side(10, tail, 1.0);
+        for report in &mut side {
+            let workload = &mut report.workloads[0];
+            let sample = workload.syscalls[0].clone();
+            for number in 0..20 {
+                let mut other = sample.clone();
+                other.name = format!("call{number}").as_str().into();
+                other.time_ns = workload.wall_ns / 100 * (number + 1);
+                workload.syscalls.push(other);
+            }
+        }
+        side
+    });
+    // That with the least time.
+    let gates = [Gate::parse("call0.p99>+5%:fail").expect("it is a gate")];
+    let comparison = compare_for(&before, &after, &gates).expect("they have as many workloads");
+    let is_known = |metric: &str| metric == "call0.p99";
+    let verdict = gates[0].decide(&comparison, is_known).expect("it is known");
+    assert_eq!(verdict.condition, Outcome::Fails, "{verdict:?}");
+    let all = compare(&before, &after).expect("they have as many workloads");
+    let verdict = gates[0].decide(&all, is_known).expect("it is known");
+    assert_eq!(verdict.time, None);
+}

@@ -8,7 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Both,
+    Both, Gate,
     latency::{Latencies, latencies},
     resample::{Draws, Figure, Interval, Resamples, Sample, fewest_runs},
 };
@@ -105,6 +105,8 @@ pub struct Compared<'a> {
     pub resamples: &'a Resamples,
     /// How many workloads are compared.
     pub workloads: usize,
+    /// What is asked of them.
+    pub gates: &'a [Gate],
 }
 
 impl Compared<'_> {
@@ -114,7 +116,11 @@ impl Compared<'_> {
         let parts = parts(before).zip(parts(after));
         let parts = parts.map_or_else(Default::default, |(before, after)| [before, after]);
         let names = names(parts.iter().flatten());
-        let latencies = latencies(before, after);
+        let named = self.gates.iter().filter_map(|gate| {
+            let metric = gate.metric.strip_prefix(prefix)?;
+            metric.strip_suffix(".p99").map(str::to_owned)
+        });
+        let latencies = latencies(before, after, named);
         let others = names.len().saturating_add(latencies.len());
         let half = part_of(ERROR, self.workloads.saturating_mul(2));
         let alpha = part_of(half, others);

@@ -36,11 +36,12 @@ pub fn compare(arguments: &Compare) -> Result<ExitCode, Error> {
         reports.collect::<Result<Vec<_>, _>>()
     });
     let (before, after) = (before?, after?);
-    let comparison =
-        compare::compare(&before, &after).map_err(|workloads| Error::OtherWorkloads {
+    let comparison = compare::compare_for(&before, &after, &gates).map_err(|workloads| {
+        Error::OtherWorkloads {
             before: workloads.before,
             after: workloads.after,
-        })?;
+        }
+    })?;
     let gates = gates
         .iter()
         .zip(&arguments.gate)

@@ -2,7 +2,7 @@
 
 use super::format::{count, digits, time};
 use crate::analysis::compare::{
-    Amount, Both, Certainty, Compared, Comparison, Interval, Outcome, Span, Timing, Verdict,
+    Amount, Both, Certainty, Compared, Comparison, Interval, Outcome, Row, Span, Timing, Verdict,
 };
 
 /// What the runs of a side counted.
@@ -24,8 +24,16 @@ fn amount(of: Amount) -> String {
     }
 }
 
-/// By how much a count differs; where runs of a side differ, by how much at least.
-pub fn change(amount: Both<Option<Span>>) -> String {
+/// By how much a count differs; where runs of a side differ, by how much at least. `~` where the sides are not apart, and
+/// where that may be chance.
+pub fn change(row: &Row, comparison: &Comparison) -> String {
+    match comparison.varying.contains(row) {
+        true => "~".into(),
+        false => difference(row.amount),
+    }
+}
+
+fn difference(amount: Both<Option<Span>>) -> String {
     let Some((before, after)) = amount.before.zip(amount.after) else {
         return match amount.before == amount.after {
             true => String::new(),
@@ -33,18 +41,21 @@ pub fn change(amount: Both<Option<Span>>) -> String {
         };
     };
     if before == after {
-        return String::new();
+        return if before.varies() { "~" } else { "" }.into();
     }
-    let (nearest, least) = match before.is_below(after) {
-        true => ((before.max, after.min), ">"),
-        false => ((before.min, after.max), ">"),
-    };
+    // The nearest of both, and how the change compares with what these make.
+    let (before_amount, after_amount, least) =
+        match (before.is_below(after), after.is_below(before)) {
+            (true, _) => (before.max, after.min, ">="),
+            (_, true) => (before.min, after.max, "<="),
+            _ => return "~".into(),
+        };
     let mark = if before.varies() || after.varies() {
         least
     } else {
         ""
     };
-    match (nearest.0.thousandths(), nearest.1.thousandths()) {
+    match (before_amount.thousandths(), after_amount.thousandths()) {
         (Some(0), Some(_)) => "new".into(),
         (Some(_), Some(0)) => "gone".into(),
         (Some(before), Some(after)) => format!("{mark}{}", relative(before, after)),
@@ -230,7 +241,7 @@ mod tests {
     fn a_change_is_told_as_a_part_of_what_was() {
         let change = |before, after| {
             let same = |count| Some(Span::same(Amount::Count(count)));
-            change(Both {
+            difference(Both {
                 before: same(before),
                 after: same(after),
             })
@@ -244,5 +255,26 @@ mod tests {
         assert_eq!(change(1 << 60, 1), "-99.99 %");
         assert_eq!(change(1, 100), "x100");
         assert_eq!(change(1_000_000, 1_000_001), "+<0.01 %");
+    }
+
+    #[test]
+    fn of_counts_that_vary_the_least_change_is_told_and_none_where_they_overlap() {
+        let difference = |before: [u64; 2], after: [u64; 2]| {
+            let span = |[min, max]: [u64; 2]| {
+                let [min, max] = [min, max].map(Amount::Count);
+                Some(Span { min, max })
+            };
+            difference(Both {
+                before: span(before),
+                after: span(after),
+            })
+        };
+        assert_eq!(difference([10, 12], [18, 20]), ">=+50.0 %");
+        assert_eq!(difference([20, 24], [8, 10]), "<=-50.0 %");
+        assert_eq!(difference([10, 12], [12, 20]), "~");
+        assert_eq!(difference([10, 12], [11, 11]), "~");
+        assert_eq!(difference([10, 12], [10, 12]), "~");
+        assert_eq!(difference([0, 0], [3, 5]), "new");
+        assert_eq!(difference([3, 5], [0, 0]), "gone");
     }
 }

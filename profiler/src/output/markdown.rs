@@ -101,7 +101,7 @@ fn counts(text: &mut String, comparison: &Comparison, full: bool) {
     } else {
         text.push_str("\n| count | before | after | change |\n|---|---:|---:|---:|\n");
         for one in differing {
-            row(text, &counted(one));
+            row(text, &counted(one, comparison));
         }
     }
     let more = comparison.differing.len().saturating_sub(most);
@@ -112,13 +112,13 @@ fn counts(text: &mut String, comparison: &Comparison, full: bool) {
     ));
 }
 
-fn counted(one: &Row) -> [String; 4] {
+fn counted(one: &Row, comparison: &Comparison) -> [String; 4] {
     let Both { before, after } = one.amount;
     [
         one.metric.clone(),
         span(before),
         span(after),
-        change(one.amount),
+        change(one, comparison),
     ]
 }
 

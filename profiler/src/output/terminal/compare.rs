@@ -94,11 +94,7 @@ fn rows(comparison: &Comparison, full: bool, most: usize, style: Style) -> Strin
     }
     let mut table = Table::new(1, &["count", "before", "after", "change"]);
     for row in shown {
-        let [metric, before, after, mut change] = cells(row);
-        if comparison.varying.contains(row) {
-            "~".clone_into(&mut change);
-        }
-        table.row([metric, before, after, change]);
+        table.row(cells(row, comparison));
     }
     let mut text = table.render(style);
     let more = comparison.differing.len().saturating_sub(most);
@@ -108,12 +104,12 @@ fn rows(comparison: &Comparison, full: bool, most: usize, style: Style) -> Strin
     text
 }
 
-fn cells(row: &Row) -> [String; 4] {
+fn cells(row: &Row, comparison: &Comparison) -> [String; 4] {
     [
         Text::from(row.metric.as_str()).to_string(),
         span(row.amount.before),
         span(row.amount.after),
-        change(row.amount),
+        change(row, comparison),
     ]
 }
 

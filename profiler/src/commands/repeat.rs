@@ -34,7 +34,7 @@ use crate::{
     },
     cli::Run,
     error::Error,
-    launch::destination::Destination,
+    launch::{destination::Destination, targets::with_all_options},
     model::{
         read::{self, MOST_BYTES},
         report::Report,
@@ -132,6 +132,7 @@ pub fn repeat(run: Run) -> Result<ExitCode, Error> {
 
 /// The runs in their order.
 fn turns(run: Run) -> Result<Vec<Turn>, Error> {
+    let run = with_all_options(run)?;
     let times = run.repeat.unwrap_or(1);
     if let Some(path) = run
         .options
@@ -369,9 +370,23 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_a_workload_is_numbered_too() {
+        let words = ["--repeat", "2", "async", "-o", "x.json", "--seed", "3"];
+        let turns = turns(run(&words)).expect("they are understood");
+        let outputs = turns.iter().map(|turn| {
+            assert_eq!(turn.run.words, ["async", "--seed", "3"]);
+            turn.run.options.common.output.clone()
+        });
+        let expected = ["x.1.json", "x.2.json"].map(|name| Some(PathBuf::from(name)));
+        assert_eq!(outputs.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn what_cannot_be_repeated_is_refused() {
         let refused = |words: &[&str]| turns(run(words)).err().map(|error| error.to_string());
         let words = ["--repeat", "2", "-o", "-", "--", "true"];
+        assert!(refused(&words).is_some_and(|said| said.contains("-o FILE")));
+        let words = ["--repeat", "2", "async", "-o", "-"];
         assert!(refused(&words).is_some_and(|said| said.contains("-o FILE")));
         for command in ["", "  ", "echo 'a"] {
             let words = ["--interleave", command, "--", "true"];

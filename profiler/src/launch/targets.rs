@@ -65,8 +65,7 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
         };
         return Ok((vec![target], run.options));
     }
-    let (words, trailing) = split_options(run.words);
-    let options = merge(run.options, &trailing)?;
+    let Run { words, options, .. } = with_all_options(run)?;
     let user = named_user(&options)?.or_else(User::caller);
     let mut own =
         std::env::current_exe().map_err(Error::system("finding the program's own file"))?;
@@ -86,6 +85,21 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
         });
     }
     Ok((targets, options))
+}
+
+/// The run with the options that stand behind its workloads among the others.
+///
+/// # Errors
+///
+/// Where one of them is wrong.
+pub fn with_all_options(run: Run) -> Result<Run, Error> {
+    let (words, trailing) = split_options(run.words);
+    let options = merge(run.options, &trailing)?;
+    Ok(Run {
+        words,
+        options,
+        ..run
+    })
 }
 
 /// The user that `--user` names.

@@ -255,12 +255,12 @@ pub enum Error {
         /// How many there are before `--`.
         reports: usize,
     },
-    /// Several reports would go to stdout.
+    /// Several reports would go to what is no file, such as stdout.
     #[error(
-        "-o {} takes one report, and each run has one: name files by -o FILE",
+        "-o {} is no file that can be numbered, and each run has a report: name files by -o FILE",
         Text::of(path)
     )]
-    ReportsToStdout {
+    NotNumbered {
         /// What the user asked for.
         path: PathBuf,
     },
@@ -323,7 +323,7 @@ impl Error {
             Self::CommandNotExecutable { .. } => 126,
             Self::Gate { .. }
             | Self::Sides { .. }
-            | Self::ReportsToStdout { .. }
+            | Self::NotNumbered { .. }
             | Self::NoWords { .. } => 2,
             _ => 125,
         }

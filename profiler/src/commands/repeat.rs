@@ -139,9 +139,9 @@ fn turns(run: Run) -> Result<Vec<Turn>, Error> {
         .common
         .output
         .as_deref()
-        .filter(|path| Destination::is_stdout(path))
+        .filter(|path| !Destination::may_be_numbered(path))
     {
-        return Err(Error::ReportsToStdout {
+        return Err(Error::NotNumbered {
             path: path.to_owned(),
         });
     }
@@ -388,6 +388,15 @@ mod tests {
         assert!(refused(&words).is_some_and(|said| said.contains("-o FILE")));
         let words = ["--repeat", "2", "async", "-o", "-"];
         assert!(refused(&words).is_some_and(|said| said.contains("-o FILE")));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("it can be made");
+        let paths = [folder.path(), &fifo].map(|path| path.to_str().expect("it is plain"));
+        for path in paths.into_iter().chain(["/dev/null", "/dev/stderr"]) {
+            let said = refused(&["--repeat", "2", "-o", path, "--", "true"]);
+            let said = said.unwrap_or_else(|| panic!("{path} is refused"));
+            assert!(said.contains(path) && said.lines().count() == 1, "{said}");
+        }
         for command in ["", "  ", "echo 'a"] {
             let words = ["--interleave", command, "--", "true"];
             assert!(refused(&words).is_some_and(|said| said.contains("--interleave")));

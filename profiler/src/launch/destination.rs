@@ -93,6 +93,19 @@ impl Destination {
         path == Path::new("-") || ResolvedPath::find(path).is_ok_and(is_first)
     }
 
+    /// Whether it means a file, or one that may be made, so that others may be named like it.
+    pub fn may_be_numbered(path: &Path) -> bool {
+        let is_file = |found: ResolvedPath| {
+            let kind = found.found.as_ref().map(kind);
+            found.descriptor.is_none() && kind.is_none_or(|kind| kind == SFlag::S_IFREG)
+        };
+        match ResolvedPath::find(path) {
+            Ok(found) => path != Path::new("-") && is_file(found),
+            // Why else it cannot be resolved is told by the first run.
+            Err(error) => error.kind() != io::ErrorKind::IsADirectory,
+        }
+    }
+
     /// The name of the file that can be read again; none where there is none.
     pub fn name(&self) -> Option<String> {
         match self {

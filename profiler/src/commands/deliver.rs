@@ -39,16 +39,16 @@ pub fn deliver(
         let message = format!("ioprof: the report is not kept: {reason}; try --no-save");
         text.push_str(&line(&message));
     }
-    if let Some(mut file) = hand_over {
-        let written = file.write_all(&json);
-        written.map_err(Error::system("handing the report over"))?;
-    } else {
+    if hand_over.is_none() {
         let kept = kept.and_then(Result::ok);
         let kept = kept.map(|path| Text::of(path).to_string());
         text.push_str(&shown(report, common, destination.name().or(kept), style));
     }
     print(&mut stderr.lock(), &text);
-    destination.write(&json)
+    destination.write(&json)?;
+    // Last: where it cannot be written, no other run is to follow.
+    let handed_over = hand_over.map_or(Ok(()), |mut file| file.write_all(&json));
+    handed_over.map_err(Error::system("handing the report over"))
 }
 
 /// What the user wants to see of the report, and where the rest of it is.
@@ -90,4 +90,31 @@ pub fn rest(file: Option<&str>, style: Style) -> String {
         None => "All of it: --full; to keep it: -o FILE".to_owned(),
     };
     format!("{}\n", style.faint(&rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read as _, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_not_handed_over() {
+        let sample = include_str!("../../tests/fixtures/sqlite.json");
+        let report = serde_json::from_str(sample).expect("the fixture is a report");
+        let common = Common {
+            no_save: true,
+            ..Common::default()
+        };
+        for (path, is_written) in [("/dev/full", false), ("/dev/null", true)] {
+            let destination = Destination::open(Some(Path::new(path))).expect("it can be opened");
+            let file = tempfile::NamedTempFile::new().expect("a temporary file");
+            let handed_over = file.reopen().expect("it is there");
+            let delivered = deliver(&report, &common, destination, Some(handed_over));
+            assert_eq!(delivered.is_ok(), is_written, "{path}");
+            let mut bytes = Vec::new();
+            let read = file.as_file().read_to_end(&mut bytes);
+            assert_eq!(read.expect("it is read") > 0, is_written, "{path}");
+        }
+    }
 }

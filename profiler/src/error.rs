@@ -255,6 +255,12 @@ pub enum Error {
         /// How many there are before `--`.
         reports: usize,
     },
+    /// An option where reports are.
+    #[error("{option} is no report: options go before --")]
+    OptionBehind {
+        /// What the user asked for.
+        option: Text,
+    },
     /// Several reports would go to what is no file, such as stdout.
     #[error(
         "-o {} is no file that can be numbered, and each run has a report: name files by -o FILE",
@@ -323,6 +329,7 @@ impl Error {
             Self::CommandNotExecutable { .. } => 126,
             Self::Gate { .. }
             | Self::Sides { .. }
+            | Self::OptionBehind { .. }
             | Self::NotNumbered { .. }
             | Self::NoWords { .. } => 2,
             _ => 125,

@@ -21,7 +21,7 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Compare {
     /// The report before the change, as written with -o, and that after it; or those before it, and behind -- those after.
-    /// A folder stands for its files that end in .json.
+    /// A folder stands for its files that end in .json. Options go before --.
     #[arg(value_name = "REPORT", value_hint = ValueHint::AnyPath, required = true)]
     pub reports: Vec<PathBuf>,
     /// The reports after the change.

@@ -99,6 +99,9 @@ fn what_cannot_be_compared_is_refused_in_a_line() {
         let compared = refused(&[&["compare"], reports].concat());
         assert_refused(&compared, 2, &["before --", "a1.json a2.json -- b1.json"]);
     }
+    let behind = ["compare", SAMPLE, "--", SAMPLE, "--gate", "fsyncs<=1"];
+    let compared = refused(&behind);
+    assert_refused(&compared, 2, &["--gate", "options go before --"]);
     let compared = refused(&["compare", SAMPLE, plain(folder.path())]);
     assert_refused(&compared, 125, &[name, "not a report"]);
     fs::remove_file(&file).expect("it is there");

@@ -2,10 +2,11 @@
 
 use std::{
     fs, io,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
 };
 
-use crate::{analysis::compare::MOST_RUNS, cli::Compare, error::Error};
+use crate::{analysis::compare::MOST_RUNS, cli::Compare, error::Error, text::Text};
 
 /// The reports of both sides: those before and behind `--`, or the only two; of a folder, those in it.
 ///
@@ -13,6 +14,13 @@ use crate::{analysis::compare::MOST_RUNS, cli::Compare, error::Error};
 ///
 /// Where it is not plain which report is on which side, where a folder has none, and where there are too many.
 pub fn sides(arguments: &Compare) -> Result<[Vec<PathBuf>; 2], Error> {
+    let is_option =
+        |path: &&PathBuf| path.as_os_str().as_bytes().starts_with(b"--") && !path.exists();
+    if let Some(path) = arguments.after.iter().find(is_option) {
+        return Err(Error::OptionBehind {
+            option: Text::of(path),
+        });
+    }
     let sides = match (&arguments.reports[..], &arguments.after[..]) {
         ([before, after], []) => [vec![before], vec![after]],
         (reports, []) => {

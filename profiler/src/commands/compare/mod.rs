@@ -86,7 +86,8 @@ fn decide(gate: &Gate, text: &str, comparison: &Comparison) -> Result<Verdict, E
                 }
                 Refused::UnknownTime => {
                     "there is no such time: name wall, or one of those that `ioprof compare --full` \
-                     lists, as in fdatasync.p99>+10%:fail"
+                     lists, as in fdatasync.p99>+10%:fail; with several workloads, behind the number of one, \
+                     as in 2:wall"
                 }
                 Refused::UnknownMetric => {
                     "there is no such count: name one as in the rows, which `ioprof compare --full` \
@@ -228,6 +229,11 @@ mod tests {
         for unknown in ["fdatasync.calls<=1", "3:preadv.calls==0", "x:fsyncs==0"] {
             let parsed = parse(unknown).expect("it is a gate");
             assert!(decide(&parsed, unknown, &comparison).is_err(), "{unknown}");
+        }
+        for time in ["wall>+5%:fail", "fdatasync.p99<=+5%"] {
+            let parsed = parse(time).expect("it is a gate");
+            let said = decide(&parsed, time, &comparison).expect_err("it has no number");
+            assert!(said.to_string().contains("as in 2:wall"), "{said}");
         }
     }
 

@@ -329,6 +329,7 @@ impl Error {
             Self::CommandNotExecutable { .. } => 126,
             Self::Gate { .. }
             | Self::Sides { .. }
+            | Self::TooManyReports { .. }
             | Self::OptionBehind { .. }
             | Self::NotNumbered { .. }
             | Self::NoWords { .. } => 2,

@@ -99,6 +99,9 @@ fn what_cannot_be_compared_is_refused_in_a_line() {
         let compared = refused(&[&["compare"], reports].concat());
         assert_refused(&compared, 2, &["before --", "a1.json a2.json -- b1.json"]);
     }
+    let many = [&["compare", SAMPLE, "--"][..], &[SAMPLE; 101]].concat();
+    let compared = refused(&many);
+    assert_refused(&compared, 2, &["more than 100 reports"]);
     let behind = ["compare", SAMPLE, "--", SAMPLE, "--gate", "fsyncs<=1"];
     let compared = refused(&behind);
     assert_refused(&compared, 2, &["--gate", "options go before --"]);

@@ -114,6 +114,12 @@ pub enum Error {
         /// The workloads there are.
         names: String,
     },
+    /// An option of `run` among those of a workload.
+    #[error("{option} goes before the workload, as in: ioprof run {option} ... async")]
+    OptionOfRun {
+        /// What the user asked for.
+        option: Text,
+    },
     /// There is no such rule.
     #[error("no finding named \"{id}\": there are {ids}; `ioprof explain` lists them")]
     UnknownRule {
@@ -328,6 +334,7 @@ impl Error {
             Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
             Self::Gate { .. }
+            | Self::OptionOfRun { .. }
             | Self::Sides { .. }
             | Self::TooManyReports { .. }
             | Self::OptionBehind { .. }

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Args as _, FromArgMatches as _, Parser};
+use clap::{
+    Args as _, FromArgMatches as _, Parser,
+    error::{ContextKind, ContextValue},
+};
 use ioprof_workloads::Workload;
 use nix::{
     fcntl::{AT_FDCWD, AtFlags},
@@ -109,7 +112,8 @@ fn named_user(options: &RunOptions) -> Result<Option<User>, Error> {
 
 fn builtin(own: &Path, user: Option<&User>, segment: Vec<OsString>) -> Result<Target, Error> {
     let command = [OsString::from("ioprof workload")];
-    let parsed = OneWorkload::try_parse_from(command.iter().chain(&segment))?;
+    let parsed = OneWorkload::try_parse_from(command.iter().chain(&segment));
+    let parsed = parsed.map_err(|error| of_run(&error).unwrap_or_else(|| error.into()))?;
     let argv = [OsString::from("ioprof"), "workload".into()]
         .into_iter()
         .chain(segment)
@@ -121,6 +125,21 @@ fn builtin(own: &Path, user: Option<&User>, segment: Vec<OsString>) -> Result<Ta
         argv,
         user: user.cloned(),
     })
+}
+
+/// What is wrong where a workload has no such option, and `run` has it.
+fn of_run(error: &clap::Error) -> Option<Error> {
+    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let name = option.strip_prefix("--")?;
+    let run = Run::augment_args(clap::Command::new("ioprof run"));
+    let mut options = run.get_arguments().filter_map(clap::Arg::get_long);
+    options
+        .any(|long| long == name)
+        .then(|| Error::OptionOfRun {
+            option: option.as_str().into(),
+        })
 }
 
 /// One list of words for each workload: its name, and its options up to the next name.
@@ -265,6 +284,30 @@ mod tests {
             segments,
             [words(&["async", "--seed", "3"]), words(&["mmap"])]
         );
+    }
+
+    #[test]
+    fn an_option_that_stands_before_the_workloads_is_told_so() {
+        for option in [
+            "--repeat",
+            "--full",
+            "--no-save",
+            "--fail-on=any",
+            "--drain=1",
+            "--section=ledger",
+        ] {
+            let (name, _) = option.split_once('=').unwrap_or((option, ""));
+            let wrong = builtin(Path::new("ioprof"), None, words(&["async", option]));
+            let said = wrong.err().map(|error| error.to_string());
+            let expected = format!("{name} goes before the workload, as in: ioprof run {name} ");
+            assert!(
+                said.as_ref()
+                    .is_some_and(|said| said.starts_with(&expected)),
+                "{said:?}"
+            );
+        }
+        let wrong = builtin(Path::new("ioprof"), None, words(&["async", "--none"]));
+        assert!(!matches!(wrong, Err(Error::OptionOfRun { .. })));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! the next one needs, and what one leaves behind is not the next one's. It hands its report over in a file without a
 //! name. This process only waits, and passes signals on.
 
+mod signals;
+
 use std::{
     ffi::OsString,
     fs::File,
@@ -13,19 +15,17 @@ use std::{
 };
 
 use nix::{
-    errno::Errno,
     sys::{
         memfd::{MFdFlags, memfd_create},
-        signal::{SigSet, Signal, kill},
-        wait::{WaitPidFlag, WaitStatus, waitpid},
+        wait::WaitStatus,
     },
-    unistd::{ForkResult, Pid, fork},
+    unistd::{ForkResult, fork},
 };
 
+use self::signals::Signals;
 use super::{
     deliver::print,
-    measurement::StopSignal,
-    run::{has_reached_children, once, raise},
+    run::{once, raise},
 };
 use crate::{
     analysis::{
@@ -253,54 +253,6 @@ fn summary(reports: &[(Side, Text, Report)]) -> Option<String> {
         false,
         style,
     ))
-}
-
-/// The signals that this process waits for.
-struct Signals {
-    waited_for: SigSet,
-    before: SigSet,
-}
-
-impl Signals {
-    /// Keeps them until they are asked for.
-    fn block() -> Result<Self, Error> {
-        let stops = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-        let waited_for: SigSet = stops.into_iter().chain([Signal::SIGCHLD]).collect();
-        let before = waited_for.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
-        let before = before.map_err(Error::system("blocking signals"))?;
-        Ok(Self { waited_for, before })
-    }
-
-    /// As they were.
-    fn restore(&self) -> Result<(), Error> {
-        self.before
-            .thread_set_mask()
-            .map_err(Error::system("unblocking signals"))
-    }
-
-    /// Waits for a run, and passes on what asks it to stop; how it ended, and what has asked.
-    fn wait(&self, child: Pid) -> Result<(WaitStatus, Option<Signal>), Error> {
-        let mut stopped = None;
-        loop {
-            match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
-                ended => {
-                    let ended = ended.map_err(Error::system("waiting for a run"))?;
-                    return Ok((ended, stopped));
-                }
-            }
-            let signal = self.waited_for.wait();
-            let signal = signal.map_err(Error::system("waiting for signals"))?;
-            if signal == Signal::SIGCHLD {
-                continue;
-            }
-            stopped = Some(signal);
-            // The terminal has sent it to all of the foreground. The run may have ended in this moment.
-            if !has_reached_children(StopSignal(signal)) {
-                let _ = kill(child, signal);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -277,4 +277,36 @@ mod tests {
         assert_eq!(difference([0, 0], [3, 5]), "new");
         assert_eq!(difference([3, 5], [0, 0]), "gone");
     }
+
+    #[test]
+    fn a_gate_on_a_time_says_what_is_known_of_it() {
+        let interval = Interval {
+            low: -1e6,
+            high: 2.5e9,
+        };
+        let said = |difference_ns, verdict| {
+            let time = Timing {
+                metric: "time.device".into(),
+                ns: Both {
+                    before: 0,
+                    after: 0,
+                },
+                difference_ns,
+                change: None,
+                verdict,
+                runs_needed: None,
+                draws: None,
+            };
+            figures(&Verdict {
+                passes: true,
+                condition: Outcome::Undecided,
+                count: None,
+                time: Some(time),
+            })
+        };
+        let was_0 = said(Some(interval), Certainty::NotSignificant);
+        assert_eq!(was_0, "-1.00 ms to +2.50 s");
+        assert_eq!(said(None, Certainty::TooFewRuns), "too few runs");
+        assert_eq!(said(None, Certainty::NotInEveryRun), "not in every run");
+    }
 }

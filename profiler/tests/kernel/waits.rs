@@ -89,11 +89,17 @@ fn a_ring_that_waits_for_a_pipe_or_a_timer_waits_for_no_device() {
     }
     let report = profile(&[], &program.with(&["ring", plain(&file)]));
     split(&report);
-    let waits = longest(off_cpu(&report, "io_uring_enter"));
+    let waits = off_cpu(&report, "io_uring_enter");
+    // A signal can end a wait for a ring, so that it is none for the journal; the thread may have had one of those, too.
+    let of_ring = OffCpu {
+        journal_ns: 0,
+        ..*waits
+    };
+    let longest = longest(&of_ring);
     // An emulated machine takes too long from the completion to the waking.
     assert!(
-        waits == "service" || requirements::is_emulated() && waits == "unknown",
-        "{waits}"
+        longest == "service" || requirements::is_emulated() && longest == "unknown",
+        "{waits:#?}"
     );
 }
 

@@ -19,9 +19,9 @@ use ioprof_ebpf::abi::loss::Loss;
 
 use crate::support::{Report, ioprof, leftovers::Names, line, program::Program, reader};
 
-/// The aim: ioprof's largest resident set, in bytes. The program itself is 10 MB larger where it was not optimised.
+/// The aim: ioprof's largest resident set, in bytes. The program itself is some 15 MB larger where it was not optimised.
 const MOST_RESIDENT: u64 = if cfg!(debug_assertions) {
-    50_000_000
+    56_000_000
 } else {
     40_000_000
 };

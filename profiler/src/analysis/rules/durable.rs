@@ -3,17 +3,16 @@
 use ioprof_workloads::display::{bytes, count};
 
 use super::{
-    subject::{Candidate, Outcome, Placed, Subject, each, for_device, portion},
+    subject::{
+        Candidate, Outcome, Placed, Subject, each, for_device, only_call, own_requests, portion,
+    },
     sync::{MOST_BYTES, only_file, opens_to_write, writing_ns, written},
 };
-use crate::{
-    model::{
-        block::{BlockOperation, Origin},
-        file::{FileCounts, FileKind, Files},
-        finding::Place,
-        sum::sum,
-    },
-    transfer::{Direction, is_in_proc_io, of_call},
+use crate::model::{
+    block::BlockOperation,
+    file::{FileCounts, FileKind, Files},
+    finding::Place,
+    sum::sum,
 };
 
 /// Fewer are no habit.
@@ -46,28 +45,21 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     if writes < FEW {
         return Outcome::RuledOut(evidence);
     }
-    let calls = subject.calls(|name| {
-        of_call(name) == Some(Direction::Written) && is_in_proc_io(name, Direction::Written)
-    });
+    let calls = subject.writes();
     let times: Option<Vec<_>> = calls.iter().map(|(_, call)| call.breakdown).collect();
     let Some(times) = times else {
         return Outcome::Undecided("the time of calls is not divided: what of it was waiting");
     };
-    for (at, call) in &calls {
-        evidence.push(subject.evidence(&format!("syscalls/{at}/calls"), call.calls));
-    }
+    evidence.extend(calls.iter().map(|one| subject.calls_of(*one)));
     let most = portion(writes, 9, 10);
     let by_thread = |operation| {
-        let rows = block.iter().enumerate();
-        let rows = rows.filter(move |(_, row)| {
-            row.operation == operation && !row.passed_on && row.origin == Origin::Thread
-        });
-        rows.filter(|(_, row)| row.requests > 0)
+        own_requests(block, operation)
+            .filter(|(_, row)| row.requests > 0)
             .map(|(at, row)| subject.evidence(&format!("block/{at}/requests"), row.requests))
             .collect::<Vec<_>>()
     };
-    let flushes = by_thread(BlockOperation::Flush);
-    let requests = by_thread(BlockOperation::Write);
+    let flushes = by_thread(&[BlockOperation::Flush]);
+    let requests = by_thread(&[BlockOperation::Write]);
     let is_flushed = sum(flushes.iter().map(|one| one.value)) >= most;
     // What is written to the page cache reaches a device in the call itself only where the call has to wait for that.
     let is_buffered = writeback.dirtied_bytes >= portion(moved, 9, 10);
@@ -116,10 +108,7 @@ fn candidate(
             bytes(each(moved, writes))
         ),
         place: Place {
-            call: match calls {
-                [(_, call)] => Some(call.name.clone()),
-                _ => None,
-            },
+            call: only_call(calls),
             file: only_file(subject),
             device: None,
         },

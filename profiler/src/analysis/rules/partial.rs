@@ -2,15 +2,14 @@
 
 use ioprof_workloads::display::{bytes, count};
 
-use super::subject::{Candidate, Outcome, Placed, Subject, for_device, portion};
-use crate::{
-    model::{
-        block::{BlockOperation, Origin},
-        file::{File, FileKind},
-        finding::{Evidence, Place},
-        sum::sum,
-    },
-    transfer::{Direction, is_in_proc_io, of_call},
+use super::subject::{
+    Candidate, Outcome, Placed, Subject, for_device, only_call, own_requests, portion,
+};
+use crate::model::{
+    block::BlockOperation,
+    file::{File, FileKind},
+    finding::{Evidence, Place},
+    sum::sum,
 };
 
 /// Fewer writes are no habit.
@@ -29,20 +28,14 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let Some(block) = &subject.workload.block else {
         return Outcome::Undecided("the requests are not known: which of them writes waited for");
     };
-    let calls = subject.calls(|name| {
-        of_call(name) == Some(Direction::Written) && is_in_proc_io(name, Direction::Written)
-    });
+    let calls = subject.writes();
     if calls.iter().any(|(_, call)| call.breakdown.is_none()) {
         return Outcome::Undecided("the time of calls is not divided: what of it was waiting");
     }
     let written = files.top.iter().enumerate();
     let written = written.filter(|(_, row)| row.kind == FileKind::File && row.counts.writes > 0);
-    let own = block.iter().filter(|row| {
-        row.origin == Origin::Thread
-            && !row.passed_on
-            && [BlockOperation::Write, BlockOperation::Flush].contains(&row.operation)
-    });
-    let own = sum(own.map(|row| row.requests));
+    let own = own_requests(block, &[BlockOperation::Write, BlockOperation::Flush]);
+    let own = sum(own.map(|(_, row)| row.requests));
     let times = calls.iter().filter_map(|(_, call)| call.breakdown);
     let waited = sum(times.clone().map(|time| for_device(&time)));
     let waits = waited > sum(times.map(|time| time.cpu_ns)) / 10;
@@ -120,10 +113,7 @@ fn candidate(
         ),
         place: Place {
             file: row.path.clone(),
-            call: match calls {
-                [(_, call)] => Some(call.name.clone()),
-                _ => None,
-            },
+            call: only_call(calls),
             device: None,
         },
         cost_ns: waited.min(most),

@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Placed, Subject, portion};
+use super::subject::{Candidate, Outcome, Placed, Subject, only_call, portion};
 use crate::{
     analysis::compare::total,
     model::{
@@ -66,10 +66,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         summary: format!("{what} {} times", count(all)),
         place: Place {
             file,
-            call: match &calls[..] {
-                [(_, call)] => Some(call.name.clone()),
-                _ => None,
-            },
+            call: only_call(&calls),
             device: None,
         },
         cost_ns: sum([least, least_closing]),

@@ -4,7 +4,7 @@ use ioprof_workloads::display::count;
 
 use super::{
     reopen::OPENS,
-    subject::{Candidate, Outcome, Placed, Subject},
+    subject::{Candidate, Outcome, Placed, Subject, only_call},
 };
 use crate::model::{finding::Place, sum::sum};
 
@@ -48,10 +48,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             count(all)
         ),
         place: Place {
-            call: match &missed[..] {
-                [(_, call)] => Some(call.name.clone()),
-                _ => None,
-            },
+            call: only_call(&missed),
             ..Place::default()
         },
         cost_ns: sum(least.iter().copied()),

@@ -1,12 +1,17 @@
 //! The workload that a rule looks at, with what rules have in common.
 
-use crate::model::{
-    finding::{Evidence, Gain, Place},
-    ledger::CallCost,
-    off_cpu::{CallTime, Time},
-    report::{Report, Workload},
-    sum::sum,
-    syscall::Syscall,
+use crate::{
+    model::{
+        block::{Block, BlockOperation, Origin},
+        finding::{Evidence, Gain, Place},
+        ledger::CallCost,
+        off_cpu::{CallTime, Time},
+        report::{Report, Workload},
+        sum::sum,
+        syscall::Syscall,
+    },
+    text::Text,
+    transfer::{Direction, is_in_proc_io, of_call},
 };
 
 /// What a rule says of a workload.
@@ -61,6 +66,12 @@ impl<'a> Subject<'a> {
     pub fn calls(&self, is: impl Fn(&str) -> bool) -> Vec<Placed<'a>> {
         let calls = self.workload.syscalls.iter().enumerate();
         calls.filter(|(_, call)| is(call.name.as_str())).collect()
+    }
+
+    /// The system calls that write to files, as /proc/PID/io counts them.
+    pub fn writes(&self) -> Vec<Placed<'a>> {
+        let written = Direction::Written;
+        self.calls(|name| of_call(name) == Some(written) && is_in_proc_io(name, written))
     }
 
     /// What the kernel's way into a call and out of it costs at least, and at most, without the probes.
@@ -153,4 +164,24 @@ pub fn for_device(time: &CallTime) -> u64 {
         off_cpu.device_ns,
         off_cpu.journal_ns,
     ])
+}
+
+/// The name of these calls, where they have one.
+pub fn only_call(calls: &[Placed<'_>]) -> Option<Text> {
+    match calls {
+        [(_, call)] => Some(call.name.clone()),
+        _ => None,
+    }
+}
+
+/// The rows of these requests that the workload's threads submitted themselves, each request in one of them alone.
+pub fn own_requests<'a>(
+    block: &'a [Block],
+    operations: &[BlockOperation],
+) -> impl Iterator<Item = (usize, &'a Block)> {
+    block.iter().enumerate().filter(move |(_, row)| {
+        operations.contains(&row.operation)
+            && row.origin == Origin::Thread
+            && !row.is_counted_elsewhere()
+    })
 }

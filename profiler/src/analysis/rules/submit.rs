@@ -2,13 +2,8 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Subject, portion};
-use crate::model::{
-    block::{BlockOperation, Origin},
-    finding::Place,
-    off_cpu::CallTime,
-    sum::sum,
-};
+use super::subject::{Candidate, Outcome, Subject, own_requests, portion};
+use crate::model::{block::BlockOperation, finding::Place, off_cpu::CallTime, sum::sum};
 
 /// Fewer calls are no habit.
 const FEW: u64 = 100;
@@ -25,11 +20,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         return Outcome::Undecided("it is not known what io_submit waited for");
     };
     let depth = subject.workload.aio.depth.max;
-    let rows = block.iter().enumerate().filter(|(_, row)| {
-        [BlockOperation::Read, BlockOperation::Write].contains(&row.operation)
-            && row.origin == Origin::Thread
-            && !row.is_counted_elsewhere()
-    });
+    let rows = own_requests(block, &[BlockOperation::Read, BlockOperation::Write]);
     let parts = rows.flat_map(|(at, row)| {
         [("queue", row.queue.sum), ("service", row.service.sum)]
             .map(|(part, ns)| subject.evidence(&format!("block/{at}/{part}/sum"), ns))

@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::{bytes, count};
 
-use super::subject::{Candidate, Outcome, Placed, Subject, each, portion};
+use super::subject::{Candidate, Outcome, Placed, Subject, each, only_call, portion};
 use crate::{
     model::{
         block::{Block, BlockOperation, Origin},
@@ -73,10 +73,7 @@ fn candidate(
             bytes(each(written, calls))
         ),
         place: Place {
-            call: match syncs {
-                [(_, call)] => Some(call.name.clone()),
-                _ => None,
-            },
+            call: only_call(syncs),
             file: only_file(subject),
             device: None,
         },

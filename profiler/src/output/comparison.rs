@@ -153,6 +153,18 @@ pub struct Found {
     pub left: Vec<String>,
 }
 
+impl Found {
+    /// What became of them, with these, where there are any.
+    pub fn told(self) -> impl Iterator<Item = (&'static str, Vec<String>)> {
+        let all = [
+            ("gone", self.gone),
+            ("new", self.new),
+            ("still there", self.left),
+        ];
+        all.into_iter().filter(|(_, ids)| !ids.is_empty())
+    }
+}
+
 /// What became of the findings of a workload; where not all runs have one, in how many.
 pub fn found(one: &Compared, runs: Both<u64>) -> Found {
     let mut found = Found::default();

@@ -65,13 +65,7 @@ fn workload(text: &mut String, one: &Compared, runs: Both<u64>, full: bool) {
     for timing in [&one.wall].into_iter().chain(others) {
         row(text, &timed(timing));
     }
-    let found = found(one, runs);
-    let findings = [
-        ("gone", found.gone),
-        ("new", found.new),
-        ("still there", found.left),
-    ];
-    let findings = findings.into_iter().filter(|(_, ids)| !ids.is_empty());
+    let findings = found(one, runs).told();
     list(
         text,
         findings.map(|(how, ids)| format!("Findings {how}: {}", ids.join(", "))),
@@ -80,12 +74,11 @@ fn workload(text: &mut String, one: &Compared, runs: Both<u64>, full: bool) {
 
 fn timed(timing: &Timing) -> [String; 5] {
     let Both { before, after } = timing.ns;
-    let sure = mark(timing);
     [
         timing.metric.clone(),
         time(before),
         time(after),
-        format!("{}{sure}", relative_ns(timing.ns)),
+        format!("{}{}", relative_ns(timing.ns), mark(timing)),
         timing.change.map(interval).unwrap_or_default(),
     ]
 }

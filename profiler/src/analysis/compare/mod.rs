@@ -133,6 +133,15 @@ pub fn compare_for(
     after: &[Report],
     gates: &[Gate],
 ) -> Result<Comparison, Both<usize>> {
+    let resamples = Resamples::of([before.len(), after.len()]);
+    compare_by(before, after, (&resamples, gates))
+}
+
+fn compare_by(
+    before: &[Report],
+    after: &[Report],
+    drawn: (&Resamples, &[Gate]),
+) -> Result<Comparison, Both<usize>> {
     let mut numbers = before
         .iter()
         .chain(after)
@@ -145,9 +154,8 @@ pub fn compare_for(
             after: other,
         });
     }
-    let resamples = Resamples::of([before.len(), after.len()]);
-    let counts = Counts::of(before, after, &resamples);
-    let compared = |at| compared([before, after], at, first, (&resamples, gates));
+    let counts = Counts::of(before, after, drawn.0);
+    let compared = |at| compared([before, after], at, first, drawn);
     Ok(Comparison {
         runs: Both {
             before: before.len() as u64,

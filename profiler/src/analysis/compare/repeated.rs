@@ -1,12 +1,12 @@
 //! Runs of the same work, without others to compare them with: medians, and how far the runs are apart.
 
-use super::{Both, Comparison, compare, times};
+use super::{Both, Comparison, compare_by, resample::Resamples, times};
 use crate::model::report::{Report, Workload};
 
 /// What runs have in common, and what not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repeated {
-    /// The runs compared with themselves: what varies, and the same on both sides.
+    /// The runs compared with themselves, without intervals: what varies, and the same on both sides.
     pub itself: Comparison,
     /// The wall time of each workload and the parts of it, the largest first.
     pub times: Vec<Vec<Spread>>,
@@ -31,7 +31,8 @@ pub struct Spread {
 ///
 /// Where one has more workloads than another, and where there is none.
 pub fn repeated(runs: &[Report]) -> Result<Repeated, Both<usize>> {
-    let itself = compare(runs, runs)?;
+    let resamples = Resamples::undrawn([runs.len(); 2]);
+    let itself = compare_by(runs, runs, (&resamples, &[]))?;
     let times = (0..itself.workloads.len()).map(|at| {
         let workloads = runs.iter().filter_map(|report| report.workloads.get(at));
         spreads(&workloads.collect::<Vec<_>>())

@@ -37,6 +37,14 @@ pub struct Resamples {
 pub type Figure<'a> = &'a dyn Fn(&[u32]) -> Option<f64>;
 
 impl Resamples {
+    /// Of samples whose intervals nobody asks for: nothing is drawn.
+    pub const fn undrawn(runs: [usize; 2]) -> Self {
+        Self {
+            runs,
+            draws: Vec::new(),
+        }
+    }
+
     /// Of samples of so many runs.
     pub fn of(runs: [usize; 2]) -> Self {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);

@@ -28,7 +28,6 @@ pub fn sides(arguments: &Compare) -> Result<[Vec<PathBuf>; 2], Error> {
                 reports: reports.len(),
             });
         }
-        ([], _) => return Err(Error::Sides { reports: 0 }),
         (before, after) => [before.iter().collect(), after.iter().collect()],
     };
     let [before, after] = sides.map(|paths| {

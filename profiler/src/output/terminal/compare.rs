@@ -1,6 +1,10 @@
 //! What differs between the reports of two sides.
 
-use super::{line::WIDTH, style::Style, table::Table};
+use super::{
+    line::{WIDTH, lines_of_screen},
+    style::Style,
+    table::Table,
+};
 use crate::{
     analysis::compare::{Both, Certainty, Compared, Comparison, Condition, Row, Side, Verdict},
     output::{
@@ -11,9 +15,6 @@ use crate::{
     text::Text,
 };
 
-/// The lines of a screen, with one workload and with several.
-const SCREEN: usize = 24;
-const SCREEN_OF_SEVERAL: usize = 40;
 /// The rows that are shown in any case.
 const FEWEST: usize = 3;
 /// The latencies that are shown of a workload.
@@ -56,7 +57,7 @@ pub fn render(
             false => format!("{}\n", style.alarm(text.trim_end())),
         });
     }
-    let screen = if is_alone { SCREEN } else { SCREEN_OF_SEVERAL };
+    let screen = lines_of_screen(comparison.workloads.len());
     let others = [&head, &tail].map(|text| text.lines().count());
     // The heading of the table, and the line about the rest.
     let others = others.into_iter().fold(2, usize::saturating_add);
@@ -147,14 +148,8 @@ fn workload(one: &Compared, runs: Both<u64>, full: bool) -> String {
             text.push_str(&line(&format!("{}  {}", part.metric, timing(part))));
         }
     }
-    let findings = found(one, runs);
-    let findings = [
-        ("gone", &findings.gone),
-        ("new", &findings.new),
-        ("still there", &findings.left),
-    ];
-    let findings = findings.into_iter().filter(|(_, ids)| !ids.is_empty());
-    let findings: Vec<_> = findings
+    let findings: Vec<_> = found(one, runs)
+        .told()
         .map(|(how, ids)| format!("{how} {}", ids.join(" ")))
         .collect();
     if !findings.is_empty() {
@@ -229,7 +224,7 @@ mod tests {
     fn what_differs_in_all_fits_on_a_screen_and_its_rest_is_told() {
         let other = report(include_str!("../../../tests/fixtures/report.json"));
         let text = shown(&sqlite(), &other, false);
-        assert_eq!(text.lines().count(), SCREEN, "{text}");
+        assert_eq!(text.lines().count(), lines_of_screen(1), "{text}");
         assert!(text.lines().all(|line| width(line) <= WIDTH), "{text}");
         assert!(text.contains("OTHER COMMAND LINE: "), "{text}");
         assert!(text.contains("findings: gone SYNC001"), "{text}");

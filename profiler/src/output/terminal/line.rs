@@ -12,6 +12,11 @@ use crate::{
 /// The width of all but paths and command lines.
 pub const WIDTH: usize = 80;
 
+/// The lines of a screen that is about so many workloads.
+pub const fn lines_of_screen(workloads: usize) -> usize {
+    if workloads == 1 { 24 } else { 40 }
+}
+
 /// A quantile of times; a dash where there are no values, and a question mark where too many of them are in no bucket.
 pub fn quantile(histogram: &Histogram, q: f64) -> String {
     let none = if histogram.count == 0 { "-" } else { "?" };

@@ -1,6 +1,11 @@
 //! What runs of the same work have in common.
 
-use super::{compare::warning, line::WIDTH, style::Style, table::Table};
+use super::{
+    compare::warning,
+    line::{WIDTH, lines_of_screen},
+    style::Style,
+    table::Table,
+};
 use crate::{
     analysis::compare::{Condition, Repeated, Side, Spread},
     output::{
@@ -11,9 +16,6 @@ use crate::{
     text::Text,
 };
 
-/// The lines of a screen, with one workload and with several.
-const SCREEN: usize = 24;
-const SCREEN_OF_SEVERAL: usize = 40;
 /// The times that are shown of a workload: its wall time, its parts, and latencies.
 const TIMES: usize = 6;
 const LATENCIES: usize = 3;
@@ -66,7 +68,7 @@ pub fn render(repeated: &Repeated, names: &[Text], style: Style) -> String {
             text.push('\n');
         }
     }
-    let screen = if is_alone { SCREEN } else { SCREEN_OF_SEVERAL };
+    let screen = lines_of_screen(itself.workloads.len());
     // The heading of the table, the line about the rest, and that about those that are the same.
     let left = screen
         .saturating_sub(text.lines().count())
@@ -121,7 +123,7 @@ mod tests {
         let repeated = repeated(&runs).expect("they have as many workloads");
         let names = ["1", "2", "3"].map(Text::from);
         let text = render(&repeated, &names, Style::PLAIN);
-        assert!(text.lines().count() <= SCREEN, "{text}");
+        assert!(text.lines().count() <= lines_of_screen(1), "{text}");
         assert!(text.lines().all(|line| width(line) <= WIDTH), "{text}");
         let lines: Vec<Vec<_>> = text
             .lines()

@@ -59,10 +59,10 @@ pub fn process_rows(
     );
     folded.extend(more.into_iter().map(|(_, process)| process.sum));
     let rest = snapshot.workloads[workload as usize - 1].rest;
-    let own_rows = collector.threads_with_rows(&kept);
+    let least_active = Collector::least_active(&kept);
     let rows = kept
         .into_iter()
-        .map(|(pid, process)| collector.process(pid, process, own_rows));
+        .map(|(pid, process)| collector.process(pid, process, least_active));
     let named = by_name(folded, rest).into_iter();
     ProcessRows {
         processes: rows.collect(),
@@ -123,8 +123,8 @@ impl Collector<'_> {
         lifetime_ns(row) < self.short_ns
     }
 
-    /// How active the least active thread is that has a row of its own.
-    fn threads_with_rows(&self, processes: &[(u32, Process)]) -> u64 {
+    /// How active a thread of these is at least to have a row of its own: as many as may.
+    fn least_active(processes: &[(u32, Process)]) -> u64 {
         let threads = processes.iter().flat_map(|(_, process)| &process.threads);
         let mut active: Vec<_> = threads.map(|(_, row)| active(row)).collect();
         active.sort_unstable_by_key(|active| Reverse(*active));
@@ -136,7 +136,8 @@ impl Collector<'_> {
             .threads
             .into_iter()
             .partition(|(tid, row)| *tid != 0 && active(row) >= least_active);
-        let (own, more) = fold(own, THREADS, |(_, row)| self.is_short(row), |(_, row)| row);
+        let most = own.len();
+        let (own, more) = fold(own, most, |(_, row)| self.is_short(row), |(_, row)| row);
         folded.extend(more);
         let folded = folded.into_iter().map(|(_, row)| row).collect();
         let row = process.sum;

@@ -35,9 +35,8 @@ pub fn read_ahead(
     interrupt: &Interrupt,
 ) -> Result<Option<Point>, Error> {
     let mut buffer = vec![0; size];
-    let mut meter = Meter::new(limit);
     let mut offset = bytes;
-    loop {
+    held(size, limit, interrupt, || {
         if offset + size as u64 > bytes {
             // From the beginning, and not from the page cache.
             posix_fadvise(file.as_fd(), 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)
@@ -48,15 +47,8 @@ pub fn read_ahead(
         file.read_exact_at(&mut buffer, offset)
             .map_err(failed("read"))?;
         offset += size as u64;
-        let now = Instant::now();
-        meter.completed(began, now);
-        if interrupt.is_set() {
-            return Ok(None);
-        }
-        if meter.is_done(now) {
-            return Ok(meter.point(1, size));
-        }
-    }
+        Ok(began)
+    })
 }
 
 /// Appends and syncs.
@@ -69,9 +61,8 @@ pub fn append(
     /// The file begins anew at this length.
     const LONGEST: u64 = 64 << 20;
     let buffer = vec![0x5a; size];
-    let mut meter = Meter::new(limit);
     let mut offset = 0;
-    loop {
+    held(size, limit, interrupt, || {
         if offset >= LONGEST {
             file.set_len(0).map_err(failed("truncate"))?;
             offset = 0;
@@ -81,6 +72,21 @@ pub fn append(
             .and_then(|()| file.sync_data())
             .map_err(failed("append to"))?;
         offset += size as u64;
+        Ok(began)
+    })
+}
+
+/// Does operations of a size one after the other until their rate is steady, or the time is up; none where a signal came.
+/// Each returns when it began.
+fn held(
+    size: usize,
+    limit: Duration,
+    interrupt: &Interrupt,
+    mut operation: impl FnMut() -> Result<Instant, Error>,
+) -> Result<Option<Point>, Error> {
+    let mut meter = Meter::new(limit);
+    loop {
+        let began = operation()?;
         let now = Instant::now();
         meter.completed(began, now);
         if interrupt.is_set() {

@@ -62,7 +62,8 @@ pub struct Row {
     pub threads: u64,
     /// Those of them that had not ended.
     pub running: u64,
-    /// When the thread came into scope, in nanoseconds of the monotonic clock; 0 where that is not known. Of one of several in a sum.
+    /// When the thread came into scope, in nanoseconds of the monotonic clock; 0 where that is not known. Of one of several
+    /// in a sum.
     pub began_ns: u64,
     /// When it ended, or the window did.
     pub ended_ns: u64,

@@ -85,8 +85,8 @@ fn begin() -> Option<(*const c_void, *mut TaskState)> {
     Some((task, state))
 }
 
-/// The task is in a fault on a page of the file that `mapping` is of, and the page is sought where the
-/// program is that of `mm_filemap_fault`. Called once or more for a fault, and also for faults that the kernel takes without an exception.
+/// The task is in a fault on a page of the file that `mapping` is of, and the page is sought where the program is that of
+/// `mm_filemap_fault`. Called once or more for a fault, and also for faults that the kernel takes without an exception.
 ///
 /// # Safety
 ///

@@ -13,6 +13,19 @@ pub unsafe fn add(target: *mut u64, value: u64) -> u64 {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(target, value) }
 }
 
+/// Adds all numbers of a structure to those of another.
+///
+/// # Safety
+///
+/// `sum` is in a map value that is valid for the run of the program, `from` may be read, and `T` has nothing but `u64`s.
+#[inline(always)]
+pub unsafe fn add_all<T>(sum: *mut T, from: *const T) {
+    for at in 0..size_of::<T>() / size_of::<u64>() {
+        // SAFETY: by the caller's promise.
+        unsafe { add(sum.cast::<u64>().add(at), *from.cast::<u64>().add(at)) };
+    }
+}
+
 /// Sets flags, and returns those that were set before.
 ///
 /// # Safety

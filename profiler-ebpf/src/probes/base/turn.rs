@@ -1,8 +1,9 @@
 //! Programs that the kernel may preempt.
 //!
-//! From 6.1 on no kernel starts a program on a CPU where it is active already. Where programs at tracepoints can be preempted, events
-//! of other tasks on that CPU are skipped so until the preempted one continues. There each is attached twice. Each copy has
-//! a recursion counter of its own: the first marks the event that it counts, and the second counts what has no mark.
+//! From 6.1 on no kernel starts a program on a CPU where it is active already. Where programs at tracepoints can be
+//! preempted, events of other tasks on that CPU are skipped so until the preempted one continues. There each is attached
+//! twice. Each copy has a recursion counter of its own: the first marks the event that it counts, and the second counts
+//! what has no mark.
 //!
 //! What a program does in its turn is not preempted, so that the copies may share what is a CPU's own. An interrupt may
 //! still come: there a copy leaves the event alone, as the kernel has it where there is one copy.
@@ -25,7 +26,8 @@ use ioprof_ebpf::abi::{
 use super::atomic;
 
 /// What the marked events are about, by the address of their arguments: both copies get them at the same place of the
-/// running task's stack, and no other event has that place meanwhile. With the number of the program, one more than its [`Twice`].
+/// running task's stack, and no other event has that place meanwhile. With the number of the program, one more than its
+/// [`Twice`].
 #[btf_map]
 static MARKS: HashMap<u64, [u64; 2], { MAX_TURNS as usize }> = HashMap::new();
 

@@ -2,10 +2,11 @@
 
 use ioprof_ebpf::abi::block::Origin;
 
-use super::{end::End, pages::Owner, requests};
-
-/// Set where the bio is of such a device.
-const IS_BELOW: u64 = 1 << 28;
+use super::{
+    end::End,
+    pages::{BELOW, Owner},
+    requests,
+};
 
 /// The owner of the bio at an address, where it is made of the request of a device above. It is counted there for its file and
 /// its workload.
@@ -17,7 +18,7 @@ pub fn owner(bio: u64) -> Option<Owner> {
     }
 }
 
-/// The same as [`Owner::pack`] has it, with [`IS_BELOW`]; 0 where it is of no such device. Exported, as the verifier then
+/// The same as [`Owner::pack`] has it, with [`BELOW`]; 0 where it is of no such device. Exported, as the verifier then
 /// looks at it by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -26,8 +27,8 @@ extern "C" fn owner_above(bio: u64) -> u64 {
     if request == 0 {
         return 0;
     }
-    let owner = match requests::slot_of_issued(request) {
-        // It was queued before the window.
+    let owner = match requests::slot_of_queued(request) {
+        // It was queued before the window, or there was no room for it.
         None => Owner::of(0, Origin::Unknown),
         Some(slot) if slot.workload == 0 => Owner {
             origin: slot.origin.into(),
@@ -35,5 +36,5 @@ extern "C" fn owner_above(bio: u64) -> u64 {
         },
         Some(slot) => Owner::of(slot.workload.into(), Origin::Below),
     };
-    owner.pack() | IS_BELOW
+    owner.pack() | BELOW
 }

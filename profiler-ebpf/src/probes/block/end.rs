@@ -152,8 +152,10 @@ impl End {
         if !is(read(self.iocb, &memory::OFF_IOCB_END), &LOOP_END) {
             return 0;
         }
-        let command = self.iocb - u64::from(constant(&memory::OFF_LOOP_IOCB));
-        command - u64::from(constant(&REQUEST_BYTES))
+        let command = self
+            .iocb
+            .wrapping_sub(constant(&memory::OFF_LOOP_IOCB).into());
+        command.wrapping_sub(constant(&REQUEST_BYTES).into())
     }
 
     /// The workload of who waits for it, or has asked a ring for it; 0 where that is not known.
@@ -171,18 +173,28 @@ const DIO_IS_SYNC: u32 = 2;
 
 /// The bio that one is a part or a copy of, or itself, with the function that ends it and what that is given.
 #[inline(always)]
-fn whole(mut bio: u64) -> (u64, u64, u64) {
+fn whole(bio: u64) -> (u64, u64, u64) {
+    from(bio, |bio, end, private| match () {
+        () if is(end, &CHAIN_END) => Some(private),
+        () if is(end, &DM_END) => {
+            let around = bio.wrapping_sub(constant(&memory::OFF_DM_CLONE).into());
+            Some(read(read(around, &memory::OFF_DM_IO), &memory::OFF_DM_BIO))
+        }
+        () if is(end, &CRYPT_END) => Some(read(private, &memory::OFF_CRYPT_BIO)),
+        () => None,
+    })
+}
+
+/// Goes from a bio to the next, as long as `next` finds one by it, the function that ends it and what that is given; these of
+/// the last.
+#[inline(always)]
+fn from(mut bio: u64, next: impl Fn(u64, u64, u64) -> Option<u64>) -> (u64, u64, u64) {
     let (mut end, mut private) = end_of(bio);
     for _ in 0..MAX_STEPS {
-        bio = match () {
-            () if is(end, &CHAIN_END) => private,
-            () if is(end, &DM_END) => {
-                let around = bio.wrapping_sub(constant(&memory::OFF_DM_CLONE).into());
-                read(read(around, &memory::OFF_DM_IO), &memory::OFF_DM_BIO)
-            }
-            () if is(end, &CRYPT_END) => read(private, &memory::OFF_CRYPT_BIO),
-            () => break,
+        let Some(found) = next(bio, end, private) else {
+            break;
         };
+        bio = found;
         (end, private) = end_of(bio);
     }
     (bio, end, private)
@@ -249,13 +261,9 @@ pub fn in_plain(bio: u64) -> u64 {
     if constant(&CRYPT_END) == 0 {
         return 0;
     }
-    let (mut end, mut private) = end_of(bio);
-    for _ in 0..MAX_STEPS {
-        if !is(end, &CHAIN_END) {
-            break;
-        }
-        (end, private) = end_of(private);
-    }
+    let (_, end, private) = from(bio, |_, end, private| {
+        is(end, &CHAIN_END).then_some(private)
+    });
     if !is(end, &CRYPT_END) || is_of_direct_io(bio) != 0 {
         return 0;
     }

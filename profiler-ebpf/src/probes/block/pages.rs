@@ -4,10 +4,7 @@
 
 use core::ffi::c_void;
 
-use ioprof_ebpf::abi::{
-    block::{Operation, Origin},
-    layout::MAX_WORKLOADS,
-};
+use ioprof_ebpf::abi::block::{Operation, Origin};
 
 use super::{
     above,
@@ -49,9 +46,6 @@ pub struct Owner {
     pub is_direct_read: bool,
 }
 
-// Half a word is room for a workload, and the bytes of a bio are no more than a word.
-const _: () = assert!(MAX_WORKLOADS < 1 << 16);
-
 impl Owner {
     #[inline(always)]
     pub const fn of(workload: u32, origin: Origin) -> Self {
@@ -63,7 +57,8 @@ impl Owner {
         }
     }
 
-    /// As one number, as an exported function returns it.
+    /// As one number, as an exported function returns it: the workload is in half a word, as in a slot, and the bytes of a bio
+    /// are no more than a word.
     #[inline(always)]
     pub const fn pack(self) -> u64 {
         self.workload as u64
@@ -92,6 +87,9 @@ const DIRECT: u64 = 1 << 26;
 /// Set where its pages are of no file, as those of a file system's own: which file it is for, and for whom a thread of
 /// the kernel submits it, only its end may tell.
 const OF_NO_FILE: u64 = 1 << 27;
+
+/// Set where the bio is of a device below another, so that no such owner is 0.
+pub const BELOW: u64 = 1 << 28;
 
 /// What is known of a bio and who submits it, beside the number of its operation.
 mod fact {

@@ -166,9 +166,9 @@ pub fn find_bio(bio: *const c_void) -> Option<(u64, *mut RequestState)> {
     unsafe { (*state).queued_ns != 0 }.then_some((key, state))
 }
 
-/// The slot of a request that has been issued and not completed, by its address.
+/// The slot of a request that has been queued and not completed, by its address.
 #[inline(always)]
-pub fn slot_of_issued(request: u64) -> Option<BlockSlot> {
+pub fn slot_of_queued(request: u64) -> Option<BlockSlot> {
     let state = REQUESTS.get_ptr_mut(&request)?;
     // SAFETY: the entry stays valid for the run of the program.
     unsafe { ((*state).queued_ns != 0).then(|| (*state).slot) }

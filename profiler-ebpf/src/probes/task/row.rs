@@ -8,7 +8,6 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     layout::{MAX_NAMED_ROWS, MAX_THREAD_ROWS},
-    off_cpu::WAIT_KINDS,
     row::{NAME_BYTES, Row, RowKey},
     task::TaskState,
 };
@@ -61,28 +60,9 @@ pub unsafe fn keep(task: *const c_void, state: *mut TaskState, ended_ns: u64, ru
             (*row).began_ns = (*state).clock.since_ns;
         }
         (*row).ended_ns = ended_ns;
-        macro_rules! add {
-            ($of:ident from $from:expr; $($name:ident),*) => {
-                $(atomic::add(&raw mut (*row).$of.$name, (*$from).$name);)*
-            };
-        }
-        let tally = &raw const (*state).tally;
-        add!(tally from tally; calls, read_bytes, written_bytes, copied_bytes);
-        let accounted = &raw const (*state).accounted;
-        add!(
-            accounts from accounted;
-            rchar, wchar, read_bytes, write_bytes, cancelled_write_bytes, user_ns, system_ns, runtime_ns, minor_faults,
-            major_faults
-        );
-        let settled = &raw const (*state).clock.settled;
-        add!(
-            times from settled;
-            thread_ns, in_call_ns, in_call_off_ns, uncharged_ns, timed_calls, timed_ns, ring_cpu_ns
-        );
-        for part in 0..WAIT_KINDS {
-            let sum = (&raw mut (*row).times.parts).cast::<u64>().add(part);
-            atomic::add(sum, (*settled).parts[part]);
-        }
+        atomic::add_all(&raw mut (*row).tally, &raw const (*state).tally);
+        atomic::add_all(&raw mut (*row).accounts, &raw const (*state).accounted);
+        atomic::add_all(&raw mut (*row).times, &raw const (*state).clock.settled);
     }
 }
 

@@ -17,8 +17,8 @@ const BPF_LINK_CREATE: libc::c_long = 28;
 /// `BPF_TRACE_RAW_TP` of `enum bpf_attach_type` there.
 const BPF_TRACE_RAW_TP: u32 = 23;
 
-/// The first copies of the programs that are attached twice, which the kernel keeps until this is dropped; the second are
-/// aya's.
+/// The first copies of the programs that are attached twice, and the links of both, which the kernel keeps until this is
+/// dropped; the second copies are aya's.
 #[derive(Debug, Default)]
 pub struct FirstCopies {
     is_needed: bool,

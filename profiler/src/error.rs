@@ -306,6 +306,14 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// What a device can do is not known.
+    #[error("cannot export the limits of {}: {reason}", Text::of(path))]
+    Export {
+        /// What the user asked for.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A built-in workload failed.
     #[error(transparent)]
     Workload(#[from] ioprof_workloads::Error),

@@ -6,6 +6,7 @@
 )]
 
 mod busiest;
+pub mod calibrations;
 pub mod ceiling;
 pub mod compare;
 mod counters;

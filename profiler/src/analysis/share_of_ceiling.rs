@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::calibrations::{by_size, of_device, usable, why_unused};
 use crate::{
     model::{
         calibration::{CalibratedDevice, Calibration, Operation, Pattern, Series},
@@ -18,13 +19,8 @@ pub fn ceiling(
     (now, kernel): (&CalibratedDevice, &Text),
     calibrations: &[Calibration],
 ) -> Option<Ceiling> {
-    let all = calibrations
-        .iter()
-        .filter(|one| one.device.name == now.name || is_same(&one.device, now));
-    let newest = all.clone().next()?;
-    let usable: Vec<_> = all
-        .filter(|one| why_unused(one, now, kernel).is_none())
-        .collect();
+    let newest = of_device(calibrations, now).next()?;
+    let usable = usable(calibrations, now, kernel);
     let used = usable.first().copied();
     Some(Ceiling {
         calibrated_at: used.unwrap_or(newest).started_at.clone(),
@@ -33,35 +29,6 @@ pub fn ceiling(
             .then(|| why_unused(newest, now, kernel))
             .flatten(),
         loads: loads(device, duration_ns, &usable),
-    })
-}
-
-fn why_unused(one: &Calibration, now: &CalibratedDevice, kernel: &Text) -> Option<Text> {
-    if !is_same(&one.device, now) {
-        return Some("it is of another device of that name".into());
-    }
-    if one.kernel != *kernel {
-        return Some(format!("it is of Linux {}", one.kernel.as_str()).into());
-    }
-    if one.device.scheduler != now.scheduler {
-        let name = one.device.scheduler.as_ref().map_or("none", Text::as_str);
-        return Some(format!("it is with the scheduler {name}").into());
-    }
-    None
-}
-
-/// By what a device says of itself; by its name, where that is nothing.
-fn is_same(one: &CalibratedDevice, other: &CalibratedDevice) -> bool {
-    let same = |one: &Option<Text>, other: &Option<Text>| match (one, other) {
-        (Some(one), Some(other)) => Some(one == other),
-        _ => None,
-    };
-    let by_number = same(&one.uuid, &other.uuid).or_else(|| same(&one.serial, &other.serial));
-    by_number.unwrap_or_else(|| {
-        one.name == other.name
-            && one.model == other.model
-            && one.size_bytes == other.size_bytes
-            && one.backing_file == other.backing_file
     })
 }
 
@@ -74,7 +41,7 @@ fn loads(device: &Device, duration_ns: u64, usable: &[&Calibration]) -> Vec<Shar
         let size = bytes.checked_div(requests)?;
         // Of the time in which it had any: what is idle has no depth.
         let depth = (device.queue_depth.mean / device.utilization).max(1.0);
-        let sizes = sizes(usable, operation);
+        let sizes = by_size(usable, operation, Pattern::Random);
         let at_depth = rate(&sizes, size, |series| at(series, depth))?;
         let most = rate(&sizes, size, |series| series.operations_per_second)?;
         let done = requests as f64 * 1e9 / duration_ns as f64;
@@ -92,20 +59,6 @@ fn loads(device: &Device, duration_ns: u64, usable: &[&Calibration]) -> Vec<Shar
         all.iter().all(|number| number.is_finite()).then_some(share)
     };
     [reads, writes].into_iter().filter_map(load).collect()
-}
-
-/// The series of random operations by their size, each of the newest calibration that has it.
-fn sizes<'a>(usable: &[&'a Calibration], operation: Operation) -> BTreeMap<u64, &'a Series> {
-    let mut sizes = BTreeMap::new();
-    let all = usable.iter().flat_map(|one| &one.series);
-    for series in all.filter(|one| {
-        one.operation == operation
-            && one.pattern == Pattern::Random
-            && one.operations_per_second.is_some_and(|rate| rate > 0.0)
-    }) {
-        sizes.entry(series.size_bytes).or_insert(series);
-    }
-    sizes
 }
 
 /// What is done in a second of operations of a size: between two sizes the time of an operation grows with its bytes,

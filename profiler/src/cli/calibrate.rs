@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 /// What stands below its options.
 pub const HELP: &str = "\
 It takes about a minute, and up to 1 GiB of free space (--quick: 10 s, 256 MiB; --thorough: 10 min,
 4 GiB). Nothing else should use the device meanwhile: what others do is told. Ctrl-C stops it.
 
-Example:
-  ioprof calibrate /srv";
+Examples:
+  ioprof calibrate /srv
+  ioprof calibrate --export iotune /srv > io_properties.yaml
+  ioprof calibrate --export iocost /srv | sudo tee /sys/fs/cgroup/io.cost.model";
 
 /// `ioprof calibrate`.
 #[derive(Debug, Args)]
@@ -30,4 +32,16 @@ pub struct Calibrate {
     /// Do not keep the calibration.
     #[arg(long)]
     pub no_save: bool,
+    /// Measure nothing: write what is known of the device to stdout, as another program reads it.
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["quick", "thorough", "output", "no_save"])]
+    pub export: Option<Export>,
+}
+
+/// What reads the limits of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Export {
+    /// Seastar, for which iotune writes io_properties.yaml.
+    Iotune,
+    /// The kernel's controller io.cost, for which iocost_coef_gen.py writes a line of io.cost.model.
+    Iocost,
 }

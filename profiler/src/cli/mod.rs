@@ -16,7 +16,7 @@ use clap::{
 use clap_complete::Shell;
 use ioprof_workloads::Workload;
 
-pub use calibrate::Calibrate;
+pub use calibrate::{Calibrate, Export};
 pub use compare::{Compare, Format};
 
 use crate::output::terminal::{Section, View};

@@ -25,9 +25,7 @@ pub fn set(report: &mut Report) {
     let Some(devices) = report.devices.as_mut().filter(|all| !all.is_empty()) else {
         return;
     };
-    let files: Vec<PathBuf> = Calibrations::all();
-    let calibrations = files.iter().take(MOST).filter_map(|file| read(file));
-    let calibrations: Vec<_> = calibrations.collect();
+    let calibrations = kept();
     if calibrations.is_empty() {
         return;
     }
@@ -38,6 +36,13 @@ pub fn set(report: &mut Report) {
         let now = (&described(&disk), &report.host.kernel);
         device.ceiling = ceiling(device, report.duration_ns, now, &calibrations);
     }
+}
+
+/// The calibrations that were kept, the newest first.
+pub fn kept() -> Vec<Calibration> {
+    let files: Vec<PathBuf> = Calibrations::all();
+    let calibrations = files.iter().take(MOST).filter_map(|file| read(file));
+    calibrations.collect()
 }
 
 /// What a disk says of itself now.

@@ -9,6 +9,7 @@ pub mod comparison;
 pub mod format;
 pub mod json;
 pub mod junit;
+pub mod limits;
 pub mod markdown;
 pub mod terminal;
 pub mod text;

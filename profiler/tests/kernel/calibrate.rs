@@ -6,7 +6,7 @@ use std::{
     ffi::OsString,
     fs,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -238,6 +238,89 @@ fn any_user_can_calibrate() {
     assert_eq!(files.len(), 1);
 }
 
+/// `ioprof calibrate --export`, of what was kept below a folder.
+fn exported(state: &Path, format: &str, path: &Path) -> Output {
+    let mut ioprof = ioprof();
+    ioprof
+        .env("XDG_STATE_HOME", state)
+        .args(["calibrate", "--export", format])
+        .arg(path);
+    support::output(&mut ioprof)
+}
+
+#[test]
+fn what_a_device_can_do_is_exported_as_it_was_measured() {
+    requires!("losetup mkfs.ext4");
+    let disk = Loop::new(DISK);
+    let (state, path) = (folder(), disk.mounted());
+    let nothing = exported(state.path(), "iotune", &path);
+    assert_one_line(&nothing, &[disk.name(), "has no calibration"]);
+    let file = state.path().join("calibration.json");
+    succeed(calibrate(state.path(), &path).arg("-o").arg(&file));
+    let calibration = read(&file);
+    let rate = |operation: &str, pattern: &str, size: u64| {
+        let series = series(&calibration, operation, pattern, size);
+        series["operations_per_second"].as_f64().expect("it counts")
+    };
+    // A file in the folder is on the same device.
+    let yaml = exported(state.path(), "iotune", &written_file(&path, 1));
+    assert!(yaml.status.success(), "{yaml:?}");
+    let expected = format!(
+        "disks:\n  - mountpoint: \"{}\"\n    read_iops: {:.0}\n    read_bandwidth: {:.0}\n    \
+         write_iops: {:.0}\n    write_bandwidth: {:.0}\n",
+        plain(&path),
+        rate("read", "random", 4096),
+        rate("read", "sequential", MIB) * MIB as f64,
+        rate("write", "random", 4096),
+        rate("write", "sequential", MIB) * MIB as f64,
+    );
+    assert_eq!(text(&yaml.stdout), expected);
+    let quick = exported(state.path(), "iocost", &path);
+    assert_one_line(&quick, &["sequential reads of 4 KiB", "without --quick"]);
+    // As a whole calibration has it.
+    let mut whole = calibration.clone();
+    let all = whole["series"].as_array_mut().expect("a list");
+    for one in all.clone() {
+        if one["pattern"] == "random" && one["size_bytes"] == 4096 {
+            let mut one = one;
+            one["pattern"] = "sequential".into();
+            all.push(one);
+        }
+    }
+    let folder = state.path().join("ioprof/calibrations");
+    fs::write(folder.join("99990101-000000-1.json"), whole.to_string()).expect("it can be kept");
+    let line = exported(state.path(), "iocost", &path);
+    let number = fs::read_to_string(format!("/sys/block/{}/dev", disk.name()));
+    let number = number.expect("it has a number");
+    let (read, write) = (rate("read", "random", 4096), rate("write", "random", 4096));
+    let expected = format!(
+        "{} ctrl=user model=linear rbps={:.0} rseqiops={read:.0} rrandiops={read:.0} wbps={:.0} \
+         wseqiops={write:.0} wrandiops={write:.0}\n",
+        number.trim(),
+        (rate("read", "sequential", MIB) * MIB as f64).max(read * 4096.0),
+        (rate("write", "sequential", MIB) * MIB as f64).max(write * 4096.0),
+    );
+    assert_eq!(text(&line.stdout), expected);
+    disk.set("queue/scheduler", other_scheduler(&disk));
+    let changed = exported(state.path(), "iotune", &path);
+    assert_one_line(
+        &changed,
+        &["has a calibration, but it is with the scheduler"],
+    );
+    let nowhere = exported(state.path(), "iotune", Path::new("/nonexistent"));
+    assert_one_line(&nowhere, &["/nonexistent"]);
+}
+
+/// A scheduler that a disk does not have now.
+fn other_scheduler(disk: &Loop) -> &'static str {
+    let now = fs::read_to_string(format!("/sys/block/{}/queue/scheduler", disk.name()));
+    if now.expect("it has one").contains("[none]") {
+        "mq-deadline"
+    } else {
+        "none"
+    }
+}
+
 /// Reads of 4 KiB, profiled by an ioprof that finds calibrations below a folder.
 fn profiled(state: &Path, disk: &Loop) -> (Value, String) {
     let file = written_file(&disk.mounted(), MIB as usize);
@@ -280,12 +363,7 @@ fn reports_set_a_device_beside_its_calibration_unless_something_has_changed() {
         disk.name()
     );
     assert!(shown.contains(&told), "{shown}");
-    let scheduler = fs::read_to_string(format!("/sys/block/{}/queue/scheduler", disk.name()));
-    let is_none = scheduler.expect("it has one").contains("[none]");
-    disk.set(
-        "queue/scheduler",
-        if is_none { "mq-deadline" } else { "none" },
-    );
+    disk.set("queue/scheduler", other_scheduler(&disk));
     let (ceiling, shown) = profiled(state.path(), &disk);
     assert_eq!(ceiling["loads"], Value::Array(Vec::new()));
     assert!(

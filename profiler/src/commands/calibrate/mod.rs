@@ -1,5 +1,6 @@
 //! `ioprof calibrate`.
 
+mod export;
 mod measure;
 mod place;
 mod plan;
@@ -45,6 +46,10 @@ use crate::{
 /// Where there is no such device, no room, or the kernel refuses what is needed. That it cannot be kept is no error, but
 /// told.
 pub fn calibrate(arguments: &Calibrate) -> Result<ExitCode, Error> {
+    let path = arguments.path.as_deref().unwrap_or_else(|| Path::new("."));
+    if let Some(format) = arguments.export {
+        return export::export(path, format);
+    }
     let mode = match (arguments.quick, arguments.thorough) {
         (true, _) => Mode::Quick,
         (_, true) => Mode::Thorough,
@@ -54,7 +59,6 @@ pub fn calibrate(arguments: &Calibrate) -> Result<ExitCode, Error> {
     let interrupt = Interrupt::install()?;
     let destination = Destination::open(arguments.output.as_deref())?;
     let plan = Plan::of(mode);
-    let path = arguments.path.as_deref().unwrap_or_else(|| Path::new("."));
     let place = Place::open(path, plan.file_bytes)?;
     print(
         &mut io::stderr(),

@@ -17,7 +17,6 @@ struct Mount {
     number: u64,
     device: (u32, u32),
     is_whole: bool,
-    point: PathBuf,
     /// The upper layer, where it is an overlayfs.
     upper: Option<PathBuf>,
     mounted_as: MountedAs,
@@ -32,6 +31,8 @@ pub struct MountedAs {
     pub source: String,
     /// The options of the mount, and those of the file system that are not among them.
     pub options: String,
+    /// Where it is mounted.
+    pub point: PathBuf,
 }
 
 impl Mounts {
@@ -75,7 +76,9 @@ impl Mounts {
     /// The mount points of a file system, those that a path is below first.
     pub fn points(&self, device: (u32, u32), near: Option<&Path>) -> Vec<&Path> {
         let places = self.0.iter().filter(|mount| mount.device == device);
-        let mut points: Vec<&Path> = places.map(|mount| mount.point.as_path()).collect();
+        let mut points: Vec<&Path> = places
+            .map(|mount| mount.mounted_as.point.as_path())
+            .collect();
         let is_far = |point: &&Path| !near.is_some_and(|path| path.starts_with(point));
         points.sort_by_key(|point| (is_far(point), Reverse(point.components().count())));
         points
@@ -86,13 +89,13 @@ impl Mounts {
         let mut mounts = self.0.iter().filter(|mount| mount.device == device);
         mounts.find_map(|mount| {
             let below = upper.strip_prefix(mount.upper.as_ref()?).ok()?;
-            Some((mount.point.as_path(), below.to_owned()))
+            Some((mount.mounted_as.point.as_path(), below.to_owned()))
         })
     }
 
     fn find(&self, wanted: impl Fn(&Mount) -> bool) -> Option<PathBuf> {
         let found = self.0.iter().find(|mount| wanted(mount));
-        found.map(|mount| mount.point.clone())
+        found.map(|mount| mount.mounted_as.point.clone())
     }
 }
 
@@ -114,6 +117,7 @@ fn mount(line: &[u8]) -> Option<Mount> {
         kind: text(kind),
         source: text(source),
         options: all_options(&text(of_mount), &text(options)),
+        point: point.into(),
     };
     let mut options = options.split(|byte| *byte == b',');
     let upper = options.find_map(|option| option.strip_prefix(b"upperdir="));
@@ -123,7 +127,6 @@ fn mount(line: &[u8]) -> Option<Mount> {
         number,
         device: (major.parse().ok()?, minor.parse().ok()?),
         is_whole,
-        point: point.into(),
         upper: upper.filter(|path| path.is_absolute()),
         mounted_as,
     })
@@ -164,12 +167,12 @@ mod tests {
         let line = br"36 35 98:0 / /mnt\040a rw,noatime shared:1 - ext4 /dev/root rw";
         let mount = mount(line).expect("a mount");
         assert_eq!((mount.device, mount.is_whole), ((98, 0), true));
-        assert_eq!(mount.point, PathBuf::from("/mnt a"));
         assert!(super::mount(b"36 35 98:x / /mnt").is_none());
         let expected = MountedAs {
             kind: "ext4".into(),
             source: "/dev/root".into(),
             options: "rw,noatime".into(),
+            point: "/mnt a".into(),
         };
         assert_eq!(mount.mounted_as, expected);
     }

@@ -260,7 +260,7 @@ fn bpftrace_and_ioprof_count_the_same() {
 
 #[test]
 fn perf_and_ioprof_count_the_same() {
-    requires!(TOOLS, "perf", "unshare");
+    requires!(TOOLS, "perf", "unshare", "taskset");
     let prepared = Prepared::new();
     let folder = folder();
     let out = folder.path().join("out");
@@ -286,9 +286,14 @@ fn perf_and_ioprof_count_the_same() {
     let samples = succeed(tool("perf").args(["script", "-F", "event", "-i"]).arg(&out));
     assert!(text(&samples.stdout).lines().count() as u64 >= FAULTS);
 
-    let mut trace = tracers::with_tracefs("perf");
-    // With room for all of its events where it does not get to a CPU: it drops what does not fit.
+    // On one CPU: perf reads the events of one after those of another, and counts no call whose end it reads before its
+    // begin. With room for all of its events where it does not get to that CPU: it drops what does not fit.
+    let perf = tracers::with_tracefs("perf");
+    let mut trace = tool("taskset");
     trace
+        .args(["-c", "0"])
+        .arg(perf.get_program())
+        .args(perf.get_args())
         .args(["trace", "-m", "4096", "-s", "-o"])
         .arg(&out)
         .arg("--");

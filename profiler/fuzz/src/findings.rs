@@ -17,7 +17,7 @@ fn check(report: &mut Report) {
     let json = serde_json::to_value(&*report).expect("a report is JSON");
     for one in report.evidence() {
         let there = json.pointer(one.pointer.as_str());
-        assert_eq!(there, Some(&Value::from(one.value)), "{one:?}");
+        assert_eq!(there, Some(&Value::from(one.value.clone())), "{one:?}");
     }
     for one in &report.findings {
         assert!(one.gain.low_ns <= one.gain.high_ns, "{one:?}");

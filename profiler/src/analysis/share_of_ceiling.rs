@@ -43,7 +43,10 @@ fn loads(device: &Device, duration_ns: u64, usable: &[&Calibration]) -> Vec<Shar
         let depth = (device.queue_depth.mean / device.utilization).max(1.0);
         let sizes = by_size(usable, operation, Pattern::Random);
         let at_depth = rate(&sizes, size, |series| at(series, depth))?;
-        let most = rate(&sizes, size, |series| series.operations_per_second)?;
+        let most = |sizes| rate(sizes, size, |series| series.operations_per_second);
+        let in_order = by_size(usable, operation, Pattern::Sequential);
+        let sequential = most(&in_order).filter(|rate| rate.is_finite());
+        let most = most(&sizes)?;
         let done = requests as f64 * 1e9 / duration_ns as f64;
         let share = ShareOfCeiling {
             operation,
@@ -53,6 +56,7 @@ fn loads(device: &Device, duration_ns: u64, usable: &[&Calibration]) -> Vec<Shar
             ceiling_at_depth_per_second: at_depth,
             share_at_depth: done / at_depth,
             ceiling_per_second: most,
+            sequential_ceiling_per_second: sequential,
             share: done / most,
         };
         let all = [share.depth, share.share_at_depth, share.share];

@@ -7,9 +7,12 @@ use crate::{analysis::IDS, error::Error};
 
 /// The page of each rule, as docs/findings/ has it.
 const PAGES: [&str; IDS.len()] = [
+    include_str!("../../../docs/findings/AHEAD001.md"),
     include_str!("../../../docs/findings/AIO001.md"),
     include_str!("../../../docs/findings/ALIGN001.md"),
     include_str!("../../../docs/findings/BYTE001.md"),
+    include_str!("../../../docs/findings/DEPTH001.md"),
+    include_str!("../../../docs/findings/LIMIT001.md"),
     include_str!("../../../docs/findings/MMAP001.md"),
     include_str!("../../../docs/findings/OPEN001.md"),
     include_str!("../../../docs/findings/PATH001.md"),

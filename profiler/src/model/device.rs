@@ -101,6 +101,9 @@ pub struct ShareOfCeiling {
     pub share_at_depth: f64,
     /// What it can do of that size at any depth.
     pub ceiling_per_second: f64,
+    /// The same of requests that follow each other; null where that was not measured, and in reports of earlier versions.
+    #[serde(default)]
+    pub sequential_ceiling_per_second: Option<f64>,
     /// `requests_per_second` over that.
     pub share: f64,
 }

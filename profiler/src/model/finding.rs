@@ -1,6 +1,7 @@
 //! What is wrong with a run, by its own figures.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 use crate::text::Text;
 
@@ -37,7 +38,7 @@ pub struct Evidence {
     /// Where it stands in this report: a JSON pointer (RFC 6901).
     pub pointer: Text,
     /// The figure that stands there.
-    pub value: u64,
+    pub value: Number,
 }
 
 /// What a finding is about.

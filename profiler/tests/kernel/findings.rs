@@ -91,7 +91,7 @@ fn assert_verified(fault: &Report, cure: &Report) {
 fn assert_evidence_stands_there(report: &Report) {
     for one in report.evidence() {
         let there = report.json.pointer(one.pointer.as_str());
-        assert_eq!(there, Some(&Value::from(one.value)), "{one:?}");
+        assert_eq!(there, Some(&Value::from(one.value.clone())), "{one:?}");
     }
     for one in &report.findings {
         assert!(!one.evidence.is_empty(), "{one:?}");

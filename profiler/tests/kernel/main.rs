@@ -31,6 +31,7 @@ mod file_place;
 mod file_rename;
 mod file_stacked;
 mod findings;
+mod findings_ceiling;
 mod histogram;
 mod history;
 mod hostile;

@@ -275,6 +275,25 @@ static void write_parts_cached(void) {
     write_apart(opened(path, O_RDWR), 1000);
 }
 
+/* One at a time, past the page cache. */
+static void read_direct(void) {
+    int file = opened(path, O_RDONLY | O_DIRECT);
+    for (long i = 0; i < count; i++)
+        must(pread(file, buffer, (size_t)PAGE, far(i)) == PAGE);
+}
+
+static void write_direct(void) {
+    int file = opened(path, O_RDWR | O_DIRECT);
+    for (long i = 0; i < count; i++)
+        must(pwrite(file, buffer, (size_t)PAGE, far(i)) == PAGE);
+}
+
+static void read_in_order(void) {
+    int file = cold(O_RDONLY);
+    for (long i = 0; i < count; i++)
+        must(read(file, buffer, (size_t)PAGE) == PAGE);
+}
+
 #include "findings_async.h"
 
 static void map_all(int advice, long first, long step) {
@@ -319,6 +338,8 @@ static const struct mode {
     {"read-at-once", read_at_once, 1},
     {"read-bytes", read_bytes, 1},
     {"read-bytes-apart", read_bytes_apart, 1},
+    {"read-direct", read_direct, 1},
+    {"read-in-order", read_in_order, 1},
     {"read-pages-apart", seek_never, 1},
     {"search-far", search_far, 1},
     {"search-first", search_first, 1},
@@ -336,6 +357,7 @@ static const struct mode {
     {"sync-once", sync_once, 0},
     {"write-at-once", write_at_once, 0},
     {"write-by", write_by, 0},
+    {"write-direct", write_direct, 1},
     {"write-durable", durable_each, 0},
     {"write-durable-large", durable_large, 0},
     {"write-durable-records", durable_records, 0},

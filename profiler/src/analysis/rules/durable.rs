@@ -5,6 +5,7 @@ use ioprof_workloads::display::{bytes, count};
 use super::{
     subject::{
         Candidate, Outcome, Placed, Subject, each, for_device, only_call, own_requests, portion,
+        total,
     },
     sync::{MOST_BYTES, only_file, opens_to_write, writing_ns, written},
 };
@@ -19,7 +20,7 @@ use crate::model::{
 const FEW: u64 = 10;
 
 /// The calls by which data that was written before becomes durable.
-const LATER: [&str; 6] = [
+pub const LATER: [&str; 6] = [
     "fsync",
     "fdatasync",
     "sync_file_range",
@@ -60,10 +61,10 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     };
     let flushes = by_thread(&[BlockOperation::Flush]);
     let requests = by_thread(&[BlockOperation::Write]);
-    let is_flushed = sum(flushes.iter().map(|one| one.value)) >= most;
+    let is_flushed = total(&flushes) >= most;
     // What is written to the page cache reaches a device in the call itself only where the call has to wait for that.
     let is_buffered = writeback.dirtied_bytes >= portion(moved, 9, 10);
-    let is_submitted = is_buffered && sum(requests.iter().map(|one| one.value)) >= most;
+    let is_submitted = is_buffered && total(&requests) >= most;
     evidence.extend(flushes);
     evidence.extend(requests);
     let later = subject.calls(|name| LATER.contains(&name));

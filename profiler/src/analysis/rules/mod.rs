@@ -3,11 +3,15 @@
 //! A rule looks at one workload. It says what its figures show, never what names or sizes suggest: where the report
 //! does not have them it is silent, and says why.
 
+mod ahead;
 mod beside;
 mod buffer;
+mod depth;
 mod durable;
 mod enter;
+mod limit;
 mod mapped;
+mod on_device;
 mod one_byte;
 mod partial;
 mod poll;
@@ -34,10 +38,13 @@ use crate::{
 type Rule = for<'a> fn(&Subject<'a>) -> Outcome;
 
 /// All of them, by the names that users see.
-const RULES: [(&str, Rule); 13] = [
+const RULES: [(&str, Rule); 16] = [
+    ("AHEAD001", ahead::rule),
     ("AIO001", submit::rule),
     ("ALIGN001", partial::rule),
     ("BYTE001", one_byte::rule),
+    ("DEPTH001", depth::rule),
+    ("LIMIT001", limit::rule),
     ("MMAP001", mapped::rule),
     ("OPEN001", reopen::rule),
     ("PATH001", search::rule),

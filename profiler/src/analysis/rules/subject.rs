@@ -53,7 +53,7 @@ impl<'a> Subject<'a> {
     pub fn evidence(&self, place: &str, value: u64) -> Evidence {
         Evidence {
             pointer: format!("/workloads/{}/{place}", self.index).into(),
-            value,
+            value: value.into(),
         }
     }
 
@@ -133,6 +133,11 @@ impl<'a> Subject<'a> {
         let asleep = sum([off_cpu.idle_ns, off_cpu.sleep_ns]);
         thread_ns.saturating_sub(asleep).saturating_sub(of_ns)
     }
+}
+
+/// The sum of figures that are counts.
+pub fn total(evidence: &[Evidence]) -> u64 {
+    sum(evidence.iter().filter_map(|one| one.value.as_u64()))
 }
 
 /// How much that is for each, rounded; nothing where there are none.

@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Subject, own_requests, portion};
+use super::subject::{Candidate, Outcome, Subject, own_requests, portion, total};
 use crate::model::{block::BlockOperation, finding::Place, off_cpu::CallTime, sum::sum};
 
 /// Fewer calls are no habit.
@@ -26,7 +26,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             .map(|(part, ns)| subject.evidence(&format!("block/{at}/{part}/sum"), ns))
     });
     let parts: Vec<_> = parts.collect();
-    let under_way = sum(parts.iter().map(|part| part.value));
+    let under_way = total(&parts);
     let waited = waited(time);
     let at = submit.0;
     let mut evidence = vec![

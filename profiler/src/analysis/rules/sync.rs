@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::{bytes, count};
 
-use super::subject::{Candidate, Outcome, Placed, Subject, each, only_call, portion};
+use super::subject::{Candidate, Outcome, Placed, Subject, each, only_call, portion, total};
 use crate::{
     model::{
         block::{Block, BlockOperation, Origin},
@@ -124,7 +124,7 @@ pub fn written(subject: &Subject<'_>, files: &Files) -> (u64, Vec<Evidence>) {
     if let Some(mapped) = mapped.filter(|writeback| writeback.mapped_bytes > 0) {
         evidence.push(subject.evidence("writeback/mapped_bytes", mapped.mapped_bytes));
     }
-    (sum(evidence.iter().map(|one| one.value)), evidence)
+    (total(&evidence), evidence)
 }
 
 /// How often files were opened that were written to, at most.

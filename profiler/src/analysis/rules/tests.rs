@@ -18,7 +18,7 @@ fn check(report: &mut Report) {
     for one in report.evidence() {
         assert_eq!(
             json.pointer(one.pointer.as_str()),
-            Some(&Value::from(one.value)),
+            Some(&Value::from(one.value.clone())),
             "{one:?}"
         );
     }

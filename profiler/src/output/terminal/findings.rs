@@ -119,11 +119,18 @@ fn gain(one: &Finding) -> String {
 fn figure(one: &Evidence) -> String {
     let pointer = one.pointer.to_string();
     let name = pointer.rsplit('/').next().unwrap_or_default();
+    let Some(value) = one.value.as_u64() else {
+        let value = one.value.as_f64().unwrap_or_default();
+        return match name.strip_suffix("_per_second") {
+            Some(name) => format!("{name} {value:.0}/s"),
+            None => format!("{name} {value:.1}"),
+        };
+    };
     match name.strip_suffix("_ns") {
-        Some(name) => format!("{name} {}", time(one.value)),
+        Some(name) => format!("{name} {}", time(value)),
         None => match name.strip_suffix("_bytes") {
-            Some(name) => format!("{name} {}", crate::output::format::bytes(one.value)),
-            None => format!("{name} {}", count(one.value)),
+            Some(name) => format!("{name} {}", crate::output::format::bytes(value)),
+            None => format!("{name} {}", count(value)),
         },
     }
 }

@@ -1,0 +1,72 @@
+//! AHEAD001: a file that is read in order waits for a device that does more than read-ahead asks of it.
+
+use ioprof_workloads::display::bytes;
+
+use super::{
+    depth::{HEADROOM, is_read_ahead},
+    on_device::{OnDevice, UNDIVIDED, waited},
+    subject::{Candidate, Outcome, Subject, each},
+};
+use crate::model::{calibration::Operation, finding::Place};
+
+const ADVICE: &str = "have the kernel read further ahead: posix_fadvise(POSIX_FADV_SEQUENTIAL) doubles it for a file, `blockdev --setra` \
+                      sets it for a device; or read the next part by POSIX_FADV_WILLNEED while this one is worked on";
+
+/// The rule.
+pub fn rule(subject: &Subject<'_>) -> Outcome {
+    let Some(cache) = &subject.workload.page_cache else {
+        return Outcome::Undecided("it is not known how reads were served");
+    };
+    let devices = match OnDevice::all(subject) {
+        Ok(devices) => devices,
+        Err(outcome) => return outcome,
+    };
+    let Some(waited) = waited(subject, &[Operation::Read]) else {
+        return UNDIVIDED;
+    };
+    let mut served = vec![
+        subject.evidence("page_cache/misses/bytes", cache.misses.bytes),
+        subject.evidence(
+            "page_cache/read_ahead_waits/bytes",
+            cache.read_ahead_waits.bytes,
+        ),
+    ];
+    if let Some(ahead) = &cache.read_ahead {
+        served.push(subject.evidence("page_cache/read_ahead/bytes", ahead.bytes));
+    }
+    let reads = devices
+        .into_iter()
+        .filter(|one| one.load.operation == Operation::Read);
+    let (slow, others): (Vec<_>, Vec<_>) =
+        reads.partition(|one| one.headroom() >= HEADROOM && is_read_ahead(Some(cache)));
+    let evidence = |one: &OnDevice<'_>| [served.clone(), one.evidence(subject)].concat();
+    if slow.is_empty() {
+        let against = others.iter().flat_map(&evidence);
+        return Outcome::RuledOut(against.collect());
+    }
+    let found = slow.iter().map(|one| Candidate {
+        summary: format!(
+            "{} are read in order, by requests of {}; {} does {:.1} times as much at once",
+            bytes(one.bytes),
+            bytes(each(one.bytes, one.requests)),
+            one.device.name,
+            one.headroom()
+        ),
+        place: Place {
+            device: Some(one.device.name.clone()),
+            ..Place::default()
+        },
+        cost_ns: waited,
+        gain: subject.bounds(
+            0,
+            waited,
+            "everything has been read before it is asked for; at most what reads wait for the device; at least nothing, where \
+             the program asks for more than the device does"
+                .into(),
+        ),
+        evidence: evidence(one),
+        advice: ADVICE,
+        gate: None,
+    });
+    Outcome::Found(found.collect())
+}

@@ -1,0 +1,152 @@
+//! What a workload's threads did on a device whose ceiling is known: for the rules that ask for it.
+
+use super::subject::{Outcome, Subject};
+use crate::model::{
+    block::{Block, BlockOperation, Origin},
+    calibration::Operation,
+    device::{Device, ShareOfCeiling},
+    finding::Evidence,
+    off_cpu::CallTime,
+    sum::sum,
+};
+use crate::transfer::{Direction, of_call};
+
+/// Fewer requests are those of a program that starts.
+const FEW: u64 = 100;
+
+/// The requests of one operation that the workload's threads made themselves, on a device that was calibrated.
+pub struct OnDevice<'a> {
+    device_at: usize,
+    /// The device.
+    pub device: &'a Device,
+    load_at: usize,
+    /// What it did beside what it can do.
+    pub load: &'a ShareOfCeiling,
+    /// Their place in `block`.
+    row_at: usize,
+    /// Completed.
+    pub requests: u64,
+    /// Of the workload's bios in them.
+    pub bytes: u64,
+    /// The mean of all requests of the workload that were in flight there, while there were any.
+    pub depth: f64,
+}
+
+impl<'a> OnDevice<'a> {
+    /// Those of the workload, on each device; why they are not known, where one has none.
+    pub fn all(subject: &Subject<'a>) -> Result<Vec<Self>, Outcome> {
+        let workload = subject.workload;
+        let (Some(block), Some(devices)) = (&workload.block, &subject.report.devices) else {
+            return Err(Outcome::Undecided("the requests are not known"));
+        };
+        let mut found = Vec::new();
+        let own = block.iter().enumerate().filter(|(_, row)| {
+            row.origin == Origin::Thread && !row.is_counted_elsewhere() && row.requests >= FEW
+        });
+        for (row_at, row) in own {
+            let operation = match row.operation {
+                BlockOperation::Read => Operation::Read,
+                BlockOperation::Write => Operation::Write,
+                BlockOperation::Flush | BlockOperation::Discard => continue,
+            };
+            let mut all = devices.iter().enumerate();
+            let Some((device_at, device)) = all.find(|(_, one)| one.name == row.device) else {
+                continue;
+            };
+            let ceiling = device.ceiling.as_ref();
+            let mut loads = ceiling.iter().flat_map(|one| &one.loads).enumerate();
+            let Some((load_at, load)) = loads.find(|(_, load)| load.operation == operation) else {
+                return Err(Outcome::Undecided(
+                    "what the device can do is not known: run `ioprof calibrate` on it",
+                ));
+            };
+            let Some(depth) = depth(subject, device, block) else {
+                continue;
+            };
+            found.push(Self {
+                device_at,
+                device,
+                load_at,
+                load,
+                row_at,
+                requests: row.requests,
+                bytes: row.bytes,
+                depth,
+            });
+        }
+        Ok(found)
+    }
+
+    /// How many times as much the device can do at the depth where it does most.
+    pub fn headroom(&self) -> f64 {
+        self.load.ceiling_per_second / self.load.ceiling_at_depth_per_second
+    }
+
+    /// What these requests take where the device does the most of them that it can.
+    pub fn least_ns(&self) -> u64 {
+        // A conversion to an integer saturates.
+        (self.requests as f64 / self.load.ceiling_per_second * 1e9) as u64
+    }
+
+    /// The figures that all of this comes from.
+    pub fn evidence(&self, subject: &Subject<'_>) -> Vec<Evidence> {
+        let row = format!("block/{}/requests", self.row_at);
+        let load = format!("/devices/{}/ceiling/loads/{}", self.device_at, self.load_at);
+        let of_load = [
+            ("depth", self.load.depth),
+            (
+                "ceiling_at_depth_per_second",
+                self.load.ceiling_at_depth_per_second,
+            ),
+            ("ceiling_per_second", self.load.ceiling_per_second),
+        ];
+        let of_load = of_load.into_iter().filter_map(|(name, value)| {
+            Some(Evidence {
+                pointer: format!("{load}/{name}").into(),
+                value: serde_json::Number::from_f64(value)?,
+            })
+        });
+        let own = subject.evidence(&row, self.requests);
+        std::iter::once(own).chain(of_load).collect()
+    }
+}
+
+/// The mean of the workload's requests in flight on a device, while there were any.
+fn depth(subject: &Subject<'_>, device: &Device, block: &[Block]) -> Option<f64> {
+    let name = Some(&subject.workload.name);
+    let mut shares = device.shares.iter();
+    let share = shares.find(|share| share.workload.as_ref() == name)?;
+    let rows = block
+        .iter()
+        .filter(|row| row.device == device.name && !row.is_counted_elsewhere());
+    let in_flight = sum(rows.flat_map(|row| [row.queue.sum, row.service.sum]));
+    (share.busy_ns > 0).then(|| in_flight as f64 / share.busy_ns as f64)
+}
+
+/// Nanoseconds that calls waited for known requests: those that read or write, as is asked for, and those that submit for
+/// rings and wait for them. None where that was not told apart.
+pub fn waited(subject: &Subject<'_>, operations: &[Operation]) -> Option<u64> {
+    const ASYNCHRONOUS: [&str; 4] = [
+        "io_uring_enter",
+        "io_submit",
+        "io_getevents",
+        "io_pgetevents",
+    ];
+    let is_asked_for = |way: Direction| match way {
+        Direction::Read => operations.contains(&Operation::Read),
+        Direction::Written => operations.contains(&Operation::Write),
+        Direction::Copied => true,
+    };
+    let calls = subject
+        .calls(|name| ASYNCHRONOUS.contains(&name) || of_call(name).is_some_and(is_asked_for));
+    let known = |time: &CallTime| sum([time.off_cpu.queue_ns, time.off_cpu.service_ns]);
+    let times: Option<Vec<u64>> = calls
+        .iter()
+        .map(|(_, call)| call.breakdown.as_ref().map(known))
+        .collect();
+    times.map(sum)
+}
+
+/// What is not known where calls are not divided.
+pub const UNDIVIDED: Outcome =
+    Outcome::Undecided("the time of calls is not divided: what of it was waiting");

@@ -45,6 +45,9 @@ pub mod options;
 mod report;
 mod resources;
 mod run;
+#[cfg(test)]
+#[path = "../tests/common/skip.rs"]
+mod skip;
 mod summary;
 mod transfer;
 

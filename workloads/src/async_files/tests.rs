@@ -5,6 +5,7 @@ use super::*;
 use crate::data_set::DataFile;
 use crate::faulty::{FaultOutcome, Faulty};
 use crate::interrupt::Interrupt;
+use crate::skip::skip;
 use crate::transfer::OpenGauge;
 use nix::fcntl::OFlag;
 use std::fs;
@@ -37,11 +38,7 @@ fn engines() -> Vec<bool> {
     match uring::available() {
         Ok(()) => vec![false, true],
         Err(reason) => {
-            eprintln!("skipped: the uring engine, {reason}");
-            assert!(
-                std::env::var_os("IOPROF_FORBID_SKIP").is_none(),
-                "skipping is forbidden"
-            );
+            skip(&format!("the uring engine: {reason}"));
             vec![false]
         }
     }

@@ -3,14 +3,19 @@
 use std::{fs::File, os::fd::AsFd as _, time::Duration};
 
 use super::*;
+use crate::skip::skip;
 
 const MIB: u64 = 1 << 20;
 const LIMIT: Duration = Duration::from_millis(60);
 
-/// A file of 4 MiB without a name; none where its file system has no direct I/O.
+/// A file of 4 MiB without a name; none where its file system has no direct I/O, and the test is skipped.
 fn file() -> Option<File> {
     let file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).expect("a file can be made");
-    set_direct(file.as_fd(), true).is_ok().then_some(file)
+    let set = set_direct(file.as_fd(), true);
+    if let Err(error) = &set {
+        skip(&format!("no direct I/O on this file system: {error}"));
+    }
+    set.is_ok().then_some(file)
 }
 
 #[test]

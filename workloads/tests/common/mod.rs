@@ -1,6 +1,8 @@
 //! Runs the workload program as a user does, and makes file systems to run it on.
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+mod skip;
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -8,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use ioprof_workloads::Summary;
+pub use skip::skip;
 
 /// The example, which cargo builds together with the tests: `target/debug/examples/workload`.
 pub fn program() -> PathBuf {
@@ -140,15 +143,6 @@ pub fn names(dir: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// Says why a test cannot run here; fails where that is not allowed.
-pub fn skip(reason: &str) {
-    eprintln!("skipped: {reason}");
-    assert!(
-        std::env::var_os("IOPROF_FORBID_SKIP").is_none(),
-        "skipping is forbidden: {reason}"
-    );
 }
 
 /// A small ext4 file system in a file, mounted; unmounted when dropped.

@@ -1,12 +1,15 @@
 //! What a test needs of the machine. Where that is not there, the test says so and counts as skipped, and
 //! fails where skipping is forbidden.
 
+#[path = "../../../../workloads/tests/common/skip.rs"]
+mod skipping;
+
 use std::{
-    fs::OpenOptions,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
+
+pub use skipping::skip;
 
 /// What a test that profiles needs, in its first line: `requires!("cc", "losetup mkfs.ext4")` names the programs that it
 /// calls, `requires!(alone, ...)` has no other test run meanwhile. The test is skipped where something is missing.
@@ -101,24 +104,4 @@ pub fn find_tool(name: &str) -> Option<PathBuf> {
 pub fn tool(name: &str) -> std::process::Command {
     let file = find_tool(name).unwrap_or_else(|| panic!("{name} is not installed"));
     std::process::Command::new(file)
-}
-
-/// Says that the running test is skipped, where `cargo xtask test` counts it.
-pub fn skip(reason: &str) {
-    let test = std::thread::current();
-    let line = format!("skipped: {}: {reason}\n", test.name().unwrap_or("a test"));
-    assert!(
-        std::env::var_os("IOPROF_FORBID_SKIP").is_none(),
-        "nothing may be skipped here, but {line}"
-    );
-    // Past the harness, which shows only what failing tests print.
-    let _ = std::io::stderr().write_all(line.as_bytes());
-    if let Some(log) = std::env::var_os("IOPROF_SKIP_LOG") {
-        let written = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .and_then(|mut log| log.write_all(line.as_bytes()));
-        written.unwrap_or_else(|error| panic!("cannot write to {}: {error}", log.display()));
-    }
 }

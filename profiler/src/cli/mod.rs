@@ -280,7 +280,7 @@ impl fmt::Display for FailOn {
 /// `ioprof attach`.
 #[derive(Debug, Args)]
 pub struct Attach {
-    /// The processes; each is a workload, with its threads and later children. See --tree.
+    /// The processes, with their threads and later children. Those of one program are one workload. See --tree.
     #[arg(
         short,
         long = "pid",
@@ -289,6 +289,9 @@ pub struct Attach {
         value_delimiter = ','
     )]
     pub pids: Vec<i32>,
+    /// Have each process be a workload of its own.
+    #[arg(long)]
+    pub separate: bool,
     /// Also take the processes that exist below these; what they start from now on is taken anyway.
     #[arg(long)]
     pub tree: bool,

@@ -40,15 +40,25 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         .iter()
         .map(|pid| process(*pid))
         .collect::<Result<Vec<_>, _>>()?;
+    let workloads = if attach.separate {
+        processes.iter().map(|process| vec![process]).collect()
+    } else {
+        by_program(&processes)
+    };
     let runtime = runtime()?;
     let (report, destination) = runtime.block_on(async {
-        let (mut measurement, destination) = Measurement::start(pids.len(), &[], &attach.common)?;
-        for (number, process) in (1..).zip(&processes) {
+        let (mut measurement, destination) =
+            Measurement::start(workloads.len(), &[], &attach.common)?;
+        let numbered = || {
+            let all = (1..).zip(&workloads);
+            all.flat_map(|(number, all)| all.iter().map(move |process| (*process, number)))
+        };
+        for (process, number) in numbered() {
             let session = measurement.session();
             let named = (process.pid, &process.descriptor);
             session.add_process(named, number, EntryState::Running)?;
         }
-        let mut tree = Tree::of(processes.iter().map(|process| process.pid).zip(1..));
+        let mut tree = Tree::of(numbered().map(|(process, number)| (process.pid, number)));
         let below = if attach.tree {
             measurement.session().add_tree(&mut tree)?
         } else {
@@ -57,10 +67,11 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         let began = Instant::now();
         measurement.begin()?;
         let max_rss = || {
-            processes
-                .iter()
-                .map(Process::max_rss_bytes)
-                .collect::<Vec<_>>()
+            let largest = |all: &Vec<&Process>| {
+                let known = all.iter().filter_map(|process| process.max_rss_bytes());
+                known.max()
+            };
+            workloads.iter().map(largest).collect::<Vec<_>>()
         };
         let before_end = max_rss();
         say_ready(&pids);
@@ -78,11 +89,12 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         let rss = max_rss()
             .into_iter()
             .zip(before_end)
-            .map(|(now, before)| now.or(before));
-        let names = distinct(processes.iter().map(|process| process.name.clone()));
+            .map(|(now, before)| now.max(before));
+        let firsts = || workloads.iter().filter_map(|all| all.first());
+        let names = distinct(firsts().map(|process| process.name.clone()));
         let infos = (1..)
             .zip(names)
-            .zip(&processes)
+            .zip(firsts())
             .zip(rss)
             .map(|(((number, name), process), max_rss_bytes)| WorkloadInfo {
                 name,
@@ -106,7 +118,23 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
     Ok(gate::status(&report, attach.common.fail_on))
 }
 
-/// The processes that existed below the first of a workload, by the workloads of all of them.
+/// The processes that execute the same file together, each in its order. Who may not be asked what it executes is alone.
+fn by_program(processes: &[Process]) -> Vec<Vec<&Process>> {
+    let mut all: Vec<Vec<&Process>> = Vec::new();
+    for process in processes {
+        let is_same = |group: &&mut Vec<&Process>| {
+            let of_group = group.first().and_then(|first| first.program);
+            of_group.is_some() && of_group == process.program
+        };
+        match all.iter_mut().find(is_same) {
+            Some(group) => group.push(process),
+            None => all.push(vec![process]),
+        }
+    }
+    all
+}
+
+/// The processes that existed below those of a workload, by the workloads of all of them.
 fn descendants(below: &[u32], number: u32, are_taken: bool) -> Descendants {
     let existing = below.iter().filter(|workload| **workload == number).count() as u64;
     Descendants {

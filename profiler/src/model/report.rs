@@ -124,7 +124,7 @@ pub struct Workload {
     pub kind: Kind,
     /// Its command line. As in all names, a byte that is not UTF-8 is \xNN, and a backslash before an x is \x5c.
     pub argv: Vec<Text>,
-    /// The number of its first process; 0 where it was never started.
+    /// The number of its first process, of several that it was attached to the lowest; 0 where it was never started.
     pub root_pid: i32,
     /// How the first process ended; null where it still ran, was not started, or was attached to.
     pub exit: Option<Exit>,
@@ -136,7 +136,7 @@ pub struct Workload {
     /// Nanoseconds of CPU time in the kernel, of the same.
     pub cpu_system_ns: u64,
     /// Bytes of the largest resident set. Of a run: of any process that was waited for, and never less than ioprof's
-    /// own when it forked. Attached: of the first process, since its start. Null where it is not known.
+    /// own when it forked. Attached: of any process that it was attached to, since its start. Null where it is not known.
     pub max_rss_bytes: Option<u64>,
     /// Processes that were in scope.
     pub processes: u64,

@@ -12,7 +12,7 @@ use crate::support::{
     folder, ioprof, line, plain,
     program::Program,
     reader,
-    report::{CheckKind, Kind},
+    report::{CheckKind, Kind, known},
     steps::Steps,
     succeed,
 };
@@ -154,6 +154,64 @@ fn attaching_ends_with_the_process_and_counts_what_it_did() {
     assert_eq!(report.call("pread64").calls, 660);
     assert_eq!(report.call("read").calls, 1, "the one that let it end");
     assert_eq!(report.workload(0).threads_running, 0);
+}
+
+#[test]
+fn processes_of_one_program_are_one_workload_unless_they_are_to_be_separate() {
+    requires!("cc", "cat");
+    let (program, folder) = (Program::compile("steps"), folder());
+    let sizes = [512, 1024, 2048];
+    let start = |size: &u64| {
+        let file = folder.path().join(size.to_string());
+        Steps::start(&program, &[plain(&file), &size.to_string()])
+    };
+    let mut writers: Vec<_> = sizes.iter().map(start).collect();
+    let mut other = Command::new("cat")
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("cat can be started");
+    let own: Vec<_> = writers.iter().map(Steps::pid).collect();
+    let pids = [&own[..1], &[other.id()], &own[1..]].concat();
+    let all = sizes.iter().sum::<u64>();
+
+    let attached = Attached::to(&pids, &[]);
+    writers.iter_mut().for_each(|writer| writer.tell("w"));
+    let report = attached.end(Signal::SIGINT);
+    report.assert_nothing_lost();
+    assert_eq!(report.workloads.len(), 2);
+    let together = report.workload_of(own[0]);
+    assert_eq!((together.processes, together.threads), (3, 3));
+    let rows = &known(&together.process_rows).processes;
+    let mut written: Vec<_> = rows
+        .iter()
+        .map(|row| (row.pid, row.did.written_bytes))
+        .collect();
+    // The answers go through pipes, a byte each.
+    let mut expected: Vec<_> = own
+        .iter()
+        .zip(sizes)
+        .map(|(pid, size)| (*pid, size + 1))
+        .collect();
+    (written.sort_unstable(), expected.sort_unstable());
+    assert_eq!(written, expected);
+    let files: u64 = known(&together.files)
+        .top
+        .iter()
+        .map(|row| row.counts.written_bytes)
+        .sum();
+    assert!(files >= all, "{files} of {all}");
+    assert_eq!(report.workload_of(other.id()).processes, 1);
+
+    let attached = Attached::to(&pids, &["--separate"]);
+    writers.iter_mut().for_each(|writer| writer.tell("w"));
+    let report = attached.end(Signal::SIGINT);
+    assert_eq!(report.workloads.len(), 4);
+    for pid in &pids {
+        assert_eq!(report.workload_of(*pid).processes, 1);
+    }
+    writers.into_iter().for_each(Steps::end);
+    drop(other.stdin.take());
+    assert!(other.wait().expect("a child").success());
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn a_process_below_another_is_of_the_nearest_that_is_named() {
     requires!("cc");
     let mut family = Family::start(0);
     let pids = [family.pid(), family.child];
-    let attached = Attached::to(&pids, &["--tree"]);
+    let attached = Attached::to(&pids, &["--tree", "--separate"]);
     assert_eq!(family.work(), 4);
     family.end();
     let report = attached.ended();

@@ -59,7 +59,7 @@ fn what_the_flusher_writes_after_the_writer_has_gone_is_the_writers() {
         let waiting = start(&program, &device.mounted().join("two"), KIB);
         device.sync();
         let before = device.stat();
-        let attached = Attached::to(&[writer.pid(), waiting.pid()], &[]);
+        let attached = Attached::to(&[writer.pid(), waiting.pid()], &["--separate"]);
         writer.tell("w".repeat(64));
         let pid = writer.pid();
         writer.end();
@@ -93,7 +93,7 @@ fn writers_in_turns_get_each_its_own_bytes() {
         let device = Loop::with(file_system, DEVICE);
         let mut small = start(&program, &device.mounted().join("small"), 16 * KIB);
         let mut large = start(&program, &device.mounted().join("large"), 48 * KIB);
-        let attached = Attached::to(&[small.pid(), large.pid()], &["--sync"]);
+        let attached = Attached::to(&[small.pid(), large.pid()], &["--separate", "--sync"]);
         for _ in 0..32 {
             small.tell("w");
             large.tell("w");
@@ -127,7 +127,7 @@ fn writers_of_one_file_share_it_by_what_each_made_dirty() {
         let mut small = start(&program, &file, 16 * KIB);
         let mut large = start(&program, &file, 48 * KIB);
         let mut stranger = start(&program, &file, 32 * KIB);
-        let attached = Attached::to(&[small.pid(), large.pid()], &["--sync"]);
+        let attached = Attached::to(&[small.pid(), large.pid()], &["--separate", "--sync"]);
         for _ in 0..32 {
             small.tell("w");
             large.tell("w");
@@ -173,7 +173,7 @@ fn many_writers_of_one_file_have_each_its_own_bytes() {
             .map(|number| start(&program, &file, size(number)))
             .collect();
         let pids: Vec<_> = all.iter().map(Steps::pid).collect();
-        let attached = Attached::to(&pids, &["--sync"]);
+        let attached = Attached::to(&pids, &["--separate", "--sync"]);
         // Once more, when all is written and the places are free.
         for _ in 0..2 {
             for _ in 0..4 {
@@ -253,7 +253,7 @@ fn what_is_neither_written_nor_dropped_is_left() {
         let device = Loop::with(file_system, DEVICE);
         let mut writer = start(&program, &device.mounted().join("file"), 64 * KIB);
         let mut dropper = start(&program, &device.mounted().join("gone"), 64 * KIB);
-        let attached = Attached::to(&[writer.pid(), dropper.pid()], &[]);
+        let attached = Attached::to(&[writer.pid(), dropper.pid()], &["--separate"]);
         writer.tell("w".repeat(16));
         dropper.tell("w".repeat(16));
         dropper.tell("t");

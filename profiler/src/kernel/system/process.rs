@@ -2,7 +2,10 @@
 
 use std::{
     fs, io,
-    os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::{
+        fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd},
+        unix::fs::MetadataExt as _,
+    },
     ptr,
 };
 
@@ -21,6 +24,8 @@ pub struct Process {
     pub argv: Vec<Text>,
     /// Its name.
     pub name: Text,
+    /// The file that it executes, by the numbers of its device and inode; none where that may not be asked.
+    pub program: Option<(u64, u64)>,
 }
 
 /// Reads what the report needs of a process to attach to.
@@ -47,6 +52,8 @@ pub fn process(pid: i32) -> Result<Process, Error> {
         return Err(Error::KernelThread { pid, name });
     }
     let argv = words(&file("cmdline").unwrap_or_default());
+    let program = fs::metadata(format!("/proc/{pid}/exe"));
+    let program = program.map(|file| (file.dev(), file.ino())).ok();
     if !is_there(&descriptor) {
         return Err(Error::NoProcess { pid });
     }
@@ -55,6 +62,7 @@ pub fn process(pid: i32) -> Result<Process, Error> {
         descriptor,
         argv,
         name,
+        program,
     })
 }
 

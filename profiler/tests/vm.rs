@@ -88,6 +88,15 @@ fn scsi_debug() -> PathBuf {
     Path::new("/dev").join(found.expect("the module is loaded").file_name())
 }
 
+/// The disk that the machine was given by a serial number.
+fn with_serial(serial: &str) -> PathBuf {
+    let devices = fs::read_dir("/sys/block").expect("sysfs is mounted");
+    let found = devices.flatten().find(|device| {
+        fs::read_to_string(device.path().join("serial")).is_ok_and(|text| text.trim() == serial)
+    });
+    Path::new("/dev").join(found.expect("the machine has it").file_name())
+}
+
 fn lockdown() -> String {
     let _ = succeed(tool("mount").args(["-t", "securityfs", "securityfs", "/sys/kernel/security"]));
     let modes = fs::read_to_string("/sys/kernel/security/lockdown");
@@ -274,14 +283,6 @@ mod throttled_device {
             }
         }
     }
-
-    fn with_serial(serial: &str) -> PathBuf {
-        let devices = fs::read_dir("/sys/block").expect("sysfs is mounted");
-        let found = devices.flatten().find(|device| {
-            fs::read_to_string(device.path().join("serial")).is_ok_and(|text| text.trim() == serial)
-        });
-        Path::new("/dev").join(found.expect("the machine has it").file_name())
-    }
 }
 
 mod known_latency {
@@ -340,6 +341,46 @@ mod handed_back {
         let waits = &known(&report.call("fsync").breakdown).off_cpu;
         println!("{waits:#?}");
         assert!(waits.queue_ns > 4 * waits.service_ns, "{waits:#?}");
+    }
+}
+
+mod calibrated {
+    use super::*;
+
+    /// What the machine's device lets through, in requests per second.
+    const LIMIT: f64 = 1000.0;
+    /// Larger ones may be divided, or be too much for the emulated machine.
+    const LARGEST: f64 = 64.0 * KIB as f64;
+
+    #[test]
+    #[ignore = "it takes a machine of its own"]
+    fn the_ceiling_of_a_device_of_a_known_limit_is_that_limit() {
+        let mounted = Mounted::new(&with_serial("slow"));
+        let folder = support::folder();
+        let file = folder.path().join("calibration.json");
+        let mut calibrate = ioprof();
+        calibrate.args(["calibrate", "--no-save", "-o"]).arg(&file);
+        let said = succeed(calibrate.arg(mounted.path()));
+        println!("{}", text(&said.stdout));
+        let json = fs::read(file).expect("it was written");
+        let json: serde_json::Value = serde_json::from_slice(&json).expect("it is JSON");
+        support::report::validate(&json, "calibration.schema.json");
+        let mut compared = 0;
+        for series in json["series"].as_array().expect("a list") {
+            let size = series["size_bytes"].as_f64().expect("a number");
+            // What was repeated had the most time.
+            let again = &series["again"];
+            // Those that follow each other are merged.
+            let is_random = series["pattern"] == "random";
+            if size > LARGEST || !is_random || again["steady"] != true {
+                continue;
+            }
+            let what = format!("{}s of {size} B", series["operation"]);
+            let rate = again["operations_per_second"].as_f64();
+            assert_near(&what, rate.expect("a number"), LIMIT, 0.03);
+            compared += 1;
+        }
+        assert!(compared >= 3, "{compared} were steady");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use super::ceiling::unmerged;
 use crate::{
     model::calibration::{CalibratedDevice, Calibration, Operation, Pattern, Series},
     text::Text,
@@ -99,12 +100,16 @@ impl fmt::Display for Missing {
             Operation::Read => "reads",
             Operation::Write => "writes",
         };
-        let size = if self.is_small { " of 4 KiB" } else { "" };
+        let size = match (self.is_small, self.pattern) {
+            (false, _) => "",
+            (true, Pattern::Random) => " of 4 KiB",
+            (true, Pattern::Sequential) => " of 4 KiB, each by a request of its own,",
+        };
         write!(formatter, "{pattern} {operation}{size}")
     }
 }
 
-/// How many small operations the device does in a second.
+/// How many small operations the device does in a second, each by a request of its own.
 ///
 /// # Errors
 ///
@@ -115,13 +120,15 @@ pub fn small_operations(
     pattern: Pattern,
 ) -> Result<f64, Missing> {
     let found = by_size(usable, operation, pattern).get(&SMALL).copied();
-    found
-        .and_then(|series| series.operations_per_second)
-        .ok_or(Missing {
-            operation,
-            pattern,
-            is_small: true,
-        })
+    let rate = found.and_then(|series| match pattern {
+        Pattern::Random => series.operations_per_second,
+        Pattern::Sequential => unmerged(series),
+    });
+    rate.ok_or(Missing {
+        operation,
+        pattern,
+        is_small: true,
+    })
 }
 
 /// How many bytes the device moves in a second where operations follow each other, of whatever size serves best.

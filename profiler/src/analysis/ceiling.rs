@@ -28,6 +28,7 @@ pub fn judged(point: Point, did: Option<DeviceDid>) -> Measured {
     let others = did.map(|did| did.bytes.saturating_sub(point.bytes));
     Measured {
         others_bytes: others.filter(|_| refused.is_none()),
+        requests: did.map(|did| did.requests),
         refused,
         point,
     }
@@ -135,6 +136,14 @@ fn is_sustained(knee: &Measured, again: &Measured) -> bool {
 fn is_alone(measured: &Measured) -> bool {
     let others = measured.others_bytes;
     others.is_some_and(|bytes| bytes as f64 <= OTHERS * measured.point.bytes as f64)
+}
+
+/// The most operations in a second that were a request each: those that follow each other may be merged into larger ones.
+/// None where none were, or that is not known.
+pub fn unmerged(series: &Series) -> Option<f64> {
+    let points = series.points.iter().chain(&series.again);
+    let unmerged = points.filter(|one| one.refused.is_none() && one.is_merged() == Some(false));
+    unmerged.map(|one| rate(&one.point)).max_by(f64::total_cmp)
 }
 
 fn counting(points: &[Measured]) -> impl Iterator<Item = &Point> {
@@ -259,6 +268,25 @@ mod tests {
         let mut unsteady = alone(4, 300);
         unsteady.point.steady = false;
         assert_eq!(concluded(Some(unsteady)), (Some(400.0), None));
+    }
+
+    #[test]
+    fn what_was_merged_is_no_rate_of_requests() {
+        let merged = |depth, rate| {
+            let did = DeviceDid {
+                requests: 899,
+                bytes: 4_096_000,
+            };
+            judged(point(depth, rate), Some(did))
+        };
+        let points = vec![alone(1, 100), alone(2, 150), merged(4, 800)];
+        assert_eq!(
+            unmerged(&of(points.clone(), Some(merged(4, 900)))),
+            Some(150.0)
+        );
+        assert_eq!(unmerged(&of(points, Some(alone(4, 160)))), Some(160.0));
+        assert_eq!(unmerged(&of(vec![merged(1, 100)], None)), None);
+        assert_eq!(unmerged(&of(vec![judged(point(1, 100), None)], None)), None);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::calibrations::{by_size, of_device, usable, why_unused};
+use super::{
+    calibrations::{by_size, of_device, usable, why_unused},
+    ceiling::unmerged,
+};
 use crate::{
     model::{
         calibration::{CalibratedDevice, Calibration, Operation, Pattern, Series},
@@ -43,10 +46,9 @@ fn loads(device: &Device, duration_ns: u64, usable: &[&Calibration]) -> Vec<Shar
         let depth = (device.queue_depth.mean / device.utilization).max(1.0);
         let sizes = by_size(usable, operation, Pattern::Random);
         let at_depth = rate(&sizes, size, |series| at(series, depth))?;
-        let most = |sizes| rate(sizes, size, |series| series.operations_per_second);
         let in_order = by_size(usable, operation, Pattern::Sequential);
-        let sequential = most(&in_order).filter(|rate| rate.is_finite());
-        let most = most(&sizes)?;
+        let sequential = rate(&in_order, size, unmerged).filter(|rate| rate.is_finite());
+        let most = rate(&sizes, size, |series| series.operations_per_second)?;
         let done = requests as f64 * 1e9 / duration_ns as f64;
         let share = ShareOfCeiling {
             operation,

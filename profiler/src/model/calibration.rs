@@ -153,6 +153,10 @@ pub struct Measured {
     pub point: Point,
     /// What others read and wrote on the device meanwhile, at least; null where the kernel does not tell.
     pub others_bytes: Option<u64>,
+    /// Requests that the device completed meanwhile, of anybody: fewer than operations where these were merged. Null where
+    /// the kernel does not tell, and in calibrations of earlier versions.
+    #[serde(default)]
+    pub requests: Option<u64>,
     /// Why the point does not count; null where it does.
     pub refused: Option<Refusal>,
 }
@@ -166,6 +170,14 @@ pub enum Refusal {
     NotFromTheDevice,
     /// The device's requests have twice the bytes that were asked for, or more: it was measured with another size.
     OtherSize,
+}
+
+impl Measured {
+    /// Whether operations became fewer requests, by a tenth or more; none where that is not known.
+    pub fn is_merged(&self) -> Option<bool> {
+        let requests = u128::from(self.requests?).saturating_mul(10);
+        Some(requests < u128::from(self.point.operations).saturating_mul(9))
+    }
 }
 
 /// A mix of random reads and writes.

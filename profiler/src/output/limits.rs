@@ -60,12 +60,18 @@ mod tests {
         let text = include_str!("../../tests/fixtures/calibration.json");
         let mut one: Calibration = serde_json::from_str(text).expect("the fixture is one");
         let series = one.series.remove(0);
-        let of = |operation, pattern, size_bytes, rate| Series {
-            operation,
-            pattern,
-            size_bytes,
-            operations_per_second: Some(rate),
-            ..series.clone()
+        let of = |operation, pattern, size_bytes, rate| {
+            let mut series = Series {
+                operation,
+                pattern,
+                size_bytes,
+                operations_per_second: Some(rate),
+                ..series.clone()
+            };
+            series.points.truncate(1);
+            series.points[0].point.operations_per_second = rate;
+            series.points[0].requests = Some(series.points[0].point.operations);
+            series
         };
         one.series = vec![
             of(Operation::Read, Pattern::Random, 4096, 9000.4),
@@ -98,6 +104,14 @@ mod tests {
         newer.series[0].operations_per_second = Some(1.0);
         let line = io_cost_model(&[&newer, &one], (8, 16)).expect("all is there");
         assert!(line.contains("rrandiops=1 wbps=409600000"), "{line}");
+        // What was merged is no rate of requests, which io.cost asks for.
+        let mut merged = one;
+        merged.series[2].points[0].requests = Some(1);
+        let missing = io_cost_model(&[&merged], (8, 16)).expect_err("it is not known");
+        assert_eq!(
+            missing.to_string(),
+            "sequential reads of 4 KiB, each by a request of its own,"
+        );
     }
 
     #[test]
@@ -111,7 +125,10 @@ mod tests {
         let quick = without((Operation::Read, Pattern::Sequential, 4096));
         assert!(io_properties(&[&quick], Path::new("/")).is_ok());
         let missing = io_cost_model(&[&quick], (8, 0)).expect_err("it is not there");
-        assert_eq!(missing.to_string(), "sequential reads of 4 KiB");
+        assert_eq!(
+            missing.to_string(),
+            "sequential reads of 4 KiB, each by a request of its own,"
+        );
         let missing = io_properties(&[], Path::new("/")).expect_err("nothing is there");
         assert_eq!(missing.to_string(), "random reads of 4 KiB");
     }

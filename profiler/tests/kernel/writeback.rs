@@ -144,14 +144,13 @@ fn writers_of_one_file_share_it_by_what_each_made_dirty() {
             );
             assert_eq!(writeback(own).dirty_bytes_at_end, 0);
         }
-        let of_others: u64 = report
-            .device(device.name())
-            .shares
+        let shares = &report.device(device.name()).shares;
+        let of_others: u64 = shares
             .iter()
             .filter(|share| share.workload.is_none() && share.origin.is_none())
             .map(|share| share.bytes)
             .sum();
-        assert_eq!(of_others, 1024 * KIB, "{file_system:?}");
+        assert_eq!(of_others, 1024 * KIB, "{file_system:?}: {shares:#?}");
         for process in [small, large, stranger] {
             process.end();
         }

@@ -62,6 +62,17 @@ pub const CONFIGURATIONS: &[Configuration] = &[
         ..PLAIN
     },
     Configuration {
+        name: "calibrated",
+        // What is written is kept in a temporary file above it.
+        devices: &[
+            "-drive",
+            "driver=null-co,size=1G,read-zeroes=on,if=none,id=slow,snapshot=on,throttling.iops-total=1000",
+            "-device",
+            "virtio-blk-pci,drive=slow,serial=slow",
+        ],
+        ..PLAIN
+    },
+    Configuration {
         name: "handed_back",
         before: "modprobe scsi_debug delay=0 dev_size_mb=64\n\
             modprobe sd_mod",

@@ -234,6 +234,11 @@ fn notes(calibration: &Calibration) -> Vec<String> {
         told(&busy),
         "the thread that measured used a whole CPU, which may be the limit",
     );
+    let merged = |one: &Series| deciding(one).is_some_and(|one| one.is_merged() == Some(true));
+    note(
+        told(&merged),
+        "operations were merged into fewer, larger requests",
+    );
     if series().any(|one| deciding(one).is_some_and(|one| !one.point.steady)) {
         notes.push("~ did not become steady in the time there was".into());
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what ioprof costs, and what it is set against.
 
+mod findings;
 mod workloads;
 
 use std::ffi::OsString;
@@ -25,6 +26,8 @@ enum Bench {
         #[arg(last = true)]
         args: Vec<OsString>,
     },
+    /// What findings say that their cures save, beside what these save; as root, or where sudo works
+    Findings(findings::Args),
     /// The built-in workloads side by side with what others do on the same files; as root for cold caches
     Workloads {
         #[command(flatten)]
@@ -36,6 +39,7 @@ enum Bench {
 pub fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     match &args.bench {
         Bench::Overhead { args } => overhead(workspace, args),
+        Bench::Findings(args) => findings::run(workspace, args),
         Bench::Workloads { consent } => workloads(consent),
     }
 }

@@ -192,7 +192,8 @@ fn processes_of_one_program_are_one_workload_unless_they_are_to_be_separate() {
         .zip(sizes)
         .map(|(pid, size)| (*pid, size + 1))
         .collect();
-    (written.sort_unstable(), expected.sort_unstable());
+    written.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(written, expected);
     let files: u64 = known(&together.files)
         .top

@@ -269,7 +269,7 @@ fn workloads_on_one_device_get_each_its_own_bytes() {
         waiting(&command)
     });
     let pids = children.each_ref().map(Child::id);
-    let attached = Attached::to(&pids, &[]);
+    let attached = Attached::to(&pids, &["--separate"]);
     for child in &mut children {
         let mut gate = child.stdin.take().expect("a pipe");
         gate.write_all(b"x").expect("the program waits for it");

@@ -26,7 +26,7 @@ fn written(blocks: &[(usize, u8)], merges: u64) -> [(u64, u64); 2] {
         let [mut one, mut other, mut stranger] =
             [(); 3].map(|()| Steps::start(&program, &[plain(&node)]));
         let pids = [one.pid(), other.pid()];
-        let attached = Attached::to(&pids, &[]);
+        let attached = Attached::to(&pids, &["--separate"]);
         held.freeze();
         fill(&held, &mut stranger);
         let before = held.device.stat().write_merges;
@@ -107,7 +107,7 @@ fn a_bio_at_the_address_of_one_that_was_merged_earlier_is_its_own_workloads() {
     for block in 0..BIOS {
         stranger.tell([100 + 2 * block]);
     }
-    let attached = Attached::to(&pids, &[]);
+    let attached = Attached::to(&pids, &["--separate"]);
     let before = held.device.stat().write_merges;
     for block in 0..BIOS {
         one.tell([101 + 2 * block]);

@@ -123,7 +123,7 @@ fn without_blocks_no_quantile_is_made_up_and_sleep_is_not_cpu_time() {
     let program = Program::compile("many_series");
     let mut started: Vec<_> = (0..TOO_MANY).map(|_| ManySeries::start(&program)).collect();
     let pids: Vec<_> = started.iter().map(|one| one.child.id()).collect();
-    let attached = Attached::to(&pids, &[]);
+    let attached = Attached::to(&pids, &["--separate"]);
     // Each has gone to sleep by the time that the one after it begins.
     for one in &mut started {
         one.step();

@@ -14,6 +14,7 @@ mod measurement;
 mod repeat;
 mod report;
 mod run;
+mod series;
 
 use std::process::ExitCode;
 

@@ -1,44 +1,23 @@
 //! `ioprof run --repeat`: the same run again and again, or two commands in turns.
-//!
-//! Each run is a process of its own, a copy of this one that goes on as `ioprof run` does: a run gives up privileges that
-//! the next one needs, and what one leaves behind is not the next one's. It hands its report over in a file without a
-//! name. This process only waits, and passes signals on.
-
-mod signals;
 
 use std::{
     ffi::OsString,
-    fs::File,
-    io::{self, Read as _, Seek as _},
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use nix::{
-    sys::{
-        memfd::{MFdFlags, memfd_create},
-        wait::WaitStatus,
-    },
-    unistd::{ForkResult, fork},
-};
-
-use self::signals::Signals;
 use super::{
     deliver::print,
-    run::{once, raise},
+    run::once,
+    series::{Next, Series},
 };
 use crate::{
-    analysis::{
-        self,
-        compare::{compare, repeated},
-    },
+    analysis::compare::{compare, repeated},
     cli::Run,
     error::Error,
     launch::{destination::Destination, targets::with_all_options},
-    model::{
-        read::{self, MOST_BYTES},
-        report::Report,
-    },
+    model::report::Report,
     output::{
         format::{count, time},
         terminal::{self, Style},
@@ -88,46 +67,24 @@ pub fn repeat(run: Run) -> Result<ExitCode, Error> {
         .iter()
         .filter(|turn| turn.side != Side::Before)
         .count();
-    let signals = Signals::block()?;
+    let mut series = Series::begin()?;
     let mut reports: Vec<(Side, Text, Report)> = Vec::new();
-    let (mut failed, mut stopped) = (None, None);
     for Turn { side, number, run } in turns {
-        let report = report_file()?;
         let name = run.options.common.output.as_deref().map(Text::of);
-        // SAFETY: this process has one thread, so the copy may do what this one may.
-        let child = match unsafe { fork() }.map_err(Error::system("starting a run"))? {
-            ForkResult::Child => {
-                signals.restore()?;
-                return once(run, Some(report));
-            }
-            ForkResult::Parent { child } => child,
+        let report = match series.next()? {
+            Next::Copy(report) => return once(run, Some(report)),
+            Next::Over(report) => report,
         };
-        let (ended, signal) = signals.wait(child)?;
-        stopped = signal;
-        let report = handed_over(report)?;
-        let how = failure(ended);
-        failed = failed.or(how);
-        match report {
-            // It has said why.
-            None => break,
-            // It was not left to end by itself.
-            Some(_) if stopped.is_some() => break,
-            Some(report) => {
-                say(side, number, times, &report);
-                reports.push((side, name.unwrap_or_default(), report));
-            }
-        }
+        let Some(report) = report else {
+            break;
+        };
+        say(side, number, times, &report);
+        reports.push((side, name.unwrap_or_default(), *report));
     }
     if let Some(text) = summary(&reports) {
         print(&mut io::stderr(), &text);
     }
-    signals.restore()?;
-    Ok(match failed {
-        Some(WaitStatus::Exited(_, code)) => ExitCode::from(code as u8),
-        Some(WaitStatus::Signaled(_, signal, _)) => raise(signal as i32),
-        // Not all has been done, whatever the last run made of it.
-        _ => stopped.map_or(ExitCode::SUCCESS, |signal| raise(signal as i32)),
-    })
+    series.end()
 }
 
 /// The runs in their order.
@@ -185,32 +142,6 @@ fn numbered(path: &Path, side: Side, number: u32) -> PathBuf {
         name.push(end);
     }
     path.with_file_name(name)
-}
-
-/// A file without a name, that a report is handed over in.
-fn report_file() -> Result<File, Error> {
-    let file = memfd_create("ioprof-report", MFdFlags::MFD_CLOEXEC);
-    Ok(file
-        .map_err(Error::system("making a file for the report"))?
-        .into())
-}
-
-/// The report of a run; none where it has none.
-fn handed_over(mut file: File) -> Result<Option<Report>, Error> {
-    let mut bytes = Vec::new();
-    let read = file
-        .rewind()
-        .and_then(|()| file.take(MOST_BYTES).read_to_end(&mut bytes));
-    read.map_err(Error::system("reading the report of the run"))?;
-    let report = read::read(&bytes).ok();
-    Ok(report.map(|mut report| {
-        analysis::judge(&mut report);
-        report
-    }))
-}
-
-fn failure(ended: WaitStatus) -> Option<WaitStatus> {
-    (!matches!(ended, WaitStatus::Exited(_, 0))).then_some(ended)
 }
 
 fn say(side: Side, number: u32, times: usize, report: &Report) {

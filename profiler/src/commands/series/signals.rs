@@ -1,5 +1,7 @@
 //! What a process that waits for its runs does with signals.
 
+use std::mem::MaybeUninit;
+
 use nix::{
     errno::Errno,
     sys::{
@@ -14,6 +16,9 @@ use crate::{
     error::Error,
 };
 
+/// What asks to stop.
+const STOPS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
 /// The signals that this process waits for.
 pub struct Signals {
     waited_for: SigSet,
@@ -27,8 +32,7 @@ impl Signals {
     ///
     /// Where the kernel refuses it.
     pub fn block() -> Result<Self, Error> {
-        let stops = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-        let waited_for: SigSet = stops.into_iter().chain([Signal::SIGCHLD]).collect();
+        let waited_for: SigSet = STOPS.into_iter().chain([Signal::SIGCHLD]).collect();
         let before = waited_for.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
         let before = before.map_err(Error::system("blocking signals"))?;
         Ok(Self { waited_for, before })
@@ -43,6 +47,21 @@ impl Signals {
         self.before
             .thread_set_mask()
             .map_err(Error::system("unblocking signals"))
+    }
+
+    /// What has asked to stop since the last run, and would not reach the next one.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel refuses it.
+    pub fn pending(&self) -> Result<Option<Signal>, Error> {
+        let mut pending = MaybeUninit::uninit();
+        // SAFETY: the kernel writes the set that the pointer leads to.
+        let result = unsafe { libc::sigpending(pending.as_mut_ptr()) };
+        Errno::result(result).map_err(Error::system("asking for signals"))?;
+        // SAFETY: the call has succeeded, and so written it.
+        let pending = unsafe { SigSet::from_sigset_t_unchecked(pending.assume_init()) };
+        Ok(STOPS.into_iter().find(|signal| pending.contains(*signal)))
     }
 
     /// Waits for a run, and passes on what asks it to stop; how it ended, and what has asked.

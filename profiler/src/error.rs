@@ -298,6 +298,12 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         reason: &'static str,
     },
+    /// A sweep that cannot be made.
+    #[error("sweep: {reason}")]
+    Sweep {
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// What is below a path cannot be calibrated.
     #[error("cannot calibrate {}: {reason}", Text::of(path))]
     Calibrate {
@@ -347,7 +353,8 @@ impl Error {
             | Self::TooManyReports { .. }
             | Self::OptionBehind { .. }
             | Self::NotNumbered { .. }
-            | Self::NoWords { .. } => 2,
+            | Self::NoWords { .. }
+            | Self::Sweep { .. } => 2,
             _ => 125,
         }
     }

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             ..
         } => commands::report(file, &shown.view(), fail_on),
         Command::Compare(compare) => commands::compare(&compare),
+        Command::Sweep(sweep) => commands::sweep(sweep),
         Command::Calibrate(calibrate) => commands::calibrate(&calibrate),
         Command::Explain { id } => commands::explain(id.as_deref()),
         Command::Workload {

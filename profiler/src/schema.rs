@@ -1,4 +1,4 @@
-//! The JSON Schemas of the report, the calibration and comparisons, generated from their types: docs/*.schema.json.
+//! The JSON Schemas of the report, the calibration, comparisons and sweeps, generated from their types: docs/*.schema.json.
 //!
 //! `IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --lib schema` writes the files anew. They are made in tests alone, so
 //! that the program carries none of them.
@@ -154,6 +154,13 @@ fn describe_calibration(schema: &mut Value) {
     describe_both(schema, calibration::SCHEMA);
 }
 
+fn describe_sweep(schema: &mut Value) {
+    describe_both(schema, json::SWEEP);
+    for list in ["parameters", "settings"] {
+        set(schema, &format!("/properties/{list}"), "minItems", json!(1));
+    }
+}
+
 /// What the types do not tell.
 fn describe_report(schema: &mut Value) {
     describe_both(schema, SCHEMA);
@@ -176,6 +183,7 @@ fn the_schemas_are_those_of_the_types() {
     let report = "report.schema.json";
     let calibration = "calibration.schema.json";
     let comparison = "compare.schema.json";
+    let sweep = "sweep.schema.json";
     for (name, generated) in [
         (
             report,
@@ -188,6 +196,10 @@ fn the_schemas_are_those_of_the_types() {
         (
             comparison,
             generate::<json::Compared<'_>>(comparison, "Comparison of ioprof", describe_comparison),
+        ),
+        (
+            sweep,
+            generate::<json::Swept<'_>>(sweep, "Sweep of ioprof", describe_sweep),
         ),
     ] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -10,6 +10,8 @@ mod support;
 
 #[path = "cli/compare.rs"]
 mod compare;
+#[path = "cli/sweep.rs"]
+mod sweep;
 
 use std::{
     fs,

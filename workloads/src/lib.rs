@@ -60,6 +60,7 @@ use nix::fcntl::{FcntlArg, FdFlag};
 
 pub use error::Error;
 pub use interrupt::Interrupt;
+use options::CacheState;
 pub use options::{AsyncOptions, BatchOptions, CopyOptions, MmapOptions};
 pub use run::Control;
 pub use summary::{
@@ -92,6 +93,16 @@ impl Workload {
             Self::Mmap(_) => "mmap",
             Self::Batch(_) => "batch",
             Self::Copy(_) => "copy",
+        }
+    }
+
+    /// The state of the page cache that its measured phase begins with.
+    pub const fn cache(&self) -> CacheState {
+        match self {
+            Self::Async(options) => options.common.cache,
+            Self::Mmap(options) => options.common.cache,
+            Self::Batch(options) => options.common.cache,
+            Self::Copy(options) => options.common.cache,
         }
     }
 }

@@ -13,6 +13,7 @@ mod counters;
 mod reliability;
 mod rules;
 pub mod share_of_ceiling;
+pub mod sweep;
 mod time_spent;
 
 pub use busiest::{Busiest, busiest};

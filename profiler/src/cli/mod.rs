@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod compare;
+mod sweep;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -18,6 +19,7 @@ use ioprof_workloads::Workload;
 
 pub use calibrate::{Calibrate, Export};
 pub use compare::{Compare, Format};
+pub use sweep::{Sweep, SweepOptions};
 
 use crate::output::terminal::{Section, View};
 
@@ -86,6 +88,13 @@ pub enum Command {
     /// name. Needs no privileges.
     #[command(after_help = calibrate::HELP)]
     Calibrate(Calibrate),
+    /// Run a command or a built-in workload by many settings in turns: which is the fastest, and why others are slower.
+    #[command(
+        override_usage = "ioprof sweep [OPTIONS] WORKLOAD [ITS OPTIONS] --param OPTION=VALUES\n       \
+                          ioprof sweep [OPTIONS] --param NAME=VALUES -- COMMAND [ARGUMENT ...]",
+        after_help = sweep::HELP
+    )]
+    Sweep(Sweep),
     /// Explain a finding: what it means, how its gain is computed, when it is wrong. Without ID: list them.
     Explain {
         /// The rule, such as SYNC001.

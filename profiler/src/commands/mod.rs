@@ -15,6 +15,7 @@ mod repeat;
 mod report;
 mod run;
 mod series;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ pub use explain::explain;
 pub use generate::{completions, man};
 pub use report::{list, report};
 pub use run::run;
+pub use sweep::sweep;
 
 use crate::{error::Error, output::text, version};
 

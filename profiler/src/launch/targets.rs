@@ -13,7 +13,7 @@ use clap::{
 use ioprof_workloads::Workload;
 use nix::{
     fcntl::{AT_FDCWD, AtFlags},
-    unistd::{AccessFlags, faccessat},
+    unistd::{AccessFlags, faccessat, geteuid},
 };
 
 use super::user::User;
@@ -96,7 +96,7 @@ pub fn targets(run: Run) -> Result<(Vec<Target>, RunOptions), Error> {
 ///
 /// Where one of them is wrong.
 pub fn with_all_options(run: Run) -> Result<Run, Error> {
-    let (words, trailing) = split_options(run.words);
+    let (words, trailing) = split_options(run.words, &FLAGS, &VALUED);
     let options = merge(run.options, &trailing)?;
     Ok(Run {
         words,
@@ -110,16 +110,34 @@ fn named_user(options: &RunOptions) -> Result<Option<User>, Error> {
     options.user.as_deref().map(User::named).transpose()
 }
 
-fn builtin(own: &Path, user: Option<&User>, segment: Vec<OsString>) -> Result<Target, Error> {
+/// The workload of these words, which are its name and its options.
+///
+/// # Errors
+///
+/// Where it has no such option, or not with such a value.
+pub fn workload(segment: &[OsString]) -> Result<Workload, clap::Error> {
     let command = [OsString::from("ioprof workload")];
-    let parsed = OneWorkload::try_parse_from(command.iter().chain(&segment));
-    let parsed = parsed.map_err(|error| of_run(&error).unwrap_or_else(|| error.into()))?;
+    let parsed = OneWorkload::try_parse_from(command.iter().chain(segment));
+    parsed.map(|parsed| parsed.workload)
+}
+
+/// Whether built-in workloads run as root.
+pub fn runs_as_root(options: &RunOptions) -> bool {
+    match &options.user {
+        Some(name) => name == "root",
+        None => geteuid().is_root() && User::caller().is_none(),
+    }
+}
+
+fn builtin(own: &Path, user: Option<&User>, segment: Vec<OsString>) -> Result<Target, Error> {
+    let parsed =
+        workload(&segment).map_err(|error| of_run(&error).unwrap_or_else(|| error.into()))?;
     let argv = [OsString::from("ioprof"), "workload".into()]
         .into_iter()
         .chain(segment)
         .collect();
     Ok(Target {
-        name: parsed.workload.name().into(),
+        name: parsed.name().into(),
         kind: Kind::Builtin,
         program: own.to_owned(),
         argv,
@@ -175,23 +193,31 @@ fn unknown(word: &OsStr) -> Error {
     }
 }
 
-/// Takes the options of `run` out of the words behind the first workload.
-fn split_options(words: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
+/// The options of `run` that may stand behind a workload: without a value, and with one.
+const FLAGS: [&str; 4] = ["--parallel", "--wait-all", "--sync", "--minor-fault-time"];
+const VALUED: [&str; 4] = ["-o", "--output", "--user", "--without-probe"];
+
+/// Takes options out of the words behind the first workload: those without a value, and those with one.
+pub fn split_options(
+    words: Vec<OsString>,
+    flags: &[&str],
+    valued: &[&str],
+) -> (Vec<OsString>, Vec<OsString>) {
+    let has_value = |text: &str| {
+        valued.iter().any(|name| match name.strip_prefix("--") {
+            Some(_) => text
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('=')),
+            None => text.len() > name.len() && text.starts_with(name),
+        })
+    };
     let (mut rest, mut taken) = (Vec::new(), Vec::new());
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         let text = word.to_string_lossy();
-        if text == "--parallel"
-            || text == "--wait-all"
-            || text == "--sync"
-            || text == "--minor-fault-time"
-            || text.starts_with("--output=")
-            || text.starts_with("--user=")
-            || text.starts_with("--without-probe=")
-            || (text.starts_with("-o") && text.len() > 2)
-        {
+        if flags.contains(&&*text) || has_value(&text) {
             taken.push(word);
-        } else if ["-o", "--output", "--user", "--without-probe"].contains(&&*text) {
+        } else if valued.contains(&&*text) {
             taken.push(word);
             taken.extend(words.next());
         } else {
@@ -267,7 +293,7 @@ mod tests {
 
     #[test]
     fn each_workload_has_the_options_behind_it() {
-        let (rest, taken) = split_options(words(&[
+        let all = words(&[
             "async",
             "--seed",
             "3",
@@ -277,8 +303,12 @@ mod tests {
             "x",
             "--user",
             "y",
-        ]));
-        assert_eq!(taken, words(&["--parallel", "-o", "x", "--user", "y"]));
+            "--output=z",
+            "-ov",
+        ]);
+        let (rest, taken) = split_options(all, &FLAGS, &VALUED);
+        let expected = ["--parallel", "-o", "x", "--user", "y", "--output=z", "-ov"];
+        assert_eq!(taken, words(&expected));
         let segments = segments(rest).expect("two workloads");
         assert_eq!(
             segments,

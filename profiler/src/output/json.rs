@@ -1,16 +1,60 @@
-//! Reports and comparisons as JSON.
+//! Reports, comparisons and sweeps as JSON.
 
 use serde::Serialize;
 
 use super::text::is_visible;
 use crate::{
-    analysis::compare::{Comparison, Verdict},
-    model::{calibration::Calibration, report::Report},
+    analysis::{
+        compare::{Comparison, Verdict},
+        sweep::Sweep,
+    },
+    model::{
+        calibration::Calibration,
+        report::{Host, Kind, Report},
+    },
     text::Text,
 };
 
 /// The identifier of the format of comparisons.
 pub const COMPARISON: &str = "ioprof.compare.v1";
+
+/// The identifier of the format of sweeps.
+pub const SWEEP: &str = "ioprof.sweep.v1";
+
+/// What the runs of all settings have come to, and how they were made. What is not known is null, never 0.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Swept<'a> {
+    /// The identifier of this format.
+    pub schema: &'static str,
+    /// The version of ioprof that measured.
+    pub ioprof_version: &'static str,
+    /// Where.
+    pub host: &'a Host,
+    /// When it began, in UTC.
+    pub started_at: Text,
+    /// Nanoseconds that all of it took.
+    pub duration_ns: u64,
+    /// One of ioprof's own workloads, or a command of the user's.
+    pub kind: Kind,
+    /// The command as it was given, or the workload with the options that all settings have.
+    pub command: &'a [Text],
+    /// The state of the page cache that each run begins with, as of the workload's option `--cache`; `as-is` is what was left
+    /// of the run before. Null where that is varied.
+    pub cache: Option<&'a str>,
+    /// Whether each setting ran once before, unmeasured.
+    pub warm_up: bool,
+    /// The signal that ended the sweep early.
+    pub stopped_by: Option<&'static str>,
+    /// The rest.
+    #[serde(flatten)]
+    pub sweep: &'a Sweep,
+}
+
+/// A sweep; docs/sweep.md describes it.
+pub fn sweep(swept: &Swept<'_>) -> Vec<u8> {
+    escaped(swept)
+}
 
 /// What differs between the reports of two sides, and the gates.
 #[derive(Serialize)]

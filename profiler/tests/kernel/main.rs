@@ -49,6 +49,7 @@ mod row;
 mod sessions;
 mod signals;
 mod swap;
+mod sweep;
 mod syscall;
 mod targets;
 mod task;

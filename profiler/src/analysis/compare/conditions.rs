@@ -157,7 +157,11 @@ fn of_workload(workload: &Workload) -> Vec<Fact> {
         ("devices", devices(workload)),
         (
             "cache state",
-            workload.page_cache.as_ref().and_then(cache_state),
+            workload
+                .page_cache
+                .as_ref()
+                .and_then(cache_state)
+                .map(|state| state.words().into()),
         ),
     ]
 }
@@ -187,8 +191,28 @@ fn devices(workload: &Workload) -> Option<Text> {
     (!devices.is_empty()).then(|| devices.into())
 }
 
+/// Whether what was read was in the page cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CacheState {
+    /// All was.
+    AllCached,
+    /// Some was read from devices.
+    ReadFromDevices,
+}
+
+impl CacheState {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::AllCached => "all cached",
+            Self::ReadFromDevices => "read from devices",
+        }
+    }
+}
+
 /// Whether what was read was in the page cache; none where nothing was read through it.
-fn cache_state(cache: &PageCache) -> Option<Text> {
+pub fn cache_state(cache: &PageCache) -> Option<CacheState> {
     let ahead = cache
         .read_ahead
         .as_ref()
@@ -199,7 +223,7 @@ fn cache_state(cache: &PageCache) -> Option<Text> {
         ahead,
     ];
     if missed.iter().any(|reads| *reads > 0) {
-        return Some("read from devices".into());
+        return Some(CacheState::ReadFromDevices);
     }
-    (cache.hits.latency.count > 0).then(|| "all cached".into())
+    (cache.hits.latency.count > 0).then_some(CacheState::AllCached)
 }

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 /// Below so many values on a side, the 99th percentile is the largest, which tells little.
-const FEWEST: u64 = 100;
+pub const FEWEST: u64 = 100;
 /// So many calls are compared, those that take the most time: each that is makes an interval of all wider.
 const MOST_CALLS: usize = 16;
 /// More bounds than histograms of the same kind can have.
@@ -44,11 +44,11 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Of all runs; none where a run has not all values, or all have too few.
-    fn of(runs: &[Vec<&Histogram>]) -> Option<Self> {
+    /// Of all runs; none where a run has not all values, or all have fewer than these.
+    pub fn of(runs: &[Vec<&Histogram>], fewest: u64) -> Option<Self> {
         let all = || runs.iter().flatten();
         let held = all().fold(0_u64, |held, one| held.saturating_add(one.held()));
-        if held < FEWEST || all().any(|one| one.missing() > 0) {
+        if held < fewest || all().any(|one| one.missing() > 0) {
             return None;
         }
         let buckets = all().flat_map(|one| &one.buckets);
@@ -87,8 +87,18 @@ impl Merged {
 
     /// The 99th percentile of the runs that are drawn; none where they have no values.
     pub fn p99(&self, drawn: &[u32]) -> Option<f64> {
+        self.of_rank(drawn, |all| all.saturating_sub(all / 100))
+    }
+
+    /// The median of the same.
+    pub fn p50(&self, drawn: &[u32]) -> Option<f64> {
+        self.of_rank(drawn, |all| all.div_ceil(2))
+    }
+
+    /// The value of a rank, which is told by how many values there are.
+    fn of_rank(&self, drawn: &[u32], rank: impl Fn(u64) -> u64) -> Option<f64> {
         let all = up_to(&self.buckets.last()?.1, drawn);
-        let rank = all.saturating_sub(all / 100).max(1);
+        let rank = rank(all).max(1);
         (all > 0).then_some(())?;
         let at = self
             .buckets
@@ -142,7 +152,7 @@ pub fn latencies<'a>(
 }
 
 fn merged(name: String, [before, after]: &[Vec<Vec<&Histogram>>; 2]) -> Option<Latencies> {
-    let sides = [Merged::of(before)?, Merged::of(after)?];
+    let sides = [Merged::of(before, FEWEST)?, Merged::of(after, FEWEST)?];
     Some(Latencies { name, sides })
 }
 

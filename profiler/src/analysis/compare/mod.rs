@@ -6,17 +6,18 @@
 mod conditions;
 mod counts;
 mod gate;
-mod latency;
+pub(super) mod latency;
 mod metrics;
 mod repeated;
-mod resample;
-mod times;
+pub(super) mod resample;
+pub(super) mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use conditions::{Condition, Side};
+pub(super) use conditions::cache_state;
+pub use conditions::{CacheState, Condition, Side};
 pub use counts::{Row, Span};
 pub use gate::{EXPECTED, Fails, Gate, Limit, Operator, Outcome, Refused, Verdict};
 pub use metrics::{Amount, total};

@@ -232,7 +232,8 @@ pub fn names<'a>(runs: impl IntoIterator<Item = &'a Parts>) -> BTreeSet<&'a str>
     names.map(String::as_str).collect()
 }
 
-fn of_run(workload: &Workload) -> Option<Parts> {
+/// What the wall time of a run went into; none where it does not know.
+pub fn of_run(workload: &Workload) -> Option<Parts> {
     let spent = time_spent(workload)?;
     let wall = float(workload.wall_ns);
     let mut parts = BTreeMap::new();

@@ -90,6 +90,11 @@ impl Series {
         Ok(Next::Over(report.map(Box::new)))
     }
 
+    /// The signal that has asked to stop.
+    pub const fn stopped(&self) -> Option<Signal> {
+        self.stopped
+    }
+
     /// What the whole ends as: as the first run that failed, or by the signal.
     ///
     /// # Errors

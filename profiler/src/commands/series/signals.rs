@@ -60,7 +60,9 @@ impl Signals {
         let result = unsafe { libc::sigpending(pending.as_mut_ptr()) };
         Errno::result(result).map_err(Error::system("asking for signals"))?;
         // SAFETY: the call has succeeded, and so written it.
-        let pending = unsafe { SigSet::from_sigset_t_unchecked(pending.assume_init()) };
+        let pending = unsafe { pending.assume_init() };
+        // SAFETY: it is a set of the kernel's signals.
+        let pending = unsafe { SigSet::from_sigset_t_unchecked(pending) };
         Ok(STOPS.into_iter().find(|signal| pending.contains(*signal)))
     }
 

@@ -24,6 +24,7 @@ mod section;
 mod self_report;
 mod style;
 mod summary;
+pub mod sweep;
 mod syscall;
 mod table;
 mod under_way;

@@ -190,6 +190,8 @@ fn a_setting_that_fails_is_left_out_and_gives_its_status() {
     );
     let said = text(&ran.stderr);
     assert!(said.contains("exit 3: this setting is left out"), "{said}");
+    let runs = said.lines().filter(|line| line.starts_with("ioprof: run "));
+    assert_eq!(runs.count(), 2, "of the other setting alone: {said}");
 }
 
 #[test]

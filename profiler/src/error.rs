@@ -320,6 +320,20 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// An option that contradicts a search for settings.
+    #[error("{reason}")]
+    TuneOption {
+        /// Which, and what to do.
+        reason: String,
+    },
+    /// Settings cannot be searched.
+    #[error("cannot tune {workload}: {reason}")]
+    Tune {
+        /// The workload.
+        workload: &'static str,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A built-in workload failed.
     #[error(transparent)]
     Workload(#[from] ioprof_workloads::Error),
@@ -354,7 +368,8 @@ impl Error {
             | Self::OptionBehind { .. }
             | Self::NotNumbered { .. }
             | Self::NoWords { .. }
-            | Self::Sweep { .. } => 2,
+            | Self::Sweep { .. }
+            | Self::TuneOption { .. } => 2,
             _ => 125,
         }
     }

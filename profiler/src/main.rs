@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Compare(compare) => commands::compare(&compare),
         Command::Sweep(sweep) => commands::sweep(sweep),
         Command::Calibrate(calibrate) => commands::calibrate(&calibrate),
+        Command::Tune(tune) => commands::tune(&tune),
         Command::Explain { id } => commands::explain(id.as_deref()),
         Command::Workload {
             workload,

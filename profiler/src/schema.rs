@@ -1,4 +1,4 @@
-//! The JSON Schemas of the report, the calibration, comparisons and sweeps, generated from their types: docs/*.schema.json.
+//! The JSON Schemas of all documents that ioprof writes, generated from their types: docs/*.schema.json.
 //!
 //! `IOPROF_UPDATE_EXPECTED=1 cargo test -p ioprof --lib schema` writes the files anew. They are made in tests alone, so
 //! that the program carries none of them.
@@ -13,6 +13,7 @@ use crate::{
     model::{
         calibration::{self, Calibration},
         report::{Report, SCHEMA},
+        tune::{self, Tuning},
     },
     output::json,
 };
@@ -37,7 +38,7 @@ const SHARES: [&str; 4] = [
 ];
 
 /// The keys of numbers that may be below 0: the bounds of a difference.
-const DIFFERENCES: [&str; 2] = ["low", "high"];
+const DIFFERENCES: [&str; 3] = ["low", "high", "change"];
 
 fn generate<T: JsonSchema>(name: &str, title: &str, describe: fn(&mut Value)) -> String {
     let settings = SchemaSettings::draft2020_12().for_serialize();
@@ -150,6 +151,11 @@ fn describe_comparison(schema: &mut Value) {
     set(schema, "/properties/workloads", "minItems", json!(1));
 }
 
+fn describe_tuning(schema: &mut Value) {
+    describe_both(schema, tune::SCHEMA);
+    set(schema, "/properties/tried", "minItems", json!(1));
+}
+
 fn describe_calibration(schema: &mut Value) {
     describe_both(schema, calibration::SCHEMA);
 }
@@ -184,6 +190,7 @@ fn the_schemas_are_those_of_the_types() {
     let calibration = "calibration.schema.json";
     let comparison = "compare.schema.json";
     let sweep = "sweep.schema.json";
+    let tuning = "tune.schema.json";
     for (name, generated) in [
         (
             report,
@@ -200,6 +207,10 @@ fn the_schemas_are_those_of_the_types() {
         (
             sweep,
             generate::<json::Swept<'_>>(sweep, "Sweep of ioprof", describe_sweep),
+        ),
+        (
+            tuning,
+            generate::<Tuning>(tuning, "Settings that ioprof found", describe_tuning),
         ),
     ] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -14,6 +14,8 @@ mod compare;
 mod findings;
 #[path = "cli/sweep.rs"]
 mod sweep;
+#[path = "cli/tune.rs"]
+mod tune;
 
 use std::{
     fs,

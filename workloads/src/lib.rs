@@ -58,6 +58,7 @@ use std::process::ExitCode;
 
 use nix::fcntl::{FcntlArg, FdFlag};
 
+pub use data_set::{Folder, Location};
 pub use error::Error;
 pub use interrupt::Interrupt;
 use options::CacheState;

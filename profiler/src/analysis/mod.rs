@@ -15,6 +15,7 @@ mod rules;
 pub mod share_of_ceiling;
 pub mod sweep;
 mod time_spent;
+pub mod tune;
 
 pub use busiest::{Busiest, busiest};
 pub use counters::{Cause, cause};

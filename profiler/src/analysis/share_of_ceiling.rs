@@ -35,6 +35,17 @@ pub fn ceiling(
     })
 }
 
+/// What a device can do of operations of one kind, in bytes in a second; none where the calibrations that count do not
+/// have them.
+pub fn of_operations(
+    usable: &[&Calibration],
+    (operation, pattern, size): (Operation, Pattern, u64),
+) -> Option<f64> {
+    let sizes = by_size(usable, operation, pattern);
+    let most = rate(&sizes, size, |series| series.operations_per_second)? * size as f64;
+    (most.is_finite() && most > 0.0).then_some(most)
+}
+
 fn loads(device: &Device, duration_ns: u64, usable: &[&Calibration]) -> Vec<ShareOfCeiling> {
     let (reads, writes) = (
         (Operation::Read, device.reads, device.read_bytes),
@@ -208,6 +219,18 @@ mod tests {
         newer.kernel = "7.0".into();
         let told = beside(&device(), &one, &[newer, one.clone()]).expect("it is there");
         assert_eq!((told.unused, told.loads.len()), (None, 1));
+    }
+
+    #[test]
+    fn what_a_device_can_do_is_told_of_operations_of_one_kind() {
+        let one = calibration();
+        let can = |operation, size| of_operations(&[&one], (operation, Pattern::Random, size));
+        let most = can(Operation::Read, 4096).expect("it is known");
+        assert!(close(most, 2500.0 * 4096.0), "{most}");
+        assert_eq!(
+            of_operations(&[], (Operation::Read, Pattern::Random, 4096)),
+            None
+        );
     }
 
     #[test]

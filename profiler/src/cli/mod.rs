@@ -3,6 +3,7 @@
 mod calibrate;
 mod compare;
 mod sweep;
+mod tune;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -20,6 +21,7 @@ use ioprof_workloads::Workload;
 pub use calibrate::{Calibrate, Export};
 pub use compare::{Compare, Format};
 pub use sweep::{Sweep, SweepOptions};
+pub use tune::{Given, Search, SearchOptions, Tune};
 
 use crate::output::terminal::{Section, View};
 
@@ -95,6 +97,9 @@ pub enum Command {
         after_help = sweep::HELP
     )]
     Sweep(Sweep),
+    /// Search the settings that suit this machine. Needs no privileges.
+    #[command(subcommand)]
+    Tune(Tune),
     /// Explain a finding: what it means, how its gain is computed, when it is wrong. Without ID: list them.
     Explain {
         /// The rule, such as SYNC001.

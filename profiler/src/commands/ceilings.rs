@@ -3,17 +3,23 @@
 use std::{
     fs::File,
     io::Read as _,
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    analysis::share_of_ceiling::ceiling,
+    analysis::{
+        calibrations::usable,
+        share_of_ceiling::{ceiling, of_operations},
+    },
     kernel::system::disk::Disk,
     launch::history::Calibrations,
     model::{
-        calibration::{CalibratedDevice, Calibration, SCHEMA},
+        calibration::{CalibratedDevice, Calibration, Operation, Pattern, SCHEMA},
         report::Report,
+        tune::ShareOfDevice,
     },
+    text::Text,
 };
 
 /// A calibration is smaller, and there are not so many that matter.
@@ -43,6 +49,29 @@ pub fn kept() -> Vec<Calibration> {
     let files: Vec<PathBuf> = Calibrations::all();
     let calibrations = files.iter().take(MOST).filter_map(|file| read(file));
     calibrations.collect()
+}
+
+/// A rate of operations of one kind on the disk below a folder, as a part of what that disk can do; none where it was not
+/// calibrated as it is now.
+pub fn share(
+    folder: &Path,
+    kernel: &Text,
+    kind @ (operation, pattern, size_bytes): (Operation, Pattern, u64),
+    bytes_per_second: f64,
+) -> Option<ShareOfDevice> {
+    let disk = Disk::of(File::open(folder).ok()?.as_fd()).0?;
+    let (calibrations, now) = (kept(), described(&disk));
+    let usable = usable(&calibrations, &now, kernel);
+    let most = of_operations(&usable, kind)?;
+    Some(ShareOfDevice {
+        device: disk.name,
+        calibrated_at: usable.first()?.started_at.clone(),
+        operation,
+        pattern,
+        size_bytes,
+        ceiling_bytes_per_second: most,
+        share: bytes_per_second / most,
+    })
 }
 
 /// What a disk says of itself now.

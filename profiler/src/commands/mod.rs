@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod series;
 mod sweep;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ pub use generate::{completions, man};
 pub use report::{list, report};
 pub use run::run;
 pub use sweep::sweep;
+pub use tune::tune;
 
 use crate::{error::Error, output::text, version};
 

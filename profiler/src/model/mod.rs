@@ -29,5 +29,6 @@ pub mod self_report;
 pub mod sum;
 pub mod syscall;
 pub mod transferred;
+pub mod tune;
 pub mod under_way;
 pub mod writeback;

@@ -11,6 +11,7 @@ use crate::{
     model::{
         calibration::Calibration,
         report::{Host, Kind, Report},
+        tune::Tuning,
     },
     text::Text,
 };
@@ -111,6 +112,11 @@ pub fn render(report: &Report) -> Vec<u8> {
 /// A calibration; docs/calibration.schema.json describes it.
 pub fn calibration(calibration: &Calibration) -> Vec<u8> {
     escaped(calibration)
+}
+
+/// What a search for settings found; docs/tune.schema.json describes it.
+pub fn tuning(tuning: &Tuning) -> Vec<u8> {
+    escaped(tuning)
 }
 
 fn escaped(value: &impl Serialize) -> Vec<u8> {

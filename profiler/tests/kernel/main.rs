@@ -56,6 +56,7 @@ mod task;
 mod together;
 mod transfer;
 mod tree;
+mod tune;
 mod under_way;
 mod unknown_calls;
 mod uring_moves;

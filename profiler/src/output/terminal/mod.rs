@@ -27,6 +27,7 @@ mod summary;
 pub mod sweep;
 mod syscall;
 mod table;
+pub mod tune;
 mod under_way;
 mod writeback;
 

@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod series;
 mod sweep;
+mod signals;
 mod tune;
 
 use std::process::ExitCode;

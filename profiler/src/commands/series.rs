@@ -4,8 +4,6 @@
 //! the next one needs, and what one leaves behind is not the next one's. It hands its report over in a file without a
 //! name. This process only waits, and passes signals on.
 
-mod signals;
-
 use std::{
     fs::File,
     io::{Read as _, Seek as _},
@@ -21,8 +19,7 @@ use nix::{
     unistd::{ForkResult, fork},
 };
 
-use self::signals::Signals;
-use super::run::raise;
+use super::{run::raise, signals::Signals};
 use crate::{
     analysis,
     error::Error,
@@ -69,7 +66,7 @@ impl Series {
     ///
     /// Where the kernel refuses it.
     pub fn next(&mut self) -> Result<Next, Error> {
-        self.stopped = self.stopped.or(self.signals.pending()?);
+        self.stopped = self.stopped.or_else(|| self.signals.pending());
         if self.stopped.is_some() {
             return Ok(Next::Over(None));
         }

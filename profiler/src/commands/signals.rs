@@ -1,7 +1,5 @@
 //! What a process that waits for its runs does with signals.
 
-use std::mem::MaybeUninit;
-
 use nix::{
     errno::Errno,
     sys::{
@@ -16,9 +14,6 @@ use crate::{
     error::Error,
 };
 
-/// What asks to stop.
-const STOPS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-
 /// The signals that this process waits for.
 pub struct Signals {
     waited_for: SigSet,
@@ -32,7 +27,8 @@ impl Signals {
     ///
     /// Where the kernel refuses it.
     pub fn block() -> Result<Self, Error> {
-        let waited_for: SigSet = STOPS.into_iter().chain([Signal::SIGCHLD]).collect();
+        let stops = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+        let waited_for: SigSet = stops.into_iter().chain([Signal::SIGCHLD]).collect();
         let before = waited_for.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
         let before = before.map_err(Error::system("blocking signals"))?;
         Ok(Self { waited_for, before })
@@ -49,21 +45,32 @@ impl Signals {
             .map_err(Error::system("unblocking signals"))
     }
 
-    /// What has asked to stop since the last run, and would not reach the next one.
-    ///
-    /// # Errors
-    ///
-    /// Where the kernel refuses it.
-    pub fn pending(&self) -> Result<Option<Signal>, Error> {
-        let mut pending = MaybeUninit::uninit();
-        // SAFETY: the kernel writes the set that the pointer leads to.
-        let result = unsafe { libc::sigpending(pending.as_mut_ptr()) };
-        Errno::result(result).map_err(Error::system("asking for signals"))?;
-        // SAFETY: the call has succeeded, and so written it.
-        let pending = unsafe { pending.assume_init() };
-        // SAFETY: it is a set of the kernel's signals.
-        let pending = unsafe { SigSet::from_sigset_t_unchecked(pending) };
-        Ok(STOPS.into_iter().find(|signal| pending.contains(*signal)))
+    /// The mask before, which what is executed is to have.
+    pub const fn mask_before(&self) -> SigSet {
+        self.before
+    }
+
+    /// What has asked to stop since it was waited for.
+    pub fn pending(&self) -> Option<Signal> {
+        let now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        loop {
+            // SAFETY: the set and the time live through the call, and nothing is asked of the signal but its number.
+            let number = unsafe {
+                libc::sigtimedwait(
+                    self.waited_for.as_ref(),
+                    std::ptr::null_mut(),
+                    &raw const now,
+                )
+            };
+            match Signal::try_from(number) {
+                // What has ended is found by waiting for it.
+                Ok(Signal::SIGCHLD) => {}
+                other => return other.ok(),
+            }
+        }
     }
 
     /// Waits for a run, and passes on what asks it to stop; how it ended, and what has asked.

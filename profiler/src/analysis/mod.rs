@@ -16,6 +16,7 @@ pub mod share_of_ceiling;
 pub mod sweep;
 mod time_spent;
 pub mod tune;
+pub mod tune_system;
 
 pub use busiest::{Busiest, busiest};
 pub use counters::{Cause, cause};

@@ -252,7 +252,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
 }
 
 /// The file of a command, found as execvp(3) finds it.
-fn find(command: &OsStr) -> Result<PathBuf, Error> {
+pub fn find(command: &OsStr) -> Result<PathBuf, Error> {
     let name = || Text::of(command);
     let candidates: Vec<PathBuf> = if command.as_bytes().contains(&b'/') {
         vec![command.into()]

@@ -369,7 +369,11 @@ fn send(process: &OwnedFd, number: Signal) -> io::Result<()> {
 }
 
 /// Closes all descriptors but these, the standard ones included.
-fn close_all_but(mut held: Vec<RawFd>) -> io::Result<()> {
+///
+/// # Errors
+///
+/// Those of close_range(2).
+pub fn close_all_but(mut held: Vec<RawFd>) -> io::Result<()> {
     held.sort_unstable();
     let mut first = 0;
     let ends = held.iter().map(|held| held - 1).chain([RawFd::MAX]);

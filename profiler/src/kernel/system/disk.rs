@@ -134,7 +134,7 @@ pub fn chosen(all: &str) -> Text {
 }
 
 /// The number of the mount that a file was opened by.
-fn mount_number(file: BorrowedFd<'_>) -> Option<u64> {
+pub fn mount_number(file: BorrowedFd<'_>) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?;
     line.trim().parse().ok()

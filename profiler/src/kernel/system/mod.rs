@@ -4,6 +4,7 @@ pub mod capabilities;
 pub mod device;
 mod device_stack;
 pub mod disk;
+pub mod evict;
 pub mod file_systems;
 pub mod handle;
 pub mod lead;
@@ -13,6 +14,7 @@ mod mounts;
 pub mod namespace;
 pub mod process;
 pub mod tree;
+pub mod tunable;
 
 pub use device_stack::DeviceTopology;
 pub use mounts::{MountedAs, Mounts};

@@ -334,6 +334,12 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// The settings of the system cannot be tried.
+    #[error("cannot tune the system: {reason}")]
+    TuneSystem {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A built-in workload failed.
     #[error(transparent)]
     Workload(#[from] ioprof_workloads::Error),

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::transfor
 use serde_json::{Map, Value, json};
 
 use crate::{
+    analysis::tune_system::{self, SystemTuning},
     collector::loss_kinds,
     model::{
         calibration::{self, Calibration},
@@ -167,6 +168,10 @@ fn describe_sweep(schema: &mut Value) {
     }
 }
 
+fn describe_system_tuning(schema: &mut Value) {
+    describe_both(schema, tune_system::SCHEMA);
+}
+
 /// What the types do not tell.
 fn describe_report(schema: &mut Value) {
     describe_both(schema, SCHEMA);
@@ -191,6 +196,7 @@ fn the_schemas_are_those_of_the_types() {
     let comparison = "compare.schema.json";
     let sweep = "sweep.schema.json";
     let tuning = "tune.schema.json";
+    let system = "tune-system.schema.json";
     for (name, generated) in [
         (
             report,
@@ -211,6 +217,10 @@ fn the_schemas_are_those_of_the_types() {
         (
             tuning,
             generate::<Tuning>(tuning, "Settings that ioprof found", describe_tuning),
+        ),
+        (
+            system,
+            generate::<SystemTuning>(system, "Settings tried by ioprof", describe_system_tuning),
         ),
     ] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))

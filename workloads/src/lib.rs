@@ -58,8 +58,8 @@ use std::process::ExitCode;
 
 use nix::fcntl::{FcntlArg, FdFlag};
 
-pub use data_set::{Folder, Location};
 pub use cache::cached_pages;
+pub use data_set::{Folder, Location};
 pub use error::Error;
 pub use interrupt::Interrupt;
 use options::CacheState;

@@ -4,6 +4,7 @@ mod calibrate;
 mod compare;
 mod sweep;
 mod tune;
+mod tune_system;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -22,6 +23,7 @@ pub use calibrate::{Calibrate, Export};
 pub use compare::{Compare, Format};
 pub use sweep::{Sweep, SweepOptions};
 pub use tune::{Given, Search, SearchOptions, Tune};
+pub use tune_system::TuneSystem;
 
 use crate::output::terminal::{Section, View};
 
@@ -97,7 +99,7 @@ pub enum Command {
         after_help = sweep::HELP
     )]
     Sweep(Sweep),
-    /// Search the settings that suit this machine. Needs no privileges.
+    /// Search the settings that suit this machine: those of a workload, or of the kernel.
     #[command(subcommand)]
     Tune(Tune),
     /// Explain a finding: what it means, how its gain is computed, when it is wrong. Without ID: list them.

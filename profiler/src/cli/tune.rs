@@ -25,6 +25,13 @@ pub enum Tune {
     /// Search method and block size of `copy`
     #[command(after_help = HELP)]
     Copy(Search<CopyOptions>),
+    /// Try settings of the kernel for a command: scheduler, read-ahead, dirty limits, access times.
+    #[command(
+        override_usage = "ioprof tune system [OPTIONS] PATH\n       \
+                          ioprof tune system --apply [OPTIONS] PATH -- COMMAND [ARGUMENT ...]",
+        after_help = super::tune_system::HELP
+    )]
+    System(super::TuneSystem),
 }
 
 const HELP: &str = "\

@@ -15,8 +15,8 @@ mod repeat;
 mod report;
 mod run;
 mod series;
-mod sweep;
 mod signals;
+mod sweep;
 mod tune;
 
 use std::process::ExitCode;

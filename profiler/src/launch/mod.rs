@@ -4,6 +4,7 @@
 pub mod child;
 pub mod destination;
 pub mod history;
+pub mod keeper;
 mod path;
 pub mod privilege;
 pub mod targets;

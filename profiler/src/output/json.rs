@@ -7,6 +7,7 @@ use crate::{
     analysis::{
         compare::{Comparison, Verdict},
         sweep::Sweep,
+        tune_system::SystemTuning,
     },
     model::{
         calibration::Calibration,
@@ -116,6 +117,11 @@ pub fn calibration(calibration: &Calibration) -> Vec<u8> {
 
 /// What a search for settings found; docs/tune.schema.json describes it.
 pub fn tuning(tuning: &Tuning) -> Vec<u8> {
+    escaped(tuning)
+}
+
+/// Settings of the system; docs/tune-system.schema.json describes it.
+pub fn tune_system(tuning: &SystemTuning) -> Vec<u8> {
     escaped(tuning)
 }
 

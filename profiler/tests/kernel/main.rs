@@ -57,6 +57,7 @@ mod together;
 mod transfer;
 mod tree;
 mod tune;
+mod tune_system;
 mod under_way;
 mod unknown_calls;
 mod uring_moves;

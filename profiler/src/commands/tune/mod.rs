@@ -6,6 +6,7 @@ mod options;
 mod progress;
 mod search;
 mod subject;
+mod system;
 mod told;
 
 use std::{io, process::ExitCode, time::Instant};
@@ -36,6 +37,7 @@ pub fn tune(tune: &Tune) -> Result<ExitCode, Error> {
         Tune::Mmap(search) => (Subject::of_mmap(&search.workload)?, &search.options),
         Tune::Batch(search) => (Subject::of_batch(&search.workload)?, &search.options),
         Tune::Copy(search) => (Subject::of_copy(&search.workload)?, &search.options),
+        Tune::System(arguments) => return system::system(arguments),
     };
     of_workload(subject, options)
 }

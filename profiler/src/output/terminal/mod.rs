@@ -28,6 +28,7 @@ pub mod sweep;
 mod syscall;
 mod table;
 pub mod tune;
+pub mod tune_system;
 mod under_way;
 mod writeback;
 

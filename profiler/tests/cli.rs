@@ -127,7 +127,11 @@ fn more_processes_than_can_be_told_apart_are_refused() {
         .map(|child| child.0.id().to_string())
         .collect();
     let words = ["65", "64", "start several ioprof"];
-    assert_refused(&refused(&["attach", "-p", &pids.join(",")]), 125, &words);
+    assert_refused(
+        &refused(&["attach", "--separate", "-p", &pids.join(",")]),
+        125,
+        &words,
+    );
 }
 
 #[test]

@@ -125,6 +125,18 @@ fn the_same_seed_gives_the_same_bytes_and_keep_finds_them_again() {
 }
 
 #[test]
+fn a_file_that_was_updated_is_made_again_unless_that_does_not_matter() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let again = |words: &str| {
+        let arguments = format!("mmap --keep --pattern update --file-size 1M {words}");
+        run(dir.path(), &arguments).summary().setup.reused
+    };
+    let reuse = "--reuse-changed";
+    let found = ["", "", reuse, reuse].map(again);
+    assert_eq!(found, [false, false, false, true]);
+}
+
+#[test]
 fn a_scan_holds_little_of_a_large_file() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let outcome = run(

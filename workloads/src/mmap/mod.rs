@@ -42,7 +42,7 @@ pub fn run(options: &MmapOptions, control: &Control<'_>) -> Result<Summary, Erro
             .map_or(Layout::Dense, |data| Layout::Head(data.0)),
         extra_bytes: 0,
     })?;
-    if options.pattern.contains(&Pattern::Update) {
+    if options.pattern.contains(&Pattern::Update) && !options.reuse_changed {
         set.will_be_modified()?;
     }
     run.prepare_cache(set.dir(), &set.files)?;

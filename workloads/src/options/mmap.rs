@@ -43,6 +43,10 @@ pub struct MmapOptions {
     /// Request huge pages (MADV_HUGEPAGE); a note gives the bytes granted
     #[arg(long)]
     pub huge: bool,
+
+    /// With --keep: reuse the file although an update has changed its contents, which nothing here reads for what they are
+    #[arg(long, hide = true, requires = "keep")]
+    pub reuse_changed: bool,
 }
 
 /// The access patterns of `mmap`.

@@ -63,6 +63,8 @@ pub struct Bench<'a> {
     is_made: bool,
     /// So long a run takes, about.
     slice: Duration,
+    /// So long a run may take that can be compared only when whole.
+    longest: Duration,
     /// What a whole run of the default moves, and how long it takes.
     default: Option<(u64, Duration)>,
     /// The bytes of the data set; none where the user has chosen it.
@@ -96,12 +98,13 @@ impl<'a> Bench<'a> {
             location,
             interrupt,
             slice,
+            longest: time / WHOLE_PART,
         };
         bench.resize(bench.bytes)?;
         loop {
             let place = bench.subject.space.default_place();
             let limit = if bench.subject.is_whole {
-                time / WHOLE_PART
+                bench.longest
             } else {
                 slice
             };
@@ -224,7 +227,10 @@ impl<'a> Bench<'a> {
         if self.is_over() {
             return Ok(Ran::Over);
         }
+        let is_default = *place == self.subject.space.default_place();
         let limit = match self.default {
+            // The others are measured by it.
+            _ if self.subject.is_whole && is_default => self.longest,
             Some((_, elapsed)) if self.subject.is_whole => (elapsed * SLOWEST).max(SHORTEST),
             _ => self.slice,
         };
@@ -252,6 +258,7 @@ impl<'a> Bench<'a> {
         let mut words = self.subject.given.clone();
         words.extend(self.data_set.iter().cloned());
         words.extend(["--keep".into(), "--dir".into(), self.folder.path().into()]);
+        words.extend(self.subject.own.iter().map(OsString::from));
         words.extend(["--cache".into(), OsString::from(&self.subject.cache.0)]);
         words.extend(self.subject.words(place));
         let limits = Limits {

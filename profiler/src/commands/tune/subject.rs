@@ -34,6 +34,8 @@ pub struct Subject {
     pub cache: (String, bool),
     /// How the size of the data set is set; none where the user has set it.
     pub scale: Option<Scale>,
+    /// What is for runs on the same data set alone.
+    pub own: &'static [&'static str],
     /// Whether a part of a run tells nothing of the whole: it has phases, or an end that takes long.
     pub is_whole: bool,
     /// What the device is asked for by default, where that is operations of one kind.
@@ -80,6 +82,7 @@ impl Subject {
             dir: common.dir.clone(),
             cache,
             scale: None,
+            own: &[],
             is_whole: false,
             load: None,
             bytes: |summary| summary.bytes("read") + summary.bytes("write"),
@@ -166,6 +169,7 @@ impl Subject {
         });
         Ok(Self {
             scale,
+            own: &["--reuse-changed"],
             is_whole: true,
             bytes: |summary| summary.bytes("load") + summary.bytes("store"),
             ..Self::new("mmap", given, &options.common, dimensions)?

@@ -101,7 +101,7 @@ pub struct Setting {
 pub struct Round {
     /// How many settings took part, the default not counted.
     pub settings: u64,
-    /// How often each was run in it.
+    /// How often each was to be run in it; the last round may have been ended by the time.
     pub runs: u64,
 }
 

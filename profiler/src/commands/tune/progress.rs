@@ -34,8 +34,12 @@ impl Progress {
     }
 
     /// A run of a round begins.
-    pub fn round(&self, round: usize, rounds: usize, turn: usize, found: &Found, target: Target) {
-        let settings = found.rounds.last().map_or(0, |round| round.settings);
+    pub fn round(
+        &self,
+        [round, rounds, turn, settings]: [usize; 4],
+        found: &Found,
+        target: Target,
+    ) {
         self.told(format!(
             "round {} of {rounds}, turn {}: {settings} settings{}",
             round + 1,

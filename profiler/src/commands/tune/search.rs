@@ -17,6 +17,8 @@ use crate::{
 
 /// The part of the time that the rounds have; the final ones have the rest.
 const SEARCH_PART: f64 = 0.55;
+/// With fewer runs no others are tried.
+const FEWEST_RUNS: usize = 12;
 /// How many settings are in the final rounds, at most.
 const LAST: usize = 3;
 /// More rounds do not tell more that matters.
@@ -68,10 +70,22 @@ impl<'a, 'b> Search<'a, 'b> {
         let now = Instant::now();
         let left = self.bench.deadline.saturating_duration_since(now);
         let time = left.mul_f64(SEARCH_PART);
-        let runs = time.as_secs_f64() / self.bench.cost().as_secs_f64();
-        let places = self.bench.subject.space.places();
-        let steps = schedule(places.len(), runs as usize);
-        self.rounds(&places, &steps, now + time)?;
+        let until = now + time;
+        let mut places = self.bench.subject.space.places();
+        // How long runs take is known only about: where there is time left, others are tried.
+        while !places.is_empty() && !self.bench.is_over() {
+            let left = until.saturating_duration_since(Instant::now());
+            let runs = (left.as_secs_f64() / self.bench.cost().as_secs_f64()) as usize;
+            if runs < FEWEST_RUNS && !self.found.rounds.is_empty() {
+                break;
+            }
+            let mut best = std::mem::take(&mut self.found.last);
+            self.rounds(&places, &schedule(places.len(), runs), until)?;
+            best.append(&mut self.found.last);
+            self.found.last = self.ranked(&best);
+            self.found.last.truncate(LAST);
+            places.retain(|place| !self.found.results.contains_key(place));
+        }
         self.final_rounds()?;
         Ok(self.found)
     }
@@ -84,31 +98,35 @@ impl<'a, 'b> Search<'a, 'b> {
             left.truncate(step.settings);
             let newcomers = self.newcomers(left.first(), step.newcomers);
             left.extend(newcomers);
-            self.found.rounds.push(Round {
-                settings: left.len() as u64,
-                runs: step.runs as u64,
-            });
-            for place in &left {
-                *self.found.taken_part.entry(place.clone()).or_default() += 1;
-            }
             let mut is_over = false;
             'round: for turn in 0..step.runs {
                 let all = [&default].into_iter().chain(&left);
                 for place in all {
-                    self.progress
-                        .round(number, steps.len(), turn, &self.found, self.target);
+                    let at = [number, steps.len(), turn, left.len()];
+                    self.progress.round(at, &self.found, self.target);
                     is_over = Instant::now() >= until || !self.one(place)?;
                     if is_over {
                         break 'round;
                     }
                 }
             }
+            // Those that were run, where the time has ended it.
+            left.retain(|place| self.found.results.contains_key(place));
+            if !left.is_empty() {
+                self.found.rounds.push(Round {
+                    settings: left.len() as u64,
+                    runs: step.runs as u64,
+                });
+            }
+            for place in &left {
+                *self.found.taken_part.entry(place.clone()).or_default() += 1;
+            }
             left = self.ranked(&left);
             self.found.last = left.iter().take(LAST).cloned().collect();
             if is_over {
                 break;
             }
-            self.grow(number, left.first())?;
+            self.grow(left.first())?;
         }
         Ok(())
     }
@@ -167,9 +185,9 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     /// After the first round: larger data, where the best is done too soon.
-    fn grow(&mut self, round: usize, best: Option<&Place>) -> Result<(), Error> {
+    fn grow(&mut self, best: Option<&Place>) -> Result<(), Error> {
         let best = best.and_then(|place| self.outcome(place));
-        if let Some(best) = best.filter(|_| round == 0)
+        if let Some(best) = best.filter(|_| self.found.rounds.len() == 1)
             && self.bench.grow(best.bytes_per_second)?
         {
             // It is made by the first; which are the best is known again by the next round.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     calibrations::{by_size, of_device, usable, why_unused},
-    ceiling::unmerged,
+    ceiling::{deciding, unmerged},
 };
 use crate::{
     model::{
@@ -71,6 +71,7 @@ fn loads(device: &Device, duration_ns: u64, usable: &[&Calibration]) -> Vec<Shar
             ceiling_per_second: most,
             sequential_ceiling_per_second: sequential,
             share: done / most,
+            steady: is_steady(&sizes, size, depth),
         };
         let all = [share.depth, share.share_at_depth, share.share];
         all.iter().all(|number| number.is_finite()).then_some(share)
@@ -97,6 +98,21 @@ fn rate(
         (Some((largest, one)), None) => Some(of(one)? * *largest as f64 / size as f64),
         (None, None) => None,
     }
+}
+
+/// Whether the rates were steady that [`rate`] and [`at`] take for a size and a depth.
+fn is_steady(sizes: &BTreeMap<u64, &Series>, size: u64, depth: f64) -> bool {
+    let below = sizes.range(..=size).next_back();
+    let above = sizes.range(size..).next();
+    let mut used = [below, above].into_iter().flatten();
+    used.all(|(_, series)| {
+        let points = series.points.iter().filter(|one| one.refused.is_none());
+        let near = points.filter(|one| {
+            let at = one.point.depth as f64;
+            at >= depth / 2.0 && at <= depth * 2.0 && Some(one.point.depth) <= series.knee_depth
+        });
+        near.chain(deciding(series)).all(|one| one.point.steady)
+    })
 }
 
 /// What a series does at a depth: on the line between the depths that were measured, at most its ceiling.
@@ -231,6 +247,26 @@ mod tests {
             of_operations(&[], (Operation::Read, Pattern::Random, 4096)),
             None
         );
+    }
+
+    #[test]
+    fn what_was_not_steady_is_told() {
+        let one = calibration();
+        let steady = |change: &dyn Fn(&mut Series)| {
+            let mut one = one.clone();
+            one.series.iter_mut().for_each(change);
+            let told = beside(&device(), &one, std::slice::from_ref(&one)).expect("it is there");
+            told.loads[0].steady
+        };
+        assert!(steady(&|_| {}));
+        // The depth is 2, and the knee at 4.
+        assert!(!steady(&|series| series.points[1].point.steady = false));
+        assert!(!steady(&|series| series.points[2].point.steady = false));
+        assert!(steady(&|series| {
+            for point in &mut series.points[3..] {
+                point.point.steady = false;
+            }
+        }));
     }
 
     #[test]

@@ -106,6 +106,9 @@ pub struct ShareOfCeiling {
     pub sequential_ceiling_per_second: Option<f64>,
     /// `requests_per_second` over that.
     pub share: f64,
+    /// Whether all rates that these ceilings come from had become steady; false in reports of earlier versions.
+    #[serde(default)]
+    pub steady: bool,
 }
 
 /// The flushes that a device has executed.

@@ -7,7 +7,7 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 
 use crate::support::{
-    Report, device::Loop, folder, ioprof, plain, program::Program, report::validate, succeed,
+    Report, device::Loop, folder, ioprof, plain, program::Program, report::validate, succeed, text,
 };
 
 const MIB: u64 = 1 << 20;
@@ -68,6 +68,7 @@ impl Calibrated {
                 point["depth"] = depth.into();
                 point["operations_per_second"] = (rate * times).into();
                 point["refused"] = Value::Null;
+                point["steady"] = true.into();
                 point
             };
             let points: Vec<Value> = [1, 2, 4, 8, 16].map(at).into();
@@ -78,6 +79,7 @@ impl Calibrated {
                 Grows::Not => 1.into(),
             };
             series["points"] = points.into();
+            series["again"] = Value::Null;
         }
         validate(&made_up, "calibration.schema.json");
         let folder = self.state.path().join("ioprof/calibrations");
@@ -165,15 +167,35 @@ fn read_ahead_that_asks_too_little_is_found() {
     assert_eq!(calibrated.rules("read-in-order").0, ["AHEAD001"]);
 }
 
+/// Whether the rule finds something where the device does such a part of what it can, while it has anything to do.
+fn is_at_its_limit(calibrated: &Calibrated, report: &Report, part: f64) -> bool {
+    let mut edited = report.json.clone();
+    for device in edited["devices"].as_array_mut().expect("they are known") {
+        let utilization = device["utilization"].as_f64().expect("a number");
+        let loads = device.pointer_mut("/ceiling/loads");
+        for load in loads.and_then(Value::as_array_mut).into_iter().flatten() {
+            let rate = load["requests_per_second"].as_f64().expect("a number");
+            load["ceiling_per_second"] = (rate / utilization / part).into();
+            load["sequential_ceiling_per_second"] = Value::Null;
+        }
+    }
+    let file = calibrated.state.path().join("edited.json");
+    fs::write(&file, edited.to_string()).expect("it can be written");
+    // The rules are those of who prints.
+    let shown = succeed(ioprof().args(["report", "--full"]).arg(&file));
+    text(&shown.stdout).contains("LIMIT001")
+}
+
 #[test]
 fn a_device_that_does_all_it_can_is_found() {
     requires!("cc", "losetup mkfs.ext4");
     let calibrated = Calibrated::new();
-    // Any device does more.
-    calibrated.is_said_to_do(1e-3, Grows::Not);
+    calibrated.is_said_to_do(FAR, Grows::Not);
     for mode in ["read-direct", "write-direct", "submit-direct"] {
-        let (found, report) = calibrated.rules(mode);
-        assert_eq!(found, ["LIMIT001"], "{mode}");
-        assert_eq!(report.findings[0].gain.high_ns, None);
+        let (_, report) = calibrated.rules(mode);
+        for (part, expected) in [(0.5, false), (0.95, true), (3.0, false)] {
+            let found = is_at_its_limit(&calibrated, &report, part);
+            assert_eq!(found, expected, "{mode} {part}");
+        }
     }
 }

@@ -12,6 +12,8 @@ use crate::model::{
 
 /// The part of its ceiling that is all it can do, by what calibrations differ among themselves.
 const ALL: f64 = 0.9;
+/// What no ceiling is exceeded by.
+const TOO_MUCH: f64 = 1.1;
 
 const ADVICE: &str = "move fewer bytes: a larger cache, compression, or larger requests where many are small; or spread them over more \
                       devices. More threads and more depth gain nothing";
@@ -34,7 +36,12 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         let is_told = found
             .iter()
             .any(|told| told.place.device.as_ref() == Some(&device.name));
-        let is_found = share >= ALL && share.is_finite();
+        if share > TOO_MUCH {
+            return Outcome::Undecided(
+                "the device did more than its calibration says that it can: run `ioprof calibrate` again",
+            );
+        }
+        let is_found = share >= ALL;
         if !is_found || is_told {
             against.extend(one.evidence(subject));
             continue;

@@ -60,6 +60,11 @@ impl<'a> OnDevice<'a> {
                     "what the device can do is not known: run `ioprof calibrate` on it",
                 ));
             };
+            if !load.steady {
+                return Err(Outcome::Undecided(
+                    "the device's calibration did not become steady: run `ioprof calibrate` again, while nothing else uses it",
+                ));
+            }
             let Some(depth) = depth(subject, device, block) else {
                 continue;
             };

@@ -81,7 +81,7 @@ pub struct Conditions {
     pub data_set: Vec<Text>,
     /// The folder of the data set.
     pub folder: Text,
-    /// What one run of the default moves.
+    /// The most that a run of the default moved.
     pub bytes_per_run: u64,
 }
 

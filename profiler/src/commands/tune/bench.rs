@@ -288,7 +288,11 @@ fn why_refused(finished: &Finished) -> Option<Text> {
     let Some(summary) = &finished.summary else {
         return Some(said().into());
     };
-    let failed = summary.errors.first()?;
+    // A run that is ended gives up what it waits for.
+    let failed = summary
+        .errors
+        .first()
+        .filter(|_| finished.stopped.is_none())?;
     Some(format!("{} {}: {}", failed.operation, failed.path, failed.error).into())
 }
 

@@ -95,8 +95,14 @@ impl Told<'_> {
             given: texts(&self.bench.subject.given),
             data_set: texts(&self.bench.data_set),
             folder: Text::of(&self.bench.location.dir),
-            bytes_per_run: self.bench.bytes_of_default(),
+            bytes_per_run: self.bytes_per_run(),
         }
+    }
+
+    fn bytes_per_run(&self) -> u64 {
+        let runs = self.runs(&self.bench.subject.space.default_place());
+        let bytes = runs.iter().map(|run| run.bytes).max();
+        bytes.unwrap_or_else(|| self.bench.bytes_of_default())
     }
 
     /// The runs of the final rounds, where there are any; else those of the search.

@@ -101,6 +101,11 @@ fn gain(target: Target, gain: Gain) -> String {
         None => format!("~ {told}; too few rounds to tell whether that is chance"),
         Some(Bounds { low, high }) => {
             let mark = if low <= 0.0 && high >= 0.0 { "~ " } else { "" };
+            // Less CPU time is a gain.
+            let [low, high] = match target {
+                Target::Cpu => [-high, -low],
+                Target::Throughput | Target::P99 { .. } => [low, high],
+            };
             format!(
                 "{mark}{told} (95 % interval: {} to {})",
                 signed(low),

@@ -81,8 +81,9 @@ impl Series {
         };
         let (ended, signal) = self.signals.wait(child)?;
         self.stopped = signal;
-        let failed = (!matches!(ended, WaitStatus::Exited(_, 0))).then_some(ended);
-        self.failed = self.failed.or(failed);
+        // One that was stopped has not failed: how it ended, or ioprof before it began, is the signal's doing.
+        let has_failed = signal.is_none() && !matches!(ended, WaitStatus::Exited(_, 0));
+        self.failed = self.failed.or(has_failed.then_some(ended));
         let report = handed_over(report)?.filter(|_| signal.is_none());
         Ok(Next::Over(report.map(Box::new)))
     }

@@ -202,7 +202,7 @@ fn a_signal_ends_it_with_what_there_is() {
         let [file, log] = ["x.json", "log"].map(|name| folder.path().join(name));
         // The third run waits for its input to end.
         let script = format!(
-            "echo {{n}} >>'{log}'; test $(wc -l <'{log}') -lt 3 || {{ echo; exec cat; }}",
+            "echo {{n}} >>'{log}'; test $(wc -l <'{log}') -lt 3 || {{ trap 'exit 3' INT TERM; echo; read word; }}",
             log = plain(&log)
         );
         let options = ["--no-warm-up", "--repeat", "2", "--param", "n=1,2"];
@@ -218,7 +218,7 @@ fn a_signal_ends_it_with_what_there_is() {
             .expect("ioprof can be started");
         let mut stdout = reader(&mut child.stdout);
         assert_eq!(line(&mut stdout), "\n");
-        // cat would end without it.
+        // It would end without it.
         let stdin = child.stdin.take();
         signal(&child, sent);
         let ended = child.wait_with_output().expect("a child");

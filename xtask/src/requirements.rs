@@ -230,7 +230,8 @@ mod tests {
     fn what_a_kernel_test_requires_is_provided() {
         // Packages that every Debian has: tar, coreutils, util-linux and mount.
         let always = [
-            "sh", "sleep", "tar", "dd", "mkfifo", "taskset", "setsid", "setarch", "mount", "umount",
+            "cat", "sh", "sleep", "tar", "dd", "mkfifo", "taskset", "setsid", "setarch", "mount",
+            "umount",
         ];
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiler/tests/kernel");
         let mut required = BTreeSet::new();

@@ -1,8 +1,8 @@
 //! It ends before its time: by a signal, by a command that fails.
 
 use std::{
-    fs::OpenOptions,
-    io::Read as _,
+    fs::{File, OpenOptions},
+    io::{Read as _, Write as _},
     os::unix::{fs::OpenOptionsExt as _, process::ExitStatusExt as _},
     process::{Child, Stdio},
 };
@@ -18,7 +18,9 @@ use crate::support::{
 struct Waiting {
     child: Child,
     found: String,
-    folder: tempfile::TempDir,
+    /// What the command waits for a line from. Open as long as that may come to it.
+    go: File,
+    _folder: tempfile::TempDir,
 }
 
 impl Waiting {
@@ -29,7 +31,7 @@ impl Waiting {
             nix::unistd::mkfifo(fifo, nix::sys::stat::Mode::S_IRWXU).expect("it can be made");
         }
         let found = of_device(disk, AHEAD);
-        let script = "[ \"$(cat $1)\" = $2 ] || { echo > $3; exec cat $4; }";
+        let script = "[ \"$(cat $1)\" = $2 ] || { echo > $3; read line < $4; }";
         let (mounted, ahead) = (disk.mounted(), file_of(disk, AHEAD));
         let words = [
             "--apply",
@@ -58,7 +60,8 @@ impl Waiting {
             .read(true)
             .write(true)
             .custom_flags(libc::O_NONBLOCK);
-        let mut reached = options.open(&reached).expect("it is there");
+        let open = |name| options.open(name).expect("it is there");
+        let (mut reached, go) = (open(&reached), open(&go));
         while reached.read(&mut [0]).is_err() {
             let ended = child.try_wait().expect("it is a child");
             assert_eq!(ended, None, "it has ended before it set a value");
@@ -68,18 +71,14 @@ impl Waiting {
         Self {
             child,
             found,
-            folder,
+            go,
+            _folder: folder,
         }
     }
 
     /// Lets the command end.
-    fn go(&self) {
-        let mut options = OpenOptions::new();
-        let go = options
-            .read(true)
-            .write(true)
-            .open(self.folder.path().join("go"));
-        drop(go.expect("it is there"));
+    fn go(&mut self) {
+        self.go.write_all(b"\n").expect("there is room for a line");
     }
 }
 

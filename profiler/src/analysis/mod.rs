@@ -10,6 +10,8 @@ pub mod calibrations;
 pub mod ceiling;
 pub mod compare;
 mod counters;
+mod median;
+mod random;
 mod reliability;
 mod rules;
 pub mod share_of_ceiling;

@@ -60,12 +60,11 @@ fn spreads(runs: &[&Workload]) -> Vec<Spread> {
 }
 
 fn spread(metric: String, values: Vec<f64>) -> Option<Spread> {
-    let all = vec![1; values.len()];
     let least = values.iter().copied().min_by(f64::total_cmp)?;
     let most = values.iter().copied().max_by(f64::total_cmp)?;
     Some(Spread {
         metric,
-        median_ns: times::whole(super::resample::Sample::of(values).median(&all)?),
+        median_ns: times::whole(super::resample::Sample::of(values).median_of_all()?),
         min_ns: times::whole(least),
         max_ns: times::whole(most),
     })

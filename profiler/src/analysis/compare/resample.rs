@@ -3,11 +3,10 @@
 //! The runs of each side are drawn from again and again, with replacement. What the difference of the medians then varies
 //! by is what it varies by from sample to sample (Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 
-use rand_xoshiro::{
-    Xoshiro256PlusPlus,
-    rand_core::{Rng as _, SeedableRng as _},
-};
+use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng as _};
 use serde::Serialize;
+
+use crate::analysis::{median::median, random::below};
 
 /// How often is drawn: of the rarest tails that are asked for, of a time among fifty, a few draws are beyond.
 const DRAWS: usize = 4000;
@@ -51,8 +50,7 @@ impl Resamples {
         let mut side = |runs: usize| {
             let mut drawn = vec![0_u32; runs];
             for _ in 0..runs {
-                let at = u128::from(random.next_u64()).saturating_mul(runs as u128) >> 64;
-                if let Some(times) = drawn.get_mut(at as usize) {
+                if let Some(times) = drawn.get_mut(below(runs, &mut random)) {
                     *times = times.saturating_add(1);
                 }
             }
@@ -175,6 +173,12 @@ impl Sample {
         let mut values: Vec<_> = values.collect();
         values.sort_by(|one, other| one.0.total_cmp(&other.0));
         Self { values }
+    }
+
+    /// The median of all.
+    pub fn median_of_all(&self) -> Option<f64> {
+        let values: Vec<_> = self.values.iter().map(|(value, _)| *value).collect();
+        median(&values)
     }
 
     /// The median of those that are drawn.

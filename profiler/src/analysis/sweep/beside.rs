@@ -58,7 +58,6 @@ impl Pace {
             return None;
         }
         let runs = &trial.runs;
-        let all = vec![1; runs.len()];
         let pace = |run: &Run| match by {
             Compared::BytesPerSecond => bytes_per_second(run),
             Compared::WallTime => (run.wall_ns > 0).then(|| 1e9 / float(run.wall_ns)),
@@ -74,10 +73,10 @@ impl Pace {
             Some(parts.collect::<BTreeMap<_, _>>())
         };
         Some(Self {
-            median: of_runs.median(&all)?,
+            median: of_runs.median_of_all()?,
             of_runs,
             runs: runs.len(),
-            bytes: Sample::of(runs.iter().map(bytes)).median(&all)?,
+            bytes: Sample::of(runs.iter().map(bytes)).median_of_all()?,
             parts: runs.iter().map(for_each).collect(),
         })
     }
@@ -113,7 +112,7 @@ impl Pace {
         let (own, of_best) = (self.parts.as_ref()?, best.parts.as_ref()?);
         let median = |runs: &[BTreeMap<String, f64>], part: &str| {
             let values = runs.iter().map(|run| run.get(part).copied().unwrap_or(0.0));
-            Sample::of(values).median(&vec![1; runs.len()])
+            Sample::of(values).median_of_all()
         };
         let parts = names(own.iter().chain(of_best)).into_iter().map(|part| {
             let more = median(own, part)? - median(of_best, part)?;

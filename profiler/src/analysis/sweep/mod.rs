@@ -228,8 +228,7 @@ impl Setting {
         let counted = if failed.is_some() { &[][..] } else { &runs };
         let medians = |of: &dyn Fn(&Run) -> Option<f64>| {
             let values: Option<Vec<_>> = counted.iter().map(of).collect();
-            let sample = Sample::of(values?);
-            sample.median(&vec![1; counted.len()])
+            Sample::of(values?).median_of_all()
         };
         let span = |of: &dyn Fn(&Run) -> Option<u64>| {
             let counts: Option<Vec<_>> = counted.iter().map(of).collect();
@@ -276,9 +275,7 @@ fn cpu_ns_per_byte(runs: &[Run]) -> Option<f64> {
         let bytes = run.bytes.filter(|bytes| *bytes > 0)?;
         Some(float(run.cpu_ns?) / float(bytes))
     });
-    let known: Vec<_> = known.collect();
-    let all = vec![1; known.len()];
-    Sample::of(known).median(&all)
+    Sample::of(known).median_of_all()
 }
 
 fn amplification(runs: &[Run]) -> Option<f64> {

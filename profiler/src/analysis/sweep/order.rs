@@ -1,9 +1,8 @@
 //! In which order the settings of each round run.
 
-use rand_xoshiro::{
-    Xoshiro256PlusPlus,
-    rand_core::{Rng as _, SeedableRng as _},
-};
+use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng as _};
+
+use crate::analysis::random::shuffle;
 
 /// The same sweep has the same order.
 const SEED: u64 = 0x73_7765_6570;
@@ -15,24 +14,14 @@ pub fn rounds(settings: usize, rounds: usize) -> Vec<Vec<usize>> {
     let mut drawn = Vec::new();
     let mut order = |round: usize| {
         if round.is_multiple_of(2) {
-            drawn = permutation(settings, &mut random);
+            drawn = (0..settings).collect();
+            shuffle(&mut drawn, &mut random);
         } else {
             drawn.reverse();
         }
         drawn.clone()
     };
     (0..rounds).map(&mut order).collect()
-}
-
-/// By Fisher and Yates.
-fn permutation(settings: usize, random: &mut Xoshiro256PlusPlus) -> Vec<usize> {
-    let mut order: Vec<_> = (0..settings).collect();
-    for last in (1..settings).rev() {
-        let choices = (last as u128).saturating_add(1);
-        let at = u128::from(random.next_u64()).saturating_mul(choices) >> 64;
-        order.swap(at as usize, last);
-    }
-    order
 }
 
 #[cfg(test)]

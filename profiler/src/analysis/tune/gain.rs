@@ -1,7 +1,10 @@
 //! What settings gain over the default, by rounds in which each was run once.
 
 use super::outcome::Run;
-use crate::model::tune::{Bounds, Gain, Target, Verdict};
+use crate::{
+    analysis::median::median,
+    model::tune::{Bounds, Gain, Target, Verdict},
+};
 
 /// So seldom is a gain told where there is none.
 const ERROR: f64 = 0.05;
@@ -77,16 +80,6 @@ fn depth(values: usize, error: f64) -> usize {
         depth = depth.saturating_add(1);
     }
     depth
-}
-
-pub(super) fn median(values: &[f64]) -> Option<f64> {
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    let lower = *values.get(middle.checked_sub(1)?)?;
-    Some(f64::midpoint(lower, upper))
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::gain::median;
-use crate::model::{sum::sum, tune::Outcome};
+use crate::{
+    analysis::median::median,
+    model::{sum::sum, tune::Outcome},
+};
 
 /// How often an operation took at most so many nanoseconds, and longer than the entry before.
 pub type Latencies = BTreeMap<u64, u64>;

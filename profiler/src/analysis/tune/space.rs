@@ -1,11 +1,8 @@
 //! The settings there are: a value of each option.
 
-use rand_xoshiro::{
-    Xoshiro256PlusPlus,
-    rand_core::{Rng as _, SeedableRng as _},
-};
+use rand_xoshiro::{Xoshiro256PlusPlus, rand_core::SeedableRng as _};
 
-use crate::{model::tune::Setting, text::Text};
+use crate::{analysis::random::shuffle, model::tune::Setting, text::Text};
 
 /// The same settings are tried each time.
 const SEED: u64 = 0x7475_6e65;
@@ -106,15 +103,6 @@ impl Space {
             }
         }
         found
-    }
-}
-
-/// Fisher and Yates.
-fn shuffle<T>(all: &mut [T], random: &mut Xoshiro256PlusPlus) {
-    for last in (1..all.len()).rev() {
-        let bound = last.saturating_add(1) as u128;
-        let at = u128::from(random.next_u64()).saturating_mul(bound) >> 64;
-        all.swap(at as usize, last);
     }
 }
 

@@ -9,12 +9,12 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 pub use permanent::{Fstab, Permanent, fstab, sysctl, udev};
-pub use ranks::{Ranks, fewest_runs};
+pub use ranks::Ranks;
 pub use values::{
     DirtyValue, background_limits, dirty_limits, nr_requests, read_ahead_kb, schedulers,
 };
 
-use super::compare::Interval;
+use super::compare::{Interval, resample::fewest_runs};
 use crate::text::Text;
 
 /// The identifier of the format.
@@ -255,12 +255,12 @@ impl Timed {
             Some(_) => Helping::NotSignificant,
         };
         Self {
-            before_ns: ranks::median(before),
-            after_ns: ranks::median(after),
+            before_ns: ranks::median_ns(before),
+            after_ns: ranks::median_ns(after),
             change: ranks.change(),
             interval,
             verdict,
-            fewest_runs: fewest_runs(alpha),
+            fewest_runs: fewest_runs(alpha) as u64,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! The interval is exact for any number of runs and any distribution: it is wrong no more often than is asked for. A
 //! bootstrap is so only with many runs, and here an interval may be wrong one time in hundreds.
 
-use crate::analysis::compare::Interval;
+use crate::analysis::{compare::Interval, median::median};
 
 /// The times after a change as parts of those before, of all pairs, ascending.
 pub struct Ranks {
@@ -33,12 +33,7 @@ impl Ranks {
 
     /// The change as a part of the time before; none without pairs.
     pub fn change(&self) -> Option<f64> {
-        let last = self.ratios.len().checked_sub(1)?;
-        let (low, high) = (
-            self.ratios.get(last / 2)?,
-            self.ratios.get(last.div_ceil(2))?,
-        );
-        Some(f64::midpoint(*low, *high) - 1.0)
+        Some(median(&self.ratios)? - 1.0)
     }
 
     /// Its interval, wrong with at most this probability; none where there are too few runs.
@@ -98,22 +93,8 @@ fn distribution([first, second]: [usize; 2]) -> Vec<f64> {
     row.pop().unwrap_or_default()
 }
 
-/// How many runs of each can tell anything with this probability of being wrong.
-pub fn fewest_runs(alpha: f64) -> u64 {
-    // Of all orders of n and n runs, two set them wholly apart.
-    let mut orders = 1.0;
-    for runs in 1..1000_u16 {
-        let n = f64::from(runs);
-        orders *= (n + n) * (n + n - 1.0) / (n * n);
-        if 2.0 / orders <= alpha {
-            return runs.into();
-        }
-    }
-    1000
-}
-
 /// The middle of some times; 0 of none.
-pub fn median(of: &[u64]) -> u64 {
+pub fn median_ns(of: &[u64]) -> u64 {
     let mut sorted = of.to_vec();
     sorted.sort_unstable();
     let Some(last) = sorted.len().checked_sub(1) else {
@@ -126,6 +107,7 @@ pub fn median(of: &[u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::compare::resample::fewest_runs;
 
     #[test]
     fn pairs_are_beyond_as_in_tables_of_mann_and_whitney() {
@@ -152,7 +134,7 @@ mod tests {
     #[test]
     fn as_many_runs_are_needed_as_have_an_interval() {
         for alpha in [0.05, 0.01, 0.05 / 13.0] {
-            let fewest = usize::try_from(fewest_runs(alpha)).expect("they are few");
+            let fewest = fewest_runs(alpha);
             assert_eq!(pairs_beyond([fewest; 2], alpha), Some(0), "{alpha}");
             assert_eq!(pairs_beyond([fewest - 1; 2], alpha), None, "{alpha}");
         }
@@ -172,8 +154,8 @@ mod tests {
         let same = same.expect("there are enough");
         assert!(same.low < 0.0 && same.high > 0.0, "{same:?}");
         assert_eq!(Ranks::of(&[], &before).change(), None);
-        assert_eq!(median(&[3, 1, 2]), 2);
-        assert_eq!(median(&[1, 4]), 2);
-        assert_eq!(median(&[]), 0);
+        assert_eq!(median_ns(&[3, 1, 2]), 2);
+        assert_eq!(median_ns(&[1, 4]), 2);
+        assert_eq!(median_ns(&[]), 0);
     }
 }

@@ -1,17 +1,10 @@
 //! Parameters, their values, and all settings of them.
 
+use ioprof_workloads::options::Size;
 use serde::Serialize;
 
 /// The most settings of a sweep.
 pub const MOST_SETTINGS: usize = 100;
-
-/// Units of a range, as those of sizes.
-const UNITS: [(char, u64); 4] = [
-    ('t', 1 << 40),
-    ('g', 1 << 30),
-    ('m', 1 << 20),
-    ('k', 1 << 10),
-];
 
 /// What is varied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,23 +82,14 @@ pub fn is_name(name: &str) -> bool {
             .all(|one| one.is_ascii_alphanumeric() || one == '-' || one == '_')
 }
 
-/// A whole number, with a unit or without.
+/// A whole number, with a unit of one letter or without.
 fn number(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
-    let mut unit = text.get(digits.len()..)?.chars();
-    let factor = match (unit.next(), unit.next()) {
-        (None, _) => 1,
-        (Some(letter), None) => {
-            let known = UNITS
-                .iter()
-                .find(|(one, _)| letter.eq_ignore_ascii_case(one));
-            known?.1
-        }
-        _ => return None,
-    };
-    let is_plain = digits.bytes().all(|digit| digit.is_ascii_digit());
-    let number: u64 = digits.parse().ok().filter(|_| is_plain)?;
-    number.checked_mul(factor)
+    let unit = text.trim_start_matches(|first: char| first.is_ascii_digit());
+    // A size may have more than that, as in 4KiB and 4B, and blanks around it.
+    let is_unit = |one: char| one.is_ascii_alphabetic() && !one.eq_ignore_ascii_case(&'b');
+    let is_number = unit.len() <= 1 && unit.chars().all(is_unit);
+    let size = text.parse::<Size>().ok().filter(|_| is_number)?;
+    Some(size.0)
 }
 
 /// The values from one end to the other, each twice the one before; none where the text is no range.
@@ -142,21 +126,10 @@ fn range(text: &str) -> Result<Option<Vec<String>>, String> {
 
 /// A number as the ends of its range are written: with units, large or small, or without.
 fn written(value: u64, unit: Option<char>) -> String {
-    let Some(like) = unit else {
-        return value.to_string();
-    };
-    let largest = UNITS
-        .iter()
-        .find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor));
-    match largest {
+    match unit {
         None => value.to_string(),
-        Some((letter, factor)) => {
-            let letter = match like.is_ascii_uppercase() {
-                true => letter.to_ascii_uppercase(),
-                false => *letter,
-            };
-            format!("{}{letter}", value.checked_div(*factor).unwrap_or(value))
-        }
+        Some(like) if like.is_ascii_uppercase() => Size(value).to_string(),
+        Some(_) => Size(value).to_string().to_ascii_lowercase(),
     }
 }
 
@@ -252,6 +225,9 @@ mod tests {
             ("bs=4k..x", "two ends"),
             ("bs=..", "two ends"),
             ("bs=+1..8", "two ends"),
+            ("bs=1..8 ", "two ends"),
+            ("bs=1..8b", "two ends"),
+            ("bs=1..8KiB", "two ends"),
         ] {
             let said = refused(text);
             assert!(said.contains(word), "{text}: {said}");

@@ -92,14 +92,7 @@ pub struct Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pattern = match self.pattern {
-            Pattern::Random => "random",
-            Pattern::Sequential => "sequential",
-        };
-        let operation = match self.operation {
-            Operation::Read => "reads",
-            Operation::Write => "writes",
-        };
+        let (pattern, operation) = (self.pattern.word(), self.operation.plural());
         let size = match (self.is_small, self.pattern) {
             (false, _) => "",
             (true, Pattern::Random) => " of 4 KiB",

@@ -108,6 +108,16 @@ pub enum Operation {
     Write,
 }
 
+impl Operation {
+    /// Several of them, in a word.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Read => "reads",
+            Self::Write => "writes",
+        }
+    }
+}
+
 /// The order of offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -117,6 +127,16 @@ pub enum Pattern {
     Random,
     /// One behind the other.
     Sequential,
+}
+
+impl Pattern {
+    /// In a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Sequential => "sequential",
+        }
+    }
 }
 
 /// Loads that differ in their depth alone.

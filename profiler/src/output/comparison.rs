@@ -1,6 +1,6 @@
 //! The figures of a comparison in words, the same in all its forms.
 
-use super::format::{count, digits, time};
+use super::format::{count, digits, signed_percent, time};
 use crate::analysis::compare::{
     Amount, Both, Certainty, Compared, Comparison, Interval, Outcome, Row, Span, Timing, Verdict,
 };
@@ -115,11 +115,7 @@ pub const fn mark(of: &Timing) -> &'static str {
 
 /// The bounds of a change, as percentages.
 pub fn interval(of: Interval) -> String {
-    let bound = |part: f64| {
-        let sign = if part < 0.0 { '-' } else { '+' };
-        format!("{sign}{} %", digits((part * 100.0).abs()))
-    };
-    format!("{} to {}", bound(of.low), bound(of.high))
+    format!("{} to {}", signed_percent(of.low), signed_percent(of.high))
 }
 
 /// The bounds of a difference of times.

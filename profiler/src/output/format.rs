@@ -10,6 +10,12 @@ pub fn percent(part: f64) -> String {
     format!("{} %", digits(part * 100.0))
 }
 
+/// A change as a part, with its sign.
+pub fn signed_percent(part: f64) -> String {
+    let sign = if part < 0.0 { '-' } else { '+' };
+    format!("{sign}{}", percent(part.abs()))
+}
+
 /// Words quoted for a shell, so that they can be copied.
 pub fn command_line(words: &[Text]) -> String {
     words

@@ -59,10 +59,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
 }
 
 fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waited: u64) -> Candidate {
-    let name = match one.load.operation {
-        Operation::Read => "reads",
-        Operation::Write => "writes",
-    };
+    let name = one.load.operation.plural();
     Candidate {
         summary: format!(
             "{} {name} of {} wait for {} one at a time, which does {:.1} times as many at once",

@@ -1,6 +1,10 @@
 //! What a device can do.
 
-use super::{line::WIDTH, style::Style, table::Table};
+use super::{
+    line::{WIDTH, paragraph},
+    style::Style,
+    table::Table,
+};
 use crate::{
     analysis::ceiling::deciding,
     model::{
@@ -41,8 +45,7 @@ pub fn render(calibration: &Calibration, style: Style) -> String {
         text.push('\n');
     }
     for note in notes {
-        text.push_str(&filled(note.split(' '), WIDTH, "  "));
-        text.push('\n');
+        text.push_str(&paragraph(&note));
     }
     text
 }

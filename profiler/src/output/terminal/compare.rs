@@ -1,7 +1,7 @@
 //! What differs between the reports of two sides.
 
 use super::{
-    line::{WIDTH, lines_of_screen},
+    line::{WIDTH, lines_of_screen, paragraph},
     style::Style,
     table::Table,
 };
@@ -9,7 +9,7 @@ use crate::{
     analysis::compare::{Both, Certainty, Compared, Comparison, Condition, Row, Side, Verdict},
     output::{
         comparison::{change, decided, found, mark, signed, span, times_note, timing},
-        format::{count, filled, time, wrapped},
+        format::{count, time, wrapped},
         text::{line, shortened, shortened_before},
     },
     text::Text,
@@ -154,8 +154,7 @@ fn workload(one: &Compared, runs: Both<u64>, full: bool) -> String {
         .collect();
     if !findings.is_empty() {
         let findings = format!("findings: {}", findings.join("; "));
-        text.push_str(&filled(findings.split(' '), WIDTH, "  "));
-        text.push('\n');
+        text.push_str(&paragraph(&findings));
     }
     text
 }

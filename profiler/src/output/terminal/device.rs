@@ -1,10 +1,14 @@
 //! The devices, in the columns of iostat -x.
 
-use super::{line::WIDTH, style::Style, table::Table};
+use super::{
+    line::{WIDTH, paragraph},
+    style::Style,
+    table::Table,
+};
 use crate::{
-    model::{block::Origin, calibration::Operation, device::Device, report::Report},
+    model::{block::Origin, device::Device, report::Report},
     output::{
-        format::{bytes, count, digits, filled, percent, time},
+        format::{bytes, count, digits, percent, time},
         text::{shortened, shortened_before},
     },
     text::Text,
@@ -52,15 +56,12 @@ pub fn ceiling(device: &Device, most: usize) -> String {
             "{}: its calibration is not used, as {reason}: ioprof calibrate",
             device.name
         );
-        text.push_str(&format!("{}\n", filled(line.split(' '), WIDTH, "  ")));
+        text.push_str(&paragraph(&line));
     }
     let mut loads: Vec<_> = ceiling.loads.iter().collect();
     loads.sort_by(|one, other| other.share_at_depth.total_cmp(&one.share_at_depth));
     for load in loads.into_iter().take(most) {
-        let operation = match load.operation {
-            Operation::Read => "reads",
-            Operation::Write => "writes",
-        };
+        let operation = load.operation.plural();
         let line = format!(
             "{} of what {} can do for {} {operation} at this depth",
             percent(load.share_at_depth),

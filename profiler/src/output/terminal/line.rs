@@ -3,7 +3,7 @@
 use crate::{
     model::histogram::Histogram,
     output::{
-        format::{count, time},
+        format::{count, filled, time},
         text::shortened,
     },
     text::Text,
@@ -15,6 +15,11 @@ pub const WIDTH: usize = 80;
 /// The lines of a screen that is about so many workloads.
 pub const fn lines_of_screen(workloads: usize) -> usize {
     if workloads == 1 { 24 } else { 40 }
+}
+
+/// A text in lines of that width, all but the first indented.
+pub fn paragraph(text: &str) -> String {
+    format!("{}\n", filled(text.split(' '), WIDTH, "  "))
 }
 
 /// A quantile of times; a dash where there are no values, and a question mark where too many of them are in no bucket.

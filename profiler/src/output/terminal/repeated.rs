@@ -2,7 +2,7 @@
 
 use super::{
     compare::warning,
-    line::{WIDTH, lines_of_screen},
+    line::{WIDTH, lines_of_screen, paragraph},
     style::Style,
     table::Table,
 };
@@ -10,7 +10,7 @@ use crate::{
     analysis::compare::{Condition, Repeated, Side, Spread},
     output::{
         comparison::span,
-        format::{count, filled, time},
+        format::{count, time},
         text::shortened,
     },
     text::Text,
@@ -64,8 +64,7 @@ pub fn render(repeated: &Repeated, names: &[Text], style: Style) -> String {
         let findings: Vec<_> = findings.collect();
         if !findings.is_empty() {
             let findings = format!("findings: {}", findings.join(", "));
-            text.push_str(&filled(findings.split(' '), WIDTH, "  "));
-            text.push('\n');
+            text.push_str(&paragraph(&findings));
         }
     }
     let screen = lines_of_screen(itself.workloads.len());

@@ -2,12 +2,9 @@
 
 use super::{line::WIDTH, style::Style, table::Table};
 use crate::{
-    model::{
-        calibration::{Operation, Pattern},
-        tune::{Bounds, Gain, Outcome, Setting, ShareOfDevice, Target, Tried, Tuning, Verdict},
-    },
+    model::tune::{Bounds, Gain, Outcome, Setting, ShareOfDevice, Target, Tried, Tuning, Verdict},
     output::{
-        format::{bytes, command_line, count, digits, filled, percent, time},
+        format::{bytes, command_line, count, digits, filled, percent, signed_percent, time},
         text::shortened,
     },
     text::Text,
@@ -108,16 +105,11 @@ fn gain(target: Target, gain: Gain) -> String {
             };
             format!(
                 "{mark}{told} (95 % interval: {} to {})",
-                signed(low),
-                signed(high)
+                signed_percent(low),
+                signed_percent(high)
             )
         }
     }
-}
-
-fn signed(part: f64) -> String {
-    let sign = if part < 0.0 { "-" } else { "+" };
-    format!("{sign}{}", percent(part.abs()))
 }
 
 fn cpu(of: &Outcome) -> String {
@@ -240,18 +232,12 @@ fn rounds(tuning: &Tuning) -> String {
 }
 
 fn ceiling(of: &ShareOfDevice) -> String {
-    let pattern = match of.pattern {
-        Pattern::Random => "random",
-        Pattern::Sequential => "sequential",
-    };
-    let operation = match of.operation {
-        Operation::Read => "reads",
-        Operation::Write => "writes",
-    };
     format!(
-        "{} of what {} can do for {pattern} {operation} of {}: {}/s",
+        "{} of what {} can do for {} {} of {}: {}/s",
         percent(of.share),
         of.device,
+        of.pattern.word(),
+        of.operation.plural(),
         bytes(of.size_bytes),
         bytes(of.ceiling_bytes_per_second as u64)
     )

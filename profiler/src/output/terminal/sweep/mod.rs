@@ -3,7 +3,7 @@
 mod table;
 
 use self::table::{parts, table};
-use super::{line::WIDTH, style::Style};
+use super::{line::paragraph, style::Style};
 use crate::{
     analysis::{
         compare::Certainty,
@@ -11,7 +11,7 @@ use crate::{
     },
     model::report::{Exit, Kind},
     output::{
-        format::{bytes, count, filled, percent, time},
+        format::{bytes, count, percent, time},
         json::Swept,
         text::shortened,
     },
@@ -63,23 +63,19 @@ pub fn render(swept: &Swept<'_>, name: &Text, full: bool, style: Style) -> Strin
     let sweep = swept.sweep;
     let mut text = String::new();
     for warning in warnings(swept) {
-        let lines = filled(warning.split(' '), WIDTH, "  ");
-        text.push_str(&format!("{}\n", style.alarm(&lines)));
+        let lines = paragraph(&warning);
+        text.push_str(&format!("{}\n", style.alarm(lines.trim_end())));
     }
-    let mut add = |line: &str| {
-        text.push_str(&filled(line.split(' '), WIDTH, "  "));
-        text.push('\n');
-    };
-    add(&verdict(sweep, name));
-    add(&how(swept));
+    text.push_str(&paragraph(&verdict(sweep, name)));
+    text.push_str(&paragraph(&how(swept)));
     let shown = shown(sweep, full);
     text.push_str(&table(sweep, &shown, style));
     if full {
         text.push_str(&reasons(sweep));
     }
     for note in notes(sweep, shown.len()) {
-        let lines = filled(note.split(' '), WIDTH, "  ");
-        text.push_str(&format!("{}\n", style.faint(&lines)));
+        let lines = paragraph(&note);
+        text.push_str(&format!("{}\n", style.faint(lines.trim_end())));
     }
     text
 }
@@ -227,8 +223,7 @@ fn reasons(sweep: &Sweep) -> String {
             time(beside.longer_ns),
             parts.join(", ")
         );
-        text.push_str(&filled(line.split(' '), WIDTH, "  "));
-        text.push('\n');
+        text.push_str(&paragraph(&line));
     }
     text
 }

@@ -12,7 +12,7 @@ use crate::{
         histogram::{Bucket, Histogram, Unit},
         report::{Host, Report},
     },
-    output::{json::SWEEP, text::width},
+    output::{json::SWEEP, terminal::line::WIDTH, text::width},
     transfer::Direction,
 };
 

@@ -1,13 +1,17 @@
 //! Settings of the system: what would be tried, or what came of it.
 
-use super::{line::WIDTH, style::Style, table::Table};
+use super::{
+    line::{WIDTH, paragraph},
+    style::Style,
+    table::Table,
+};
 use crate::{
     analysis::tune_system::{
         Cache, ERROR, Helping, Name, Permanent, Setting, SystemTuning, Timed, Tried, alpha,
     },
     output::{
         comparison::interval,
-        format::{bytes, command_line, count, digits, filled, time},
+        format::{bytes, command_line, count, signed_percent, time},
         text::{shortened, shortened_before},
     },
 };
@@ -89,10 +93,6 @@ fn head(tuning: &SystemTuning) -> String {
     paragraph(&place) + &paragraph(&what)
 }
 
-fn paragraph(text: &str) -> String {
-    format!("{}\n", filled(text.split(' '), WIDTH, "  "))
-}
-
 /// The name of a setting with what it is of.
 fn name(setting: &Setting) -> String {
     let of = shortened_before(&setting.of.to_string(), NAME);
@@ -160,7 +160,7 @@ fn results(tuning: &SystemTuning, style: Style) -> String {
 }
 
 fn cells(label: String, timed: &Timed) -> [String; 5] {
-    let change = timed.change.map_or_else(String::new, percent);
+    let change = timed.change.map_or_else(String::new, signed_percent);
     let between = timed.interval.map_or_else(String::new, interval);
     let verdict = match timed.verdict {
         Helping::Helps => "helps",
@@ -168,11 +168,6 @@ fn cells(label: String, timed: &Timed) -> [String; 5] {
         Helping::NotSignificant | Helping::TooFewRuns => "~",
     };
     [label, time(timed.after_ns), change, between, verdict.into()]
-}
-
-fn percent(change: f64) -> String {
-    let sign = if change < 0.0 { '-' } else { '+' };
-    format!("{sign}{} %", digits((change * 100.0).abs()))
 }
 
 fn left_alone(tuning: &SystemTuning, style: Style) -> String {

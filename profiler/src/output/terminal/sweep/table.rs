@@ -18,19 +18,24 @@ use crate::{
 /// The columns that are left out of a table that is too wide, the first one first.
 const SPARE: [&str; 3] = ["p50 us", "calls", "ampl."];
 
+/// Whether the table has how much of all that is longer, and how many of the columns that can be spared it lacks: the first
+/// that fits is shown, else the last.
+const LAYOUTS: [(bool, usize); 5] = [(true, 0), (false, 0), (false, 1), (false, 2), (false, 3)];
+
 /// The settings of these places.
 pub fn table(sweep: &Sweep, shown: &[usize], style: Style) -> String {
-    let mut last = String::new();
-    for (with_share, spare) in [(true, 0), (false, 0), (false, 1), (false, 2), (false, 3)] {
+    let most = WIDTH.saturating_add(style.spare());
+    let of = |(with_share, spare)| {
         let without = SPARE.get(..spare).unwrap_or_default();
-        last = rendered(sweep, shown, (with_share, without)).render(style);
-        let plain = rendered(sweep, shown, (with_share, without)).render(Style::PLAIN);
-        let most = WIDTH.saturating_add(style.spare());
-        if plain.lines().all(|line| width(line) <= most) {
-            break;
-        }
-    }
-    last
+        rendered(sweep, shown, (with_share, without))
+    };
+    let fits = |layout: &(bool, usize)| {
+        let plain = of(*layout).render(Style::PLAIN);
+        plain.lines().all(|line| width(line) <= most)
+    };
+    let mut layouts = LAYOUTS.into_iter();
+    let layout = layouts.find(fits).unwrap_or((false, SPARE.len()));
+    of(layout).render(style)
 }
 
 fn rendered(sweep: &Sweep, shown: &[usize], (with_share, without): (bool, &[&str])) -> Table {

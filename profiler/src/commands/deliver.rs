@@ -3,7 +3,12 @@
 use std::{
     fs::File,
     io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
 };
+
+use ioprof_workloads::Interrupt;
+use nix::sys::signal::Signal;
 
 use crate::{
     cli::Common,
@@ -83,6 +88,25 @@ pub fn print(to: &mut impl io::Write, text: &str) {
     let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }
 
+/// Prints what is for reading to stdout; to stderr, where JSON goes to stdout.
+pub fn show(output: Option<&Path>, text: impl FnOnce(Style) -> String) {
+    if output.is_some_and(Destination::is_stdout) {
+        let stderr = io::stderr();
+        print(&mut stderr.lock(), &text(Style::of(&stderr)));
+    } else {
+        let stdout = io::stdout();
+        print(&mut stdout.lock(), &text(Style::of(&stdout)));
+    }
+}
+
+/// Tells what a signal has stopped; the exit status.
+pub fn stopped(interrupt: &Interrupt, what: &str) -> ExitCode {
+    let number = interrupt.signal().unwrap_or_default();
+    let name = Signal::try_from(number).map_or("a signal", Signal::as_str);
+    print(&mut io::stderr(), &format!("ioprof: {name}: {what}\n"));
+    ExitCode::from(128 + u8::try_from(number).unwrap_or(0))
+}
+
 /// Where the rest of a report is, of which the first screen was shown.
 pub fn rest(file: Option<&str>, style: Style) -> String {
     let rest = match file {
@@ -94,7 +118,7 @@ pub fn rest(file: Option<&str>, style: Style) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Read as _, path::Path};
+    use std::io::Read as _;
 
     use super::*;
 

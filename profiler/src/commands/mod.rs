@@ -1,6 +1,7 @@
 //! The commands, put together from the parts.
 
 mod attach;
+mod begun;
 mod calibrate;
 mod ceilings;
 mod compare;

@@ -47,6 +47,14 @@ impl Space {
         set.collect()
     }
 
+    /// How many places there are but that of the default.
+    pub fn possible(&self) -> usize {
+        let all = self.dimensions.iter().fold(1_usize, |all, one| {
+            all.saturating_mul(one.values.len().saturating_add(1))
+        });
+        all.min(MOST).saturating_sub(1)
+    }
+
     /// All places but that of the default, in the order in which to try them, so that the first of them are a sample: in
     /// turns one that differs from the default in one option, and one that is drawn.
     pub fn places(&self) -> Vec<Place> {
@@ -134,11 +142,13 @@ mod tests {
         let places = space.places();
         assert_eq!(places, space.places());
         assert_eq!(places.len(), 7);
+        assert_eq!(space.possible(), 7);
         assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 7);
         assert!(!places.contains(&space.default_place()));
         let differing = places[0].iter().filter(|at| **at > 0).count();
         assert_eq!(differing, 1);
         assert_eq!(Space::default().places(), Vec::<Place>::new());
+        assert_eq!(Space::default().possible(), 0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use nix::{libc, sys::utsname::uname};
+use nix::libc;
 
 use crate::{
     analysis::calibrations::{of_device, usable, why_unused},
@@ -18,9 +18,8 @@ use crate::{
         deliver::print,
     },
     error::Error,
-    kernel::system::disk::Disk,
+    kernel::system::{disk::Disk, machine::release},
     output::limits::{io_cost_model, io_properties},
-    text::Text,
 };
 
 /// Prints the limits of the device below a path by the calibrations that are kept.
@@ -41,8 +40,7 @@ pub fn export(path: &Path, format: Export) -> Result<ExitCode, Error> {
     let (disk, mount) = Disk::of(file.as_fd());
     let mount = mount.unwrap_or_default();
     let disk = disk.ok_or_else(|| refused(format!("it is on {}, on no disk", mount.kind)))?;
-    let uname = uname().map_err(Error::system("asking for the kernel's release"))?;
-    let (now, kernel) = (described(&disk), Text::of(uname.release()));
+    let (now, kernel) = (described(&disk), release()?);
     let all = kept();
     let usable = usable(&all, &now, &kernel);
     let name = &disk.name;

@@ -10,31 +10,29 @@ use std::{
     os::fd::AsFd as _,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Instant,
 };
 
 use ioprof_workloads::{Interrupt, ceiling};
-use nix::sys::{signal::Signal, utsname::uname};
 
 use self::{
     measure::Measuring,
     place::{LEAST, Place},
     plan::{Clock, Plan},
 };
-use super::deliver::print;
+use super::{
+    begun::Begun,
+    deliver::{print, show, stopped},
+};
 use crate::{
     cli::Calibrate,
     error::Error,
+    kernel::system::machine::release,
     launch::{destination::Destination, history::Calibrations},
     model::{
         calibration::{Calibration, Mode, SCHEMA},
         sum::sum,
     },
-    output::{
-        json,
-        terminal::{Style, calibration::render},
-        text::line,
-    },
+    output::{json, terminal::calibration::render, text::line},
     text::Text,
     version,
 };
@@ -69,33 +67,23 @@ pub fn calibrate(arguments: &Calibrate) -> Result<ExitCode, Error> {
         )),
     );
     let Some(calibration) = measure(&plan, &place, &interrupt)? else {
-        return Ok(stopped(&interrupt));
+        let what = "the calibration is stopped, its file is gone";
+        return Ok(stopped(&interrupt, what));
     };
     let json = json::calibration(&calibration);
     let kept = (!arguments.no_save).then(|| keep(&json));
-    let is_stdout = arguments
-        .output
-        .as_deref()
-        .is_some_and(Destination::is_stdout);
-    let style = if is_stdout {
-        Style::of(&io::stderr())
-    } else {
-        Style::of(&io::stdout())
-    };
-    let mut text = render(&calibration, style);
-    match kept {
-        Some(Ok(file)) => text.push_str(&format!("{}\n", style.faint(&format!("kept: {file}")))),
-        Some(Err(reason)) => {
-            let told = format!("ioprof: the calibration is not kept: {reason}; try -o FILE");
-            print(&mut io::stderr(), &line(&told));
+    if let Some(Err(reason)) = &kept {
+        let told = format!("ioprof: the calibration is not kept: {reason}; try -o FILE");
+        print(&mut io::stderr(), &line(&told));
+    }
+    show(arguments.output.as_deref(), |style| {
+        let mut text = render(&calibration, style);
+        if let Some(Ok(file)) = kept {
+            let kept = style.faint(&format!("kept: {file}"));
+            text.push_str(&format!("{kept}\n"));
         }
-        None => {}
-    }
-    if is_stdout {
-        print(&mut io::stderr(), &text);
-    } else {
-        print(&mut io::stdout(), &text);
-    }
+        text
+    });
     destination.write(&json)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -106,8 +94,7 @@ fn measure(
     place: &Place,
     interrupt: &Interrupt,
 ) -> Result<Option<Calibration>, Error> {
-    let began = Instant::now();
-    let started_at = jiff::Timestamp::now();
+    let begun = Begun::now();
     let clock = Clock::start(plan);
     let room = (LEAST, place.bytes);
     let file_bytes = ceiling::fill(place.file.as_fd(), room, plan.filling, interrupt)?;
@@ -120,14 +107,13 @@ fn measure(
         .map_err(Error::system("sharing the file"))?;
     // What belongs to making it is not to be written meanwhile.
     file.sync_all().map_err(Error::system("syncing the file"))?;
-    let uname = uname().map_err(Error::system("asking for the kernel's release"))?;
     let mut calibration = Calibration {
         schema: SCHEMA.into(),
         ioprof_version: version::NUMBER.into(),
-        started_at: started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into(),
+        started_at: begun.in_utc(),
         duration_ns: 0,
         mode: plan.mode,
-        kernel: Text::of(uname.release()),
+        kernel: release()?,
         device: place.device(),
         file_system: place.file_system.clone(),
         file_bytes,
@@ -144,7 +130,7 @@ fn measure(
         return Ok(None);
     }
     calibration.others_bytes = others(&calibration);
-    calibration.duration_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    calibration.duration_ns = begun.elapsed_ns();
     Ok(Some(calibration))
 }
 
@@ -159,12 +145,4 @@ fn others(calibration: &Calibration) -> Option<u64> {
 fn keep(json: &[u8]) -> io::Result<Text> {
     let kept: PathBuf = Calibrations::of_this_user()?.save(json)?;
     Ok(Text::of(kept))
-}
-
-fn stopped(interrupt: &Interrupt) -> ExitCode {
-    let number = interrupt.signal().unwrap_or_default();
-    let name = Signal::try_from(number).map_or("a signal", Signal::as_str);
-    let told = format!("ioprof: {name}: the calibration is stopped, its file is gone\n");
-    print(&mut io::stderr(), &told);
-    ExitCode::from(128 + u8::try_from(number).unwrap_or(0))
 }

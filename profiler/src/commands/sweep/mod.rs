@@ -2,12 +2,13 @@
 
 mod plan;
 
-use std::{io, process::ExitCode, time::Instant};
+use std::{io, process::ExitCode};
 
 use nix::unistd::dup2_stdout;
 
 use self::plan::Plan;
 use super::{
+    begun::Begun,
     deliver::print,
     run::once,
     series::{Next, Series},
@@ -39,7 +40,7 @@ pub fn sweep(arguments: cli::Sweep) -> Result<ExitCode, Error> {
     // Before the destination, whose file a signal would leave behind.
     let mut series = Series::begin()?;
     let destination = Destination::open(plan.output.as_deref())?;
-    let (began, started_at) = (Instant::now(), jiff::Timestamp::now());
+    let begun = Begun::now();
     print(&mut io::stderr(), &line(&plan.told()));
     if plan.drops_all_caches() {
         let warning = "ioprof: --cache cold: each run drops the page cache of the whole machine; --cache cold-data \
@@ -99,8 +100,8 @@ pub fn sweep(arguments: cli::Sweep) -> Result<ExitCode, Error> {
             schema: SWEEP,
             ioprof_version: version::NUMBER,
             host,
-            started_at: started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into(),
-            duration_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            started_at: begun.in_utc(),
+            duration_ns: begun.elapsed_ns(),
             kind: plan.kind,
             command: &plan.command,
             cache: plan.cache.as_deref(),

@@ -9,21 +9,20 @@ mod subject;
 mod system;
 mod told;
 
-use std::{io, process::ExitCode, time::Instant};
+use std::process::ExitCode;
 
 use ioprof_workloads::Interrupt;
-use nix::sys::signal::Signal;
 
 use self::{bench::Bench, progress::Progress, search::Search, subject::Subject, told::Told};
-use super::deliver::print;
+use super::{
+    begun::Begun,
+    deliver::{show, stopped},
+};
 use crate::{
     cli::{SearchOptions, Tune},
     error::Error,
     launch::destination::Destination,
-    output::{
-        json,
-        terminal::{Style, tune::render},
-    },
+    output::{json, terminal::tune::render},
 };
 
 /// Searches settings.
@@ -43,8 +42,7 @@ pub fn tune(tune: &Tune) -> Result<ExitCode, Error> {
 }
 
 fn of_workload(mut subject: Subject, options: &SearchOptions) -> Result<ExitCode, Error> {
-    let began = Instant::now();
-    let started_at = jiff::Timestamp::now();
+    let begun = Begun::now();
     subject.fix(&options.fix)?;
     // Before the destination, whose file a signal would leave behind.
     let interrupt = Interrupt::install()?;
@@ -54,7 +52,10 @@ fn of_workload(mut subject: Subject, options: &SearchOptions) -> Result<ExitCode
     let bench = Bench::prepare(subject, options.time, &interrupt);
     let Some(mut bench) = bench.inspect_err(|_| progress.clear())? else {
         progress.clear();
-        return Ok(stopped(&interrupt, "nothing was measured"));
+        return Ok(stopped(
+            &interrupt,
+            "nothing was measured; the data set is gone",
+        ));
     };
     let found = Search::new(&mut bench, options.target, &progress).search();
     progress.clear();
@@ -62,38 +63,18 @@ fn of_workload(mut subject: Subject, options: &SearchOptions) -> Result<ExitCode
         bench: &bench,
         found: &found?,
         target: options.target,
-        started_at,
-        duration: began.elapsed(),
+        begun,
     };
     let tuning = told.tuning()?;
-    let is_stdout = options
-        .output
-        .as_deref()
-        .is_some_and(Destination::is_stdout);
-    if is_stdout {
-        print(
-            &mut io::stderr(),
-            &render(&tuning, Style::of(&io::stderr())),
-        );
-    } else {
-        print(
-            &mut io::stdout(),
-            &render(&tuning, Style::of(&io::stdout())),
-        );
-    }
+    show(options.output.as_deref(), |style| render(&tuning, style));
     destination.write(&json::tuning(&tuning))?;
     // The folder goes.
     drop(bench);
     if interrupt.is_set() {
-        return Ok(stopped(&interrupt, "the search is not complete"));
+        return Ok(stopped(
+            &interrupt,
+            "the search is not complete; the data set is gone",
+        ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn stopped(interrupt: &Interrupt, what: &str) -> ExitCode {
-    let number = interrupt.signal().unwrap_or_default();
-    let name = Signal::try_from(number).map_or("a signal", Signal::as_str);
-    let told = format!("ioprof: {name}: {what}; the data set is gone\n");
-    print(&mut io::stderr(), &told);
-    ExitCode::from(128 + u8::try_from(number).unwrap_or(0))
 }

@@ -1,14 +1,13 @@
 //! What a search has found, as it is told.
 
-use std::{ffi::OsString, time::Duration};
-
-use nix::sys::utsname::uname;
+use std::ffi::OsString;
 
 use super::{bench::Bench, search::Found};
 use crate::{
     analysis::tune::{Place, Run, gain, meets, outcome, ranked},
-    commands::ceilings,
+    commands::{begun::Begun, ceilings},
     error::Error,
+    kernel::system::machine::release,
     model::tune::{
         Conditions, Gain, Outcome, SCHEMA, ShareOfDevice, Target, Tried, Tuning, Verdict,
     },
@@ -25,9 +24,7 @@ pub struct Told<'a> {
     /// What was searched for.
     pub target: Target,
     /// When it began.
-    pub started_at: jiff::Timestamp,
-    /// How long it took.
-    pub duration: Duration,
+    pub begun: Begun,
 }
 
 /// Settings and what they came to.
@@ -44,8 +41,7 @@ impl Told<'_> {
     /// Where the kernel does not tell its release.
     pub fn tuning(&self) -> Result<Tuning, Error> {
         let subject = &self.bench.subject;
-        let uname = uname().map_err(Error::system("asking for the kernel's release"))?;
-        let kernel = Text::of(uname.release());
+        let kernel = release()?;
         let default_place = subject.space.default_place();
         let default = self.outcome(&default_place);
         let ranked = self.ranked();
@@ -64,12 +60,8 @@ impl Told<'_> {
         Ok(Tuning {
             schema: SCHEMA.into(),
             ioprof_version: version::NUMBER.into(),
-            started_at: self
-                .started_at
-                .strftime("%Y-%m-%dT%H:%M:%SZ")
-                .to_string()
-                .into(),
-            duration_ns: u64::try_from(self.duration.as_nanos()).unwrap_or(u64::MAX),
+            started_at: self.begun.in_utc(),
+            duration_ns: self.begun.elapsed_ns(),
             complete: !self.bench.interrupt.is_set(),
             kernel: kernel.clone(),
             workload: subject.workload.into(),
@@ -80,7 +72,7 @@ impl Told<'_> {
             gain,
             recommended,
             command: self.command(command),
-            settings_possible: subject.space.places().len() as u64,
+            settings_possible: subject.space.possible() as u64,
             rounds: self.found.rounds.clone(),
             final_rounds: self.found.finals.len() as u64,
             tried: self.tried(&default_place, &ranked),

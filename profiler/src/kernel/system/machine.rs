@@ -6,7 +6,22 @@ use std::{
     io::{BufRead as _, BufReader},
 };
 
-use nix::unistd::{SysconfVar, sysconf};
+use nix::{
+    sys::utsname::uname,
+    unistd::{SysconfVar, sysconf},
+};
+
+use crate::{error::Error, text::Text};
+
+/// The release of the running kernel, as uname(2) has it.
+///
+/// # Errors
+///
+/// Where the kernel does not tell it.
+pub fn release() -> Result<Text, Error> {
+    let uname = uname().map_err(Error::system("asking for the kernel's release"))?;
+    Ok(Text::of(uname.release()))
+}
 
 /// What interrupts and the hypervisor have taken of all CPUs since boot, in nanoseconds: irq, softirq and steal of
 /// proc_stat(5), in ticks of `_SC_CLK_TCK`. None where /proc is not mounted.

@@ -4,12 +4,9 @@ mod found;
 mod rounds;
 mod settings;
 
-use std::{io, process::ExitCode, time::Instant};
+use std::{io, process::ExitCode};
 
-use nix::{
-    sys::{signal::Signal, utsname::uname},
-    unistd::geteuid,
-};
+use nix::{sys::signal::Signal, unistd::geteuid};
 
 use self::{
     found::{Below, Found},
@@ -18,20 +15,20 @@ use self::{
 use crate::{
     analysis::tune_system::{Helping, SCHEMA, SystemTuning, Timed},
     cli::TuneSystem,
-    commands::{deliver::print, run::raise, signals::Signals},
+    commands::{
+        begun::Begun,
+        deliver::{print, show},
+        run::raise,
+        signals::Signals,
+    },
     error::Error,
-    kernel::system::tunable::Files,
+    kernel::system::{machine::release, tunable::Files},
     launch::{
         destination::Destination,
         keeper::{Keeper, Locks},
         targets,
     },
-    output::{
-        format::time,
-        json,
-        terminal::{Style, tune_system::render},
-        text::line,
-    },
+    output::{format::time, json, terminal::tune_system::render, text::line},
     text::Text,
     version,
 };
@@ -42,8 +39,7 @@ use crate::{
 ///
 /// Where there is no disk below the path, the command fails, or something cannot be put back.
 pub fn system(arguments: &TuneSystem) -> Result<ExitCode, Error> {
-    let began = Instant::now();
-    let started_at = jiff::Timestamp::now();
+    let begun = Begun::now();
     if arguments.apply && !geteuid().is_root() {
         return Err(Error::TuneSystem {
             reason:
@@ -67,13 +63,9 @@ pub fn system(arguments: &TuneSystem) -> Result<ExitCode, Error> {
     let mut tuning = SystemTuning {
         schema: SCHEMA.into(),
         ioprof_version: version::NUMBER.into(),
-        started_at: started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into(),
+        started_at: begun.in_utc(),
         duration_ns: 0,
-        kernel: Text::of(
-            uname()
-                .map_err(Error::system("asking for the kernel's release"))?
-                .release(),
-        ),
+        kernel: release()?,
         path: Text::of(&arguments.path),
         mount_point: place.place.as_ref().map(|place| Text::of(&place.point)),
         file_system: place.mounted.kind.clone().into(),
@@ -122,9 +114,11 @@ pub fn system(arguments: &TuneSystem) -> Result<ExitCode, Error> {
         tuning.together = together;
     }
     tuning.settings = found.items.into_iter().map(|item| item.setting).collect();
-    tuning.duration_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    tuning.duration_ns = begun.elapsed_ns();
     signals.restore()?;
-    deliver(&tuning, arguments, destination)
+    show(arguments.output.as_deref(), |style| render(&tuning, style));
+    destination.write(&json::tune_system(&tuning))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Tries all settings; the best values together, and the settings whose values are worth to be kept.
@@ -191,21 +185,4 @@ fn say(text: &str) {
 fn stopped(signal: Signal) -> ExitCode {
     say(&format!("{signal}: stopped; all settings are as they were"));
     raise(signal as i32)
-}
-
-fn deliver(
-    tuning: &SystemTuning,
-    arguments: &TuneSystem,
-    destination: Destination,
-) -> Result<ExitCode, Error> {
-    let output = arguments.output.as_deref();
-    if output.is_some_and(Destination::is_stdout) {
-        let stderr = io::stderr();
-        print(&mut stderr.lock(), &render(tuning, Style::of(&stderr)));
-    } else {
-        let stdout = io::stdout();
-        print(&mut stdout.lock(), &render(tuning, Style::of(&stdout)));
-    }
-    destination.write(&json::tune_system(tuning))?;
-    Ok(ExitCode::SUCCESS)
 }

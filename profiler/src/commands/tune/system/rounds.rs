@@ -6,7 +6,6 @@ use std::{
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Command, Stdio},
-    time::Instant,
 };
 
 use nix::{
@@ -18,7 +17,7 @@ use super::found::{Found, Item};
 use crate::{
     analysis::tune_system::{Cache, Timed, alpha},
     cli::TuneSystem,
-    commands::signals::Signals,
+    commands::{begun::Begun, signals::Signals},
     error::Error,
     kernel::system::{evict::evict, tunable::Unrestored},
     launch::keeper::Keeper,
@@ -88,7 +87,7 @@ impl<'a> Runner<'a> {
         let mask = self.signals.mask_before();
         // SAFETY: the call that the child makes is one that a signal handler may make.
         unsafe { command.pre_exec(move || Ok(mask.thread_set_mask()?)) };
-        let begun = Instant::now();
+        let begun = Begun::now();
         let child = command
             .spawn()
             .map_err(|source| Error::CommandNotExecutable {
@@ -98,7 +97,7 @@ impl<'a> Runner<'a> {
         let pid = i32::try_from(child.id())
             .map_err(|_| failed("starting the command")(io::Error::other("its number is none")))?;
         let (ended, stopped) = self.signals.wait(Pid::from_raw(pid))?;
-        let wall = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let wall = begun.elapsed_ns();
         self.runs += 1;
         if let Some(signal) = stopped {
             return Err(Stop::Signal(signal));

@@ -59,7 +59,7 @@ pub fn share(
     kind @ (operation, pattern, size_bytes): (Operation, Pattern, u64),
     bytes_per_second: f64,
 ) -> Option<ShareOfDevice> {
-    let disk = Disk::of(File::open(folder).ok()?.as_fd()).0?;
+    let (disk, _) = Disk::of(File::open(folder).ok()?.as_fd()).ok()?;
     let (calibrations, now) = (kept(), described(&disk));
     let usable = usable(&calibrations, &now, kernel);
     let most = of_operations(&usable, kind)?;

@@ -9,5 +9,5 @@ pub mod snapshot;
 pub mod syscall;
 pub mod system;
 
-pub use helper::{Helper, close_all_but, sync_file_system};
+pub use helper::{Helper, close_all_but, ignore_signals, sync_file_system};
 pub use session::{Session, Settings};

@@ -12,17 +12,14 @@ use std::{
 
 use nix::{
     fcntl::{Flock, FlockArg},
-    sys::{
-        signal::{SigHandler, Signal, signal},
-        wait::waitpid,
-    },
+    sys::wait::waitpid,
     unistd::{ForkResult, Pid, chdir, fork, setsid},
 };
 
 use crate::{
     error::Error,
     kernel::{
-        close_all_but,
+        close_all_but, ignore_signals,
         system::tunable::{Change, Files, Saved, Unrestored},
     },
 };
@@ -167,16 +164,7 @@ fn lock(files: &Files, folder: &str) -> Result<Flock<OwnedFd>, Error> {
 
 /// Waits for the end of ioprof.
 fn keep(mut pipe: io::PipeReader, settings: &mut Settings, locks: &Locks) -> io::Result<()> {
-    for ignored in [
-        Signal::SIGINT,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGQUIT,
-        Signal::SIGPIPE,
-    ] {
-        // SAFETY: there is no handler in it.
-        unsafe { signal(ignored, SigHandler::SigIgn) }?;
-    }
+    ignore_signals()?;
     let _ = setsid();
     // It is in the way of no unmount.
     let _ = chdir("/");

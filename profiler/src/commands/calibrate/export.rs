@@ -37,9 +37,8 @@ pub fn export(path: &Path, format: Export) -> Result<ExitCode, Error> {
         .custom_flags(libc::O_PATH)
         .open(path)
         .map_err(|error| refused(error.to_string()))?;
-    let (disk, mount) = Disk::of(file.as_fd());
-    let mount = mount.unwrap_or_default();
-    let disk = disk.ok_or_else(|| refused(format!("it is on {}, on no disk", mount.kind)))?;
+    let (disk, mount) =
+        Disk::of(file.as_fd()).map_err(|no_disk| refused(format!("it {no_disk}")))?;
     let (now, kernel) = (described(&disk), release()?);
     let all = kept();
     let usable = usable(&all, &now, &kernel);

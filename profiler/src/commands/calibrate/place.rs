@@ -63,14 +63,8 @@ impl Place {
         };
         let file = unnamed(&folder)
             .map_err(|error| refused(format!("{error}; name a folder that you may write to")))?;
-        let (disk, mount) = Disk::of(file.as_fd());
-        let mount = mount.unwrap_or_default();
-        let Some(disk) = disk else {
-            let kind = &mount.kind;
-            return Err(refused(format!(
-                "it is on {kind}, and on no disk that the kernel tells of; name a folder on a disk"
-            )));
-        };
+        let (disk, mount) =
+            Disk::of(file.as_fd()).map_err(|no_disk| refused(format!("it {no_disk}")))?;
         set_direct(file.as_fd(), true).map_err(|error| {
             let kind = &mount.kind;
             refused(format!(

@@ -242,8 +242,8 @@ pub fn sync_file_system(device: (u32, u32)) -> io::Result<()> {
     Ok(nix::unistd::syncfs(std::fs::File::open(place)?)?)
 }
 
-/// Serves requests until the other end is closed.
-fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Result<()> {
+/// Ignores what ends the processes of a terminal, and what a closed pipe or socket would end this one by.
+pub fn ignore_signals() -> io::Result<()> {
     for ignored in [
         Signal::SIGINT,
         Signal::SIGTERM,
@@ -254,6 +254,12 @@ fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Resul
         // SAFETY: there is no handler in it.
         unsafe { signal(ignored, SigHandler::SigIgn) }?;
     }
+    Ok(())
+}
+
+/// Serves requests until the other end is closed.
+fn serve(socket: &UnixStream, children: &[&OwnedFd], mask: &SigSet) -> io::Result<()> {
+    ignore_signals()?;
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(mask), None)?;
     nix::sys::prctl::set_name(c"ioprof-helper")?;
     let mut held: Vec<RawFd> = children.iter().map(|child| child.as_raw_fd()).collect();

@@ -53,9 +53,21 @@ pub struct DiskFacts {
     pub rotational: Option<bool>,
 }
 
+/// A file is on no disk.
+#[derive(Debug, thiserror::Error)]
+#[error("is on {kind}, and on no disk that the kernel tells of; name a folder on a disk")]
+pub struct NoDisk {
+    /// The type of its file system.
+    kind: String,
+}
+
 impl Disk {
-    /// That of an open file, and what its file system is mounted as; no disk where the kernel tells of none.
-    pub fn of(file: BorrowedFd<'_>) -> (Option<Self>, Option<MountedAs>) {
+    /// That of an open file, and what its file system is mounted as, as far as the kernel tells.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel tells of no disk.
+    pub fn of(file: BorrowedFd<'_>) -> Result<(Self, MountedAs), NoDisk> {
         let mount = mount_number(file).and_then(|number| Mounts::now().mounted_as(number));
         let by_number = fstat(file).ok().and_then(|status| {
             Self::numbered((major(status.st_dev) as u32, minor(status.st_dev) as u32))
@@ -68,7 +80,12 @@ impl Disk {
                 .filter(|found| found.file_type().is_block_device())?;
             Self::numbered((major(source.rdev()) as u32, minor(source.rdev()) as u32))
         };
-        (by_number.or_else(by_source), mount)
+        let disk = by_number.or_else(by_source);
+        let mount = mount.unwrap_or_default();
+        match disk {
+            Some(disk) => Ok((disk, mount)),
+            None => Err(NoDisk { kind: mount.kind }),
+        }
     }
 
     /// The disk of a number, or that of the partition of it.

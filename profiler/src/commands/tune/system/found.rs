@@ -53,14 +53,8 @@ impl Below {
             return Err(refused(format!("{told}: name a folder or a file")));
         }
         let opened = OwnedFd::from(opened);
-        let (disk, mounted) = Disk::of(opened.as_fd());
-        let mounted = mounted.unwrap_or_default();
-        let Some(disk) = disk else {
-            return Err(refused(format!(
-                "{told} is on {}, and on no disk that the kernel tells of; name a folder on a disk",
-                mounted.kind
-            )));
-        };
+        let (disk, mounted) =
+            Disk::of(opened.as_fd()).map_err(|no_disk| refused(format!("{told} {no_disk}")))?;
         let number = mount_number(opened.as_fd());
         let point = mounted.point.clone();
         let place = number.map(|number| Place { number, point });
@@ -125,13 +119,11 @@ impl Found {
             let both = [of_dirty(files, &limits), of_background(files, &limits)];
             found.add(DirtyLimits::save(files), both);
         }
-        let mount = place.place.clone();
-        if let Some((place_of, atime)) = mount.and_then(|mount| {
-            let atime = mount.atime()?;
-            Some((mount, atime))
-        }) {
-            let setting = of_atime(files, place, &place_of, atime);
-            let place = place_of;
+        if let Some(mount) = &place.place
+            && let Some(atime) = mount.atime()
+        {
+            let setting = of_atime(files, place, mount, atime);
+            let place = mount.clone();
             found.add(Saved::Atime { place, atime }, [setting]);
         }
         let is_wanted = |item: &Item| names.is_empty() || names.contains(&item.setting.name);

@@ -118,11 +118,16 @@ impl<'a> Runner<'a> {
     /// Has what the run before left dirty written, and the files evicted where they are to be.
     fn prepare(&mut self) -> Result<(), Error> {
         let path = &self.arguments.path;
-        let synced = File::open(path).and_then(|file| Ok(nix::unistd::syncfs(file)?));
-        synced.map_err(Error::system("syncing the file system"))?;
-        if self.arguments.cache == Cache::Cold {
-            let left = evict(path).map_err(Error::system("evicting the files"))?;
-            self.pages_left = self.pages_left.max(left);
+        match self.arguments.cache {
+            Cache::AsIs => {
+                let synced = File::open(path).and_then(|file| Ok(nix::unistd::syncfs(file)?));
+                synced.map_err(Error::system("syncing the file system"))?;
+            }
+            // Which begins by that.
+            Cache::Cold => {
+                let left = evict(path).map_err(Error::system("evicting the files"))?;
+                self.pages_left = self.pages_left.max(left);
+            }
         }
         Ok(())
     }

@@ -4,10 +4,10 @@ use ioprof_workloads::display::bytes;
 
 use super::{
     depth::{HEADROOM, is_read_ahead},
-    on_device::{OnDevice, UNDIVIDED, waited},
-    subject::{Candidate, Outcome, Subject, each},
+    on_device::{OnDevice, waited},
+    subject::{Candidate, Outcome, Subject, UNDIVIDED, each},
 };
-use crate::model::{calibration::Operation, finding::Place};
+use crate::model::calibration::Operation;
 
 const ADVICE: &str = "have the kernel read further ahead: posix_fadvise(POSIX_FADV_SEQUENTIAL) doubles it for a file, `blockdev --setra` \
                       sets it for a device; or read the next part by POSIX_FADV_WILLNEED while this one is worked on";
@@ -40,10 +40,6 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let (slow, others): (Vec<_>, Vec<_>) =
         reads.partition(|one| one.headroom() >= HEADROOM && is_read_ahead(Some(cache)));
     let evidence = |one: &OnDevice<'_>| [served.clone(), one.evidence(subject)].concat();
-    if slow.is_empty() {
-        let against = others.iter().flat_map(&evidence);
-        return Outcome::RuledOut(against.collect());
-    }
     let found = slow.iter().map(|one| Candidate {
         summary: format!(
             "{} are read in order, by requests of {}; {} does {:.1} times as much at once",
@@ -52,10 +48,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             one.device.name,
             one.headroom()
         ),
-        place: Place {
-            device: Some(one.device.name.clone()),
-            ..Place::default()
-        },
+        place: one.place(),
         cost_ns: waited,
         gain: subject.bounds(
             0,
@@ -68,5 +61,6 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         advice: ADVICE,
         gate: None,
     });
-    Outcome::Found(found.collect())
+    let against = others.iter().flat_map(&evidence);
+    Outcome::of(found.collect(), against.collect())
 }

@@ -4,7 +4,9 @@
 use ioprof_workloads::display::{bytes, count};
 
 use super::{
-    subject::{Candidate, Outcome, Placed, Subject, cpu_and_runnable, each, for_device, portion},
+    subject::{
+        Candidate, Outcome, Placed, Subject, UNDIVIDED, cpu_and_runnable, each, for_device, portion,
+    },
     sync::SYNCS,
 };
 use crate::{
@@ -52,7 +54,7 @@ pub fn rule(
         .iter()
         .any(|call| call.breakdown.is_none())
     {
-        return Outcome::Undecided("the time of calls is not divided: what of it was waiting");
+        return UNDIVIDED;
     }
     let both = [Direction::Read, Direction::Written];
     let moved: Vec<_> = (files.top.iter().enumerate())

@@ -4,10 +4,10 @@ use ioprof_workloads::display::{bytes, count};
 
 use super::{
     durable::LATER,
-    on_device::{OnDevice, UNDIVIDED, waited},
-    subject::{Candidate, Outcome, Subject, each},
+    on_device::{OnDevice, waited},
+    subject::{Candidate, Outcome, Subject, UNDIVIDED, each},
 };
-use crate::model::{calibration::Operation, finding::Place, page_cache::PageCache, sum::sum};
+use crate::model::{calibration::Operation, page_cache::PageCache, sum::sum};
 
 /// A mean of no more in flight is one at a time, with what the file system adds.
 const ONE: f64 = 1.5;
@@ -52,10 +52,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             against.extend(one.evidence(subject));
         }
     }
-    if found.is_empty() {
-        return Outcome::RuledOut(against);
-    }
-    Outcome::Found(found)
+    Outcome::of(found, against)
 }
 
 fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waited: u64) -> Candidate {
@@ -68,10 +65,7 @@ fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waited: u64) -> Candidat
             one.device.name,
             one.headroom()
         ),
-        place: Place {
-            device: Some(one.device.name.clone()),
-            ..Place::default()
-        },
+        place: one.place(),
         cost_ns: waited,
         gain: subject.bounds(
             0,

@@ -4,8 +4,8 @@ use ioprof_workloads::display::{bytes, count};
 
 use super::{
     subject::{
-        Candidate, Outcome, Placed, Subject, each, for_device, only_call, own_requests, portion,
-        total,
+        Candidate, Outcome, Placed, Subject, UNDIVIDED, each, for_device, only_call, own_requests,
+        portion, total,
     },
     sync::{MOST_BYTES, only_file, opens_to_write, writing_ns, written},
 };
@@ -49,7 +49,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let calls = subject.writes();
     let times: Option<Vec<_>> = calls.iter().map(|(_, call)| call.breakdown).collect();
     let Some(times) = times else {
-        return Outcome::Undecided("the time of calls is not divided: what of it was waiting");
+        return UNDIVIDED;
     };
     evidence.extend(calls.iter().map(|one| subject.calls_of(*one)));
     let most = portion(writes, 9, 10);

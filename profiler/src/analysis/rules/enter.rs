@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Subject, portion};
+use super::subject::{Candidate, Outcome, Subject, UNDIVIDED, portion};
 use crate::model::{finding::Place, sum::sum};
 
 /// Fewer calls are not worth it.
@@ -20,7 +20,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         return Outcome::Undecided("the requests to io_uring are not known");
     };
     let Some(time) = &enter.1.breakdown else {
-        return Outcome::Undecided("the time of calls is not divided: what of it was waiting");
+        return UNDIVIDED;
     };
     let (at, call) = enter;
     let submitted = sum(ring.operations.iter().map(|one| one.submissions));

@@ -1,14 +1,10 @@
 //! LIMIT001: a device does all that it can.
 
 use super::{
-    on_device::{OnDevice, UNDIVIDED, waited},
-    subject::{Candidate, Outcome, Subject},
+    on_device::{OnDevice, waited},
+    subject::{Candidate, Outcome, Subject, UNDIVIDED},
 };
-use crate::model::{
-    calibration::Operation,
-    device::ShareOfCeiling,
-    finding::{Gain, Place},
-};
+use crate::model::{calibration::Operation, device::ShareOfCeiling, finding::Gain};
 
 /// The part of its ceiling that is all it can do, by what calibrations differ among themselves.
 const ALL: f64 = 0.9;
@@ -52,10 +48,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
                 device.name,
                 share * 100.0
             ),
-            place: Place {
-                device: Some(device.name.clone()),
-                ..Place::default()
-            },
+            place: one.place(),
             cost_ns: waited,
             gain: Gain {
                 low_ns: None,
@@ -67,10 +60,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             gate: None,
         });
     }
-    if found.is_empty() {
-        return Outcome::RuledOut(against);
-    }
-    Outcome::Found(found)
+    Outcome::of(found, against)
 }
 
 /// What was done of one operation, as a part of what can be done in the order that serves better.

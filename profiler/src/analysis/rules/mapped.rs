@@ -37,10 +37,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             against.extend(one.evidence(subject));
         }
     }
-    if found.is_empty() {
-        return Outcome::RuledOut(against);
-    }
-    Outcome::Found(found)
+    Outcome::of(found, against)
 }
 
 /// The waits for a file's pages.

@@ -1,12 +1,11 @@
 //! What a workload's threads did on a device whose ceiling is known: for the rules that ask for it.
 
-use super::subject::{Outcome, Subject};
+use super::subject::{Outcome, Subject, for_known_requests};
 use crate::model::{
     block::{Block, BlockOperation, Origin},
     calibration::Operation,
     device::{Device, ShareOfCeiling},
-    finding::Evidence,
-    off_cpu::CallTime,
+    finding::{Evidence, Place},
     sum::sum,
 };
 use crate::transfer::{Direction, of_call};
@@ -82,6 +81,14 @@ impl<'a> OnDevice<'a> {
         Ok(found)
     }
 
+    /// The device, as the place of a finding.
+    pub fn place(&self) -> Place {
+        Place {
+            device: Some(self.device.name.clone()),
+            ..Place::default()
+        }
+    }
+
     /// How many times as much the device can do at the depth where it does most.
     pub fn headroom(&self) -> f64 {
         self.load.ceiling_per_second / self.load.ceiling_at_depth_per_second
@@ -144,14 +151,9 @@ pub fn waited(subject: &Subject<'_>, operations: &[Operation]) -> Option<u64> {
     };
     let calls = subject
         .calls(|name| ASYNCHRONOUS.contains(&name) || of_call(name).is_some_and(is_asked_for));
-    let known = |time: &CallTime| sum([time.off_cpu.queue_ns, time.off_cpu.service_ns]);
     let times: Option<Vec<u64>> = calls
         .iter()
-        .map(|(_, call)| call.breakdown.as_ref().map(known))
+        .map(|(_, call)| call.breakdown.as_ref().map(for_known_requests))
         .collect();
     times.map(sum)
 }
-
-/// What is not known where calls are not divided.
-pub const UNDIVIDED: Outcome =
-    Outcome::Undecided("the time of calls is not divided: what of it was waiting");

@@ -3,7 +3,7 @@
 use ioprof_workloads::display::{bytes, count};
 
 use super::subject::{
-    Candidate, Outcome, Placed, Subject, for_device, only_call, own_requests, portion,
+    Candidate, Outcome, Placed, Subject, UNDIVIDED, for_device, only_call, own_requests, portion,
 };
 use crate::model::{
     block::BlockOperation,
@@ -30,7 +30,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     };
     let calls = subject.writes();
     if calls.iter().any(|(_, call)| call.breakdown.is_none()) {
-        return Outcome::Undecided("the time of calls is not divided: what of it was waiting");
+        return UNDIVIDED;
     }
     let written = files.top.iter().enumerate();
     let written = written.filter(|(_, row)| row.kind == FileKind::File && row.counts.writes > 0);

@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Placed, Subject, cpu_and_runnable, portion};
+use super::subject::{Candidate, Outcome, Placed, Subject, UNDIVIDED, cpu_and_runnable, portion};
 use crate::{
     model::{finding::Place, off_cpu::CallTime, sum::sum},
     transfer::of_call,
@@ -29,10 +29,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         .into_iter()
         .map(|one| Some(candidate(subject, one, one.1.breakdown.as_ref()?)))
         .collect();
-    found.map_or(
-        Outcome::Undecided("the time of calls is not divided: what of it was waiting"),
-        Outcome::Found,
-    )
+    found.map_or(UNDIVIDED, Outcome::Found)
 }
 
 fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candidate {

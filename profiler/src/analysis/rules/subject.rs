@@ -24,6 +24,21 @@ pub enum Outcome {
     Undecided(&'static str),
 }
 
+/// What is not known where calls are not divided.
+pub const UNDIVIDED: Outcome =
+    Outcome::Undecided("the time of calls is not divided: what of it was waiting");
+
+impl Outcome {
+    /// It holds for these, else it does not by these figures.
+    pub fn of(found: Vec<Candidate>, against: Vec<Evidence>) -> Self {
+        if found.is_empty() {
+            Self::RuledOut(against)
+        } else {
+            Self::Found(found)
+        }
+    }
+}
+
 /// What may become a finding.
 pub struct Candidate {
     pub summary: String,
@@ -160,12 +175,16 @@ pub fn cpu_and_runnable(call: &CallTime) -> u64 {
     sum([call.cpu_ns, call.off_cpu.runnable_ns])
 }
 
+/// Nanoseconds that a call waits for known requests.
+pub fn for_known_requests(time: &CallTime) -> u64 {
+    sum([time.off_cpu.queue_ns, time.off_cpu.service_ns])
+}
+
 /// Nanoseconds that a call waits for a device, or for those who do.
 pub fn for_device(time: &CallTime) -> u64 {
     let off_cpu = &time.off_cpu;
     sum([
-        off_cpu.queue_ns,
-        off_cpu.service_ns,
+        for_known_requests(time),
         off_cpu.device_ns,
         off_cpu.journal_ns,
     ])

@@ -2,8 +2,10 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Subject, own_requests, portion, total};
-use crate::model::{block::BlockOperation, finding::Place, off_cpu::CallTime, sum::sum};
+use super::subject::{
+    Candidate, Outcome, Subject, for_known_requests, own_requests, portion, total,
+};
+use crate::model::{block::BlockOperation, finding::Place, sum::sum};
 
 /// Fewer calls are no habit.
 const FEW: u64 = 100;
@@ -27,7 +29,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     });
     let parts: Vec<_> = parts.collect();
     let under_way = total(&parts);
-    let waited = waited(time);
+    let waited = for_known_requests(time);
     let at = submit.0;
     let mut evidence = vec![
         subject.calls_of(submit),
@@ -72,9 +74,4 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         advice: ADVICE,
         gate: None,
     }])
-}
-
-/// Nanoseconds of waiting for known requests.
-fn waited(time: &CallTime) -> u64 {
-    sum([time.off_cpu.queue_ns, time.off_cpu.service_ns])
 }

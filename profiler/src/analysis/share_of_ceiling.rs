@@ -79,6 +79,14 @@ fn loads(device: &Device, duration_ns: u64, usable: &[&Calibration]) -> Vec<Shar
     [reads, writes].into_iter().filter_map(load).collect()
 }
 
+/// The series of the largest size that is no larger, and of the smallest that is no smaller.
+fn around<'a>(
+    sizes: &'a BTreeMap<u64, &'a Series>,
+    size: u64,
+) -> [Option<(&'a u64, &'a &'a Series)>; 2] {
+    [sizes.range(..=size).next_back(), sizes.range(size..).next()]
+}
+
 /// What is done in a second of operations of a size: between two sizes the time of an operation grows with its bytes,
 /// beyond the largest it is as many bytes in a second, and below the smallest as many operations.
 fn rate(
@@ -86,8 +94,7 @@ fn rate(
     size: u64,
     of: impl Fn(&Series) -> Option<f64>,
 ) -> Option<f64> {
-    let below = sizes.range(..=size).next_back();
-    let above = sizes.range(size..).next();
+    let [below, above] = around(sizes, size);
     match (below, above) {
         (Some((small, one)), Some((large, other))) if large > small => {
             let (fast, slow) = (1.0 / of(one)?, 1.0 / of(other)?);
@@ -102,9 +109,7 @@ fn rate(
 
 /// Whether the rates were steady that [`rate`] and [`at`] take for a size and a depth.
 fn is_steady(sizes: &BTreeMap<u64, &Series>, size: u64, depth: f64) -> bool {
-    let below = sizes.range(..=size).next_back();
-    let above = sizes.range(size..).next();
-    let mut used = [below, above].into_iter().flatten();
+    let mut used = around(sizes, size).into_iter().flatten();
     used.all(|(_, series)| {
         let points = series.points.iter().filter(|one| one.refused.is_none());
         let near = points.filter(|one| {

@@ -1,15 +1,10 @@
 //! Runs that are repeated, and two commands in turns.
 
-use std::{
-    fs,
-    os::unix::process::ExitStatusExt as _,
-    path::Path,
-    process::{Output, Stdio},
-};
+use std::{fs, path::Path, process::Output};
 
 use crate::support::{
-    Report, device::Loop, folder, ioprof, line, output, plain, program::Program, reader, signal,
-    succeed, text,
+    Report, device::Loop, folder, ioprof, output, plain, program::Program, stopped_by, succeed,
+    text,
 };
 use ioprof::text::Text;
 use nix::sys::signal::Signal;
@@ -160,24 +155,8 @@ fn a_signal_ends_the_run_and_all_that_would_follow() {
             "-c",
             "echo; exec cat",
         ]);
-        let mut child = run
-            .current_dir(reports.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ioprof can be started");
-        let mut stdout = reader(&mut child.stdout);
-        assert_eq!(line(&mut stdout), "\n");
-        // cat would end without it.
-        let stdin = child.stdin.take();
-        signal(&child, sent);
-        // Returns when nobody has the pipes any more.
-        let ended = child.wait_with_output().expect("a child");
-        assert_eq!(ended.status.signal(), Some(sent as i32), "{ended:?}");
-        assert_eq!(line(&mut stdout), "", "no other run began");
-        assert!(!text(&ended.stderr).contains("run 1 of 50"), "{ended:?}");
-        drop(stdin);
+        let said = stopped_by(sent, run.current_dir(reports.path()));
+        assert!(!said.contains("run 1 of 50"), "{said}");
     }
 }
 

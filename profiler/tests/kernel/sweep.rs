@@ -1,19 +1,12 @@
 //! Settings in turns: what is counted of each is exact, and is that of a run alone.
 
-use std::{
-    fs,
-    os::unix::process::ExitStatusExt as _,
-    path::Path,
-    process::{Output, Stdio},
-};
+use std::{fs, path::Path, process::Output};
 
 use ioprof::model::{file::FileKind, report::Workload};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{
-    folder, ioprof, line, output, plain, profile, reader, report::validate, signal, text,
-};
+use crate::support::{folder, ioprof, output, plain, profile, report::validate, stopped_by, text};
 
 /// The bytes that are copied.
 const BYTES: u64 = 256 << 10;
@@ -207,24 +200,11 @@ fn a_signal_ends_it_with_what_there_is() {
         );
         let options = ["--no-warm-up", "--repeat", "2", "--param", "n=1,2"];
         let mut sweep = ioprof();
-        let mut child = sweep
+        sweep
             .args(["sweep", "-o", plain(&file)])
             .args(options)
-            .args(["--", "sh", "-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ioprof can be started");
-        let mut stdout = reader(&mut child.stdout);
-        assert_eq!(line(&mut stdout), "\n");
-        // It would end without it.
-        let stdin = child.stdin.take();
-        signal(&child, sent);
-        let ended = child.wait_with_output().expect("a child");
-        assert_eq!(ended.status.signal(), Some(sent as i32), "{ended:?}");
-        assert_eq!(line(&mut stdout), "", "no other run began");
-        let said = text(&ended.stderr);
+            .args(["--", "sh", "-c", &script]);
+        let said = stopped_by(sent, &mut sweep);
         let told = format!("INCOMPLETE: {sent}, after 2 of 4 runs");
         assert!(said.contains(&told), "{said}");
         let json = read(&fs::read(&file).expect("it was written"));
@@ -238,7 +218,6 @@ fn a_signal_ends_it_with_what_there_is() {
         assert_eq!(runs.collect::<Vec<_>>(), [Some(1), Some(1)]);
         let names = fs::read_dir(folder.path()).expect("there is a folder");
         assert_eq!(names.count(), 2, "nothing else is left");
-        drop(stdin);
     }
 }
 

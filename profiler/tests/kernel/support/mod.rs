@@ -22,7 +22,7 @@ pub mod zram;
 use std::{
     ffi::OsStr,
     io::{BufReader, Read},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -140,6 +140,28 @@ pub fn reader<S: Read>(stream: &mut Option<S>) -> BufReader<S> {
 /// Sends a signal to a child that was not waited for yet.
 pub fn signal(child: &Child, signal: nix::sys::signal::Signal) {
     nix::sys::signal::kill(pid(child), signal).expect("the child is there");
+}
+
+/// Starts several runs, of which one writes an empty line and waits for the end of its input; there it is sent a signal, by
+/// which it ends before any other run begins. All that it wrote to stderr.
+pub fn stopped_by(sent: nix::sys::signal::Signal, runs: &mut Command) -> String {
+    let mut child = runs
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("ioprof can be started");
+    let mut stdout = reader(&mut child.stdout);
+    assert_eq!(line(&mut stdout), "\n");
+    // It would end without it.
+    let stdin = child.stdin.take();
+    signal(&child, sent);
+    // Returns when nobody has the pipes any more.
+    let ended = child.wait_with_output().expect("a child");
+    drop(stdin);
+    assert_eq!(ended.status.signal(), Some(sent as i32), "{ended:?}");
+    assert_eq!(line(&mut stdout), "", "no other run began");
+    text(&ended.stderr)
 }
 
 /// The number of a child.

@@ -88,7 +88,8 @@ fn around<'a>(
 }
 
 /// What is done in a second of operations of a size: between two sizes the time of an operation grows with its bytes,
-/// beyond the largest it is as many bytes in a second, and below the smallest as many operations.
+/// and below the smallest it is as many operations. Beyond the largest it is not known: larger operations may do more
+/// bytes in a second.
 fn rate(
     sizes: &BTreeMap<u64, &Series>,
     size: u64,
@@ -102,8 +103,7 @@ fn rate(
             Some(1.0 / (fast + (slow - fast) * part))
         }
         (Some((_, one)), Some(_)) | (None, Some((_, one))) => of(one),
-        (Some((largest, one)), None) => Some(of(one)? * *largest as f64 / size as f64),
-        (None, None) => None,
+        (_, None) => None,
     }
 }
 
@@ -200,15 +200,19 @@ mod tests {
             device.read_bytes = 400 * size;
             device.queue_depth.mean = depth / 2.0;
             let told = beside(&device, &one, std::slice::from_ref(&one)).expect("it is there");
-            told.loads[0].ceiling_at_depth_per_second
+            let load = told.loads.first()?;
+            Some(load.ceiling_at_depth_per_second)
         };
-        assert!(close(with(4096, 1.5), 1500.0));
-        assert!(close(with(4096, 0.1), 1000.0));
-        assert!(close(with(4096, 100.0), 2500.0));
-        assert!(close(with(512, 1.0), 1000.0));
-        assert!(close(with(131_072, 1.0), 250.0));
+        let is = |told: Option<f64>, rate: f64| told.is_some_and(|told| close(told, rate));
+        assert!(is(with(4096, 1.5), 1500.0));
+        assert!(is(with(4096, 0.1), 1000.0));
+        assert!(is(with(4096, 100.0), 2500.0));
+        assert!(is(with(512, 1.0), 1000.0));
+        assert!(is(with(65_536, 1.0), 500.0));
         // Half way between 1 ms and 2 ms.
-        assert!(close(with(34_816, 1.0), 1e3 / 1.5));
+        assert!(is(with(34_816, 1.0), 1e3 / 1.5));
+        // Larger than all that were measured.
+        assert_eq!(with(131_072, 1.0), None);
     }
 
     #[test]
@@ -248,6 +252,7 @@ mod tests {
         let can = |operation, size| of_operations(&[&one], (operation, Pattern::Random, size));
         let most = can(Operation::Read, 4096).expect("it is known");
         assert!(close(most, 2500.0 * 4096.0), "{most}");
+        assert_eq!(can(Operation::Read, 131_072), None);
         assert_eq!(
             of_operations(&[], (Operation::Read, Pattern::Random, 4096)),
             None

@@ -47,16 +47,10 @@ fn refusal(point: &Point, did: DeviceDid) -> Option<Refusal> {
 /// Of fewer operations a single request of others could double the bytes.
 const FEW: u64 = 64;
 
-/// Whether a series has its knee: the last two depths have gained too little, or the last takes too long. One alone may
-/// have met a busy moment of the machine.
+/// Whether a series has its ceiling: the last two depths have gained too little. One alone may have met a busy moment of the
+/// machine.
 pub fn is_complete(points: &[Measured]) -> bool {
-    let counting: Vec<_> = counting(points).collect();
-    let (Some(first), Some(last)) = (counting.first(), counting.last()) else {
-        return false;
-    };
-    if is_too_long(first, last) {
-        return true;
-    }
+    let counting: Vec<_> = counting(points).map(|one| &one.point).collect();
     let [earlier @ .., second, last] = &counting[..] else {
         return false;
     };
@@ -74,50 +68,53 @@ fn is_too_long(first: &Point, point: &Point) -> bool {
 
 /// The point at the knee: the least depth whose rate is within 5 % of the best that does not take too long.
 pub fn knee(points: &[Measured]) -> Option<&Measured> {
-    let first = counting(points).next()?;
-    let fits =
-        |measured: &&Measured| measured.refused.is_none() && !is_too_long(first, &measured.point);
-    let best = points
-        .iter()
-        .filter(fits)
-        .map(|one| rate(&one.point))
-        .max_by(f64::total_cmp)?;
-    points
-        .iter()
-        .filter(fits)
-        .find(|one| rate(&one.point) * GAIN >= best)
+    let first = &counting(points).next()?.point;
+    least_of_the_best(counting(points).filter(|one| !is_too_long(first, &one.point)))
+}
+
+/// The point of the ceiling: the least depth whose rate is within 5 % of the best.
+pub fn top(points: &[Measured]) -> Option<&Measured> {
+    least_of_the_best(counting(points))
+}
+
+fn least_of_the_best<'a>(
+    mut points: impl Iterator<Item = &'a Measured> + Clone,
+) -> Option<&'a Measured> {
+    let rates = points.clone().map(|one| rate(&one.point));
+    let best = rates.max_by(f64::total_cmp)?;
+    points.find(|one| rate(&one.point) * GAIN >= best)
 }
 
 /// Sets what a series comes to, by its points and the repeated one.
 pub fn conclude(series: &mut Series) {
-    let Some(knee) = knee(&series.points) else {
+    let Some(top) = top(&series.points) else {
         return;
     };
     let burst = again(series)
-        .filter(|again| knee.point.steady && again.point.steady)
-        .and_then(|again| match is_sustained(knee, again) {
+        .filter(|again| top.point.steady && again.point.steady)
+        .and_then(|again| match is_sustained(top, again) {
             true => Some(false),
             false => is_alone(again).then_some(true),
         });
     let decided = deciding(series).map(|one| rate(&one.point));
-    series.knee_depth = Some(knee.point.depth);
+    series.knee_depth = knee(&series.points).map(|one| one.point.depth);
     series.burst = burst;
     series.operations_per_second = decided;
 }
 
-/// The point that the ceiling of a series comes from: that at the knee or the repeated one, which had more time.
+/// The point that the ceiling of a series comes from: that at its top or the repeated one, which had more time.
 pub fn deciding(series: &Series) -> Option<&Measured> {
-    let knee = knee(&series.points)?;
+    let top = top(&series.points)?;
     let Some(again) = again(series) else {
-        return Some(knee);
+        return Some(top);
     };
-    let is_later = match (knee.point.steady, again.point.steady) {
-        (true, true) => !is_sustained(knee, again) && is_alone(again),
+    let is_later = match (top.point.steady, again.point.steady) {
+        (true, true) => is_alone(again),
         (true, false) => false,
         (false, true) => true,
-        (false, false) => again.point.spread < knee.point.spread,
+        (false, false) => again.point.spread < top.point.spread,
     };
-    Some(if is_later { again } else { knee })
+    Some(if is_later { again } else { top })
 }
 
 /// The repeated point, where it counts.
@@ -128,8 +125,8 @@ fn again(series: &Series) -> Option<&Measured> {
         .filter(|again| again.refused.is_none())
 }
 
-fn is_sustained(knee: &Measured, again: &Measured) -> bool {
-    rate(&again.point) >= rate(&knee.point) * SUSTAINED
+fn is_sustained(top: &Measured, again: &Measured) -> bool {
+    rate(&again.point) >= rate(&top.point) * SUSTAINED
 }
 
 /// Whether nobody else used the device, as far as is known.
@@ -146,9 +143,8 @@ pub fn unmerged(series: &Series) -> Option<f64> {
     unmerged.map(|one| rate(&one.point)).max_by(f64::total_cmp)
 }
 
-fn counting(points: &[Measured]) -> impl Iterator<Item = &Point> {
-    let counting = points.iter().filter(|one| one.refused.is_none());
-    counting.map(|one| &one.point)
+fn counting(points: &[Measured]) -> impl Iterator<Item = &Measured> + Clone {
+    points.iter().filter(|one| one.refused.is_none())
 }
 
 const fn rate(point: &Point) -> f64 {
@@ -221,11 +217,12 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_where_the_latency_is_five_times_that_of_depth_1() {
-        let all = series(&[1000, 1100, 1200, 1300]);
-        assert!(!is_complete(&all[..3]) && is_complete(&all));
+    fn the_knee_has_at_most_five_times_the_latency_of_depth_1_and_the_ceiling_any() {
+        let all = series(&[1000, 1100, 1200, 1300, 1310, 1320]);
+        assert!(!is_complete(&all[..5]) && is_complete(&all));
         // 4 of 1200 take 3.3 times as long, 8 of 1300 take 6.2 times.
         assert_eq!(knee(&all).expect("there is one").point.depth, 4);
+        assert_eq!(top(&all).expect("there is one").point.depth, 8);
     }
 
     #[test]
@@ -257,7 +254,7 @@ mod tests {
             (series.operations_per_second, series.burst)
         };
         assert_eq!(concluded(None), (Some(400.0), None));
-        assert_eq!(concluded(Some(alone(4, 390))), (Some(400.0), Some(false)));
+        assert_eq!(concluded(Some(alone(4, 390))), (Some(390.0), Some(false)));
         assert_eq!(concluded(Some(alone(4, 300))), (Some(300.0), Some(true)));
         let did = DeviceDid {
             requests: 2000,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     calibrations::{by_size, of_device, usable, why_unused},
-    ceiling::{deciding, unmerged},
+    ceiling::{deciding, top, unmerged},
 };
 use crate::{
     model::{
@@ -111,10 +111,11 @@ fn rate(
 fn is_steady(sizes: &BTreeMap<u64, &Series>, size: u64, depth: f64) -> bool {
     let mut used = around(sizes, size).into_iter().flatten();
     used.all(|(_, series)| {
+        let deepest = top(&series.points).map(|top| top.point.depth);
         let points = series.points.iter().filter(|one| one.refused.is_none());
         let near = points.filter(|one| {
             let at = one.point.depth as f64;
-            at >= depth / 2.0 && at <= depth * 2.0 && Some(one.point.depth) <= series.knee_depth
+            at >= depth / 2.0 && at <= depth * 2.0 && Some(one.point.depth) <= deepest
         });
         near.chain(deciding(series)).all(|one| one.point.steady)
     })
@@ -123,7 +124,7 @@ fn is_steady(sizes: &BTreeMap<u64, &Series>, size: u64, depth: f64) -> bool {
 /// What a series does at a depth: on the line between the depths that were measured, at most its ceiling.
 fn at(series: &Series, depth: f64) -> Option<f64> {
     let ceiling = series.operations_per_second?;
-    if depth >= series.knee_depth? as f64 {
+    if depth >= top(&series.points)?.point.depth as f64 {
         return Some(ceiling);
     }
     let points: Vec<_> = series
@@ -269,7 +270,7 @@ mod tests {
             told.loads[0].steady
         };
         assert!(steady(&|_| {}));
-        // The depth is 2, and the knee at 4.
+        // The depth is 2, and that of the ceiling 4.
         assert!(!steady(&|series| series.points[1].point.steady = false));
         assert!(!steady(&|series| series.points[2].point.steady = false));
         assert!(steady(&|series| {

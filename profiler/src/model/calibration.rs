@@ -151,13 +151,13 @@ pub struct Series {
     pub size_bytes: u64,
     /// The points, by depth.
     pub points: Vec<Measured>,
-    /// The least depth beyond which the throughput gains less than 5 %, or half of the operations take more than 5
-    /// times as long as at depth 1; null where no point counts.
+    /// The least depth within 5 % of the best of those at which half of the operations take at most 5 times as long as at
+    /// depth 1; null where no point counts.
     pub knee_depth: Option<u64>,
-    /// The ceiling: what the point at that depth did; what it did again where it was not steady, or there was a burst.
-    /// Null where no point counts.
+    /// The ceiling: what was done at the least depth within 5 % of the best of all, by the point measured again where
+    /// that is to be preferred. Null where no point counts.
     pub operations_per_second: Option<f64>,
-    /// The same point, measured again at the end of the calibration, for longer.
+    /// The point of the ceiling, measured again at the end of the calibration, for longer.
     pub again: Option<Measured>,
     /// Whether the device did more in the beginning than it sustains: it does 15 % less at the end. Null where it was not
     /// measured again, or was not steady, or others' I/O may be the reason.

@@ -365,16 +365,19 @@ fn reports_set_a_device_beside_its_calibration_unless_something_has_changed() {
     let (ceiling, shown) = profiled(state.path(), &disk);
     assert_eq!(ceiling["unused"], Value::Null);
     let load = &ceiling["loads"][0];
-    assert_eq!(
-        (&load["operation"], &load["size_bytes"]),
-        (&"read".into(), &4096.into())
+    assert_eq!(load["operation"], "read", "{load:#}");
+    // Where somebody drops the page cache meanwhile, smaller blocks with names and inodes are read again, too.
+    let size = load["size_bytes"].as_u64();
+    assert!(
+        size.is_some_and(|size| (3500..=4096).contains(&size)),
+        "{load:#}"
     );
     assert!(load["share_at_depth"].as_f64() > Some(0.0), "{load:#}");
-    let told = format!(
-        "of what {} can do for 4.00 KiB reads at this depth",
-        disk.name()
+    let told = format!("of what {} can do for", disk.name());
+    assert!(
+        shown.contains(&told) && shown.contains("reads at this depth"),
+        "{shown}"
     );
-    assert!(shown.contains(&told), "{shown}");
     disk.set("queue/scheduler", other_scheduler(&disk));
     let (ceiling, shown) = profiled(state.path(), &disk);
     assert_eq!(ceiling["loads"], Value::Array(Vec::new()));

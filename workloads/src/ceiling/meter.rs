@@ -13,7 +13,9 @@ use super::{
     steady::{Interval, overall, steady},
 };
 
-/// The rate is looked at in steps of this length.
+/// The rate is looked at in steps: a part of the time that there is, so that what is steady from the beginning is measured
+/// for half of it, and of this length at least.
+const STEPS: u32 = 12;
 const STEP: Duration = Duration::from_millis(25);
 /// Three digits of a latency, up to an hour.
 const DIGITS: u8 = 3;
@@ -23,6 +25,7 @@ const LONGEST_NS: u64 = 3_600_000_000_000;
 pub struct Meter {
     began: Instant,
     limit: Duration,
+    step: Duration,
     step_began: Instant,
     in_step: u64,
     steps: Vec<Interval>,
@@ -40,6 +43,7 @@ impl Meter {
         Self {
             began: now,
             limit,
+            step: (limit / STEPS).max(STEP),
             step_began: now,
             in_step: 0,
             steps: Vec::new(),
@@ -65,7 +69,7 @@ impl Meter {
     /// Whether the point has been measured: its rate is steady, or the time is up and something was done.
     pub fn is_done(&mut self, now: Instant) -> bool {
         let step = now - self.step_began;
-        if step < STEP {
+        if step < self.step {
             return false;
         }
         let ns = u64::try_from(step.as_nanos()).unwrap_or(u64::MAX);

@@ -10,7 +10,7 @@ use ioprof_workloads::{
 
 use super::plan::{AGAIN, Clock, DEPTHS, Kind, Plan};
 use crate::{
-    analysis::ceiling::{DeviceDid, conclude, is_complete, judged, knee},
+    analysis::ceiling::{DeviceDid, conclude, is_complete, judged, knee, top},
     error::Error,
     kernel::system::{device::DeviceStat, disk::Disk},
     model::calibration::{Calibration, Measured, Mix, Operation, Pattern, Series},
@@ -145,8 +145,8 @@ impl<'a> Measuring<'a> {
 
     /// Measures the ceiling of a series again.
     fn again(&mut self, series: &mut Series) -> Done<()> {
-        if let Some(knee) = knee(&series.points) {
-            let load = load(series, knee.point.depth);
+        if let Some(top) = top(&series.points) {
+            let load = load(series, top.point.depth);
             series.again = unless_stopped!(self.point(&load, AGAIN, "once more"));
         }
         Ok(Ok(()))

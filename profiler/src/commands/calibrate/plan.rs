@@ -11,10 +11,10 @@ const MIB: u64 = 1 << 20;
 const DEEPEST: u64 = 256;
 const IN_FLIGHT: u64 = 64 * MIB;
 /// How many depths a series has, about.
-pub const DEPTHS: u32 = 6;
-/// How much more time a knee is given at the end than a point before.
+pub const DEPTHS: u32 = 7;
+/// How much more time a ceiling is given at the end than a point before.
 pub const AGAIN: u32 = 5;
-/// What a point is given at least: six steps, and one before.
+/// What a point is given at least: six steps of the least length, and one before.
 const LEAST: Duration = Duration::from_millis(200);
 
 /// What is measured.
@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn a_point_has_its_share_of_the_time_and_enough_of_it_when_there_is_none() {
-        let mut clock = Clock::start(&Plan::of(Mode::Quick));
+        let mut clock = Clock::start(&Plan::of(Mode::Standard));
         let points = clock.points();
-        assert_eq!(points, 6 * 11 + 1 + 3);
-        assert!(clock.next(1) <= Duration::from_secs(10) * 3 / 2 / points);
+        assert_eq!(points, 20 * 12 + 5 + 3);
+        assert!(clock.next(1) <= Duration::from_secs(60) * 3 / 2 / points);
         assert_eq!(clock.points(), points - 1);
         clock.end = Instant::now();
         assert_eq!(clock.next(1), LEAST);

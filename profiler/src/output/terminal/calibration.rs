@@ -93,7 +93,7 @@ fn head(calibration: &Calibration) -> String {
 
 fn loads(calibration: &Calibration) -> Table {
     let header = [
-        "load", "size", "depth 1", "mean", "depth", "IOPS", "bytes/s", "p99", "spread",
+        "load", "size", "depth 1", "knee", "depth", "IOPS", "bytes/s", "p99", "spread",
     ];
     let mut table = Table::new(1, &header);
     for series in &calibration.series {
@@ -122,8 +122,8 @@ fn row(series: &Series) -> Vec<String> {
     let mut cells = vec![
         name(series.operation, series.pattern),
         size(series.size_bytes),
-        first.map_or_else(|| "-".into(), |one| rate(one.point.operations_per_second)),
         first.map_or_else(|| "-".into(), |one| time(one.point.latency_mean_ns)),
+        series.knee_depth.map_or_else(|| "-".into(), count),
     ];
     match (deciding(series), series.operations_per_second) {
         (Some(measured), Some(rate)) => cells.extend(at(measured, rate, series.size_bytes)),

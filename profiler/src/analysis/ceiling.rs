@@ -50,15 +50,11 @@ const FEW: u64 = 64;
 /// Whether a series has its ceiling: the last two depths have gained too little. One alone may have met a busy moment of the
 /// machine.
 pub fn is_complete(points: &[Measured]) -> bool {
-    let counting: Vec<_> = counting(points).map(|one| &one.point).collect();
+    let counting: Vec<_> = counting(points).collect();
     let [earlier @ .., second, last] = &counting[..] else {
         return false;
     };
-    let best = earlier
-        .iter()
-        .map(|point| rate(point))
-        .max_by(f64::total_cmp);
-    best.is_some_and(|best| rate(second).max(rate(last)) < best * GAIN)
+    best(earlier.iter().copied()).is_some_and(|best| rate(second).max(rate(last)) < best * GAIN)
 }
 
 fn is_too_long(first: &Point, point: &Point) -> bool {
@@ -80,9 +76,8 @@ pub fn top(points: &[Measured]) -> Option<&Measured> {
 fn least_of_the_best<'a>(
     mut points: impl Iterator<Item = &'a Measured> + Clone,
 ) -> Option<&'a Measured> {
-    let rates = points.clone().map(|one| rate(&one.point));
-    let best = rates.max_by(f64::total_cmp)?;
-    points.find(|one| rate(&one.point) * GAIN >= best)
+    let best = best(points.clone())?;
+    points.find(|one| rate(one) * GAIN >= best)
 }
 
 /// Sets what a series comes to, by its points and the repeated one.
@@ -96,7 +91,7 @@ pub fn conclude(series: &mut Series) {
             true => Some(false),
             false => is_alone(again).then_some(true),
         });
-    let decided = deciding(series).map(|one| rate(&one.point));
+    let decided = deciding(series).map(rate);
     series.knee_depth = knee(&series.points).map(|one| one.point.depth);
     series.burst = burst;
     series.operations_per_second = decided;
@@ -126,7 +121,7 @@ fn again(series: &Series) -> Option<&Measured> {
 }
 
 fn is_sustained(top: &Measured, again: &Measured) -> bool {
-    rate(&again.point) >= rate(&top.point) * SUSTAINED
+    rate(again) >= rate(top) * SUSTAINED
 }
 
 /// Whether nobody else used the device, as far as is known.
@@ -139,16 +134,20 @@ fn is_alone(measured: &Measured) -> bool {
 /// None where none were, or that is not known.
 pub fn unmerged(series: &Series) -> Option<f64> {
     let points = series.points.iter().chain(&series.again);
-    let unmerged = points.filter(|one| one.refused.is_none() && one.is_merged() == Some(false));
-    unmerged.map(|one| rate(&one.point)).max_by(f64::total_cmp)
+    best(points.filter(|one| one.refused.is_none() && one.is_merged() == Some(false)))
 }
 
-fn counting(points: &[Measured]) -> impl Iterator<Item = &Measured> + Clone {
+fn best<'a>(points: impl Iterator<Item = &'a Measured>) -> Option<f64> {
+    points.map(rate).max_by(f64::total_cmp)
+}
+
+/// The points that count.
+pub fn counting(points: &[Measured]) -> impl Iterator<Item = &Measured> + Clone {
     points.iter().filter(|one| one.refused.is_none())
 }
 
-const fn rate(point: &Point) -> f64 {
-    point.operations_per_second
+const fn rate(measured: &Measured) -> f64 {
+    measured.point.operations_per_second
 }
 
 #[cfg(test)]

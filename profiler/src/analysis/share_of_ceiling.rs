@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     calibrations::{by_size, of_device, usable, why_unused},
-    ceiling::{deciding, top, unmerged},
+    ceiling::{counting, deciding, top, unmerged},
 };
 use crate::{
     model::{
@@ -112,8 +112,7 @@ fn is_steady(sizes: &BTreeMap<u64, &Series>, size: u64, depth: f64) -> bool {
     let mut used = around(sizes, size).into_iter().flatten();
     used.all(|(_, series)| {
         let deepest = top(&series.points).map(|top| top.point.depth);
-        let points = series.points.iter().filter(|one| one.refused.is_none());
-        let near = points.filter(|one| {
+        let near = counting(&series.points).filter(|one| {
             let at = one.point.depth as f64;
             at >= depth / 2.0 && at <= depth * 2.0 && Some(one.point.depth) <= deepest
         });
@@ -127,10 +126,7 @@ fn at(series: &Series, depth: f64) -> Option<f64> {
     if depth >= top(&series.points)?.point.depth as f64 {
         return Some(ceiling);
     }
-    let points: Vec<_> = series
-        .points
-        .iter()
-        .filter(|one| one.refused.is_none())
+    let points: Vec<_> = counting(&series.points)
         .map(|one| (one.point.depth as f64, one.point.operations_per_second))
         .collect();
     let above = points.iter().find(|(at, _)| *at >= depth)?;

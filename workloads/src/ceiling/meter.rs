@@ -13,9 +13,10 @@ use super::{
     steady::{Interval, overall, steady},
 };
 
-/// The rate is looked at in steps: a part of the time that there is, so that what is steady from the beginning is measured
-/// for half of it, and of this length at least.
+/// The rate is looked at in as many steps as fit into the limit: what is steady from the beginning is measured for about half
+/// of it.
 const STEPS: u32 = 12;
+/// The least length of a step.
 const STEP: Duration = Duration::from_millis(25);
 /// Three digits of a latency, up to an hour.
 const DIGITS: u8 = 3;

@@ -128,6 +128,21 @@ pub fn time_spent_by<'a>(workload: &'a Workload, threads: &Busiest<'a>) -> Optio
     (threads.time.thread_ns > 0).then(|| divided(workload, &threads.time, all))
 }
 
+/// Nanoseconds of the wall time that a workload had a CPU for, where it needed one: what is at stake is set against these,
+/// so that a fault does not vanish as others use the machine. They are no more than its threads spent on all but
+/// waiting for a CPU.
+pub fn wall_without_cpu_wait_ns(workload: &Workload) -> u64 {
+    let spent = time_spent(workload).map(|spent| {
+        let waits = [Activity::Runnable, Activity::Stolen];
+        let others = spent
+            .parts
+            .iter()
+            .filter(|part| !waits.contains(&part.activity));
+        sum(others.map(|part| part.ns))
+    });
+    spent.map_or(workload.wall_ns, |ns| ns.min(workload.wall_ns))
+}
+
 /// Divides the time of threads, of which all of the workload have `all`.
 fn divided<'a>(workload: &'a Workload, time: &Time, all: &Time) -> TimeSpent<'a> {
     let of_all = kinds(all);
@@ -285,6 +300,22 @@ mod tests {
             assert_eq!(spent.whole_ns, active + counted);
             assert_eq!(spent.idle_beside_ns, idle - counted);
         }
+    }
+
+    #[test]
+    fn the_wall_time_without_the_wait_for_a_cpu_is_no_more_than_its_threads_had() {
+        // One thread, idle at times; five of which one is active; four that wait for each other's CPU, and are on two.
+        for (idle, runnable, cpu, expected) in
+            [(30, 50, 20, 50), (400, 90, 10, 10), (0, 200, 200, 100)]
+        {
+            let mut workload = with(100, idle, runnable);
+            let time = workload.time.as_mut().expect("it is set");
+            (time.thread_ns, time.cpu_ns) = (sum([time.thread_ns, cpu]), cpu);
+            assert_eq!(wall_without_cpu_wait_ns(&workload), expected);
+        }
+        let mut workload = with(100, 0, 100);
+        workload.time = None;
+        assert_eq!(wall_without_cpu_wait_ns(&workload), 100);
     }
 
     #[test]

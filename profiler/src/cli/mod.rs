@@ -275,7 +275,7 @@ impl Shown {
 /// The severities of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
-    /// 1 % of the wall time or more is at stake.
+    /// 1 % or more of the wall time without the wait for a CPU is at stake.
     Info,
     /// 5 % or more.
     Warning,

@@ -47,7 +47,7 @@ pub struct Report {
     /// What was lost, what was missing, and the probes' sums beside the kernel's.
     pub ledger: Ledger,
     /// What is wrong by all that, the most time at stake first: the upper bound of the gain. Nothing below 1 % of the
-    /// workload's wall time.
+    /// workload's wall time, as far as its threads did other things than wait for a CPU.
     #[serde(default)]
     pub findings: Vec<Finding>,
     /// What was looked for, and is not wrong.

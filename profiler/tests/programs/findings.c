@@ -325,7 +325,6 @@ static const struct mode {
     int reads;
 } MODES[] = {
     {"enter-alone", enter_alone, 1},
-    {"enter-each", enter_each, 1},
     {"enter-once", enter_once, 1},
     {"map-ahead", map_ahead, 1},
     {"map-apart", map_apart, 1},
@@ -341,6 +340,9 @@ static const struct mode {
     {"read-direct", read_direct, 1},
     {"read-in-order", read_in_order, 1},
     {"read-pages-apart", seek_never, 1},
+    {"ring-alone", ring_alone, 0},
+    {"ring-each", ring_each, 0},
+    {"ring-once", ring_once, 0},
     {"search-far", search_far, 1},
     {"search-first", search_first, 1},
     {"search-new", search_new, 0},

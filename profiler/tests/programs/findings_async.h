@@ -2,6 +2,8 @@
 #pragma once
 #include "ring.h"
 #include <linux/aio_abi.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 
 static void submit_all(int file) {
     enum { DEPTH = 8 };
@@ -37,31 +39,61 @@ static void submit_cached(void) {
     submit_all(opened(path, O_RDONLY));
 }
 
-/* Direct reads, so many under way at once, and so many for each submission. */
-static void enter_all(long depth, long each) {
+/* Direct reads, so many under way at once, all submitted at once. */
+static void enter_all(long depth) {
     int file = opened(path, O_RDONLY | O_DIRECT);
     open_ring(64);
     for (long i = 0; i < count; i += depth) {
         for (long k = 0; k < depth; k++) {
             struct io_uring_sqe *one = entry(IORING_OP_READ, 0, file, buffer + k * 4 * PAGE, (unsigned)(4 * PAGE));
             one->off = (uint64_t)far((i + k) / 4 * 4);
-            if (queued == (unsigned)each)
-                submit(k == depth - 1 ? (unsigned)depth : 0);
         }
+        submit((unsigned)depth);
         for (long k = 0; k < depth; k++)
             must(reap() > 0);
     }
 }
 
-static void enter_each(void) {
-    enter_all(16, 1);
+static void enter_once(void) {
+    enter_all(16);
 }
 
-static void enter_once(void) {
-    enter_all(16, 16);
+static void enter_alone(void) {
+    enter_all(1);
+}
+
+/* So many requests under way at once, and so many for each submission. They complete when all of them have been
+ * submitted, by a write that posts the completions before it returns: no device is waited for, which takes as long as it
+ * likes. */
+static void ring_all(long depth, long each) {
+    int event = eventfd(0, 0);
+    must(event >= 0);
+    open_ring(64);
+    for (long i = 0; i < count; i += depth) {
+        uint64_t one = 1;
+        for (long k = 0; k < depth; k++) {
+            struct io_uring_sqe *poll = entry(IORING_OP_POLL_ADD, 0, event, NULL, 0);
+            poll->off = 0;
+            poll->poll32_events = POLLIN;
+            if (queued == (unsigned)each)
+                submit(0);
+        }
+        must(write(event, &one, sizeof one) == sizeof one);
+        for (long k = 0; k < depth; k++)
+            must(reap() > 0);
+        must(read(event, &one, sizeof one) == sizeof one);
+    }
+}
+
+static void ring_each(void) {
+    ring_all(16, 1);
+}
+
+static void ring_once(void) {
+    ring_all(16, 16);
 }
 
 /* As many calls, but nothing else could be submitted with each. */
-static void enter_alone(void) {
-    enter_all(1, 1);
+static void ring_alone(void) {
+    ring_all(1, 1);
 }

@@ -25,7 +25,10 @@ mod sync;
 use std::cmp::Reverse;
 
 use self::subject::{Candidate, Outcome, Subject};
-use super::reliability::{Doubt, doubts};
+use super::{
+    reliability::{Doubt, doubts},
+    time_spent::wall_without_cpu_wait_ns,
+};
 use crate::{
     model::{
         finding::{Confidence, Finding, RuledOut, Severity, Undecided},
@@ -68,7 +71,7 @@ pub const IDS: [&str; RULES.len()] = {
     ids
 };
 
-/// The least that is worth telling: a part of the wall time, in hundredths.
+/// The least that is worth telling: a part of the wall time without the wait for a CPU, in hundredths.
 const LEAST_PERCENT: u64 = 1;
 const WARNING_PERCENT: u64 = 5;
 const CRITICAL_PERCENT: u64 = 30;
@@ -87,12 +90,13 @@ pub fn judge(report: &mut Report) {
             workload,
             index,
         };
+        let whole_ns = wall_without_cpu_wait_ns(workload);
         for (id, rule) in RULES {
             match rule(&subject) {
                 Outcome::Found(candidates) => {
                     let (worth, others): (Vec<_>, Vec<_>) = candidates
                         .into_iter()
-                        .partition(|one| percent(stake(one), workload.wall_ns) >= LEAST_PERCENT);
+                        .partition(|one| percent(stake(one), whole_ns) >= LEAST_PERCENT);
                     if worth.is_empty() {
                         let evidence = others.into_iter().flat_map(|one| one.evidence).collect();
                         ruled_out.push(out(id, &workload.name, evidence));
@@ -100,7 +104,7 @@ pub fn judge(report: &mut Report) {
                     findings.extend(
                         worth
                             .into_iter()
-                            .map(|one| finding(id, one, &subject, is_doubtful)),
+                            .map(|one| finding(id, one, &subject, whole_ns, is_doubtful)),
                     );
                 }
                 Outcome::RuledOut(evidence) => ruled_out.push(out(id, &workload.name, evidence)),
@@ -136,8 +140,14 @@ fn percent(part: u64, whole: u64) -> u64 {
     part.saturating_mul(100).checked_div(whole).unwrap_or(0)
 }
 
-fn finding(id: &str, one: Candidate, subject: &Subject<'_>, is_doubtful: bool) -> Finding {
-    let severity = match percent(stake(&one), subject.workload.wall_ns) {
+fn finding(
+    id: &str,
+    one: Candidate,
+    subject: &Subject<'_>,
+    whole_ns: u64,
+    is_doubtful: bool,
+) -> Finding {
+    let severity = match percent(stake(&one), whole_ns) {
         CRITICAL_PERCENT.. => Severity::Critical,
         WARNING_PERCENT.. => Severity::Warning,
         _ => Severity::Info,

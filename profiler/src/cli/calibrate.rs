@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 /// What stands below its options.
 pub const HELP: &str = "\
-It takes about a minute, and up to 1 GiB of free space (--quick: 10 to 20 s, 256 MiB; --thorough: 10 min,
+It takes about a minute, and up to 1 GiB of free space (--quick: 10 to 15 s, 256 MiB; --thorough: 10 min,
 4 GiB). Nothing else should use the device meanwhile: what others do is told. Ctrl-C stops it.
 
 Examples:

@@ -8,7 +8,7 @@ use ioprof_workloads::{
     ceiling::{self, Bench, Load, Point},
 };
 
-use super::plan::{AGAIN, Clock, DEPTHS, Kind, Plan};
+use super::plan::{AGAIN, Clock, Kind, Plan};
 use crate::{
     analysis::ceiling::{DeviceDid, conclude, is_complete, judged, knee, top},
     error::Error,
@@ -105,7 +105,7 @@ impl<'a> Measuring<'a> {
             again: None,
             burst: None,
         };
-        for depth in Plan::depths(size) {
+        for depth in self.plan.depths_of(size) {
             let load = load(&series, depth);
             let measured = unless_stopped!(self.point(&load, 1, &name(operation, pattern)));
             series.points.extend(measured);
@@ -179,7 +179,8 @@ impl<'a> Measuring<'a> {
     /// Corrects how many points are left, before a series: those before may have had fewer depths than expected.
     fn left(&mut self, series: u32) {
         let expected = Clock::start(self.plan).points();
-        self.clock.at_most(expected.saturating_sub(series * DEPTHS));
+        self.clock
+            .at_most(expected.saturating_sub(series * self.plan.depths));
         let left = u64::from(self.clock.points());
         self.bar.set_length(self.bar.position() + left);
     }

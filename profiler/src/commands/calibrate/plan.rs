@@ -10,8 +10,6 @@ const MIB: u64 = 1 << 20;
 /// The largest depth, and what may be in flight at once.
 const DEEPEST: u64 = 256;
 const IN_FLIGHT: u64 = 64 * MIB;
-/// How many depths a series has, about.
-pub const DEPTHS: u32 = 7;
 /// How much more time a ceiling is given at the end than a point before.
 pub const AGAIN: u32 = 5;
 /// What a point is given at least: six steps of the least length, and one before.
@@ -33,6 +31,10 @@ pub struct Plan {
     sequential: &'static [u64],
     /// The parts of reads in mixes.
     pub mixes: &'static [u8],
+    /// How many times the depth before a depth is.
+    growth: u64,
+    /// How many depths a series has, about.
+    pub depths: u32,
 }
 
 /// The loads of a series.
@@ -62,6 +64,8 @@ impl Plan {
                 random: &[4 * KIB, 64 * KIB],
                 sequential: &[MIB],
                 mixes: &[70],
+                growth: 4,
+                depths: 4,
             },
             Mode::Standard => Self {
                 mode,
@@ -71,6 +75,8 @@ impl Plan {
                 random: SIZES,
                 sequential: SIZES,
                 mixes: &[0, 30, 50, 70, 100],
+                growth: 2,
+                depths: 7,
             },
             Mode::Thorough => Self {
                 mode,
@@ -80,6 +86,8 @@ impl Plan {
                 random: ALL,
                 sequential: ALL,
                 mixes: &[0, 30, 50, 70, 100],
+                growth: 2,
+                depths: 7,
             },
         }
     }
@@ -99,9 +107,9 @@ impl Plan {
     }
 
     /// The depths of a series.
-    pub fn depths(size: u64) -> impl Iterator<Item = u64> {
-        let deepest = DEEPEST.min(IN_FLIGHT / size);
-        std::iter::successors(Some(1), |depth| Some(depth * 2))
+    pub fn depths_of(&self, size: u64) -> impl Iterator<Item = u64> + use<> {
+        let (growth, deepest) = (self.growth, DEEPEST.min(IN_FLIGHT / size));
+        std::iter::successors(Some(1), move |depth| Some(depth * growth))
             .take_while(move |depth| *depth <= deepest)
     }
 }
@@ -118,7 +126,7 @@ impl Clock {
     pub fn start(plan: &Plan) -> Self {
         let series = plan.kinds().len() as u32;
         // And appends, buffered reads and the page cache.
-        let points = series * (DEPTHS + AGAIN) + plan.mixes.len() as u32 + 3;
+        let points = series * (plan.depths + AGAIN) + plan.mixes.len() as u32 + 3;
         Self {
             end: Instant::now() + plan.budget,
             points,
@@ -150,10 +158,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn depths_are_doubled_up_to_what_may_be_in_flight() {
-        let of = |size| Plan::depths(size).collect::<Vec<_>>();
-        assert_eq!(of(4 * KIB), [1, 2, 4, 8, 16, 32, 64, 128, 256]);
-        assert_eq!(of(MIB), [1, 2, 4, 8, 16, 32, 64]);
+    fn depths_grow_up_to_what_may_be_in_flight() {
+        let of = |mode, size| Plan::of(mode).depths_of(size).collect::<Vec<_>>();
+        assert_eq!(
+            of(Mode::Standard, 4 * KIB),
+            [1, 2, 4, 8, 16, 32, 64, 128, 256]
+        );
+        assert_eq!(of(Mode::Standard, MIB), [1, 2, 4, 8, 16, 32, 64]);
+        assert_eq!(of(Mode::Quick, 4 * KIB), [1, 4, 16, 64, 256]);
     }
 
     #[test]

@@ -298,6 +298,17 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         reason: &'static str,
     },
+    /// What is below a path cannot be evicted from the page cache.
+    #[error(
+        "cannot evict {} from the page cache: {source}; name a file or a folder",
+        Text::of(path)
+    )]
+    Evict {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A sweep that cannot be made.
     #[error("sweep: {reason}")]
     Sweep {

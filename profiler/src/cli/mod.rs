@@ -214,6 +214,10 @@ pub struct RunOptions {
     /// Run the command or the workloads as this user. Requires root.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Write what is dirty of the file system of PATH, then evict the file, or all files below the folder, from the page
+    /// cache, before the start. May be given several times.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub evict: Vec<PathBuf>,
     /// The options that `run` and `attach` share.
     #[command(flatten)]
     pub common: Common,

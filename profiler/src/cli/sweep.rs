@@ -47,6 +47,9 @@ pub struct SweepOptions {
     /// Run the command or the workload as this user. Requires root.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
+    /// Before each run evict this file, or all files below this folder, from the page cache. May be given several times.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub evict: Vec<PathBuf>,
     /// Show all settings, and all that made each slower.
     #[arg(long)]
     pub full: bool,

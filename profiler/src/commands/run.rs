@@ -2,6 +2,8 @@
 
 use std::{
     fs::File,
+    io,
+    path::Path,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,7 +17,7 @@ use nix::{
 use tokio::{net::UnixStream, sync::mpsc};
 
 use super::{
-    deliver::deliver,
+    deliver::{deliver, print},
     gate,
     measurement::{Measurement, StopSignal, distinct, runtime},
     repeat::repeat,
@@ -24,13 +26,14 @@ use crate::{
     cli::Run,
     collector::{CpuTime, WorkloadInfo},
     error::Error,
-    kernel::bpf::scope::EntryState,
+    kernel::{bpf::scope::EntryState, system::evict},
     launch::{
         child::{ChildStdout, Ended, Running, Waiting},
         destination::Destination,
         targets::{Target, targets},
     },
     model::report::{Exit, Kind},
+    output::{format::count, text::line},
     text::Text,
 };
 
@@ -54,6 +57,9 @@ pub fn run(run: Run) -> Result<ExitCode, Error> {
 /// As for [`run`].
 pub fn once(run: Run, hand_over: Option<File>) -> Result<ExitCode, Error> {
     let (targets, options) = targets(run)?;
+    for path in &options.evict {
+        evict(path)?;
+    }
     let sync = options.common.sync;
     let output = options.common.output.as_deref();
     let stdout = match output.is_some_and(Destination::is_stdout) {
@@ -118,6 +124,23 @@ pub fn once(run: Run, hand_over: Option<File>) -> Result<ExitCode, Error> {
     Ok(end_as(&exits, || {
         gate::status(&report, options.common.fail_on)
     }))
+}
+
+/// Evicts files from the page cache, and tells where some of it is left.
+fn evict(path: &Path) -> Result<(), Error> {
+    let left = evict::evict(path).map_err(|source| Error::Evict {
+        path: path.to_owned(),
+        source,
+    })?;
+    if let Some(left) = left.filter(|left| *left > 0) {
+        let told = format!(
+            "ioprof: {} pages of {} stay in the page cache: they are mapped, or became dirty again",
+            count(left),
+            Text::of(path)
+        );
+        print(&mut io::stderr(), &line(&told));
+    }
+    Ok(())
 }
 
 /// The children, in the order of the targets.
@@ -217,7 +240,7 @@ impl Runs {
             tokio::select! {
                 ended = &mut child.running.ended => {
                     let ended = ended
-                        .unwrap_or_else(|_| Err(std::io::Error::other("the waiting thread is gone")))
+                        .unwrap_or_else(|_| Err(io::Error::other("the waiting thread is gone")))
                         .map_err(Error::system("waiting for the command"))?;
                     child.ended = Some(ended);
                 }
@@ -306,7 +329,7 @@ async fn signalled(start: &UnixStream) -> bool {
         }
         match start.try_read(&mut [0]) {
             Ok(bytes) => return bytes == 1,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return false,
         }
     }

@@ -195,7 +195,7 @@ fn unknown(word: &OsStr) -> Error {
 
 /// The options of `run` that may stand behind a workload: without a value, and with one.
 const FLAGS: [&str; 4] = ["--parallel", "--wait-all", "--sync", "--minor-fault-time"];
-const VALUED: [&str; 4] = ["-o", "--output", "--user", "--without-probe"];
+const VALUED: [&str; 5] = ["-o", "--output", "--user", "--evict", "--without-probe"];
 
 /// Takes options out of the words behind the first workload: those without a value, and those with one.
 pub fn split_options(
@@ -235,6 +235,7 @@ fn merge(first: RunOptions, trailing: &[OsString]) -> Result<RunOptions, Error> 
         parallel: first.parallel || second.parallel,
         wait_all: first.wait_all || second.wait_all,
         user: second.user.or(first.user),
+        evict: [first.evict, second.evict].concat(),
         common: crate::cli::Common {
             output: second.common.output.or(first.common.output),
             drain: second.common.drain.or(first.common.drain),

@@ -41,8 +41,8 @@ pub struct Swept<'a> {
     pub kind: Kind,
     /// The command as it was given, or the workload with the options that all settings have.
     pub command: &'a [Text],
-    /// The state of the page cache that each run begins with, as of the workload's option `--cache`; `as-is` is what was left
-    /// of the run before. Null where that is varied.
+    /// The state of the page cache that each run begins with, as of the workload's option `--cache`; of a command
+    /// `evicted` where there are files of `--evict`, else `as-is`: what was left of the run before. Null where that is varied.
     pub cache: Option<&'a str>,
     /// Whether each setting ran once before, unmeasured.
     pub warm_up: bool,

@@ -6,10 +6,11 @@ use crate::support::{
     self,
     device::{FileSystem, Loop, keep_cached, kernel_is_before, written_file},
     fio::{self, fio_by},
-    plain, profile,
+    ioprof, output, plain, profile,
     program::Program,
     report::{BlockOperation, CheckKind, Origin, PathState, Report, Served, known, requests},
     requirements::skip,
+    succeed, text,
     throttle::ThrottledReads,
 };
 
@@ -67,6 +68,29 @@ fn a_cold_file_is_read_by_misses_and_a_warm_one_by_hits() {
         assert_eq!(row.typical_size_bytes, Some(all));
         assert_eq!(row.path_state, Some(PathState::Current));
     }
+}
+
+#[test]
+fn files_are_evicted_before_the_start_and_what_stays_is_told() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("files");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), 4 * MIB);
+    let command = program.with(&["read", plain(&path), &(4 * MIB).to_string()]);
+    for evicted in [path.clone(), disk.mounted()] {
+        drop(keep_cached(&path));
+        let report = profile(&["--evict", plain(&evicted)], &command);
+        let cache = known(&report.workload(0).page_cache);
+        let (misses, waits) = (counts(&cache.misses), counts(&cache.read_ahead_waits));
+        assert_eq!(misses.0 + waits.0, 4 * MIB as u64, "{cache:?}");
+    }
+    let _cached = keep_cached(&path);
+    let run = ["run", "--no-save", "--evict", plain(&path), "--"];
+    let ran = succeed(ioprof().args(run).args(&command));
+    let told = text(&ran.stderr);
+    assert!(told.contains("1,024 pages of "), "{told}");
+    let refused = output(ioprof().args(["run", "--evict", "/none", "--", "true"]));
+    support::assert_one_line(&refused, &["/none", "name a file"]);
 }
 
 #[test]
@@ -216,10 +240,10 @@ fn what_a_control_group_holds_back_of_io_submit_has_no_owner_and_raises_an_alarm
     let options = [&["--ioengine=libaio"], &LARGE_READS[..]].concat();
     let mut said = String::new();
     let run = fio_by(&path, &options, |command| {
-        let mut run = support::ioprof();
+        let mut run = ioprof();
         run.args(["run", "-o", plain(&file), "--"]);
-        let run = support::succeed(run.args(group.command(command)));
-        said = support::text(&run.stderr);
+        let run = succeed(run.args(group.command(command)));
+        said = text(&run.stderr);
         Report::read(&file)
     });
     let unknown = unknown_bytes(&run.report, &disk);

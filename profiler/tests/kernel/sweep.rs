@@ -6,7 +6,12 @@ use ioprof::model::{file::FileKind, report::Workload};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{folder, ioprof, output, plain, profile, report::validate, stopped_by, text};
+use crate::support::{
+    device::{Loop, written_file},
+    folder, ioprof, output, plain, profile,
+    report::validate,
+    stopped_by, text,
+};
 
 /// The bytes that are copied.
 const BYTES: u64 = 256 << 10;
@@ -243,6 +248,29 @@ fn json_is_alone_on_stdout_and_no_report_is_kept() {
     );
     let kept = fs::read_dir(state.path()).expect("there is a folder");
     assert_eq!(kept.count(), 0);
+}
+
+#[test]
+fn files_are_evicted_before_each_run() {
+    requires!("dd", "mkfs.ext4", "losetup");
+    let disk = Loop::new(64 << 20);
+    let path = written_file(&disk.mounted(), BYTES as usize);
+    let command = words("{bs}", &path, Path::new("/dev/null"));
+    let command: Vec<_> = command.iter().map(String::as_str).collect();
+    let options = ["--param", "bs=64k,256k", "--repeat", "2", "--evict"];
+    let options = [&options[..], &[plain(&path), "--"], &command].concat();
+    let (ran, json) = sweep(&options);
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(json["cache"], "evicted");
+    for setting in settings(&json) {
+        assert_eq!(of_runs(setting, "device_bytes"), [BYTES; 2], "{setting}");
+    }
+    let wrong = [
+        "sweep", "--param", "a=1,2", "--evict", "/none", "--", "true", "{a}",
+    ];
+    let refused = output(ioprof().args(wrong));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("--evict /none: there is no such file"));
 }
 
 #[test]

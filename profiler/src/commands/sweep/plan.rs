@@ -46,11 +46,13 @@ pub struct Plan {
 
 /// The options that may stand behind a workload: without a value, and with one.
 const FLAGS: [&str; 2] = ["--full", "--no-warm-up"];
-const VALUED: [&str; 5] = ["-o", "--output", "--user", "--param", "--repeat"];
+const VALUED: [&str; 6] = ["-o", "--output", "--user", "--evict", "--param", "--repeat"];
 
 /// The state of the page cache that each run of a workload begins with where none is asked for: `cold` would evict the cache
 /// of the whole machine.
 const CACHE: &str = "cold-data";
+/// That of a command where files are evicted.
+pub const EVICTED: &str = "evicted";
 /// The option for it.
 const CACHE_OPTION: &str = "cache";
 
@@ -101,6 +103,7 @@ impl Plan {
         let run = |(words, command)| Run {
             options: RunOptions {
                 user: options.user.clone(),
+                evict: options.evict.clone(),
                 common: Common {
                     // What a run leaves dirty is not written during the next one.
                     sync: true,
@@ -120,6 +123,10 @@ impl Plan {
             // A program or a user that does not exist is found before anything runs.
             targets(run.clone())?;
         }
+        if let Some(path) = options.evict.iter().find(|path| !path.exists()) {
+            let path = Text::of(path);
+            return Err(refused(format!("--evict {path}: there is no such file")));
+        }
         let rounds = match options.repeat {
             Some(times) => times.into(),
             None => rounds_that_tell(settings.len()),
@@ -135,7 +142,10 @@ impl Plan {
             kind: subject.kind,
             command: subject.command,
             name: subject.name,
-            cache: subject.cache,
+            cache: match (subject.kind, &options.evict[..]) {
+                (Kind::Command, [_, ..]) => Some(EVICTED.into()),
+                _ => subject.cache,
+            },
         })
     }
 }
@@ -194,6 +204,7 @@ fn merged(first: SweepOptions, behind: &[OsString]) -> Result<SweepOptions, Erro
         repeat: second.repeat.or(first.repeat),
         no_warm_up: first.no_warm_up || second.no_warm_up,
         user: second.user.or(first.user),
+        evict: [first.evict, second.evict].concat(),
         full: first.full || second.full,
         output: second.output.or(first.output),
     })

@@ -160,6 +160,7 @@ fn how(swept: &Swept<'_>) -> String {
     let cache = match (swept.kind, swept.cache) {
         (Kind::Builtin, Some(state)) => format!("--cache {state}"),
         (Kind::Builtin, None) => "the page cache as varied".into(),
+        (_, Some("evicted")) => "files of --evict evicted before each".into(),
         _ => "the page cache as the run before left it".into(),
     };
     let latencies = match sweep.latencies_of {

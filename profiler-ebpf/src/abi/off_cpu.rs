@@ -144,7 +144,7 @@ pub struct Clock {
     pub woken_ns: u64,
     /// When it came to the CPU it is on; 0 where that was not seen.
     pub on_ns: u64,
-    /// What the scheduler had charged it by then, in nanoseconds.
+    /// What the scheduler had charged it as it last left a CPU, in nanoseconds.
     pub charged_ns: u64,
     /// When it began to exit; 0 before.
     pub exit_ns: u64,

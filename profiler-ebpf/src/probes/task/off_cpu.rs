@@ -42,7 +42,7 @@ fn switch(ctx: BtfTracePointContext) {
             && edges::takes_part(next, state)
             && (*state).clock.off_ns != 0
         {
-            enter(next, &mut *state);
+            enter(next, &mut *state, now());
         }
     }
 }
@@ -71,15 +71,21 @@ pub unsafe fn start(task: *const c_void, state: &mut TaskState) {
 /// `task` is a BTF pointer to a task, which is the one of the record.
 #[inline(always)]
 unsafe fn leave(task: *const c_void, state: &mut TaskState, preempted: bool, now: u64) {
+    // SAFETY: by the caller's promise.
+    let charged_ns: u64 = unsafe { field(task, &memory::OFF_TASK_RUNTIME) };
+    let charged = charged_ns.wrapping_sub(state.clock.charged_ns);
+    if state.clock.off_ns != 0 {
+        // That it came back was not seen, but it has run for so long.
+        // SAFETY: by the caller's promise.
+        unsafe { enter(task, state, now.saturating_sub(charged)) };
+    }
     let clock = &mut state.clock;
     if clock.on_ns != 0 {
-        // SAFETY: by the caller's promise.
-        let charged: u64 = unsafe { field(task, &memory::OFF_TASK_RUNTIME) };
         // The scheduler brings its count up to date as a thread leaves the CPU. It may have charged more, as it
         // begins with the waking where it need not read the clock again (`rq_clock_skip_update`).
-        let charged = charged.wrapping_sub(clock.charged_ns);
         clock.times.uncharged_ns += now.saturating_sub(clock.on_ns).saturating_sub(charged);
     }
+    clock.charged_ns = charged_ns;
     // SAFETY: by the caller's promise.
     unsafe { wait::begin(task, state, preempted, now) };
     state.clock.off_ns = now;
@@ -109,21 +115,17 @@ unsafe fn leave_exiting(task: *const c_void, state: &mut TaskState) {
     }
 }
 
-/// A thread comes back to a CPU.
+/// A thread came back to a CPU.
 ///
 /// # Safety
 ///
 /// As for [`leave`].
-#[inline(always)]
-unsafe fn enter(task: *const c_void, state: &mut TaskState) {
-    let now = now();
-    // SAFETY: by the caller's promise.
-    let charged_ns = unsafe { field(task, &memory::OFF_TASK_RUNTIME) };
+#[inline(never)]
+unsafe fn enter(task: *const c_void, state: &mut TaskState, now: u64) {
     state.clock.on_ns = now;
-    state.clock.charged_ns = charged_ns;
     let woken = match state.clock.woken_ns {
         0 => now,
-        woken => woken,
+        woken => woken.min(now),
     };
     let slept = woken.saturating_sub(state.clock.off_ns);
     let runnable = now.saturating_sub(woken);

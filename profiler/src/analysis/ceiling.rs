@@ -38,12 +38,16 @@ fn refusal(point: &Point, did: DeviceDid) -> Option<Refusal> {
     if did.bytes < point.bytes / 2 {
         return Some(Refusal::NotFromTheDevice);
     }
-    // Others' requests would come on top of those asked for; larger ones take their place.
+    // Others' requests would come on top of those asked for; larger ones take their place. A few large ones of others make
+    // no whole multiple of the bytes.
     let is_as_many = did.requests <= point.operations.saturating_mul(11) / 10;
-    let is_larger = did.bytes >= point.bytes.saturating_mul(2);
+    let times = did.bytes as f64 / point.bytes as f64;
+    let is_larger = times > 1.5 && (times / times.round() - 1.0).abs() < EXACT;
     (is_larger && is_as_many && point.operations >= FEW).then_some(Refusal::OtherSize)
 }
 
+/// How far a whole multiple of the bytes may be off: what was in flight at the ends.
+const EXACT: f64 = 0.02;
 /// Of fewer operations a single request of others could double the bytes.
 const FEW: u64 = 64;
 
@@ -237,6 +241,10 @@ mod tests {
         let others = judged(did(16_000, 65_536_000));
         assert_eq!(others.refused, None);
         assert_eq!(others.others_bytes, Some(61_440_000));
+        // Others' few large requests beside them.
+        let beside = judged(did(1005, 9_216_000));
+        assert_eq!(beside.refused, None);
+        assert_eq!(beside.others_bytes, Some(5_120_000));
         assert_eq!(judged(None).others_bytes, None);
         assert_eq!(judged(None).refused, None);
         let mut all = series(&[100, 200]);

@@ -76,10 +76,18 @@ pub fn create(depth: usize) -> Result<IoUring, Error> {
     })
 }
 
-/// Equal buffers in one mapping. The one returned last is taken first: it may still be in the CPU's cache.
+/// Linux's huge page of x86-64, and of AArch64 with pages of 4 KiB. Where it is another, small pages are what there is.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Equal buffers in one mapping, of huge pages where the kernel grants them. A device may do several times as much where a
+/// buffer is one piece: a virtual disk does so many pieces a second. The one returned last is taken first: it may
+/// still be in the CPU's cache.
 #[derive(Debug)]
 pub struct Buffers {
     memory: MmapMut,
+    /// Where the first huge page begins.
+    start: usize,
+    length: usize,
     size: usize,
     free: Vec<u32>,
     registered: bool,
@@ -92,14 +100,18 @@ impl Buffers {
     ///
     /// ENOMEM.
     pub fn new(count: usize, size: usize) -> io::Result<Self> {
-        let memory = MmapMut::map_anon(count.max(1) * size)?;
-        // Fewer, larger pages cost the kernel less to walk. Where it refuses, small ones work too.
+        let length = count.max(1) * size;
+        let memory = MmapMut::map_anon(length.next_multiple_of(HUGE_PAGE) + HUGE_PAGE)?;
+        let start = memory.as_ptr().align_offset(HUGE_PAGE);
+        // Where it refuses, small ones work too.
         let _ = memory.advise(Advice::HugePage);
         let free = (0..u32::try_from(count.max(1)).unwrap_or(u32::MAX))
             .rev()
             .collect();
         Ok(Self {
             memory,
+            start,
+            length,
             size,
             free,
             registered: false,
@@ -113,8 +125,8 @@ impl Buffers {
     /// ENOMEM where the limit is too low; the buffers work without, too.
     pub fn register(&mut self, ring: &IoUring) -> io::Result<()> {
         let vector = libc::iovec {
-            iov_base: self.memory.as_mut_ptr().cast(),
-            iov_len: self.memory.len(),
+            iov_base: self.memory[self.start..].as_mut_ptr().cast(),
+            iov_len: self.length,
         };
         // SAFETY: the memory is one valid mapping. The driver drops the ring before it, or never frees it.
         unsafe { ring.submitter().register_buffers(&[vector]) }?;
@@ -139,7 +151,7 @@ impl Buffers {
 
     /// The bytes of a buffer.
     pub fn bytes(&mut self, buffer: u32) -> &mut [u8] {
-        let start = buffer as usize * self.size;
+        let start = self.start + buffer as usize * self.size;
         &mut self.memory[start..start + self.size]
     }
 }

@@ -114,6 +114,7 @@ pub fn call_cost(snapshot: &Snapshot) -> Option<CallCost> {
         bare_ns: whole(cost.bare_ns),
         in_scope_ns: whole(cost.in_scope.added_ns),
         with_statistics_ns: whole(cost.with_statistics.added_ns),
+        inside_ns: Some(whole(cost.in_scope.seen_ns)),
         others_ns: whole(cost.stranger_ns),
         error_ns: whole(cost.error_ns),
     })

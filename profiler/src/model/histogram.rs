@@ -118,6 +118,20 @@ impl Histogram {
         value.clamp(self.min, self.max.max(self.min))
     }
 
+    /// What so many of the smallest values come to at least.
+    pub fn sum_of_smallest(&self, count: u64) -> u64 {
+        let mut left = count;
+        // Those that are in no bucket may be the smallest.
+        let missing = std::iter::once((self.min, self.missing()));
+        let held = self.buckets.iter();
+        let held = held.map(|bucket| (bucket.ge.max(self.min), bucket.count));
+        sum(missing.chain(held).map(|(least, of_it)| {
+            let taken = of_it.min(left);
+            left -= taken;
+            taken.saturating_mul(least)
+        }))
+    }
+
     /// The mean; none where there are no values.
     pub fn mean(&self) -> Option<u64> {
         self.sum.checked_div(self.count)

@@ -155,6 +155,10 @@ pub struct CallCost {
     pub in_scope_ns: u64,
     /// Nanoseconds that they add there while the statistics of BPF programs are on.
     pub with_statistics_ns: u64,
+    /// Of both, nanoseconds that lie between the probes' time stamps, and so in the latency of each call; null in reports
+    /// of an older ioprof.
+    #[serde(default)]
+    pub inside_ns: Option<u64>,
     /// Nanoseconds that they add in any other process of the machine.
     pub others_ns: u64,
     /// How many nanoseconds these were apart, at both ends of the run and in between.

@@ -375,6 +375,14 @@ static void prepare(void) {
     must(fsync(file) == 0);
 }
 
+/* Tells for how many nanoseconds it was ready and waited for a CPU. */
+static void account(void) {
+    FILE *file = fopen("/proc/self/schedstat", "r");
+    unsigned long long on_cpu, waited;
+    must(file && fscanf(file, "%llu %llu", &on_cpu, &waited) == 2);
+    must(printf("waited %llu\n", waited) > 0);
+}
+
 int main(int argc, char **argv) {
     must(argc == 4 || (argc == 5 && strcmp(argv[4], "prepare") == 0));
     path = argv[2];
@@ -382,10 +390,12 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof MODES / sizeof *MODES; i++) {
         if (strcmp(argv[1], MODES[i].name) != 0)
             continue;
-        if (argc == 4)
+        if (argc == 4) {
             MODES[i].run();
-        else if (MODES[i].reads)
+            account();
+        } else if (MODES[i].reads) {
             prepare();
+        }
         return 0;
     }
     must(!"a mode of that name");

@@ -7,11 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -44,7 +42,7 @@ struct Pair {
     cure: Mode,
 }
 
-/// What came of the rounds of a pair, in milliseconds.
+/// What came of the rounds of a pair, in milliseconds. No bounds where the finding has none.
 struct Outcome {
     rule: String,
     fault: Vec<f64>,
@@ -140,9 +138,10 @@ impl Bench {
                 found.cure.push(self.time(&pair.cure)?);
                 found.fault.push(self.time(&pair.fault)?);
             }
-            let (low, high) = self.predict(pair)?;
-            found.low.push(low);
-            found.high.push(high);
+            if let Some((low, high)) = self.predict(pair)? {
+                found.low.push(low);
+                found.high.push(high);
+            }
         }
         Ok(found)
     }
@@ -164,42 +163,24 @@ impl Bench {
         Ok(words.to_vec())
     }
 
-    /// Milliseconds of a run without probes, but for those that its only thread was ready and waited for a CPU.
+    /// Milliseconds of a run without probes, but for those that its first thread was ready and waited for a CPU.
     fn time(&self, mode: &Mode) -> Result<f64> {
         let words = self.ready(mode)?;
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]);
-        let name = process::describe(&command);
-        let malformed = |why: String| Error::malformed(name.clone(), why);
         let begin = Instant::now();
-        let mut child = command
-            .spawn()
-            .map_err(|error| malformed(error.to_string()))?;
-        let pid = child.id().cast_signed();
-        // Its account is there until it is waited for.
-        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
-        waitid(Id::Pid(Pid::from_raw(pid)), ended).map_err(|error| malformed(error.to_string()))?;
+        let printed = process::output(command.args(&words[1..]))?;
         let elapsed = begin.elapsed().as_secs_f64() * 1e3;
-        let account = read(Path::new(&format!("/proc/{pid}/schedstat")))?;
-        let waited = account.split(' ').nth(1).and_then(|ns| ns.parse().ok());
-        let waited: f64 = waited.ok_or_else(|| malformed(account.clone()))?;
-        match child.wait() {
-            Ok(status) if status.success() => Ok(elapsed - waited / 1e6),
-            other => Err(malformed(format!("{other:?}"))),
-        }
+        Ok(elapsed - waited_ms(&printed)?)
     }
 
-    /// The bounds of the finding, in milliseconds; the upper one without what the run waited for a CPU.
-    fn predict(&self, pair: &Pair) -> Result<(f64, f64)> {
+    /// The bounds of the finding, in milliseconds; the upper one without what the run waited for a CPU. Nothing where it has
+    /// none.
+    fn predict(&self, pair: &Pair) -> Result<Option<(f64, f64)>> {
         let words = self.ready(&pair.fault)?;
         let file = self.folder.join("report.json");
         let mut ioprof = as_root(&self.ioprof);
         ioprof.args(["run", "--no-save", "-o"]).arg(&file).arg("--");
-        ioprof
-            .args(words)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        process::run(&mut ioprof)?;
+        let (_, printed) = process::verdict(ioprof.args(words))?;
         let malformed = |why: &str| Error::malformed(file.display().to_string(), why);
         let report: Value =
             serde_json::from_str(&read(&file)?).map_err(|error| malformed(&error.to_string()))?;
@@ -211,15 +192,24 @@ impl Bench {
         let found = found.ok_or_else(|| malformed("the rule finds nothing"))?;
         let gain = &found["gain"];
         let bound = |key: &str| Some(gain[key].as_u64()? as f64 / 1e6);
-        let runnable = runnable_ns(&report, found) / 1e6;
+        let waited = waited_ms(&printed)? * part_of_runnable(&report, found);
         let bounds = bound("low_ns").zip(bound("high_ns"));
-        let bounds = bounds.map(|(low, high)| (low, low.max(high - runnable)));
-        bounds.ok_or_else(|| malformed("the gain has no bounds"))
+        Ok(bounds.map(|(low, high)| (low, low.max(high - waited))))
     }
 }
 
-/// Nanoseconds that the calls of a finding were ready and waited for a CPU; of all the run where it names none.
-fn runnable_ns(report: &Value, found: &Value) -> f64 {
+/// What the program says of itself: how long it was ready and waited for a CPU, by the kernel's account. ioprof's begins with
+/// the waking, and so has the way to another CPU, which a cure saves.
+fn waited_ms(printed: &str) -> Result<f64> {
+    let mut lines = printed.lines();
+    let waited = lines.find_map(|line| line.strip_prefix("waited ")?.parse::<f64>().ok());
+    let waited = waited.ok_or_else(|| Error::malformed("what the program prints", printed))?;
+    Ok(waited / 1e6)
+}
+
+/// The part of the time that the run was ready and waited for a CPU in which it was in the calls of a finding; all where it
+/// names none.
+fn part_of_runnable(report: &Value, found: &Value) -> f64 {
     let evidence = found["evidence"].as_array().into_iter().flatten();
     let pointers = evidence.filter_map(|one| one["pointer"].as_str());
     let calls: BTreeSet<_> = pointers
@@ -229,11 +219,12 @@ fn runnable_ns(report: &Value, found: &Value) -> f64 {
         })
         .collect();
     let workload = &report["workloads"][0];
-    if calls.is_empty() {
-        return workload["time"]["runnable_ns"].as_f64().unwrap_or(0.0);
+    let all = workload["time"]["runnable_ns"].as_f64().unwrap_or(0.0);
+    if calls.is_empty() || all == 0.0 {
+        return 1.0;
     }
     let of = |call: usize| workload["syscalls"][call]["breakdown"]["runnable_ns"].as_f64();
-    calls.into_iter().filter_map(of).sum()
+    calls.into_iter().filter_map(of).sum::<f64>() / all
 }
 
 impl Outcome {
@@ -241,6 +232,11 @@ impl Outcome {
     fn saved(&self) -> Vec<f64> {
         let rounds = self.fault.iter().zip(&self.cure);
         rounds.map(|(fault, cure)| fault - cure).collect()
+    }
+
+    /// Whether the finding said in each round what the cure saves.
+    fn has_bounds(&self) -> bool {
+        self.low.len() == self.fault.len()
     }
 
     fn bounds(&self) -> (f64, f64) {
@@ -284,6 +280,16 @@ fn table(outcomes: &[Outcome]) -> String {
          |---|---:|---:|---:|---:|---|---:|\n",
     );
     for one in outcomes {
+        if !one.has_bounds() {
+            let _ = writeln!(
+                text,
+                "| {} | {:.1} | {} | unknown | unknown | | |",
+                one.rule,
+                median(&one.fault),
+                spread(&one.saved())
+            );
+            continue;
+        }
         let _ = writeln!(
             text,
             "| {} | {:.1} | {} | {} | {} | {} | {:.0} % |",
@@ -296,13 +302,14 @@ fn table(outcomes: &[Outcome]) -> String {
             one.error() * 100.0
         );
     }
-    let within = outcomes.iter().filter(|one| one.holds()).count();
-    let errors: Vec<_> = outcomes.iter().map(Outcome::error).collect();
+    let bounded = outcomes.iter().filter(|one| one.has_bounds());
+    let within = bounded.clone().filter(|one| one.holds()).count();
+    let errors: Vec<_> = bounded.map(Outcome::error).collect();
     let mean = errors.iter().sum::<f64>() / errors.len() as f64;
     let _ = writeln!(
         text,
-        "\nWithin the bounds: {within} of {} pairs. Error of the middle: mean {:.0} %, median {:.0} %.",
-        outcomes.len(),
+        "\nWithin the bounds: {within} of {} pairs with bounds. Error of the middle: mean {:.0} %, median {:.0} %.",
+        errors.len(),
         mean * 100.0,
         median(&errors) * 100.0
     );
@@ -317,9 +324,10 @@ For each rule the program of its test that has the fault, and the one that has i
 (`profiler/tests/programs/findings.pairs`), in turns and without probes: what the cure saves. Beside it the bounds of the
 finding, of runs of the fault under ioprof in the same rounds. Medians of ROUNDS rounds, with the least and the most. `within`:
 the median of what is saved lies between the medians of the bounds. The error is that of the middle of the bounds, of what is
-saved.
+saved. Some findings say that what their cure saves in wall time is unknown.
 
-Times are without what a thread was ready and waited for a CPU: of runs by /proc/PID/schedstat; of upper bounds by taking
-`runnable_ns` of the finding's calls off, or that of the whole run where it names none. How long that is depends on what else the machine does, more than on the program.
+Times are without what the program was ready and waited for a CPU, by its /proc/self/schedstat: of upper bounds, the part of it
+that was in the finding's calls, or all where it names none. How long that is depends on what else the machine does, more than
+on the program.
 
 ";

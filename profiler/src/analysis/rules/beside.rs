@@ -88,8 +88,8 @@ fn rule(
                 least,
                 most,
                 format!(
-                    "all {name} go; at most their time, and the kernel's way into them and out of them; at least the shortest of \
-                     them for each, and that way"
+                    "all {name} go; at most their time, and the kernel's way into them and out of them; at least that without \
+                     what they waited for a CPU"
                 ),
             ),
             evidence,

@@ -94,12 +94,8 @@ fn candidate(
     let all = sum(calls.iter().map(|(_, call)| call.calls));
     // Whose calls waited is not told where there are others.
     let is_alone = counts.writes >= portion(all, 99, 100);
-    let without = |call: Placed<'_>| {
-        let shortest = call.1.calls.saturating_mul(call.1.latency.min);
-        call.1.time_ns.saturating_sub(shortest)
-    };
-    let most = sum(calls.iter().map(|call| without(*call)));
-    let most = most.min(counts.time_ns);
+    // The shortest may have waited, too.
+    let most = sum(calls.iter().map(|(_, call)| call.time_ns)).min(counts.time_ns);
     let mut figures = evidence(subject, one);
     for (at, call) in calls {
         figures.push(subject.evidence(&format!("syscalls/{at}/time_ns"), call.time_ns));
@@ -121,7 +117,7 @@ fn candidate(
             if is_alone { waited } else { 0 },
             most,
             "nothing is read first; at least what the writes waited for devices, or nothing where other files were written, too; at \
-             most the time of these calls beyond the shortest"
+             most the time of these calls"
                 .into(),
         ),
         evidence: figures,

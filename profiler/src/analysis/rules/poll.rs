@@ -4,7 +4,11 @@ use ioprof_workloads::display::count;
 
 use super::subject::{Candidate, Outcome, Placed, Subject, UNDIVIDED, cpu_and_runnable, portion};
 use crate::{
-    model::{finding::Place, off_cpu::CallTime, sum::sum},
+    model::{
+        finding::{Gain, Place},
+        off_cpu::CallTime,
+        sum::sum,
+    },
     transfer::of_call,
 };
 
@@ -35,15 +39,13 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
 fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candidate {
     let (at, call) = one;
     let again = again(&call.errors);
-    let (least, most) = subject.entry_ns();
+    let (least, _) = subject.entry_ns();
     // A call that finds nothing does not wait.
     let inside = cpu_and_runnable(time);
-    let cost = |entry: u64| {
-        sum([
-            portion(inside, again, call.calls),
-            again.saturating_mul(entry),
-        ])
-    };
+    let cost = sum([
+        portion(inside, again, call.calls),
+        again.saturating_mul(least),
+    ]);
     Candidate {
         summary: format!(
             "{} of {} {} find nothing (EAGAIN)",
@@ -55,14 +57,14 @@ fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candida
             call: Some(call.name.clone()),
             ..Place::default()
         },
-        cost_ns: cost(least),
-        gain: subject.bounds(
-            0,
-            cost(most),
-            "these calls go; at most their time on a CPU or waiting for one, and the kernel's way into them and out of \
-             them; at least nothing, as the program waits for what it asks for all the same"
+        cost_ns: cost,
+        gain: Gain {
+            low_ns: None,
+            high_ns: None,
+            method: "these calls go, and with them their CPU time; the program waits for what it asks for all the same, longer by \
+                     a wake-up: for what that comes to, run it with the cure"
                 .into(),
-        ),
+        },
         gate: Some(format!("{}.errors.EAGAIN<=-90%", call.name)),
         evidence: vec![
             subject.calls_of(one),

@@ -74,9 +74,8 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             sum([least, least_closing]),
             sum([most, most_closing]),
             format!(
-                "{} opens go, all but one of a file in each process, and as many closes; at least the shortest of each call so \
-                 often, and the kernel's way into them and out of them; at most the time of all, less the shortest for those \
-                 that stay",
+                "{} opens go, all but one of a file in each process, and as many closes; at least as many of the shortest, and \
+                 the kernel's way into them and out of them; at most the time of all, less as many of the shortest as stay",
                 count(gone)
             ),
         ),

@@ -55,8 +55,8 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         gain: subject.bounds(
             sum(least),
             sum(most),
-            "these calls go; at least the shortest call so often, and the kernel's way into them and out of them; at most the time \
-             of all of the same name, less the shortest for those that found something"
+            "these calls go; at least as many of the shortest, and the kernel's way into them and out of them; at most the time of all of \
+             the same name, less as many of the shortest as found something"
                 .into(),
         ),
         evidence,

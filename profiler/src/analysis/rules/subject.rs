@@ -102,20 +102,52 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// What so many calls of a name cost at least, and at most, whichever of all they are: no more than all of them, but for
-    /// the others, which take as long as the shortest. What the probes add to a call is at most in its latency.
+    /// What so many calls of a name cost at least, and at most, whichever of all they are: at least what the shortest do, but
+    /// for their waits for a CPU, and at most what the longest do. Of their latency, what the probes add is left out: at most
+    /// what it is on average, or while the statistics of BPF programs are on, and at least what it is for an empty
+    /// call.
     pub fn cost_of(&self, (_, call): Placed<'_>, gone: u64) -> (u64, u64) {
         let (least, most) = self.entry_ns();
         let others = call.calls.saturating_sub(gone);
-        let cost = self.report.ledger.call_cost;
-        let probes = cost.map_or(u64::MAX, |cost| {
-            cost.in_scope_ns.max(cost.with_statistics_ns)
-        });
-        let shortest_ns = call.latency.min.saturating_sub(probes);
-        let shortest = |calls: u64| calls.saturating_mul(shortest_ns);
-        let in_all = call.time_ns.saturating_sub(shortest(others));
-        let with = |inside: u64, entry: u64| inside.saturating_add(gone.saturating_mul(entry));
-        (with(shortest(gone), least), with(in_all, most))
+        let (inside_least, inside_most) = self.inside_ns();
+        let runnable = call
+            .breakdown
+            .as_ref()
+            .map_or(u64::MAX, |time| time.off_cpu.runnable_ns);
+        let shortest = call.latency.sum_of_smallest(gone).saturating_sub(runnable);
+        let shortest = shortest.max(gone.saturating_mul(call.latency.min));
+        let longest = call
+            .time_ns
+            .saturating_sub(call.latency.sum_of_smallest(others));
+        let net = |ns: u64, inside: u64, entry: u64| {
+            let of_all = |each: u64| gone.saturating_mul(each);
+            ns.saturating_sub(of_all(inside))
+                .saturating_add(of_all(entry))
+        };
+        (
+            net(shortest, inside_most, least),
+            net(longest, inside_least, most),
+        )
+    }
+
+    /// How much of a call's latency is the probes' and the kernel's entry and exit, at least and at most.
+    fn inside_ns(&self) -> (u64, u64) {
+        let Some(cost) = self.report.ledger.call_cost else {
+            return (0, u64::MAX);
+        };
+        let cpu = self.workload.time.as_ref().and_then(|time| time.cpu);
+        let calls = sum(self.workload.syscalls.iter().map(|call| call.calls));
+        let mean = cpu
+            .and_then(|cpu| cpu.probes_ns.checked_div(calls))
+            .unwrap_or(0);
+        let added = cost.with_statistics_ns.max(mean).max(cost.in_scope_ns);
+        match cost.inside_ns {
+            Some(inside) => (
+                inside.saturating_sub(cost.error_ns),
+                sum([inside, cost.error_ns, added - cost.in_scope_ns]),
+            ),
+            None => (0, added),
+        }
     }
 
     /// Bounds of what is saved where so much time of threads goes: it may overlap with that of other threads, and these

@@ -2,8 +2,15 @@
 
 use serde_json::Value;
 
-use super::{IDS, judge};
-use crate::{model::report::Report, text::Text};
+use super::{IDS, judge, subject::Subject};
+use crate::{
+    model::{
+        histogram::{Bucket, Histogram, Unit},
+        ledger::CallCost,
+        report::Report,
+    },
+    text::Text,
+};
 
 /// The report of a real run.
 fn sample() -> Report {
@@ -64,4 +71,57 @@ fn a_report_without_sections_leaves_rules_undecided() {
     check(&mut report);
     assert!(!report.undecided.is_empty());
     assert_eq!(report.findings, []);
+}
+
+#[test]
+fn calls_that_go_cost_at_least_what_the_shortest_do_and_at_most_what_the_longest_do() {
+    let mut report = sample();
+    report.ledger.call_cost = Some(CallCost {
+        bare_ns: 100,
+        in_scope_ns: 300,
+        with_statistics_ns: 400,
+        inside_ns: Some(150),
+        others_ns: 0,
+        error_ns: 10,
+    });
+    let workload = &mut report.workloads[0];
+    workload.time = None;
+    let call = &mut workload.syscalls[0];
+    let of = |ns: u64, count: u64| Bucket {
+        ge: ns,
+        le: ns,
+        count,
+    };
+    call.latency = Histogram {
+        count: 10,
+        sum: 16_000,
+        min: 1000,
+        max: 2000,
+        buckets: vec![of(1000, 4), of(2000, 6)],
+        ..Histogram::empty(Unit::Ns)
+    };
+    (call.calls, call.time_ns) = (10, 16_000);
+    call.breakdown
+        .as_mut()
+        .expect("it is known")
+        .off_cpu
+        .runnable_ns = 500;
+    let cost_of = |report: &Report| {
+        let subject = Subject {
+            report,
+            workload: &report.workloads[0],
+            index: 0,
+        };
+        subject.cost_of((0, &report.workloads[0].syscalls[0]), 6)
+    };
+    let low = 4 * 1000 + 2 * 2000 - 500 - 6 * (150 + 10 + 100) + 6 * 90;
+    let high = 16_000 - 4 * 1000 - 6 * (150 - 10) + 6 * 110;
+    assert_eq!(cost_of(&report), (low, high));
+    // Two of them are in no bucket: they may be the shortest.
+    report.workloads[0].syscalls[0].latency.buckets[1].count = 4;
+    let shortest = 6 * (1000 - 260 + 90);
+    assert_eq!(cost_of(&report), (shortest, high));
+    // What was not divided may all have been a wait for a CPU.
+    report.workloads[0].syscalls[0].breakdown = None;
+    assert_eq!(cost_of(&report).0, shortest);
 }

@@ -127,7 +127,7 @@ impl Histogram {
         let held = held.map(|bucket| (bucket.ge.max(self.min), bucket.count));
         sum(missing.chain(held).map(|(least, of_it)| {
             let taken = of_it.min(left);
-            left -= taken;
+            left = left.saturating_sub(taken);
             taken.saturating_mul(least)
         }))
     }

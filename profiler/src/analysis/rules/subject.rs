@@ -144,7 +144,11 @@ impl<'a> Subject<'a> {
         match cost.inside_ns {
             Some(inside) => (
                 inside.saturating_sub(cost.error_ns),
-                sum([inside, cost.error_ns, added - cost.in_scope_ns]),
+                sum([
+                    inside,
+                    cost.error_ns,
+                    added.saturating_sub(cost.in_scope_ns),
+                ]),
             ),
             None => (0, added),
         }

@@ -142,6 +142,20 @@ fn a_file_read_by_bytes_is_found() {
 }
 
 #[test]
+fn a_file_that_is_written_by_little_and_read_again_by_bytes_is_found_twice() {
+    requires!("cc", "losetup mkfs.ext4");
+    let program = Program::compile("findings");
+    let report = report(
+        &program,
+        ("write-and-read", "200000"),
+        &Loop::new(128 * MIB),
+    );
+    let mut found = rules(&report);
+    found.sort_unstable();
+    assert_eq!(found, ["BYTE001", "SMALL001"]);
+}
+
+#[test]
 fn a_descriptor_that_is_asked_again_and_again_is_found() {
     requires!("cc", "losetup mkfs.ext4");
     fires_on_the_fault_alone("POLL001");

@@ -125,6 +125,11 @@ static void read_bytes(void) {
     read_all(1);
 }
 
+static void write_and_read(void) {
+    write_by();
+    read_bytes();
+}
+
 static void read_at_once(void) {
     read_all(LARGE);
 }
@@ -357,6 +362,7 @@ static const struct mode {
     {"sync-files", sync_files, 0},
     {"sync-files-twice", sync_files_twice, 0},
     {"sync-once", sync_once, 0},
+    {"write-and-read", write_and_read, 0},
     {"write-at-once", write_at_once, 0},
     {"write-by", write_by, 0},
     {"write-direct", write_direct, 1},

@@ -88,16 +88,15 @@ impl<'a> Moved<'a> {
         }
     }
 
-    /// Whether the file was gone through by many calls that ask for little, in this direction alone.
+    /// Whether the file was gone through by many calls that ask for little. Which of both directions had calls that did not go
+    /// on where the last had ended is not known: so few are neither's.
     fn is_by_little(&self) -> bool {
         let counts = &self.row.counts;
         let all = sum([counts.reads, counts.writes]);
-        let of_others = all.saturating_sub(self.calls);
         self.row.kind == FileKind::File
             && self.calls >= FEW
             && self.calls / FEW_FOR_EACH_OPEN >= counts.opens
-            && of_others <= self.calls / 100
-            && counts.sequential >= portion(all, 9, 10)
+            && all.saturating_sub(counts.sequential) <= self.calls / 10
             && each(self.bytes, self.calls) < LARGE
             && self.row.typical_size_bytes.is_some_and(|size| size < LARGE)
     }

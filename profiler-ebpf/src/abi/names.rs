@@ -84,6 +84,7 @@ programs! {
     FAULT_MAJOR = "fault_major",
     FAULT_MINOR = "fault_minor",
     FAULT_USER = "fault_user",
+    PROCESS_EXEC = "process_exec",
     PROCESS_EXIT = "process_exit",
     RETIRE_THREADS = "retire_threads",
     SEED_THREADS = "seed_threads",

@@ -9,7 +9,7 @@ use super::{
     map_value,
     merge::merge,
     off_cpu::{Clock, Times},
-    row::{Row, Tally},
+    row::{NAME_BYTES, Row, Tally},
     syscall::PendingSizes,
 };
 
@@ -112,8 +112,12 @@ pub struct TaskState {
     /// The program whose first copy has counted the call's beginning or end, one more than its [`super::turn::Twice`]; 0
     /// once the second has passed it.
     pub turn: u64,
+    /// 1 where it is a thread of the first process of its workload.
+    pub is_of_first: u32,
+    /// Zero.
+    pub padding: u32,
 }
-map_value!(TaskState, 1360);
+map_value!(TaskState, 1368);
 
 impl TaskState {
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
@@ -187,5 +191,18 @@ pub struct WorkloadTotals {
     pub times: Times,
     /// What those threads did that have no other row.
     pub rest: Row,
+    /// What its first process has executed.
+    pub executed: Executed,
 }
-map_value!(WorkloadTotals, 592);
+map_value!(WorkloadTotals, 616);
+
+/// The programs that a process has executed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct Executed {
+    /// How many.
+    pub programs: u64,
+    /// The name that its thread had behind the last, ended by a zero byte.
+    pub name: [u8; NAME_BYTES],
+}
+map_value!(Executed, 24);

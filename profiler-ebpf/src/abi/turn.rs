@@ -39,6 +39,7 @@ copies! {
     CachedFolio = CACHED_FOLIO,
     FaultAround = FAULT_AROUND,
     FaultFile = FAULT_FILE,
+    ProcessExec = PROCESS_EXEC,
     ProcessExit = PROCESS_EXIT,
     SyscallEnter = SYSCALL_ENTER,
     SyscallExit = SYSCALL_EXIT,

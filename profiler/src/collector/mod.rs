@@ -14,6 +14,7 @@ mod histogram;
 mod incomplete;
 mod io_uring;
 mod ledger;
+mod name;
 mod off_cpu;
 mod page_cache;
 mod report;

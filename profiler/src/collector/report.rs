@@ -8,8 +8,8 @@ use nix::{
 };
 
 use super::{
-    aio, block, context::Context, device, fault, file, io_uring, ledger, off_cpu, page_cache, row,
-    self_report, syscall, under_way, writeback,
+    aio, block, context::Context, device, fault, file, io_uring, ledger, name, off_cpu, page_cache,
+    row, self_report, syscall, under_way, writeback,
 };
 use crate::{
     kernel::snapshot::Snapshot,
@@ -25,7 +25,7 @@ use crate::{
 
 /// What is known of a workload besides what the probes count.
 pub struct WorkloadInfo {
-    /// Its name in the report.
+    /// What it was started as, or the name of the process that was attached to.
     pub name: Text,
     /// What kind it is.
     pub kind: Kind,
@@ -55,7 +55,7 @@ pub fn report(
     infos: Vec<WorkloadInfo>,
     started_at: jiff::Timestamp,
 ) -> Report {
-    let names: Vec<Text> = infos.iter().map(|info| info.name.clone()).collect();
+    let names = name::of_workloads(snapshot, &infos);
     let context = Context {
         names: &names,
         before: &snapshot.before,
@@ -102,7 +102,8 @@ fn workload(
     let requests = block.as_deref();
     let time = off_cpu::time(snapshot, number);
     Workload {
-        name: info.name,
+        name: context.workload(number).unwrap_or_default(),
+        executed: name::executed(snapshot, number),
         kind: info.kind,
         argv: info.argv,
         root_pid: info.root_pid,

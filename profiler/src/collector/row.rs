@@ -10,7 +10,7 @@ use std::{
 
 use ioprof_ebpf::abi::{merge::Merge as _, off_cpu::WaitKind, row::Row};
 
-use super::off_cpu;
+use super::{name, off_cpu};
 use crate::{
     kernel::snapshot::Snapshot,
     model::{
@@ -143,7 +143,7 @@ impl Collector<'_> {
         let row = process.sum;
         ProcessRow {
             pid,
-            name: name(&row),
+            name: name::of_thread(&row.name),
             argv: self.snapshot.rows.command_lines.get(&pid).cloned(),
             running: row.running > 0,
             began_ns: self.began_ns(&row),
@@ -154,7 +154,7 @@ impl Collector<'_> {
                 .iter()
                 .map(|(tid, row)| ThreadRow {
                     tid: *tid,
-                    name: name(row),
+                    name: name::of_thread(&row.name),
                     running: row.running > 0,
                     began_ns: self.began_ns(row),
                     lifetime_ns: lifetime_ns(row),
@@ -228,7 +228,9 @@ fn by_name(rows: Vec<Row>, rest: Row) -> Vec<(Option<Text>, Row)> {
     for row in sums.drain(NAMES.min(sums.len())..) {
         rest.merge(&row);
     }
-    let named = sums.into_iter().map(|row| (Some(name(&row)), row));
+    let named = sums
+        .into_iter()
+        .map(|row| (Some(name::of_thread(&row.name)), row));
     let rest = (rest.threads > 0).then_some((None, rest));
     named.chain(rest).collect()
 }
@@ -249,9 +251,4 @@ fn lifetime_ns(row: &Row) -> u64 {
         0 => 0,
         began => row.ended_ns.saturating_sub(began),
     }
-}
-
-fn name(row: &Row) -> Text {
-    let name = row.name.split(|byte| *byte == 0).next();
-    Text::of_bytes(name.unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use ioprof_ebpf::abi::{
     layout::UNKNOWN_OPERATION, syscall::CallKind, under_way::UnderWay as Noted,
 };
 
-use super::file::kind;
+use super::{file::kind, name};
 use crate::{
     kernel::{
         snapshot::{self, Snapshot},
@@ -36,7 +36,6 @@ pub fn calls_under_way(snapshot: &Snapshot, workload: u32) -> CallsUnderWay {
 
 fn call(noted: &snapshot::UnderWay, ended_ns: u64) -> CallUnderWay {
     let call = &noted.call;
-    let name = call.name.split(|byte| *byte == 0).next();
     CallUnderWay {
         at: match call.at {
             Noted::BEGINNING => At::Beginning,
@@ -44,7 +43,7 @@ fn call(noted: &snapshot::UnderWay, ended_ns: u64) -> CallUnderWay {
         },
         pid: call.process,
         tid: call.thread,
-        thread_name: Text::of_bytes(name.unwrap_or_default()),
+        thread_name: name::of_thread(&call.name),
         call: name_of(call).map(Text::from),
         file: (call.file.workload != 0).then(|| FileUnderWay {
             kind: kind(call.mode.into()),

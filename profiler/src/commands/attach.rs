@@ -1,6 +1,7 @@
 //! `ioprof attach`.
 
 use std::{
+    iter,
     os::fd::AsFd as _,
     process::ExitCode,
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 use super::{
     deliver::{deliver, say_left_out, say_ready},
     gate,
-    measurement::{Measurement, distinct, runtime},
+    measurement::{Measurement, runtime},
 };
 use crate::{
     cli::Attach,
@@ -53,10 +54,13 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             let all = (1..).zip(&workloads);
             all.flat_map(|(number, all)| all.iter().map(move |process| (*process, number)))
         };
-        for (process, number) in numbered() {
-            let session = measurement.session();
-            let named = (process.pid, &process.descriptor);
-            session.add_process(named, number, EntryState::Running)?;
+        for (number, all) in (1..).zip(&workloads) {
+            let others = iter::repeat(EntryState::RunningToo);
+            let entries = iter::once(EntryState::Running).chain(others);
+            for (process, entry) in all.iter().zip(entries) {
+                let session = measurement.session();
+                session.add_process((process.pid, &process.descriptor), number, entry)?;
+            }
         }
         let mut tree = Tree::of(numbered().map(|(process, number)| (process.pid, number)));
         let below = if attach.tree {
@@ -91,13 +95,11 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
             .zip(before_end)
             .map(|(now, before)| now.max(before));
         let firsts = || workloads.iter().filter_map(|all| all.first());
-        let names = distinct(firsts().map(|process| process.name.clone()));
         let infos = (1..)
-            .zip(names)
             .zip(firsts())
             .zip(rss)
-            .map(|(((number, name), process), max_rss_bytes)| WorkloadInfo {
-                name,
+            .map(|((number, process), max_rss_bytes)| WorkloadInfo {
+                name: process.name.clone(),
                 kind: Kind::Attached,
                 argv: process.argv.clone(),
                 root_pid: process.pid,

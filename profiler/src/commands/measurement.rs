@@ -1,6 +1,6 @@
 //! A measurement from the attaching of the probes to the report.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,7 +18,6 @@ use crate::{
     },
     launch::{destination::Destination, privilege},
     model::report::Report,
-    text::Text,
 };
 
 /// A measurement in progress.
@@ -241,30 +240,4 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .enable_all()
         .build()
         .map_err(Error::system("starting the event loop"))
-}
-
-/// Names that tell the workloads apart: the second of a name is NAME#2.
-pub fn distinct(names: impl IntoIterator<Item = Text>) -> Vec<Text> {
-    let mut seen = BTreeMap::<Text, u32>::new();
-    names
-        .into_iter()
-        .map(|name| {
-            let count = seen.entry(name.clone()).or_default();
-            *count += 1;
-            if *count == 1 {
-                name
-            } else {
-                format!("{}#{count}", name.as_str()).into()
-            }
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn workloads_of_the_same_name_are_told_apart() {
-        let names = super::distinct(["a", "b", "a", "a"].map(super::Text::from));
-        assert_eq!(names, ["a", "b", "a#2", "a#3"]);
-    }
 }

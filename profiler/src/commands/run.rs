@@ -19,7 +19,7 @@ use tokio::{net::UnixStream, sync::mpsc};
 use super::{
     deliver::{deliver, print},
     gate,
-    measurement::{Measurement, StopSignal, distinct, runtime},
+    measurement::{Measurement, StopSignal, runtime},
     repeat::repeat,
 };
 use crate::{
@@ -283,17 +283,15 @@ impl Runs {
     }
 
     fn infos(self, targets: &[Target]) -> Vec<WorkloadInfo> {
-        let names = distinct(targets.iter().map(|target| target.name.clone()));
         let mut children = self.children.into_iter();
         targets
             .iter()
-            .zip(names)
-            .map(|(target, name)| {
+            .map(|target| {
                 // A signal may have kept it from being started.
                 let child = children.next();
                 let ended = child.as_ref().and_then(|child| child.ended);
                 WorkloadInfo {
-                    name,
+                    name: target.name.clone(),
                     kind: target.kind,
                     argv: target.argv.iter().map(Text::of).collect(),
                     root_pid: child.as_ref().map_or(0, |child| child.running.pid),

@@ -114,16 +114,31 @@ pub struct Descendants {
     pub in_scope: u64,
 }
 
+/// The programs that the first process of a workload executed: the command itself, and what came in its place. Of a process
+/// that was attached to, those since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Executed {
+    /// How many.
+    pub programs: u64,
+    /// The name of the last, as the kernel has it: of its file, at most 15 bytes. Null where it executed none.
+    pub last: Option<Text>,
+}
+
 /// A process, its threads, and all their descendants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Workload {
-    /// Its name. Of several with one name the second is NAME#2.
+    /// Its name: that of the program which its first process executed last, or of what was run or attached to where it
+    /// executed none. Of several with one name the second is NAME#2.
     pub name: Text,
     /// One of ioprof's own, a command of the user's, or a process that ran before.
     pub kind: Kind,
     /// Its command line. As in all names, a byte that is not UTF-8 is \xNN, and a backslash before an x is \x5c.
     pub argv: Vec<Text>,
+    /// What its first process executed; null where the probe for it is missing.
+    #[serde(default)]
+    pub executed: Option<Executed>,
     /// The number of its first process, of several that it was attached to the lowest; 0 where it was never started.
     pub root_pid: i32,
     /// How the first process ended; null where it still ran, was not started, or was attached to.

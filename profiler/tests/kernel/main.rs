@@ -21,6 +21,7 @@ mod compat;
 mod containers;
 mod coverage;
 mod dirty;
+mod executed;
 mod failure;
 mod fault;
 mod file;

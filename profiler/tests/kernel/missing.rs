@@ -24,6 +24,7 @@ fn without(tracepoint: &str) -> Without {
     const BLOCK: &[&str] = &["block", "devices", "page_cache", "writeback", FILE_READS];
     match tracepoint {
         "sched_process_exit" | "sys_enter" | "sys_exit" | "task_newtask" => Without::All,
+        "sched_process_exec" => Without::Parts(&["executed"]),
         "sched_switch" | "sched_waking" | "balance_dirty_pages" => Without::Parts(TIME),
         "block_rq_complete"
         | "block_rq_merge"
@@ -56,7 +57,8 @@ fn without(tracepoint: &str) -> Without {
 }
 
 /// Every part that some probe is needed for.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
+    "executed",
     "time",
     "page_cache",
     "block",

@@ -21,6 +21,7 @@ use crate::support::{
     ioprof, line,
     program::Program,
     reader,
+    report::known,
     requirements::{tool, turns},
     signal, text,
 };
@@ -161,7 +162,8 @@ fn a_process_goes_on_to_be_counted_when_it_executes_another_program() {
     requires!("cc");
     let place = Place::new();
     let target = place.start("executes");
-    follow(target, 2, 1);
+    let report = follow(target, 2, 1);
+    assert_eq!(known(&report.workload(0).executed).programs, 1);
 }
 
 #[test]
@@ -171,8 +173,9 @@ fn a_process_whose_threads_one_executes_a_program_goes_on_to_be_counted() {
     let place = Place::new();
     let target = place.start("thread");
     let report = follow(target, 2, 1);
-    assert_eq!(report.workload(0).threads, 2);
-    assert_eq!(report.workload(0).threads_running, 0);
+    let workload = report.workload(0);
+    assert_eq!((workload.threads, workload.threads_running), (2, 0));
+    assert_eq!(known(&workload.executed).programs, 1);
 }
 
 #[test]
@@ -216,7 +219,9 @@ fn a_program_that_takes_another_users_rights_is_counted() {
     assert_eq!(target.line(), "with another user's rights\n");
     assert_eq!(target.line(), "done\n");
     target.end();
-    assert_counted(&attached.ended(), 2, 1);
+    let report = attached.ended();
+    assert_counted(&report, 2, 1);
+    assert_eq!(report.workload(0).name, "raised");
 }
 
 #[test]

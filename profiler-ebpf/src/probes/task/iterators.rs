@@ -59,6 +59,7 @@ fn seed_threads(ctx: *mut TaskIteration) -> c_long {
             loss::count(Loss::TaskRefused);
             return 0;
         };
+        (*state).is_of_first = (*leader).is_of_first;
         if flags == TaskState::OF_RING {
             worker::begin(task);
         }

@@ -33,7 +33,7 @@ fn task_new(ctx: BtfTracePointContext) {
         return;
     };
     // SAFETY: the record stays valid for the run of the program.
-    let workload = unsafe { (*parent).workload };
+    let (workload, is_of_first) = unsafe { ((*parent).workload, (*parent).is_of_first) };
     let window = window::state();
     let since_ns = match window {
         Window::NotYet => 0,
@@ -45,7 +45,7 @@ fn task_new(ctx: BtfTracePointContext) {
         true => TaskState::OF_RING,
         false => TaskState::CHILD_RETURN,
     };
-    if new(child, workload, flags, since_ns, Maker::Birth).is_none() {
+    let Some(state) = new(child, workload, flags, since_ns, Maker::Birth) else {
         if loss::count(Loss::TaskRefused) {
             // SAFETY: `child` is the argument of the tracepoint.
             let pid: u32 = unsafe { field(child, &memory::OFF_TASK_PID) };
@@ -55,6 +55,13 @@ fn task_new(ctx: BtfTracePointContext) {
             );
         }
         return;
+    };
+    // SAFETY: `child` is the argument of the tracepoint; both tasks and the record stay valid for the run of the program.
+    unsafe {
+        let process: u32 = field(child, &memory::OFF_TASK_TGID);
+        if process == field(state::current(), &memory::OFF_TASK_TGID) {
+            (*state).is_of_first = is_of_first;
+        }
     }
     if flags == TaskState::OF_RING {
         worker::begin(child);
@@ -62,6 +69,33 @@ fn task_new(ctx: BtfTracePointContext) {
     if window == Window::Open {
         // SAFETY: as above.
         unsafe { edges::count_arrival(child, workload) };
+    }
+}
+
+/// The thread has the name of the program by now (`begin_new_exec` of fs/exec.c), and is the first of its process, whichever
+/// called execve(2).
+#[btf_tracepoint(function = "sched_process_exec")]
+fn process_exec(ctx: BtfTracePointContext) {
+    let task: *const c_void = ctx.arg(0);
+    let Some(state) = state::of(task) else {
+        return;
+    };
+    // SAFETY: the record stays valid for the run of the program.
+    if unsafe { (*state).is_of_first } == 0 {
+        return;
+    }
+    let Some(_turn) = turn::of_event(&ctx, Twice::ProcessExec) else {
+        return;
+    };
+    // SAFETY: `task` is the argument of the tracepoint; its record and the counters stay valid for the run of the program.
+    // No other task is of the process then, so that nobody else writes them.
+    unsafe {
+        if edges::takes_part(task, state)
+            && let Some(totals) = totals((*state).workload)
+        {
+            (*totals).executed.programs += 1;
+            state::copy_name(task, &raw mut (*totals).executed.name);
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Feature {
     Required,
     /// Block requests.
     Block,
+    /// Which programs the first process of a workload executes.
+    Programs,
     /// Where the time went.
     Time,
     /// Page faults.
@@ -63,6 +65,7 @@ pub const PROBES: &[Probe] = &[
     probe(names::TASK_NEW, "task_newtask", Feature::Required),
     probe(names::SYSCALL_EXIT, "sys_exit", Feature::Required),
     probe(names::SYSCALL_ENTER, "sys_enter", Feature::Required),
+    probe(names::PROCESS_EXEC, "sched_process_exec", Feature::Programs),
     probe(names::SWITCH, "sched_switch", Feature::Time),
     probe(names::WAKING, "sched_waking", Feature::Time),
     probe(names::THROTTLE, "balance_dirty_pages", Feature::Time),

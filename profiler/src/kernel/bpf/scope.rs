@@ -29,6 +29,8 @@ pub enum EntryState {
     Waiting,
     /// Running, maybe inside a call.
     Running,
+    /// The same, where its workload has a first process already.
+    RunningToo,
     /// Running, and its first thread waits for ioprof's signal to begin: that call is not counted.
     Paused,
 }
@@ -103,7 +105,7 @@ pub fn add_tree(ebpf: &mut Ebpf, tree: &mut Tree) -> Result<Vec<u32>, Error> {
             let Some(process) = below.open() else {
                 continue;
             };
-            let state = entering(below.workload, EntryState::Running);
+            let state = entering(below.workload, EntryState::RunningToo);
             match update(ebpf, &process, &state, BPF_NOEXIST) {
                 Ok(()) => {}
                 Err(error) => match error.raw_os_error() {
@@ -125,10 +127,11 @@ fn entering(workload: u32, entry: EntryState) -> TaskState {
         workload,
         flags: match entry {
             EntryState::Waiting => TaskState::WAITING,
-            EntryState::Running => TaskState::MAY_BE_IN_CALL,
+            EntryState::Running | EntryState::RunningToo => TaskState::MAY_BE_IN_CALL,
             EntryState::Paused => TaskState::CHILD_RETURN,
         },
         is_new: 1,
+        is_of_first: u32::from(entry != EntryState::RunningToo),
         ..TaskState::default()
     }
 }

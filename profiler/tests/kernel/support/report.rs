@@ -24,7 +24,7 @@ pub use ioprof::model::{
     ledger::{Check, CheckKind, Probe, Verdict},
     off_cpu::{Cpu, OffCpu, Time},
     page_cache::Served,
-    report::{Descendants, Exit, Kind, Workload},
+    report::{Descendants, Executed, Exit, Kind, Workload},
     row::{Did, ProcessRow, ProcessRows},
     syscall::Syscall,
     under_way::{At, CallUnderWay},

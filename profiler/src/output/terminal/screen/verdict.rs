@@ -55,7 +55,10 @@ pub fn told<'a>(workload: &'a Workload, busiest: Option<&Busiest<'a>>) -> Option
 
 /// Whose time it is, where it is not that of all threads.
 fn threads(workload: &Workload, busiest: &Busiest<'_>) -> String {
-    let name = match *busiest.name == workload.name {
+    // The kernel has less of a long name, and the second workload of a name has more.
+    let last = workload.executed.as_ref().and_then(|one| one.last.as_ref());
+    let is_of_all = *busiest.name == workload.name || last == Some(busiest.name);
+    let name = match is_of_all {
         true => String::new(),
         false => format!(" ({})", shortened(&busiest.name.to_string(), NAME)),
     };
@@ -177,7 +180,7 @@ pub mod tests {
     use super::*;
     use crate::model::{
         off_cpu::{CallTime, OffCpu, Time},
-        report::Report,
+        report::{Executed, Report},
         row::{Did, ProcessRows, ProcessesOfName},
     };
 
@@ -294,6 +297,13 @@ pub mod tests {
             let spent = told(&one, busiest(&one).as_ref()).expect("it is known");
             assert_eq!(spent.parts[0].activity, Activity::Cpu);
         }
+        // The second workload of a name.
+        one.executed = Some(Executed {
+            programs: 1,
+            last: Some("main".into()),
+        });
+        let said = verdict(&one);
+        assert!(said.contains(", its 2 busiest threads: 100"), "{said}");
         one.process_rows = None;
         let said = verdict(&one);
         assert!(said.contains("took 100 ns: 88 % asleep in"), "{said}");

@@ -149,7 +149,8 @@ Several run one after the other, or together with --parallel; each has its own s
 A command runs as the invoking user: root under sudo. Built-in workloads run as the user who called
 sudo. --user sets another user; environment (with HOME), limits and working directory stay.
 
-The report goes to stderr. The exit status is the command's; a signal is raised again.
+The report goes to stderr; on a terminal a line there tells what a command does meanwhile.
+The exit status is the command's; a signal is raised again.
 125: ioprof failed. 126: the command cannot be executed. 127: the command is not found.
 123: the command succeeded, and there are findings of --fail-on.
 

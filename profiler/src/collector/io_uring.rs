@@ -1,6 +1,6 @@
 //! io_uring.
 
-use ioprof_ebpf::abi::io_uring as uring;
+use ioprof_ebpf::abi::io_uring::{FIRST_ERROR_OPERATION, UringStats};
 
 use super::{depth::mean_depth, histogram::histogram, syscall::errors};
 use crate::{
@@ -9,8 +9,13 @@ use crate::{
         histogram::Unit,
         io_uring::{IoUring, UringOperation},
     },
-    transfer::of_opcode,
+    transfer::{Direction, of_opcode},
 };
+
+/// Which way an opcode moves bytes; none where it moves none, or it is not known how many.
+pub fn direction(name: &str, stats: &UringStats) -> Option<Direction> {
+    of_opcode(name).filter(|_| stats.untold == 0)
+}
 
 /// The requests of a workload in `wall_ns`; none where the probes for them are missing.
 pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUring> {
@@ -31,14 +36,8 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
                 completions,
                 silent: stats.silent,
                 unseen_completions: stats.unseen,
-                errors: errors(
-                    snapshot,
-                    workload,
-                    uring::FIRST_ERROR_OPERATION + one.opcode,
-                ),
-                bytes: of_opcode(&name)
-                    .filter(|_| stats.untold == 0)
-                    .map(|_| stats.results),
+                errors: errors(snapshot, workload, FIRST_ERROR_OPERATION + one.opcode),
+                bytes: direction(&name, stats).map(|_| stats.results),
                 latency: histogram(Unit::Ns, &stats.latency, &one.latency),
                 inline: stats.inline,
                 poll_armed: stats.polled,

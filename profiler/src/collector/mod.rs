@@ -17,6 +17,7 @@ mod ledger;
 mod name;
 mod off_cpu;
 mod page_cache;
+mod progress;
 mod report;
 mod row;
 mod self_report;
@@ -25,4 +26,5 @@ mod under_way;
 mod writeback;
 
 pub use ledger::loss_kinds;
+pub use progress::progress;
 pub use report::{CpuTime, WorkloadInfo, report};

@@ -10,7 +10,7 @@ use crate::{
     },
     model::{histogram::Unit, syscall::Syscall},
     text::Text,
-    transfer::of_call,
+    transfer::{Direction, of_call},
 };
 
 /// The calls of a workload, the most expensive first.
@@ -21,9 +21,7 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
         .filter(|call| call.workload == workload)
         .map(|call| {
             let name = operation_name(call.operation);
-            // How long the messages were that a call has moved is in the memory of its process.
-            let is_told = snapshot.knows_files || !counts_messages(&name);
-            let moves = of_call(&name).is_some() && is_told;
+            let moves = direction(&name, snapshot.knows_files).is_some();
             let latency = histogram(Unit::Ns, &call.stats.latency, &call.latency);
             let (breakdown, p99_breakdown) = off_cpu::of_calls(snapshot, call, &latency).unzip();
             Syscall {
@@ -41,6 +39,12 @@ pub fn syscalls(snapshot: &Snapshot, workload: u32) -> Vec<Syscall> {
         .collect();
     calls.sort_by(|a, b| (b.time_ns, &a.name).cmp(&(a.time_ns, &b.name)));
     calls
+}
+
+/// Which way a call moves bytes; none where it moves none, or how many is not known: how long the messages were that it has
+/// moved is in the memory of its process.
+pub fn direction(name: &str, knows_files: bool) -> Option<Direction> {
+    of_call(name).filter(|_| knows_files || !counts_messages(name))
 }
 
 /// The errors of an operation by their names.

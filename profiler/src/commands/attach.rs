@@ -82,6 +82,7 @@ pub fn attach(attach: &Attach) -> Result<ExitCode, Error> {
         if !attach.tree && !below.is_empty() {
             say_left_out(below.len());
         }
+        measurement.show_status();
         tokio::select! {
             ended = ended(&processes, &mut measurement) => ended?,
             () = time_over(attach.duration) => {}

@@ -5,7 +5,7 @@ use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::ceilings;
+use super::{ceilings, status::StatusLine};
 use crate::{
     analysis,
     cli::Common,
@@ -30,6 +30,7 @@ pub struct Measurement {
     next_tick: tokio::time::Instant,
     drain: Duration,
     signals: [Signal; 3],
+    status: Option<StatusLine>,
 }
 
 /// How long requests in flight are waited for at the end.
@@ -94,6 +95,7 @@ impl Measurement {
             next_tick: tokio::time::Instant::now() + Overhead::first_tick(),
             drain: common.drain.unwrap_or(DRAIN),
             signals,
+            status: None,
         };
         Ok((measurement, destination))
     }
@@ -108,6 +110,20 @@ impl Measurement {
         self.session.begin()?;
         self.next_tick = tokio::time::Instant::now() + Overhead::first_tick();
         Ok(())
+    }
+
+    /// Shows from now on what the workloads do, where somebody sees it.
+    pub fn show_status(&mut self) {
+        self.status = StatusLine::begin();
+    }
+
+    fn draw_status(&mut self) {
+        if let Some(status) = self.status.as_mut().filter(|status| status.is_due())
+            // What cannot be read is told at the end.
+            && let Ok(so_far) = self.session.so_far()
+        {
+            status.draw(collector::progress(&so_far));
+        }
     }
 
     /// The probes.
@@ -135,7 +151,7 @@ impl Measurement {
         };
     }
 
-    /// Waits for a signal that asks to stop, and measures the probes' overhead meanwhile.
+    /// Waits for a signal that asks to stop; measures the probes' overhead meanwhile, and shows what the workloads do.
     pub async fn stop_signal(&mut self) -> StopSignal {
         loop {
             let [interrupt, terminate, hangup] = &mut self.signals;
@@ -144,7 +160,12 @@ impl Measurement {
                 _ = terminate.recv() => return StopSignal(SIGNALS[1].1),
                 _ = hangup.recv() => return StopSignal(SIGNALS[2].1),
                 () = tokio::time::sleep_until(self.next_tick) => {
-                    self.next_tick += self.session.tick();
+                    let pause = self.session.tick();
+                    self.next_tick += pause;
+                    // Its own calls are not measured.
+                    if pause > Overhead::SPAN {
+                        self.draw_status();
+                    }
                 }
             }
         }
@@ -215,6 +236,7 @@ impl Measurement {
     /// Where a map cannot be read.
     pub async fn finish(mut self, workloads: Vec<WorkloadInfo>) -> Result<Report, Error> {
         self.drain().await?;
+        self.status = None;
         let snapshot = self.session.finish()?;
         let mut report = collector::report(&snapshot, workloads, self.started_at);
         ceilings::set(&mut report);

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod series;
 mod signals;
+mod status;
 mod sweep;
 mod tune;
 

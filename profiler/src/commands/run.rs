@@ -83,6 +83,10 @@ pub fn once(run: Run, hand_over: Option<File>) -> Result<ExitCode, Error> {
             });
         }
         measurement.begin()?;
+        // Those of ioprof's own show their progress.
+        if targets.iter().all(|target| target.kind == Kind::Command) {
+            measurement.show_status();
+        }
         let mut runs = Runs::default();
         for (number, (target, waiting)) in (1..).zip(targets.iter().zip(waiting)) {
             if target.kind == Kind::Command {

@@ -19,7 +19,7 @@ use super::{
         window,
     },
     helper::Helper,
-    snapshot::{self, Snapshot},
+    snapshot::{self, Snapshot, SoFar},
     system::{device::Devices, machine, tree::Tree},
 };
 use crate::error::Error;
@@ -187,6 +187,19 @@ impl Session {
     /// Where a map cannot be read.
     pub fn requests_in_flight(&self) -> Result<usize, Error> {
         snapshot::block::in_flight(&self.ebpf)
+    }
+
+    /// What the workloads have done so far.
+    ///
+    /// # Errors
+    ///
+    /// Where a map cannot be read.
+    pub fn so_far(&self) -> Result<SoFar, Error> {
+        let read = snapshot::so_far::read(&self.ebpf, &self.probes, self.layout.workloads)?;
+        Ok(SoFar {
+            knows_files: self.knows_files,
+            ..read
+        })
     }
 
     /// The file systems with pages that workloads made dirty and that are not written, by their device numbers.

@@ -22,6 +22,7 @@ pub mod io_uring;
 pub mod ledger;
 pub mod off_cpu;
 pub mod page_cache;
+pub mod progress;
 pub mod read;
 pub mod report;
 pub mod row;

@@ -49,6 +49,7 @@ mod repeat;
 mod row;
 mod sessions;
 mod signals;
+mod status;
 mod swap;
 mod sweep;
 mod syscall;

@@ -21,9 +21,8 @@ use super::{
 };
 use crate::kernel::helper::{Helper, Statistics};
 
-/// The beginning that is always measured, and the span measured in each period after it, at its end.
+/// The beginning that is always measured, and the period after it with a span that is measured at its end.
 const FIRST: Duration = Duration::from_millis(250);
-const SPAN: Duration = Duration::from_millis(10);
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// Where every program's statistics are always on.
@@ -71,6 +70,9 @@ struct Window {
 }
 
 impl Overhead {
+    /// How long it is measured in each period.
+    pub const SPAN: Duration = Duration::from_millis(10);
+
     /// Makes ready to measure these programs.
     pub fn start<'a>(
         (ebpf, copies): (&mut Ebpf, &FirstCopies),
@@ -116,11 +118,11 @@ impl Overhead {
         }
         if self.window.is_none() {
             self.open();
-            return SPAN;
+            return Self::SPAN;
         }
         self.close();
         self.sums.end_beginning();
-        PERIOD - SPAN
+        PERIOD - Self::SPAN
     }
 
     /// The time until the first [`Overhead::tick`].
@@ -282,7 +284,7 @@ mod tests {
         // 10,000 runs before we began, 40,000 between our two windows.
         sums.add(&counted(10_000), &counted(12_000), FIRST);
         sums.end_beginning();
-        sums.add(&counted(52_000), &counted(53_000), SPAN);
+        sums.add(&counted(52_000), &counted(53_000), Overhead::SPAN);
         sums.end_beginning();
         assert_eq!(sums.programs, counted(3_000));
         let cost = sums.over(FIRST + PERIOD, [None, Some(1)]);
@@ -290,7 +292,7 @@ mod tests {
         assert_eq!(cost.cpu_ns, 2 * 100 * (2_000 + 20 * 1_000));
         assert_eq!(cost.calls_cpu_ns, cost.cpu_ns / 2);
         assert_eq!(cost.calls, 22_000);
-        let share = (FIRST + SPAN).as_secs_f64() / (FIRST + PERIOD).as_secs_f64();
+        let share = (FIRST + Overhead::SPAN).as_secs_f64() / (FIRST + PERIOD).as_secs_f64();
         assert!((cost.measured_share - share).abs() < 1e-9, "{cost:?}");
     }
 

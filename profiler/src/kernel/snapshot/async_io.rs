@@ -93,22 +93,53 @@ fn opcodes<T: Pod + Default + Merge>(
     interface: &Interface<T>,
     histograms: &Histograms<'_>,
 ) -> Result<Vec<Opcode<T>>, Error> {
-    let map = PerCpuArray::<T>::of(ebpf, interface.map)?;
     let first_series = (interface.first_series)(layout);
     let mut used = Vec::new();
     for workload in 1..=layout.workloads {
-        for opcode in 0..interface.opcodes {
+        for (opcode, stats) in counted(ebpf, interface, workload)? {
             let index = (interface.index)(workload, opcode);
-            let stats = map.sum(index)?;
-            if (interface.submissions)(&stats) > 0 {
-                used.push(Opcode {
-                    workload,
-                    opcode,
-                    stats,
-                    latency: histograms.series(first_series + index)?,
-                });
-            }
+            used.push(Opcode {
+                workload,
+                opcode,
+                stats,
+                latency: histograms.series(first_series + index)?,
+            });
         }
     }
     Ok(used)
+}
+
+/// The opcodes that a workload has used, all CPUs together.
+fn counted<T: Pod + Default + Merge>(
+    ebpf: &Ebpf,
+    interface: &Interface<T>,
+    workload: u32,
+) -> Result<Vec<(u32, T)>, Error> {
+    let map = PerCpuArray::<T>::of(ebpf, interface.map)?;
+    let mut used = Vec::new();
+    for opcode in 0..interface.opcodes {
+        let stats = map.sum((interface.index)(workload, opcode))?;
+        if (interface.submissions)(&stats) > 0 {
+            used.push((opcode, stats));
+        }
+    }
+    Ok(used)
+}
+
+/// The opcodes of io_uring that a workload has used so far; one look-up where there are none.
+pub fn uring_so_far(ebpf: &Ebpf, workload: u32) -> Result<Vec<(u32, UringStats)>, Error> {
+    let totals: UringTotals = Array::of(ebpf, names::URING_TOTALS)?.get(workload)?;
+    match totals.depth.max {
+        0 => Ok(Vec::new()),
+        _ => counted(ebpf, &URING, workload),
+    }
+}
+
+/// The same of control blocks.
+pub fn aio_so_far(ebpf: &Ebpf, workload: u32) -> Result<Vec<(u32, AioStats)>, Error> {
+    let totals: AioTotals = Array::of(ebpf, names::AIO_TOTALS)?.get(workload)?;
+    match totals.submitted {
+        0 => Ok(Vec::new()),
+        _ => counted(ebpf, &AIO, workload),
+    }
 }

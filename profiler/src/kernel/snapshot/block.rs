@@ -7,7 +7,7 @@ use std::{
 };
 
 use ioprof_ebpf::abi::{
-    block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, RequestState},
+    block::{self, BlockKey, BlockSlot, BlockStats, Depth, DepthKey, Origin, RequestState},
     layout::{Layout, block_series},
     names,
 };
@@ -213,6 +213,17 @@ pub fn requests(
         })
     };
     slots.into_iter().map(with_histograms).collect()
+}
+
+/// How many requests of the workloads are in flight by what is counted as they begin and end, each once: without those that
+/// a loop device has made of them. A few look-ups, where [`in_flight`] looks at every record.
+pub fn in_flight_so_far(ebpf: &Ebpf) -> Result<u64, Error> {
+    let slots = entries::<BlockKey, BlockSlot>(ebpf, names::SLOTS)?.into_iter();
+    let own = slots.filter(|(key, _)| key.workload != 0 && key.origin != Origin::Below as u32);
+    let depths: BTreeSet<u32> = own.map(|(_, slot)| slot.own_depth).collect();
+    let map = Array::<Depth>::of(ebpf, names::DEPTHS)?;
+    let in_flight = |depth| Ok::<_, Error>(map.get(depth)?.in_flight);
+    depths.into_iter().map(in_flight).sum()
 }
 
 fn depths(ebpf: &Ebpf) -> Result<Vec<(DepthKey, Depth)>, Error> {

@@ -10,6 +10,7 @@ pub mod loss;
 mod page_cache;
 mod path;
 mod row;
+pub mod so_far;
 mod stacked;
 mod syscall;
 mod under_way;
@@ -32,6 +33,7 @@ pub use file::File;
 pub use histograms::Buckets;
 pub use path::Place;
 pub use row::Rows;
+pub use so_far::SoFar;
 pub use syscall::Call;
 pub use under_way::UnderWay;
 

@@ -125,8 +125,9 @@ const UNKNOWN: &str = "unknown";
 /// How many operations there are, `other` and the unknown ones included.
 pub const OPERATIONS: u32 = MAX_OPERATIONS;
 
-/// The first operation of a number that has no call here: one for each, as many as there are.
-const FIRST_NUMBERED: u32 = CALLS.len() as u32 + 1;
+/// The first operation of a number that has no call here: one for each, as many as there are. Those before it, but for 0,
+/// have a name.
+pub const FIRST_NUMBERED: u32 = CALLS.len() as u32 + 1;
 const _: () = assert!(FIRST_NUMBERED < UNKNOWN_OPERATION);
 
 /// The first numbers that have no call here, of those that are common to all architectures, and of those of x86-64 before

@@ -22,6 +22,7 @@ pub mod runs;
 mod screen;
 mod section;
 mod self_report;
+pub mod status;
 mod style;
 mod summary;
 pub mod sweep;

@@ -12,7 +12,7 @@ use crate::{
     },
     model::{
         block::{Origin, QueueDepth},
-        device::{Device, ExecutedFlushes, Share},
+        device::{Device, DirtyLimit, ExecutedFlushes, Share},
         histogram::{Histogram, Unit},
     },
 };
@@ -89,6 +89,10 @@ fn device(snapshot: &Snapshot, context: &Context<'_>, packed: u32) -> Device {
         slaves: topology.slaves,
         backing_file: topology.backing_file,
         scheduler: topology.scheduler,
+        dirty_limit: topology.dirty_limit.map(|limit| DirtyLimit {
+            bytes: limit.bytes,
+            strict: limit.is_strict,
+        }),
         // It is set beside its calibrations when the report is whole.
         ceiling: None,
     }

@@ -12,11 +12,11 @@ use super::{
     row, self_report, syscall, under_way, writeback,
 };
 use crate::{
-    kernel::snapshot::Snapshot,
+    kernel::{snapshot::Snapshot, system::machine},
     model::{
         aio::Aio,
         io_uring::IoUring,
-        report::{Descendants, Exit, Host, Kind, Report, SCHEMA, Workload},
+        report::{Descendants, DirtyLimits, Exit, Host, Kind, Report, SCHEMA, Workload},
         syscall::Syscall,
     },
     text::Text,
@@ -202,5 +202,9 @@ fn host() -> Host {
             .ok()
             .flatten()
             .map_or(1, i64::cast_unsigned),
+        dirty_limits: machine::dirty_limits().map(|(background_bytes, bytes)| DirtyLimits {
+            background_bytes,
+            bytes,
+        }),
     }
 }

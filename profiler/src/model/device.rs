@@ -66,9 +66,23 @@ pub struct Device {
     /// The I/O scheduler of its requests at the end of the run, `none` for none; null where the kernel does not say.
     #[serde(default)]
     pub scheduler: Option<Text>,
+    /// How much of it might be dirty at the end of the run; null where the kernel does not say, as before Linux 6.2, and in
+    /// reports of earlier versions.
+    #[serde(default)]
+    pub dirty_limit: Option<DirtyLimit>,
     /// What it did, beside what it can do by its calibrations; null where there are none, see `ioprof calibrate`.
     #[serde(default)]
     pub ceiling: Option<Ceiling>,
+}
+
+/// How much of a device's page cache may be dirty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DirtyLimit {
+    /// Bytes: its part of what may be dirty on the machine.
+    pub bytes: u64,
+    /// Whether who writes to it is held back at that, however little is dirty elsewhere.
+    pub strict: bool,
 }
 
 /// What a device did, beside what it can do by its calibrations.

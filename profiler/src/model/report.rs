@@ -78,6 +78,21 @@ pub struct Host {
     pub architecture: Text,
     /// The CPUs that ioprof could run on.
     pub cpus: u64,
+    /// How much of the page cache might be dirty when the run had ended; null where that is not known, and in reports of
+    /// earlier versions.
+    #[serde(default)]
+    pub dirty_limits: Option<DirtyLimits>,
+}
+
+/// How much of the page cache may be dirty, by settings (vm.dirty_*) and by the memory that is free. Who writes is held
+/// back from the middle of both on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DirtyLimits {
+    /// Bytes from which on the kernel writes back, whatever their age.
+    pub background_bytes: u64,
+    /// Bytes that are dirty at most.
+    pub bytes: u64,
 }
 
 /// The kind of a workload.

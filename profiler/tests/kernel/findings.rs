@@ -68,7 +68,7 @@ fn rules(report: &Report) -> Vec<&str> {
 /// names none.
 fn assert_verified(fault: &Report, cure: &Report) {
     let Some(command) = &fault.findings[0].verify else {
-        assert!(["AIO001", "MMAP001"].contains(&fault.findings[0].id.as_str()));
+        assert!(["AIO001", "MMAP001", "THROTTLE001"].contains(&fault.findings[0].id.as_str()));
         return;
     };
     let folder = folder();
@@ -103,18 +103,23 @@ fn assert_evidence_stands_there(report: &Report) {
 }
 
 fn fires_on_the_fault_alone(rule: &str) {
-    let pair = Pair::of(rule);
-    let program = Program::compile("findings");
     let device = Loop::new(128 * MIB);
     // What is read around a page that is waited for: machines differ.
     device.set("queue/read_ahead_kb", "128");
-    let fault = report(&program, pair.fault, &device);
+    fires_on_the_fault_alone_on(&device, rule);
+}
+
+fn fires_on_the_fault_alone_on(device: &Loop, rule: &str) -> Report {
+    let pair = Pair::of(rule);
+    let program = Program::compile("findings");
+    let fault = report(&program, pair.fault, device);
     assert_eq!(rules(&fault).first(), Some(&rule), "{:?}", pair.fault);
-    let cure = report(&program, pair.cure, &device);
+    let cure = report(&program, pair.cure, device);
     assert_eq!(rules(&cure), [""; 0], "{:?}", pair.cure);
-    let neighbour = report(&program, pair.neighbour, &device);
+    let neighbour = report(&program, pair.neighbour, device);
     assert_eq!(rules(&neighbour), pair.others, "{:?}", pair.neighbour);
     assert_verified(&fault, &cure);
+    fault
 }
 
 #[test]
@@ -177,6 +182,30 @@ fn a_file_that_is_opened_again_and_again_is_found() {
 fn a_search_that_mostly_finds_nothing_is_found() {
     requires!("cc", "losetup mkfs.ext4");
     fires_on_the_fault_alone("PATH001");
+}
+
+#[test]
+fn a_writer_that_is_held_back_is_found() {
+    requires!("cc", "losetup mkfs.ext4");
+    let device = Loop::new(128 * MIB);
+    device.limit_dirty_pages(4 * MIB);
+    let fault = fires_on_the_fault_alone_on(&device, "THROTTLE001");
+    let finding = &fault.findings[0];
+    let place = &finding.place;
+    let names = [&place.device, &place.call].map(|name| name.as_ref().map(ToString::to_string));
+    let expected = [device.name(), "write"].map(|name| Some(name.to_owned()));
+    assert_eq!(names, expected);
+    let devices = fault.json["devices"].as_array().expect("they are known");
+    let mut devices = devices.iter();
+    let told = devices.find(|one| one["name"] == device.name());
+    let limit = &told.expect("it was used")["dirty_limit"];
+    assert_eq!(limit["strict"], true);
+    // The kernel keeps it as a part of the machine's, which changes.
+    let most = limit["bytes"].as_u64().expect("a number");
+    assert!((MIB..16 * MIB).contains(&most), "{most}");
+    let summary = finding.summary.to_string();
+    let of_device = format!("iB of {}", device.name());
+    assert!(summary.ends_with(&of_device), "{summary}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Stdio},
 };
 
@@ -171,19 +171,11 @@ fn durable_writes_of_a_database_wait_for_the_device() {
     }
 }
 
-/// A limit of dirty pages on one device, lifted with it.
-fn limit_dirty_pages(disk: &Loop, bytes: usize) {
-    let place = PathBuf::from(format!("/sys/block/{}/bdi", disk.name()));
-    for (file, value) in [("strict_limit", 1), ("max_bytes", bytes)] {
-        fs::write(place.join(file), value.to_string()).expect("the device takes limits");
-    }
-}
-
 #[test]
 fn a_writer_is_throttled_by_the_limit_of_dirty_pages() {
     requires!("mkfs.ext4", "losetup");
     let disk = Loop::new(512 * MIB as u64);
-    limit_dirty_pages(&disk, 4 * MIB);
+    disk.limit_dirty_pages(4 * MIB as u64);
     let to = format!("of={}", disk.mounted().join("data").display());
     let report = profile(
         &[],

@@ -47,73 +47,7 @@ static off_t far(long number) {
     return number * 7919 % (FILE_SIZE / PAGE) * PAGE;
 }
 
-static void sync_each(void) {
-    int file = created();
-    for (long i = 0; i < count; i++) {
-        put(file, PAGE);
-        must(fdatasync(file) == 0);
-    }
-}
-
-static void sync_once(void) {
-    int file = created();
-    for (long i = 0; i < count; i++)
-        put(file, PAGE);
-    must(fdatasync(file) == 0);
-}
-
-/* Each file is complete with its own call: there is nothing to group. */
-static void sync_each_file(int times) {
-    for (long i = 0; i < count; i++) {
-        int file = opened(numbered(i), O_WRONLY | O_CREAT | O_TRUNC);
-        put(file, PAGE);
-        for (int done = 0; done < times; done++)
-            must(fsync(file) == 0);
-        must(close(file) == 0);
-    }
-}
-
-static void sync_files(void) {
-    sync_each_file(1);
-}
-
-static void sync_files_twice(void) {
-    sync_each_file(2);
-}
-
-static void durable(long size) {
-    int file = opened(path, O_WRONLY | O_CREAT | O_TRUNC | O_DSYNC);
-    for (long i = 0; i < count; i++)
-        put(file, size);
-}
-
-static void durable_each(void) {
-    durable(PAGE);
-}
-
-/* As small and as sequential, but each is waited for: a buffer would break what is promised. */
-static void durable_records(void) {
-    durable(RECORD);
-}
-
-/* The writing is what takes the time. */
-static void durable_large(void) {
-    durable(sizeof buffer);
-}
-
-static void write_all(long size) {
-    int file = created();
-    for (long i = 0; i < count; i += size)
-        put(file, size);
-}
-
-static void write_by(void) {
-    write_all(RECORD);
-}
-
-static void write_at_once(void) {
-    write_all(LARGE);
-}
+#include "findings_write.h"
 
 static void read_all(long size) {
     int file = opened(path, O_RDONLY);
@@ -364,11 +298,14 @@ static const struct mode {
     {"sync-once", sync_once, 0},
     {"write-and-read", write_and_read, 0},
     {"write-at-once", write_at_once, 0},
+    {"write-burst", write_burst, 0},
+    {"write-burst-direct", write_burst_direct, 0},
     {"write-by", write_by, 0},
     {"write-direct", write_direct, 1},
     {"write-durable", durable_each, 0},
     {"write-durable-large", durable_large, 0},
     {"write-durable-records", durable_records, 0},
+    {"write-in-parts", write_in_parts, 0},
     {"write-pages", write_pages, 1},
     {"write-parts", write_parts, 1},
     {"write-parts-cached", write_parts_cached, 1},

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what ioprof costs, and what it is set against.
 
 mod findings;
+mod limited;
 mod workloads;
 
 use std::ffi::OsString;

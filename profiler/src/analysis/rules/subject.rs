@@ -239,9 +239,18 @@ pub fn own_requests<'a>(
     block: &'a [Block],
     operations: &[BlockOperation],
 ) -> impl Iterator<Item = (usize, &'a Block)> {
+    requests_of(block, operations, &[Origin::Thread])
+}
+
+/// The rows of requests of these origins, each request in one of them alone.
+pub fn requests_of<'a>(
+    block: &'a [Block],
+    operations: &[BlockOperation],
+    origins: &[Origin],
+) -> impl Iterator<Item = (usize, &'a Block)> {
     block.iter().enumerate().filter(move |(_, row)| {
         operations.contains(&row.operation)
-            && row.origin == Origin::Thread
+            && origins.contains(&row.origin)
             && !row.is_counted_elsewhere()
     })
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The report of a real run.
-fn sample() -> Report {
+pub(super) fn sample() -> Report {
     let text = include_str!("../../../tests/fixtures/report.json");
     serde_json::from_str(text).expect("the fixture is a report")
 }

@@ -16,6 +16,31 @@ pub struct DeviceTopology {
     pub backing_file: Option<Text>,
     /// The I/O scheduler of its requests.
     pub scheduler: Option<Text>,
+    /// Its limit of dirty pages.
+    pub dirty_limit: Option<DirtyLimit>,
+}
+
+/// The limit of a device's dirty pages (Documentation/ABI/testing/sysfs-class-bdi).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirtyLimit {
+    /// How many bytes of it may be dirty.
+    pub bytes: u64,
+    /// Whether it holds whatever else is dirty.
+    pub is_strict: bool,
+}
+
+impl DirtyLimit {
+    /// That of a device, by its folder in /sys/block; none before Linux 6.2.
+    fn of(device: &Path) -> Option<Self> {
+        let number = |name: &str| -> Option<u64> {
+            let text = fs::read_to_string(device.join("bdi").join(name)).ok()?;
+            text.trim().parse().ok()
+        };
+        Some(Self {
+            bytes: number("max_bytes")?,
+            is_strict: number("strict_limit")? != 0,
+        })
+    }
 }
 
 impl DeviceTopology {
@@ -39,6 +64,7 @@ impl DeviceTopology {
             scheduler: fs::read_to_string(device.join("queue/scheduler"))
                 .ok()
                 .map(|all| chosen(all.trim())),
+            dirty_limit: DirtyLimit::of(device),
         }
     }
 }
@@ -88,5 +114,21 @@ mod tests {
         fs::write(folder.path().join("loop/backing_file"), "/srv/image\n").expect("written");
         let found = DeviceTopology::of(folder.path());
         assert_eq!(found.backing_file, Some("/srv/image".into()));
+        assert_eq!(found.dirty_limit, None);
+    }
+
+    #[test]
+    fn a_device_has_a_limit_of_its_own_where_the_kernel_tells_all_of_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let bdi = folder.path().join("bdi");
+        fs::create_dir(&bdi).expect("made");
+        fs::write(bdi.join("max_bytes"), "4194304\n").expect("written");
+        assert_eq!(DeviceTopology::of(folder.path()).dirty_limit, None);
+        for (text, is_strict) in [("0\n", false), ("1\n", true)] {
+            fs::write(bdi.join("strict_limit"), text).expect("written");
+            let found = DeviceTopology::of(folder.path()).dirty_limit;
+            let bytes = 4 << 20;
+            assert_eq!(found, Some(DirtyLimit { bytes, is_strict }));
+        }
     }
 }

@@ -42,6 +42,28 @@ pub fn stolen_ticks(text: &str) -> Option<u64> {
     )
 }
 
+/// How many bytes of the page cache may be dirty before the kernel writes back, and at most: nr_dirty_background_threshold
+/// and nr_dirty_threshold of /proc/vmstat, which it computes as the file is read. None where /proc is not mounted.
+pub fn dirty_limits() -> Option<(u64, u64)> {
+    let text = fs::read_to_string("/proc/vmstat").ok()?;
+    dirty_limit_pages(&text).map(|(background, most)| {
+        let bytes = |pages: u64| pages.saturating_mul(page_bytes().into());
+        (bytes(background), bytes(most))
+    })
+}
+
+/// These pages in /proc/vmstat; none where it does not have them.
+pub fn dirty_limit_pages(text: &str) -> Option<(u64, u64)> {
+    let number = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        lines.find(|(key, _)| *key == name)?.1.trim().parse().ok()
+    };
+    Some((
+        number("nr_dirty_background_threshold")?,
+        number("nr_dirty_threshold")?,
+    ))
+}
+
 /// The addresses of kernel functions, by /proc/kallsyms; without those that are missing or hidden.
 pub fn kernel_symbols<'a>(names: impl Iterator<Item = &'a str>) -> HashMap<&'a str, u64> {
     let mut wanted: HashSet<&str> = names.collect();
@@ -84,5 +106,13 @@ mod tests {
     fn stolen_time_is_irq_softirq_and_steal() {
         assert_eq!(stolen_ticks("cpu  1 2 3 4 5 6 7 8 9"), Some(6 + 7 + 8));
         assert_eq!(stolen_ticks("cpu0 1 2 3"), None);
+    }
+
+    #[test]
+    fn limits_of_dirty_pages_are_found_by_their_whole_names() {
+        let text = "nr_dirty 7\nnr_dirty_threshold 40\nnr_dirty_background_threshold 20\n";
+        assert_eq!(dirty_limit_pages(text), Some((20, 40)));
+        assert_eq!(dirty_limit_pages("nr_dirty_threshold 40\n"), None);
+        assert_eq!(dirty_limit_pages("nr_dirty_threshold\n"), None);
     }
 }

@@ -96,13 +96,15 @@ fn flushes(device: &Device) -> Option<String> {
     ))
 }
 
-/// Whether bios are counted, and the devices below and above; none where there is nothing to say.
+/// Whether bios are counted, the devices below and above, and a limit of its own; none where there is nothing to say.
 fn stack(device: &Device) -> Option<String> {
     let names = |names: &[Text], what: &str| {
         let names: Vec<_> = names.iter().map(Text::to_string).collect();
         (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
     };
     let file = device.backing_file.as_ref();
+    // Others are those of the machine, or near it.
+    let limit = device.dirty_limit.filter(|limit| limit.strict);
     let by_bio = device.takes_bios.then(|| "bios, no requests".to_owned());
     let parts: Vec<_> = by_bio
         .into_iter()
@@ -114,6 +116,7 @@ fn stack(device: &Device) -> Option<String> {
             )
         }))
         .chain(names(&device.holders, "part of"))
+        .chain(limit.map(|limit| format!("at most {} of it dirty", bytes(limit.bytes))))
         .collect();
     (!parts.is_empty()).then(|| format!("{}: {}\n", device.name, parts.join("; ")))
 }

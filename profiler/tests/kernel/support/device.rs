@@ -139,10 +139,13 @@ impl Loop {
         let shown = succeed(tool("losetup").args(["--find", "--show"]).arg(&image));
         let name = text(&shown.stdout);
         let name = name.trim().rsplit('/').next().expect("a device has a name");
-        Self {
+        let made = Self {
             name: name.to_owned(),
             folder,
-        }
+        };
+        // Of a test that was killed.
+        made.lift_limits();
+        made
     }
 
     /// Makes a file system.
@@ -197,9 +200,28 @@ impl Loop {
 
     /// Sets what /sys/block has for it.
     pub fn set(&self, what: &str, value: &str) {
-        let file = Path::new("/sys/block").join(&self.name).join(what);
+        let file = self.place(what);
         let set = fs::write(&file, value);
         set.unwrap_or_else(|error| panic!("{} refuses {value}: {error}", file.display()));
+    }
+
+    /// Holds back who makes more of it dirty.
+    pub fn limit_dirty_pages(&self, bytes: u64) {
+        self.set("bdi/strict_limit", "1");
+        self.set("bdi/max_bytes", &bytes.to_string());
+    }
+
+    /// Lifts that: the kernel keeps it for the next who uses the device.
+    fn lift_limits(&self) {
+        for (what, value) in [("bdi/strict_limit", "0"), ("bdi/max_ratio", "100")] {
+            // Before Linux 6.2 there are none.
+            let _ = fs::write(self.place(what), value);
+        }
+    }
+
+    /// The place of what /sys/block has for it.
+    fn place(&self, what: &str) -> PathBuf {
+        Path::new("/sys/block").join(&self.name).join(what)
     }
 
     /// Where it is mounted.
@@ -215,6 +237,7 @@ impl Loop {
 
 impl Drop for Loop {
     fn drop(&mut self) {
+        self.lift_limits();
         // A test that fails is not to hide why behind a second failure.
         super::output(tool("umount").arg(self.mounted()));
         super::output(tool("losetup").args(["--detach", &format!("/dev/{}", self.name)]));

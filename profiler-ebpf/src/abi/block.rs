@@ -2,7 +2,12 @@
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{Aggregate, layout::MAX_WORKLOADS, map_value, merge::merge};
+use super::{
+    Aggregate,
+    layout::MAX_WORKLOADS,
+    map_value,
+    merge::{Merge, merge},
+};
 
 /// Key of the table that gives each (workload, device, operation, origin) its slot.
 #[repr(C)]
@@ -163,6 +168,38 @@ pub struct MergedBio {
 }
 map_value!(MergedBio, 32);
 
+/// The slowest request of several.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
+pub struct Slowest {
+    /// Nanoseconds from issued to completed.
+    pub service_ns: u64,
+    /// When it completed, in nanoseconds of the monotonic clock; 0 where there is none.
+    pub completed_ns: u64,
+}
+map_value!(Slowest, 16);
+
+impl Slowest {
+    /// Takes one request in.
+    #[inline(always)]
+    pub const fn add(&mut self, service_ns: u64, completed_ns: u64) {
+        if self.completed_ns == 0 || service_ns > self.service_ns {
+            *self = Self {
+                service_ns,
+                completed_ns,
+            };
+        }
+    }
+}
+
+impl Merge for Slowest {
+    fn merge(&mut self, other: &Self) {
+        if other.completed_ns != 0 {
+            self.add(other.service_ns, other.completed_ns);
+        }
+    }
+}
+
 /// One slot, on one CPU.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes)]
@@ -173,6 +210,8 @@ pub struct BlockStats {
     pub queue: Aggregate,
     /// Nanoseconds from issued to completed; of a flush, from queued to completed.
     pub service: Aggregate,
+    /// The request that took the most of it.
+    pub slowest: Slowest,
     /// Requests that failed.
     pub errors: u64,
     /// Bytes completed, without those of other workloads' bios.
@@ -186,11 +225,12 @@ pub struct BlockStats {
     /// Their bytes.
     pub unseen_bytes: u64,
 }
-map_value!(BlockStats, 136);
+map_value!(BlockStats, 152);
 merge!(BlockStats {
     size,
     queue,
     service,
+    slowest,
     errors,
     bytes,
     merged_bytes,
@@ -262,3 +302,26 @@ pub struct Depth {
     pub max: u64,
 }
 map_value!(Depth, 24);
+
+#[cfg(test)]
+mod tests {
+    use super::{Merge as _, Slowest};
+
+    #[test]
+    fn the_slowest_of_all_cpus_is_the_slowest() {
+        let of = |service_ns, completed_ns| Slowest {
+            service_ns,
+            completed_ns,
+        };
+        let mut one = Slowest::default();
+        one.add(0, 5);
+        assert_eq!(one, of(0, 5));
+        one.add(7, 9);
+        one.add(6, 11);
+        let mut all = Slowest::default();
+        for other in [Slowest::default(), one, of(3, 20), Slowest::default()] {
+            all.merge(&other);
+        }
+        assert_eq!(all, of(7, 9));
+    }
+}

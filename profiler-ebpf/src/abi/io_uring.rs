@@ -36,6 +36,8 @@ impl UringRequest {
     pub const SILENT: u32 = 4;
     /// It may post more completions than the last.
     pub const POSTS: u32 = 8;
+    /// It is for a worker thread from the beginning, whether it would have to wait or not.
+    pub const FOR_WORKER: u32 = 16;
 }
 
 /// Key of the requests under way that may post more completions than the last: those do not name their request, but have
@@ -83,10 +85,12 @@ pub struct UringStats {
     pub polled: u64,
     /// Requests that a worker thread executed.
     pub worker: u64,
+    /// Those of them that were for one from the beginning.
+    pub for_worker: u64,
     /// Requests with completions that may be those of other requests.
     pub untold: u64,
 }
-map_value!(UringStats, 104);
+map_value!(UringStats, 112);
 merge!(UringStats {
     submissions,
     silent,
@@ -97,6 +101,7 @@ merge!(UringStats {
     inline,
     polled,
     worker,
+    for_worker,
     untold
 });
 

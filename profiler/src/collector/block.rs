@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ioprof_ebpf::abi::block::{self, Operation, device_number};
+use ioprof_ebpf::abi::block::{self, Operation, Slowest, device_number};
 
 use super::{context::Context, histogram::histogram};
 use crate::{
@@ -43,6 +43,7 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
             in_flight_bytes: requests.in_flight.bytes,
             queue: histogram(Unit::Ns, &requests.stats.queue, &requests.queue),
             service: histogram(Unit::Ns, &requests.stats.service, &requests.service),
+            slowest_completed_ns: slowest_completed_ns(snapshot, &requests.stats.slowest),
             size: histogram(Unit::Bytes, &requests.stats.size, &requests.size),
             passed_on: context
                 .topology(device_number(requests.key.device))
@@ -55,6 +56,10 @@ pub fn block(snapshot: &Snapshot, context: &Context<'_>, workload: u32) -> Optio
         (&a.device, a.origin, a.operation).cmp(&(&b.device, b.origin, b.operation))
     });
     Some(blocks)
+}
+
+fn slowest_completed_ns(snapshot: &Snapshot, slowest: &Slowest) -> Option<u64> {
+    (slowest.completed_ns != 0).then(|| snapshot.since_it_began(slowest.completed_ns))
 }
 
 /// Whether a slot has anything: its requests, or its bios in requests of others.

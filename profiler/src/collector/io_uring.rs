@@ -42,6 +42,7 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
                 inline: stats.inline,
                 poll_armed: stats.polled,
                 worker: stats.worker,
+                for_worker: Some(stats.for_worker),
                 asynchronous: completions
                     .saturating_sub(stats.inline + stats.polled + stats.worker),
                 name: name.into(),

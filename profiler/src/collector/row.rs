@@ -173,8 +173,7 @@ impl Collector<'_> {
     }
 
     fn began_ns(&self, row: &Row) -> Option<u64> {
-        let beginning = self.snapshot.ended_ns - self.snapshot.duration_ns;
-        (row.began_ns != 0).then(|| row.began_ns.saturating_sub(beginning))
+        (row.began_ns != 0).then(|| self.snapshot.since_it_began(row.began_ns))
     }
 
     fn did(&self, row: &Row) -> Did {

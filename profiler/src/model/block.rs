@@ -76,6 +76,10 @@ pub struct Block {
     pub queue: Histogram,
     /// Nanoseconds from (last) issued to completed; of a flush, from queued to completed.
     pub service: Histogram,
+    /// Nanoseconds from the beginning of the measurement to the completion of the request with the longest `service`; null
+    /// where there is none, and in reports of earlier versions.
+    #[serde(default)]
+    pub slowest_completed_ns: Option<u64>,
     /// Bytes of each request when it completed.
     pub size: Histogram,
     /// Whether they became requests of a device below, where the workload has them again: sums leave them out.

@@ -55,6 +55,10 @@ pub struct UringOperation {
     pub poll_armed: u64,
     /// Those that a worker thread executed.
     pub worker: u64,
+    /// Those of `worker` that were for one from the beginning: submitted with IOSQE_ASYNC, or of an opcode that the kernel
+    /// does not try by itself. The others would have made their submission wait. Null in reports of earlier versions.
+    #[serde(default)]
+    pub for_worker: Option<u64>,
     /// All others: they went on in the background, and an interrupt, a timer or the request before them completed them.
     pub asynchronous: u64,
 }

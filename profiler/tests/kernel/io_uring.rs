@@ -147,6 +147,7 @@ fn what_fio_reads_by_io_uring_is_counted_to_the_byte() {
     let forced = fio(&file, &[&direct[..], &["--force_async=4"]].concat());
     let one = assert_reads(&forced, device.name(), "READ", &file);
     assert_eq!(one.worker, READS / 4);
+    assert_eq!(one.for_worker, Some(READS / 4));
     assert!(assert_ring_time(&forced) > 0);
 }
 

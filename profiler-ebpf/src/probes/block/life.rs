@@ -112,7 +112,10 @@ pub fn count(request: &RequestState, now: u64, failed: bool, way: Way) {
     };
     let service = now.wrapping_sub(begun);
     // SAFETY: as above.
-    unsafe { (*stats).service.add(service) };
+    unsafe {
+        (*stats).service.add(service);
+        (*stats).slowest.add(service, now);
+    }
     if has_histograms {
         histogram::record(series + 1, service);
     }

@@ -58,6 +58,9 @@ static FIRST_URING_SERIES: u32 = 0;
 /// `IOSQE_CQE_SKIP_SUCCESS` of include/uapi/linux/io_uring.h; the flags of a request begin with those of
 /// its submission.
 const SKIP_SUCCESS: u32 = 1 << 6;
+/// `REQ_F_FORCE_ASYNC` of include/linux/io_uring_types.h: `IOSQE_ASYNC` of the submission, or what the kernel sets for opcodes
+/// that it never tries itself.
+const FORCE_ASYNC: u32 = 1 << 4;
 /// `IORING_CQE_F_NOTIF`: not the end of a request, but of the use of its buffer.
 const NOTIFICATION: u32 = 1 << 3;
 /// `IORING_CQE_F_MORE`: there are more to come of this request, or the notification above.
@@ -125,7 +128,12 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
         workload,
         opcode,
         flags: if silent { UringRequest::SILENT } else { 0 }
-            | if posts { UringRequest::POSTS } else { 0 },
+            | if posts { UringRequest::POSTS } else { 0 }
+            | if flags & FORCE_ASYNC != 0 {
+                UringRequest::FOR_WORKER
+            } else {
+                0
+            },
         padding: 0,
     };
     let key = request as u64;
@@ -334,6 +342,7 @@ fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, resul
         }
         if request.flags & UringRequest::WORKER != 0 {
             (*stats).worker += 1;
+            (*stats).for_worker += u64::from(request.flags & UringRequest::FOR_WORKER != 0);
         } else if request.flags & UringRequest::POLLED != 0 {
             (*stats).polled += 1;
         } else if ring::is_submitting(ctx) {

@@ -106,6 +106,12 @@ impl Snapshot {
         self.probes.has(feature)
     }
 
+    /// The time since the window began, of a moment in it.
+    pub const fn since_it_began(&self, ns: u64) -> u64 {
+        let began_ns = self.ended_ns.saturating_sub(self.duration_ns);
+        ns.saturating_sub(began_ns)
+    }
+
     /// Nanoseconds with anything in flight. A span that has not ended lasts until the end of the window.
     pub fn busy_ns(&self, depth: &Depth) -> u64 {
         let busy = match depth.in_flight {

@@ -196,6 +196,7 @@ mod tests {
             inline: 0,
             poll_armed: 0,
             worker: 0,
+            for_worker: Some(0),
             asynchronous: 100,
         };
         let uring = workload.io_uring.as_mut().expect("it is known");

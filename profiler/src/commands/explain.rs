@@ -22,6 +22,7 @@ const PAGES: [&str; IDS.len()] = [
     include_str!("../../../docs/findings/STAT001.md"),
     include_str!("../../../docs/findings/SYNC001.md"),
     include_str!("../../../docs/findings/SYNC002.md"),
+    include_str!("../../../docs/findings/TAIL001.md"),
     include_str!("../../../docs/findings/THROTTLE001.md"),
     include_str!("../../../docs/findings/URING001.md"),
 ];

@@ -21,6 +21,7 @@ mod small;
 mod subject;
 mod submit;
 mod sync;
+mod tail;
 mod throttle;
 
 use std::cmp::Reverse;
@@ -42,7 +43,7 @@ use crate::{
 type Rule = for<'a> fn(&Subject<'a>) -> Outcome;
 
 /// All of them, by the names that users see.
-const RULES: [(&str, Rule); 17] = [
+const RULES: [(&str, Rule); 18] = [
     ("AHEAD001", ahead::rule),
     ("AIO001", submit::rule),
     ("ALIGN001", partial::rule),
@@ -58,6 +59,7 @@ const RULES: [(&str, Rule); 17] = [
     ("STAT001", beside::stat),
     ("SYNC001", sync::rule),
     ("SYNC002", durable::rule),
+    ("TAIL001", tail::rule),
     ("THROTTLE001", throttle::rule),
     ("URING001", enter::rule),
 ];

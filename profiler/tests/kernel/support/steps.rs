@@ -38,12 +38,22 @@ impl Steps {
     /// Has it do some steps, and returns when they are done.
     pub fn tell(&mut self, steps: impl AsRef<[u8]>) {
         for step in steps.as_ref() {
-            self.tell.write_all(&[*step]).expect("the program listens");
-            let mut answer = [0];
-            self.answers
-                .read_exact(&mut answer)
-                .expect("the program answers");
+            self.begin(*step);
+            self.wait();
         }
+    }
+
+    /// Has it begin a step.
+    pub fn begin(&mut self, step: u8) {
+        self.tell.write_all(&[step]).expect("the program listens");
+    }
+
+    /// Returns when that is done.
+    pub fn wait(&mut self) {
+        let mut answer = [0];
+        self.answers
+            .read_exact(&mut answer)
+            .expect("the program answers");
     }
 
     pub fn end(mut self) {

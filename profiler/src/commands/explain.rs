@@ -17,6 +17,7 @@ const PAGES: [&str; IDS.len()] = [
     include_str!("../../../docs/findings/OPEN001.md"),
     include_str!("../../../docs/findings/PATH001.md"),
     include_str!("../../../docs/findings/POLL001.md"),
+    include_str!("../../../docs/findings/PUNT001.md"),
     include_str!("../../../docs/findings/SEEK001.md"),
     include_str!("../../../docs/findings/SMALL001.md"),
     include_str!("../../../docs/findings/STAT001.md"),

@@ -68,7 +68,10 @@ fn rules(report: &Report) -> Vec<&str> {
 /// names none.
 fn assert_verified(fault: &Report, cure: &Report) {
     let Some(command) = &fault.findings[0].verify else {
-        assert!(["AIO001", "MMAP001", "THROTTLE001"].contains(&fault.findings[0].id.as_str()));
+        assert!(
+            ["AIO001", "MMAP001", "PUNT001", "THROTTLE001"]
+                .contains(&fault.findings[0].id.as_str())
+        );
         return;
     };
     let folder = folder();
@@ -230,6 +233,12 @@ fn an_io_submit_that_waits_is_found() {
 fn pages_that_are_read_before_parts_of_them_are_written_are_found() {
     requires!("cc", "losetup mkfs.ext4");
     fires_on_the_fault_alone("ALIGN001");
+}
+
+#[test]
+fn requests_that_workers_execute_are_found() {
+    requires!("cc", "losetup mkfs.ext4");
+    fires_on_the_fault_alone("PUNT001");
 }
 
 #[test]

@@ -209,6 +209,10 @@ static void write_pages(void) {
     write_apart(cold(O_RDWR), PAGE);
 }
 
+static void write_pages_cached(void) {
+    write_apart(opened(path, O_RDWR), PAGE);
+}
+
 /* The rest of each page is there. */
 static void write_parts_cached(void) {
     write_apart(opened(path, O_RDWR), 1000);
@@ -282,6 +286,8 @@ static const struct mode {
     {"ring-alone", ring_alone, 0},
     {"ring-each", ring_each, 0},
     {"ring-once", ring_once, 0},
+    {"ring-write-asked", ring_write_asked, 1},
+    {"ring-write-cached", ring_write_cached, 1},
     {"search-far", search_far, 1},
     {"search-first", search_first, 1},
     {"search-new", search_new, 0},
@@ -307,6 +313,7 @@ static const struct mode {
     {"write-durable-records", durable_records, 0},
     {"write-in-parts", write_in_parts, 0},
     {"write-pages", write_pages, 1},
+    {"write-pages-cached", write_pages_cached, 1},
     {"write-parts", write_parts, 1},
     {"write-parts-cached", write_parts_cached, 1},
 };

@@ -97,3 +97,26 @@ static void ring_once(void) {
 static void ring_alone(void) {
     ring_all(1, 1);
 }
+
+/* Writes of pages, eight submitted at a time. */
+static void ring_write(int how, int flags) {
+    enum { DEPTH = 8 };
+    int file = opened(path, O_RDWR | how);
+    open_ring(64);
+    for (long i = 0; i < count; i += DEPTH) {
+        for (long k = 0; k < DEPTH; k++)
+            entry(IORING_OP_WRITE, flags, file, buffer + k * PAGE, (unsigned)PAGE)->off = (uint64_t)far(i + k);
+        submit(DEPTH);
+        for (long k = 0; k < DEPTH; k++)
+            must(reap() == PAGE);
+    }
+}
+
+static void ring_write_cached(void) {
+    ring_write(0, 0);
+}
+
+/* For a worker, although the device goes on by itself. */
+static void ring_write_asked(void) {
+    ring_write(O_DIRECT, IOSQE_ASYNC);
+}

@@ -15,6 +15,7 @@ mod on_device;
 mod one_byte;
 mod partial;
 mod poll;
+mod punt;
 mod reopen;
 mod search;
 mod small;
@@ -43,7 +44,7 @@ use crate::{
 type Rule = for<'a> fn(&Subject<'a>) -> Outcome;
 
 /// All of them, by the names that users see.
-const RULES: [(&str, Rule); 18] = [
+const RULES: [(&str, Rule); 19] = [
     ("AHEAD001", ahead::rule),
     ("AIO001", submit::rule),
     ("ALIGN001", partial::rule),
@@ -54,6 +55,7 @@ const RULES: [(&str, Rule); 18] = [
     ("OPEN001", reopen::rule),
     ("PATH001", search::rule),
     ("POLL001", poll::rule),
+    ("PUNT001", punt::rule),
     ("SEEK001", beside::seek),
     ("SMALL001", small::rule),
     ("STAT001", beside::stat),

@@ -1,0 +1,174 @@
+//! PUNT001: requests to a ring are executed by workers, as they would have made their submission wait.
+
+use ioprof_workloads::display::count;
+
+use super::{
+    subject::{Candidate, Outcome, Subject, UNDIVIDED, for_device},
+    sync::only_file,
+};
+use crate::model::{finding::Place, io_uring::UringOperation, sum::sum};
+
+/// Fewer are no habit.
+const FEW: u64 = 1000;
+
+const ADVICE: &str = "use O_DIRECT on blocks that are allocated and were written before, or a file system that takes buffered writes \
+                      without waiting (xfs, btrfs); or call pwrite(2), in threads where there is other work. Writes of one file are \
+                      executed one after the other by a worker, too";
+
+/// The rule.
+pub fn rule(subject: &Subject<'_>) -> Outcome {
+    let [enter] = subject.calls(|name| name == "io_uring_enter")[..] else {
+        return Outcome::RuledOut(Vec::new());
+    };
+    let Some(ring) = &subject.workload.io_uring else {
+        return Outcome::Undecided("the requests to io_uring are not known");
+    };
+    let Some(time) = &enter.1.breakdown else {
+        return UNDIVIDED;
+    };
+    let mut evidence = vec![
+        subject.calls_of(enter),
+        subject.evidence(&format!("syscalls/{}/time_ns", enter.0), enter.1.time_ns),
+    ];
+    let (mut punted, mut all) = (0_u64, 0_u64);
+    for (at, one) in ring
+        .operations
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| one.worker > 0)
+    {
+        let Some(for_worker) = one.for_worker else {
+            return Outcome::Undecided(
+                "it is not known which requests were for a worker from the beginning",
+            );
+        };
+        for (key, value) in [
+            ("completions", one.completions),
+            ("worker", one.worker),
+            ("for_worker", for_worker),
+        ] {
+            let place = format!("io_uring/operations/{at}/{key}");
+            evidence.push(subject.evidence(&place, value));
+        }
+        if is_punted(one, for_worker) {
+            punted = sum([punted, one.worker.saturating_sub(for_worker)]);
+            all = sum([all, one.completions]);
+        }
+    }
+    if punted < FEW {
+        return Outcome::RuledOut(evidence);
+    }
+    // What is waited for devices, or held back, is so wherever it is executed.
+    let elsewhere = sum([for_device(time), time.off_cpu.throttled_ns]);
+    let most = enter.1.time_ns.saturating_sub(elsewhere);
+    Outcome::Found(vec![Candidate {
+        summary: format!(
+            "{} of {} requests to io_uring are executed by workers, as they cannot be without waiting",
+            count(punted),
+            count(all)
+        ),
+        place: Place {
+            call: Some(enter.1.name.clone()),
+            file: only_file(subject),
+            device: None,
+        },
+        cost_ns: most.saturating_sub(time.cpu_ns),
+        gain: subject.bounds(
+            0,
+            most,
+            "nothing is handed to a worker, and what is waited for devices stays; at most all other time of io_uring_enter; at \
+             least nothing, as what workers do has to be done all the same"
+                .into(),
+        ),
+        evidence,
+        advice: ADVICE,
+        gate: None,
+    }])
+}
+
+/// Whether most requests of an opcode are executed by workers, without being for them from the beginning.
+const fn is_punted(one: &UringOperation, for_worker: u64) -> bool {
+    one.worker.saturating_sub(for_worker) > one.completions / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        block::QueueDepth,
+        histogram::{Histogram, Unit},
+        io_uring::IoUring,
+        off_cpu::OffCpu,
+        report::Report,
+    };
+
+    const ENTER_NS: u64 = 5_000_000;
+    const SERVICE_NS: u64 = 2_000_000;
+
+    /// So many writes executed by workers, some of them for that from the beginning.
+    fn executed(worker: u64, for_worker: Option<u64>) -> Report {
+        let mut report = super::super::tests::sample();
+        let workload = report.workloads.first_mut().expect("there is one");
+        let call = workload.syscalls.first_mut().expect("there is one");
+        call.name = "io_uring_enter".into();
+        call.time_ns = ENTER_NS;
+        let time = call.breakdown.as_mut().expect("it is known");
+        time.off_cpu = OffCpu {
+            service_ns: SERVICE_NS,
+            ..OffCpu::default()
+        };
+        workload.io_uring = Some(IoUring {
+            operations: vec![UringOperation {
+                name: "WRITE".into(),
+                submissions: 10_000,
+                completions: 10_000,
+                silent: 0,
+                unseen_completions: 0,
+                errors: std::collections::BTreeMap::new(),
+                bytes: None,
+                latency: Histogram::empty(Unit::Ns),
+                inline: 0,
+                poll_armed: 0,
+                worker,
+                for_worker,
+                asynchronous: 0,
+            }],
+            depth: QueueDepth { mean: 0.0, max: 0 },
+            busy_ns: 0,
+            extra_completions: 0,
+            unmatched_completions: 0,
+        });
+        report
+    }
+
+    fn of(report: &Report) -> Outcome {
+        let workload = report.workloads.first().expect("there is one");
+        rule(&Subject {
+            report,
+            workload,
+            index: 0,
+        })
+    }
+
+    #[test]
+    fn what_is_waited_for_devices_stays() {
+        let report = executed(9_000, Some(1_000));
+        let Outcome::Found(found) = of(&report) else {
+            panic!("it does not hold")
+        };
+        let one = found.first().expect("there is one");
+        let bounds = (Some(0), Some(ENTER_NS - SERVICE_NS));
+        assert_eq!((one.gain.low_ns, one.gain.high_ns), bounds);
+        assert!(one.summary.starts_with("8,000 of 10,000 requests"));
+    }
+
+    #[test]
+    fn requests_that_are_for_a_worker_are_no_fault() {
+        for (worker, for_worker) in [(10_000, 10_000), (10_000, 5_000), (0, 0)] {
+            let outcome = of(&executed(worker, Some(for_worker)));
+            assert!(matches!(outcome, Outcome::RuledOut(_)), "{worker}");
+        }
+        let unknown = of(&executed(10_000, None));
+        assert!(matches!(unknown, Outcome::Undecided(_)));
+    }
+}

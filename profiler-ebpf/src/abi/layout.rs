@@ -42,6 +42,8 @@ pub const MAX_PATHS: u32 = 40_960;
 pub const MAX_DIRTY_INODES: u32 = 32_768;
 /// Inodes that are remembered with the workload that read them last.
 pub const MAX_READ_INODES: u32 = 8192;
+/// Writes to devices that are made of others that are remembered with their workload.
+pub const MAX_STACKED_WRITES: u32 = 8192;
 /// Tasks that have waited for I/O and not exited.
 pub const MAX_WAITERS: u32 = 16_384;
 /// Threads that have a row of their own, of all workloads.

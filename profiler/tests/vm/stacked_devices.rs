@@ -76,42 +76,90 @@ fn a_request_through_a_mapped_device_is_counted_once() {
     }
 }
 
-#[test]
-#[ignore = "it takes a machine of its own"]
-fn what_is_encrypted_is_whose_data_it_is() {
-    let below = Loop::unmounted(64 * MIB);
+/// A device that encrypts what another one holds.
+fn encrypted(below: &Loop) -> Mapped {
     succeed(tool("modprobe").arg("dm-crypt"));
     let key = "5a3c".repeat(32);
     let table = format!(
         "0 65536 crypt aes-xts-plain64 {key} 0 /dev/{} 0",
         below.name()
     );
-    let mapped = Mapped::new("encrypted", &table);
+    Mapped::new("encrypted", &table)
+}
+
+/// Bytes that the workload has moved to or from these devices, with this origin.
+fn moved(report: &Report, disks: &[Loop], operation: BlockOperation, origin: Origin) -> u64 {
+    let rows = disks
+        .iter()
+        .flat_map(|disk| requests_of(report.workload(0), disk.name(), operation))
+        .filter(|row| row.origin == origin);
+    rows.map(|row| row.bytes).sum()
+}
+
+/// Writes a whole file of so many MiB by calls that do not wait for the device, over what it holds.
+fn writes(file: &Path, mib: u64) -> Vec<String> {
+    let to = format!("of={}", plain(file));
+    let count = format!("count={mib}");
+    let words = ["dd", "if=/dev/zero", &to, "bs=1M", &count];
+    let words = words.into_iter().chain(["conv=notrunc", "status=none"]);
+    words.map(str::to_owned).collect()
+}
+
+/// Fails where what is written past the page cache to a file, of [`FILE`] bytes, is not the workload's, so many times on these
+/// devices.
+fn assert_direct_writes(file: &Path, disks: &[Loop], copies: u64) {
+    let written = |report: &Report| {
+        let own = report.workload(0);
+        let on_disks = moved(report, disks, BlockOperation::Write, Origin::Thread);
+        assert_eq!(on_disks, copies * FILE, "{:#?}", own.block);
+        let row = report.file(file).counts;
+        assert_eq!(row.device_written_bytes, Some(copies * FILE), "{row:#?}");
+    };
+    // The first of them, too, before which the thread has never waited for a device.
+    let count = (FILE / (256 * KIB)).to_string();
+    let program = Program::compile("direct_io");
+    let call = program.with(&[plain(file), "write", "262144", &count]);
+    written(&profile(&[], &call));
+    for engine in ["--ioengine=libaio", "--ioengine=io_uring"] {
+        let options = ["--rw=randwrite", engine, "--direct=1", "--iodepth=8"];
+        written(&fio(file, &options).report);
+    }
+}
+
+/// Fails where asynchronous reads of a file past the page cache are not the workload's on these devices.
+fn assert_direct_reads(file: &Path, disks: &[Loop]) {
+    for engine in ["--ioengine=libaio", "--ioengine=io_uring"] {
+        let ran = fio(file, &[engine, "--direct=1", "--iodepth=8"]);
+        let read = moved(&ran.report, disks, BlockOperation::Read, Origin::Thread);
+        assert_eq!(read, FILE, "{:#?}", ran.report.workload(0).block);
+        assert_read_from_device(&ran.report, file);
+    }
+}
+
+#[test]
+#[ignore = "it takes a machine of its own"]
+fn what_is_encrypted_is_whose_data_it_is() {
+    let below = [Loop::unmounted(64 * MIB)];
+    let mapped = encrypted(&below[0]);
     let folder = Mounted::new(&mapped.path());
     let file = written_file(folder.path(), FILE as usize);
-    let bytes = |report: &Report, operation, origin| -> u64 {
-        let rows = requests_of(report.workload(0), below.name(), operation);
-        let rows = rows.filter(|row| row.origin == origin);
-        rows.map(|row| row.bytes).sum()
-    };
 
-    let to = format!("of={}", plain(&file));
-    let four = ["bs=1M", "count=4", "conv=notrunc", "status=none"];
-    let dd: Vec<_> = ["dd", "if=/dev/zero", &to]
-        .into_iter()
-        .chain(four)
-        .collect();
-    let report = profile(&["--sync"], &dd);
+    let report = profile(&["--sync"], &writes(&file, 4));
     // A thread of dm-crypt submits all of it, whoever has written it back.
-    let written = bytes(&report, BlockOperation::Write, Origin::Writeback);
+    let written = moved(&report, &below, BlockOperation::Write, Origin::Writeback);
     assert_eq!(written, 4 * MIB, "{:#?}", report.workload(0).block);
     let row = report.file(&file).counts;
     assert_eq!(row.device_written_bytes, Some(4 * MIB), "{row:#?}");
 
-    for engine in ["--ioengine=libaio", "--ioengine=io_uring"] {
-        let ran = fio(&file, &[engine, "--direct=1", "--iodepth=8"]);
-        let read = bytes(&ran.report, BlockOperation::Read, Origin::Thread);
-        assert_eq!(read, FILE, "{:#?}", ran.report.workload(0).block);
-        assert_read_from_device(&ran.report, &file);
-    }
+    assert_direct_reads(&file, &below);
+}
+
+#[test]
+#[ignore = "it takes a machine of its own"]
+fn what_is_encrypted_past_the_page_cache_is_whose_writes_it_was() {
+    let below = [Loop::unmounted(64 * MIB)];
+    let mapped = encrypted(&below[0]);
+    let folder = Mounted::new(&mapped.path());
+    let file = written_file(folder.path(), FILE as usize);
+    assert_direct_writes(&file, &below, 1);
 }

@@ -1,5 +1,7 @@
 //! Devices whose drivers take bios and no requests: zram, brd, pmem. The bio is what is queued and completed.
 //!
+//! What is made of others is left to these; who writes to it is remembered.
+//!
 //! Both tracepoints report the bios of all devices, before one becomes a request and after its request has ended.
 
 use core::ffi::c_void;
@@ -11,6 +13,7 @@ use super::{
     bio::look_at,
     life::{count, queued},
     requests::{self, Way},
+    writers,
 };
 use crate::probes::{
     base::{
@@ -29,7 +32,13 @@ fn bio_queue(ctx: BtfTracePointContext) {
     // SAFETY: `bio` is the argument of the tracepoint, and the disk is loaded from it.
     unsafe {
         let (disk, flags, size) = look_at(bio);
-        if takes_bios(disk) {
+        let driver: *const c_void = field(disk, &memory::OFF_DISK_DRIVER);
+        if field::<u64>(driver, &memory::OFF_DRIVER_SUBMIT_BIO) == 0 {
+            return;
+        }
+        if has_disks_below(disk) {
+            writers::remember(bio, flags, size);
+        } else if !passes_on(driver) {
             queued(requests::key_of_bio(bio), bio, disk, flags, size, Way::Bio);
         }
     }
@@ -62,29 +71,23 @@ fn bio_complete(ctx: BtfTracePointContext) {
     count(&done, now, failed, Way::Bio);
 }
 
-/// Whether the driver of a disk takes bios, and does the I/O itself. One that hands them to another device is left to that,
-/// which counts them again: it has disks below it, or passes on commands for persistent reservations, as the heads of
-/// NVMe multipath do, of whose paths the kernel keeps no list.
+/// Whether a driver that takes bios hands them to another device, of which the kernel keeps no list: it passes on commands for
+/// persistent reservations, as the heads of NVMe multipath do.
+///
+/// # Safety
+///
+/// `driver` is a BTF pointer to a `struct block_device_operations`.
+#[inline(always)]
+unsafe fn passes_on(driver: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { field::<u64>(driver, &memory::OFF_DRIVER_RESERVATIONS) != 0 }
+}
+
+/// Whether a disk is made of others, which count what it hands to them.
 ///
 /// # Safety
 ///
 /// `disk` is a BTF pointer to a `struct gendisk`.
-#[inline(always)]
-unsafe fn takes_bios(disk: *const c_void) -> bool {
-    // SAFETY: by the caller's promise; the rest is loaded from it.
-    unsafe {
-        let driver: *const c_void = field(disk, &memory::OFF_DISK_DRIVER);
-        field::<u64>(driver, &memory::OFF_DRIVER_SUBMIT_BIO) != 0
-            && field::<u64>(driver, &memory::OFF_DRIVER_RESERVATIONS) == 0
-            && !has_disks_below(disk)
-    }
-}
-
-/// Whether a disk is made of others.
-///
-/// # Safety
-///
-/// As for [`takes_bios`].
 #[inline(always)]
 unsafe fn has_disks_below(disk: *const c_void) -> bool {
     if constant(&memory::OFF_DISK_BELOW) == ABSENT {

@@ -6,7 +6,7 @@ use ioprof_ebpf::abi::{
     file::{FileKey, FileStats},
 };
 
-use super::end::End;
+use super::{end::End, writers::writer_of};
 use crate::probes::{
     base::{
         atomic,
@@ -41,8 +41,8 @@ pub fn count(submitter: Submitter, bio: u64, operation: Operation, size: u32) {
 }
 
 /// Counts a bio by its address for its file, as its end tells, or where that is not known for the device; the last argument is
-/// 1 where it is one of direct I/O. With 0 for the workload it is that of who waits for it, as of what a control group has
-/// held back and a thread of the kernel submits: that is returned. Exported, as the verifier then looks at it by itself.
+/// 1 where it is one of direct I/O. With 0 for the workload it is that of who waits for it, or has submitted what it is made of,
+/// as of what a control group has held back or dm-crypt has encrypted, and a thread of the kernel submits: that is returned. Exported, as the verifier then looks at it by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn direct_bio(
@@ -54,7 +54,10 @@ pub extern "C" fn direct_bio(
 ) -> u64 {
     let end = End::at(bio);
     let workload = match workload as u32 {
-        0 => end.workload(),
+        0 => match end.workload() {
+            0 => writer_of(bio) as u32,
+            workload => workload,
+        },
         workload => workload,
     };
     // A discard is no file's.

@@ -171,9 +171,15 @@ impl End {
 /// `DIO_IS_SYNC` of block/fops.c.
 const DIO_IS_SYNC: u32 = 2;
 
+/// Whether there is a driver whose own thread may submit what it makes of a bio.
+#[inline(always)]
+pub fn is_known_to_hand_over() -> bool {
+    constant(&CRYPT_END) != 0
+}
+
 /// The bio that one is a part or a copy of, or itself, with the function that ends it and what that is given.
 #[inline(always)]
-fn whole(bio: u64) -> (u64, u64, u64) {
+pub fn whole(bio: u64) -> (u64, u64, u64) {
     from(bio, |bio, end, private| match () {
         () if is(end, &CHAIN_END) => Some(private),
         () if is(end, &DM_END) => {

@@ -12,4 +12,5 @@ mod pages;
 pub mod programs;
 pub mod requests;
 pub mod slot;
+mod writers;
 mod written;

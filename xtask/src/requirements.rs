@@ -58,6 +58,7 @@ const TOOLS: &[Tool] = &[
     tool("losetup", "mount", &[Tests, VirtualMachines]),
     tool("lz4", "lz4", &[VirtualMachines]),
     tool("man", "man-db", &[Tests, Packaging]),
+    tool("mdadm", "mdadm", &[VirtualMachines]),
     tool("mkfs.btrfs", "btrfs-progs", &[Tests, VirtualMachines]),
     tool("mkfs.ext4", "e2fsprogs", &[Tests, VirtualMachines]),
     tool("mkfs.xfs", "xfsprogs", &[Tests, VirtualMachines]),

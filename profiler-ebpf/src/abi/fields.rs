@@ -9,7 +9,7 @@
 pub struct Field {
     /// The symbol of the constant in the object.
     pub symbol: &'static str,
-    /// The structure.
+    /// The structure; behind a bar stands what other kernels call it.
     pub structure: &'static str,
     /// The path of the field in it: a dot enters an embedded structure, and behind a bar stands what other kernels
     /// call it.
@@ -85,6 +85,9 @@ macro_rules! kernel_fields {
             OFF_DM_IO: "dm_target_io" "io",
             OFF_DM_BIO: "dm_io" "orig_bio",
             OFF_CRYPT_BIO: "dm_crypt_io" "base_bio",
+            OFF_MD_BIO: "md_io_clone|md_io_acct" "orig_bio",
+            OFF_R1_BIO: "r1bio" "master_bio",
+            OFF_R10_BIO: "r10bio" "master_bio",
             OFF_BTRFS_BIO: "btrfs_bio" "bio",
             OFF_BTRFS_BIO_END: "btrfs_bio" "end_io",
             OFF_BTRFS_BIO_PRIVATE: "btrfs_bio" "private",

@@ -87,6 +87,28 @@ fn encrypted(below: &Loop) -> Mapped {
     Mapped::new("encrypted", &table)
 }
 
+/// An array of md, stopped with this value.
+struct Array(&'static str);
+
+impl Array {
+    /// Of a level and its options, of disks of which nothing is to be copied to others.
+    fn new(level: &str, options: &[&str], disks: &[Loop]) -> Self {
+        let array = Self("/dev/md0");
+        let count = disks.len().to_string();
+        let mut mdadm = tool("mdadm");
+        mdadm.args(options).args([array.0, "--level", level]);
+        mdadm.args(["--run", "--raid-devices", &count]);
+        succeed(mdadm.args(disks.iter().map(Loop::node)));
+        array
+    }
+}
+
+impl Drop for Array {
+    fn drop(&mut self) {
+        support::output(tool("mdadm").args(["--stop", self.0]));
+    }
+}
+
 /// Bytes that the workload has moved to or from these devices, with this origin.
 fn moved(report: &Report, disks: &[Loop], operation: BlockOperation, origin: Origin) -> u64 {
     let rows = disks
@@ -162,4 +184,49 @@ fn what_is_encrypted_past_the_page_cache_is_whose_writes_it_was() {
     let folder = Mounted::new(&mapped.path());
     let file = written_file(folder.path(), FILE as usize);
     assert_direct_writes(&file, &below, 1);
+}
+
+#[test]
+#[ignore = "it takes a machine of its own"]
+fn what_an_array_does_is_whose_request_it_is_on_each_of_its_disks() {
+    // The first have no record of themselves on their disks, which a thread of the array would write at times.
+    let build = ["--build"];
+    let mirror = ["--build", "--assume-clean"];
+    let create = ["--create", "--assume-clean", "--metadata=1.2"];
+    for (level, options, copies) in [
+        ("linear", &build[..], 1),
+        ("raid0", &build, 1),
+        ("raid1", &mirror, 2),
+        ("raid10", &create, 2),
+    ] {
+        let names = if level == "linear" {
+            // 6.8 to 6.14 have none.
+            ["linear", "md-linear"]
+        } else {
+            [level; 2]
+        };
+        let is_there = |name| support::output(tool("modprobe").arg(name)).status.success();
+        if !names.into_iter().any(is_there) {
+            assert_eq!(level, "linear", "the kernel has it");
+            println!("no {level}");
+            continue;
+        }
+        let disks = [Loop::unmounted(64 * MIB), Loop::unmounted(64 * MIB)];
+        let array = Array::new(level, options, &disks);
+        let folder = Mounted::new(Path::new(array.0));
+        let file = written_file(folder.path(), FILE as usize);
+        println!("{level}");
+        assert_direct_writes(&file, &disks, copies);
+        assert_direct_reads(&file, &disks);
+
+        let report = profile(&["--sync"], &writes(&file, 4));
+        // A thread of the array may submit it.
+        let written: u64 = [Origin::Thread, Origin::Writeback]
+            .map(|origin| moved(&report, &disks, BlockOperation::Write, origin))
+            .iter()
+            .sum();
+        let row = report.file(&file).counts;
+        assert_eq!(written, copies * 4 * MIB, "{:#?}", report.workload(0).block);
+        assert_eq!(row.device_written_bytes, Some(written), "{row:#?}");
+    }
 }

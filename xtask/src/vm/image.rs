@@ -44,6 +44,7 @@ const PROGRAMS: &[&str] = &[
     "ln",
     "losetup",
     "ls",
+    "mdadm",
     "mkdir",
     "mkfifo",
     "mkfs.btrfs",

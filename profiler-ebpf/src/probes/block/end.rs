@@ -43,6 +43,18 @@ static CHAIN_END: u32 = 0;
 static DM_END: u32 = 0;
 #[unsafe(no_mangle)]
 static CRYPT_END: u32 = 0;
+/// `md_end_clone_io` of drivers/md/md.c, before 6.5 `md_end_io_acct`, which ends what an array has taken of a bio; and of
+/// raid1.c and raid10.c the functions that end what a mirror has read or written of that.
+#[unsafe(no_mangle)]
+static MD_END: u32 = 0;
+#[unsafe(no_mangle)]
+static R1_READ_END: u32 = 0;
+#[unsafe(no_mangle)]
+static R1_WRITE_END: u32 = 0;
+#[unsafe(no_mangle)]
+static R10_READ_END: u32 = 0;
+#[unsafe(no_mangle)]
+static R10_WRITE_END: u32 = 0;
 /// `lo_rw_aio_complete` of drivers/block/loop.c, which ends an operation of direct I/O on the file behind a loop device.
 #[unsafe(no_mangle)]
 static LOOP_END: u32 = 0;
@@ -53,7 +65,7 @@ static LOOP_END: u32 = 0;
 static REQUEST_BYTES: u32 = 0;
 
 /// How often a bio is looked for that another is a part or a copy of.
-const MAX_STEPS: usize = 5;
+const MAX_STEPS: usize = 8;
 
 /// What a bio was made for, by addresses; 0 where that is not known, or there is none.
 pub struct End {
@@ -174,7 +186,9 @@ const DIO_IS_SYNC: u32 = 2;
 /// Whether there is a driver whose own thread may submit what it makes of a bio.
 #[inline(always)]
 pub fn is_known_to_hand_over() -> bool {
-    constant(&CRYPT_END) != 0
+    [&CRYPT_END, &R1_WRITE_END, &R10_WRITE_END]
+        .into_iter()
+        .any(|known| constant(known) != 0)
 }
 
 /// The bio that one is a part or a copy of, or itself, with the function that ends it and what that is given.
@@ -187,6 +201,13 @@ pub fn whole(bio: u64) -> (u64, u64, u64) {
             Some(read(read(around, &memory::OFF_DM_IO), &memory::OFF_DM_BIO))
         }
         () if is(end, &CRYPT_END) => Some(read(private, &memory::OFF_CRYPT_BIO)),
+        () if is(end, &MD_END) => Some(read(private, &memory::OFF_MD_BIO)),
+        () if is(end, &R1_WRITE_END) || is(end, &R1_READ_END) => {
+            Some(read(private, &memory::OFF_R1_BIO))
+        }
+        () if is(end, &R10_WRITE_END) || is(end, &R10_READ_END) => {
+            Some(read(private, &memory::OFF_R10_BIO))
+        }
         () => None,
     })
 }

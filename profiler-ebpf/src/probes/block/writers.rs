@@ -1,5 +1,5 @@
 //! Who writes to a device that is made of others, where a thread of its driver may submit what it makes of the bio: dm-crypt
-//! encrypts in a worker.
+//! encrypts in a worker, and a thread of the array writes the copies of a mirror that the writer himself does not.
 
 use core::ffi::c_void;
 

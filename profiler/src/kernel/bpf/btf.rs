@@ -34,7 +34,7 @@ const CALL_REGISTERS: [&str; 13] = [
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
 /// them, or cannot be attached without them.
-const OPTIONAL: [&str; 22] = [
+const OPTIONAL: [&str; 25] = [
     "OFF_BLKDEV_DIO_",
     "OFF_BTRFS_",
     "OFF_CQE_",
@@ -48,10 +48,13 @@ const OPTIONAL: [&str; 22] = [
     "OFF_IOMAP_DIO_",
     "OFF_KIOCB_",
     "OFF_LOOP_",
+    "OFF_MD_",
     "OFF_MESSAGE_FLAGS",
     "OFF_NODE_FILE",
     "OFF_OVERLAY_",
     "OFF_QUEUES_HEAD",
+    "OFF_R10_",
+    "OFF_R1_",
     "OFF_RING_FILE",
     "OFF_RING_QUEUES",
     "OFF_RING_TAKEN",
@@ -71,8 +74,8 @@ const REQUEST_ARGUMENTS: [(&str, usize); 5] = [
 const URING_COMPLETE: &str = "io_uring_complete";
 
 /// The functions that end bios and operations of direct I/O, with the constant of each and how those of the structure begin that these are in,
-/// or point to.
-const ENDS: [(&str, &str, &str); 13] = [
+/// or point to. Behind a bar stands what other kernels call the function.
+const ENDS: [(&str, &str, &str); 18] = [
     (names::BTRFS_END, "btrfs_simple_end_io", "OFF_BTRFS"),
     (names::BTRFS_DIO_END, "btrfs_dio_end_io", "OFF_BTRFS"),
     (names::CHAIN_END, "bio_chain_endio", "OFF_BIO"),
@@ -90,6 +93,11 @@ const ENDS: [(&str, &str, &str); 13] = [
     (names::DM_END, "clone_endio", "OFF_DM"),
     (names::CRYPT_END, "crypt_endio", "OFF_CRYPT"),
     (names::LOOP_END, "lo_rw_aio_complete", "OFF_LOOP"),
+    (names::MD_END, "md_end_clone_io|md_end_io_acct", "OFF_MD_"),
+    (names::R1_READ_END, "raid1_end_read_request", "OFF_R1_"),
+    (names::R1_WRITE_END, "raid1_end_write_request", "OFF_R1_"),
+    (names::R10_READ_END, "raid10_end_read_request", "OFF_R10_"),
+    (names::R10_WRITE_END, "raid10_end_write_request", "OFF_R10_"),
 ];
 
 /// Flags that the probes must know, by their enumeration and the name of the bit in it.
@@ -209,9 +217,10 @@ impl KernelTypes {
             !offsets.any(|(symbol, offset)| symbol.starts_with(structure) && *offset == ABSENT)
         };
         let known = ENDS.iter().filter(|(.., structure)| is_known(structure));
-        let addresses = machine::kernel_symbols(known.map(|(_, function, _)| *function));
-        ENDS.map(|(constant, function, _)| {
-            let address = addresses.get(function);
+        let addresses =
+            machine::kernel_symbols(known.flat_map(|(_, functions, _)| functions.split('|')));
+        ENDS.map(|(constant, functions, _)| {
+            let address = functions.split('|').find_map(|name| addresses.get(name));
             (constant, address.map_or(0, |address| *address as u32))
         })
     }

@@ -6,7 +6,9 @@ use btf_rs::{Backend, Btf, Type};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Modules with structures that the probes look into, where they are none of the kernel's own parts.
-const MODULES: [&str; 5] = ["btrfs", "dm_crypt", "dm_mod", "loop", "overlay"];
+const MODULES: [&str; 8] = [
+    "btrfs", "dm_crypt", "dm_mod", "loop", "md_mod", "overlay", "raid1", "raid10",
+];
 
 /// Parses BTF in place, in a memory copy: parsed into values it takes ten times as much. Kernels before 6.16 do not
 /// let their file be mapped. Where no copy can be made, it is parsed into values.
@@ -45,11 +47,13 @@ pub fn size(btf: &Btf, structure: &str) -> Option<u32> {
     }
 }
 
-/// The offset in bits of a field by the first of its names that this kernel knows.
-pub fn offset(btf: &Btf, structure: &str, names: &str) -> Option<u32> {
-    names
-        .split('|')
-        .find_map(|path| offset_of(btf, structure, path))
+/// The offset in bits of a field by the first of its names that this kernel knows, of the structure likewise.
+pub fn offset(btf: &Btf, structures: &str, names: &str) -> Option<u32> {
+    structures.split('|').find_map(|structure| {
+        names
+            .split('|')
+            .find_map(|path| offset_of(btf, structure, path))
+    })
 }
 
 /// The offset in bits of a field, `path` entering embedded structures at each dot, and unnamed ones freely.

@@ -82,7 +82,7 @@ pub struct BlockSlot {
     pub workload: u16,
     /// The [`Operation`].
     pub operation: u8,
-    /// The [`Origin`].
+    /// The [`Origin`], with [`BlockSlot::OF_LOOP`] where the device is a loop device.
     pub origin: u8,
 }
 map_value!(BlockSlot, 16);
@@ -90,7 +90,23 @@ map_value!(BlockSlot, 16);
 // Half a word is room for a workload.
 const _: () = assert!(MAX_WORKLOADS < 1 << 16);
 
+/// `LOOP_MAJOR` of include/uapi/linux/major.h.
+pub const LOOP_MAJOR: u32 = 7;
+
 impl BlockSlot {
+    /// Set in the origin where the device is a loop device.
+    pub const OF_LOOP: u8 = 1 << 7;
+
+    /// The [`Origin`].
+    pub const fn origin(&self) -> u32 {
+        (self.origin & !Self::OF_LOOP) as u32
+    }
+
+    /// Whether its requests are those of a loop device.
+    pub const fn is_of_loop(&self) -> bool {
+        self.origin & Self::OF_LOOP != 0
+    }
+
     /// Whether its requests are of an operation.
     pub const fn is(&self, operation: Operation) -> bool {
         self.operation == operation as u8
@@ -103,6 +119,60 @@ impl BlockSlot {
         self.workload != 0 || self.is(Operation::ExecutedFlush)
     }
 }
+
+/// The owners of requests in flight together, in one number, so that one atomic addition counts one in or out: how many
+/// requests there are, the sum of the numbers of their owners, and that of the squares of these.
+pub struct Owners;
+
+impl Owners {
+    /// Where the sums stand.
+    const SUM: u32 = 16;
+    const SQUARES: u32 = 36;
+
+    /// The number of what is in no workload and has the first origin, which those of the other origins follow.
+    const NO_WORKLOAD: u64 = MAX_WORKLOADS as u64 + 1;
+
+    /// One request of a slot.
+    pub const fn one(slot: &BlockSlot) -> u64 {
+        let owner = match (slot.workload, slot.origin()) {
+            // Whoever has it written, it is a process in no workload.
+            (0, WRITEBACK) => Self::NO_WORKLOAD + Origin::Thread as u64,
+            (0, origin) => Self::NO_WORKLOAD + origin as u64,
+            (workload, _) => workload as u64,
+        };
+        1 | owner << Self::SUM | (owner * owner) << Self::SQUARES
+    }
+
+    /// The workload and the origin that all of them have, the latter where that is 0; that it is unknown, where they
+    /// have several or there are none.
+    pub const fn only(owners: u64) -> (u32, u32) {
+        let requests = owners & ((1 << Self::SUM) - 1);
+        let sum = owners >> Self::SUM & ((1 << (Self::SQUARES - Self::SUM)) - 1);
+        let squares = owners >> Self::SQUARES;
+        // By the inequality of Cauchy and Schwarz these are the same where all numbers are, and else the first is more.
+        if requests == 0 || requests * squares != sum * sum {
+            return (0, Origin::Unknown as u32);
+        }
+        let owner = sum / requests;
+        if owner < Self::NO_WORKLOAD {
+            (owner as u32, Origin::Below as u32)
+        } else {
+            (0, (owner - Self::NO_WORKLOAD) as u32)
+        }
+    }
+}
+
+const WRITEBACK: u32 = Origin::Writeback as u32;
+
+// A queue has no more requests than this, `BLK_MQ_MAX_DEPTH` of include/linux/blk-mq.h, and the sums of the largest owner's
+// numbers are within their places.
+const _: () = {
+    const MAX_REQUESTS: u64 = 10_240;
+    const LARGEST: u64 = Owners::NO_WORKLOAD + Origin::Below as u64;
+    assert!(MAX_REQUESTS < 1 << Owners::SUM);
+    assert!(MAX_REQUESTS * LARGEST < 1 << (Owners::SQUARES - Owners::SUM));
+    assert!(MAX_REQUESTS * LARGEST * LARGEST < 1 << (64 - Owners::SQUARES));
+};
 
 /// How many bios of a request are looked at: as many as it can have segments, `BLK_MAX_SEGMENTS` of
 /// include/linux/blkdev.h.
@@ -305,7 +375,42 @@ map_value!(Depth, 24);
 
 #[cfg(test)]
 mod tests {
-    use super::{Merge as _, Slowest};
+    use super::*;
+
+    fn slot(workload: u16, origin: Origin) -> BlockSlot {
+        BlockSlot {
+            workload,
+            origin: origin as u8 | BlockSlot::OF_LOOP,
+            ..BlockSlot::default()
+        }
+    }
+
+    #[test]
+    fn owners_in_flight_are_told_where_there_is_only_one() {
+        let one = |workload, origin| Owners::one(&slot(workload, origin));
+        let sum = |of: &[u64]| of.iter().sum::<u64>();
+        let unknown = (0, Origin::Unknown as u32);
+        assert_eq!(Owners::only(0), unknown);
+        let own = |workload| (u32::from(workload), Origin::Below as u32);
+        for workload in [1, 2, MAX_WORKLOADS as u16] {
+            let threads = one(workload, Origin::Thread);
+            let all = threads * 100 + one(workload, Origin::Writeback);
+            assert_eq!(Owners::only(all), own(workload));
+            // One and three are not two and two.
+            let others = one(workload + 2, Origin::Thread) + one(workload, Origin::Thread);
+            assert_eq!(Owners::only(others), unknown);
+            // Those that are done leave it as it was.
+            let done = sum(&[others, all]).wrapping_sub(others);
+            assert_eq!(Owners::only(done), own(workload));
+        }
+        for origin in [Origin::Journal, Origin::Metadata, Origin::Thread] {
+            let all = one(0, origin) * 10_240;
+            assert_eq!(Owners::only(all), (0, origin as u32));
+            assert_eq!(Owners::only(all + one(64, Origin::Thread)), unknown);
+        }
+        let both = one(0, Origin::Thread) + one(0, Origin::Writeback);
+        assert_eq!(Owners::only(both), (0, Origin::Thread as u32));
+    }
 
     #[test]
     fn the_slowest_of_all_cpus_is_the_slowest() {

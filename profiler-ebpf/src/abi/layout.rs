@@ -164,10 +164,10 @@ impl Layout {
     }
 
     /// The maps whose size the run decides, with their entries.
-    pub const fn entries(&self) -> [(&'static str, u32); 17] {
+    pub const fn entries(&self) -> [(&'static str, u32); 18] {
         let workloads = self.workloads;
-        // Fewer workloads have all their places in the records of the inodes.
-        let blocks_of_owners = if workloads < MAX_OWNERS as u32 {
+        // Fewer workloads have all their places in the records of the inodes, and there is one for what is unknown.
+        let blocks_of_owners = if workloads + 1 < MAX_OWNERS as u32 {
             1
         } else {
             MAX_DIRTY_INODES
@@ -187,6 +187,7 @@ impl Layout {
             (names::BLOCK_STATS, self.slots + 1),
             (names::DEPTH_NUMBERS, self.depths),
             (names::DEPTHS, self.depths + 1),
+            (names::LOOP_OWNERS, self.depths + 1),
             (names::REQUESTS, self.requests),
             (names::MERGED, self.requests),
             (names::DIRTY_OWNERS, blocks_of_owners),

@@ -21,12 +21,34 @@ pub const PLACES_TRIED: u32 = 16;
 pub struct DirtyOwner {
     /// Bytes made dirty and not yet submitted, shared by all CPUs.
     pub bytes: u64,
-    /// The workload, 0 for all other processes.
+    /// The workload, 0 for all other processes; or what [`DirtyOwner::below`] makes.
     pub workload: u32,
     /// Zero.
     pub padding: u32,
 }
 map_value!(DirtyOwner, 16);
+
+impl DirtyOwner {
+    /// Set where a loop device has made them dirty for a request.
+    const BELOW: u32 = 1 << 31;
+
+    /// Where the origin stands of a request that is no workload's.
+    const ORIGIN: u32 = 16;
+
+    /// The owner of pages that a loop device makes dirty for a request of this workload, or of none and this origin.
+    pub const fn below((workload, origin): (u32, u32)) -> u32 {
+        Self::BELOW | workload | origin << Self::ORIGIN
+    }
+
+    /// The workload and the origin of what an owner has somebody write with another origin: that of a loop device's.
+    pub const fn written(owner: u32, origin: u32) -> (u32, u32) {
+        if owner & Self::BELOW == 0 {
+            return (owner, origin);
+        }
+        let origin = (owner & !Self::BELOW) >> Self::ORIGIN;
+        (owner & ((1 << Self::ORIGIN) - 1), origin)
+    }
+}
 
 /// An inode whose pages a workload has made dirty, found by its address.
 #[repr(C)]

@@ -53,8 +53,8 @@ pub struct Block {
     /// How they came about. `thread`: a thread of the workload, or an io_uring worker of one of its processes,
     /// submitted them. `writeback`: another task submitted pages that the workload had made dirty. `journal` and
     /// `metadata`: for the file system, submitted by a thread of the workload, or pages that it had made dirty. `swap`:
-    /// pages, whoever's, that a thread of the workload swapped out or in. `below`: the driver of a loop device made them of
-    /// requests of the workload, which the rows of that device have: sums leave these out.
+    /// pages, whoever's, that a thread of the workload swapped out or in. `below`: the driver of a loop device made them for
+    /// requests of the workload, which the rows of that device have, or the pages dirty: sums leave these out.
     pub origin: Origin,
     /// Requests completed, well or not. One that was merged into another is part of that one; 0 where all bios were
     /// merged into requests of others.

@@ -31,6 +31,12 @@ pub fn number(key: &DepthKey) -> Option<u32> {
     if DEPTH_NUMBERS.get_ptr_mut(key).is_none() {
         let _ = DEPTH_NUMBERS.insert(key, &map::next(&DEPTHS_USED)?, NO_EXIST);
     }
+    known(key)
+}
+
+/// The number of a depth, where it has one.
+#[inline(always)]
+pub fn known(key: &DepthKey) -> Option<u32> {
     // SAFETY: the entry stays valid for the run of the program, and is never changed.
     DEPTH_NUMBERS
         .get_ptr_mut(key)

@@ -108,6 +108,13 @@ pub fn read<T: Copy + Default>(address: u64, offset: &'static u32) -> T {
     read_at(address.wrapping_add(constant(offset).into()))
 }
 
+/// Whether a function is the one whose lower half is known, which a constant that is set at load has; 0 where it is not.
+#[inline(always)]
+pub fn is_function(function: u64, known: &'static u32) -> bool {
+    let known = constant(known);
+    known != 0 && function as u32 == known
+}
+
 /// Reads what is at an address. The helper fills in zeroes where it cannot, so that its result need not be
 /// looked at: a branch less, at run time and for the verifier.
 #[inline(always)]

@@ -31,7 +31,7 @@ extern "C" fn owner_above(bio: u64) -> u64 {
         // It was queued before the window, or there was no room for it.
         None => Owner::of(0, Origin::Unknown),
         Some(slot) if slot.workload == 0 => Owner {
-            origin: slot.origin.into(),
+            origin: slot.origin(),
             ..Owner::of(0, Origin::Unknown)
         },
         Some(slot) => Owner::of(slot.workload.into(), Origin::Below),

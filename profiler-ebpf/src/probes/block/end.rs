@@ -4,7 +4,7 @@
 use core::ffi::c_void;
 
 use crate::probes::{
-    base::memory::{self, constant, read},
+    base::memory::{self, constant, is_function as is, read},
     io_uring,
     task::waiter,
 };
@@ -239,13 +239,6 @@ fn end_of(bio: u64) -> (u64, u64) {
     } else {
         (both[0], read(bio, &memory::OFF_BIO_PRIVATE))
     }
-}
-
-/// Whether a function is the one whose lower half is known.
-#[inline(always)]
-fn is(function: u64, known: &'static u32) -> bool {
-    let known = constant(known);
-    known != 0 && function as u32 == known
 }
 
 /// The `struct btrfs_bio` that a bio is embedded in.

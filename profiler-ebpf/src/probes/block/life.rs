@@ -19,7 +19,7 @@ use crate::probes::{
         memory::{constant, now},
         window,
     },
-    task::{state, wait},
+    task::{loop_device, state, wait},
 };
 
 /// The first histogram series after those of the system calls; set at load.
@@ -67,6 +67,7 @@ pub unsafe fn queued(
     }
     in_flight::begin(slot.own_depth, now);
     in_flight::begin(slot.device_depth, now);
+    loop_device::begin(&slot);
     wait::request_begins(new.waiting_workload, false, now);
     if !way.has_queue() {
         wait::request_begins(new.waiting_workload, true, now);

@@ -4,7 +4,10 @@
 
 use core::ffi::c_void;
 
-use ioprof_ebpf::abi::block::{Operation, Origin};
+use ioprof_ebpf::abi::{
+    block::{Operation, Origin},
+    writeback::DirtyOwner,
+};
 
 use super::{
     above,
@@ -19,7 +22,10 @@ use crate::probes::{
         verifier::unknown,
     },
     file::{identity::Identity, inode},
-    task::state::{self, Submitter},
+    task::{
+        loop_device,
+        state::{self, Submitter},
+    },
     writeback::{outstanding, reader},
 };
 
@@ -287,6 +293,15 @@ extern "C" fn owner_of_pages(submitter: u64, bio: u64, inode: u64, what: u64, fa
         };
         owner.origin = origin as u32;
         if !is_write && by_kernel && is_data(owner.origin) {
+            // SAFETY: it is the running task.
+            if let Some(below) = unsafe { loop_device::owner(state::current()) } {
+                let (workload, origin) = DirtyOwner::written(below, origin as u32);
+                return Owner {
+                    origin,
+                    ..Owner::of(workload, Origin::Unknown)
+                }
+                .pack();
+            }
             owner.workload = reader::of_file(inode, &file);
             if owner.workload != 0 {
                 owner.origin = Origin::Thread as u32;

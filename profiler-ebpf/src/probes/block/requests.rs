@@ -15,7 +15,7 @@ use crate::probes::{
         map::NO_EXIST,
         memory::{self, constant, field},
     },
-    task::wait,
+    task::{loop_device, wait},
 };
 
 /// How I/O reaches the driver.
@@ -135,6 +135,7 @@ pub fn leave(request: &RequestState, now: u64) {
     if !request.slot.is(Operation::ExecutedFlush) {
         in_flight::end(request.slot.own_depth, now);
         in_flight::end(request.slot.device_depth, now);
+        loop_device::end(&request.slot);
     }
     wait::request_ends(request.waiting_workload, false, now);
     if request.issued_ns != 0 {

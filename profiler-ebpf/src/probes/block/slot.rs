@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use ioprof_ebpf::abi::{
-    block::{BlockKey, BlockSlot, BlockStats, DepthKey, Operation},
+    block::{BlockKey, BlockSlot, BlockStats, DepthKey, LOOP_MAJOR, Operation, device_number},
     loss::Loss,
 };
 
@@ -85,12 +85,16 @@ fn new_slot(key: &BlockKey) -> Option<BlockSlot> {
         })?;
         (own_depth, device_depth)
     };
+    let of_loop = match device_number(key.device) {
+        (LOOP_MAJOR, _) if !is_executed_flush => BlockSlot::OF_LOOP,
+        _ => 0,
+    };
     Some(BlockSlot {
         stats: map::next(&SLOTS_USED)? as u32,
         own_depth,
         device_depth,
         workload: key.workload as u16,
         operation: key.operation as u8,
-        origin: key.origin as u8,
+        origin: key.origin as u8 | of_loop,
     })
 }

@@ -1,6 +1,9 @@
 //! What is written to a device of what workloads made dirty: of each its bytes, and of their files.
 
-use ioprof_ebpf::abi::block::{BlockKey, Operation, Origin};
+use ioprof_ebpf::abi::{
+    block::{BlockKey, Operation, Origin},
+    writeback::DirtyOwner,
+};
 
 use super::{
     direct,
@@ -21,7 +24,7 @@ pub extern "C" fn written_for_others(inode: u64, size: u64, origin: u64) -> u64 
     let (size, device) = (size & BYTES, size & !BYTES);
     let file = Identity::at(inode);
     let (mut given_of, mut given) = (0, 0);
-    let workload = outstanding::submitted_by_others(
+    let main = outstanding::submitted_by_others(
         inode,
         &file,
         size,
@@ -30,17 +33,13 @@ pub extern "C" fn written_for_others(inode: u64, size: u64, origin: u64) -> u64 
             given_of += taken >> 32;
             taken & BYTES
         },
-        |workload, left| {
-            if is_data(origin as u32) {
-                count_written(workload, inode, left);
-            }
-            given = give_written(workload, left | device, origin);
-        },
+        |owner, left| given = give(owner, inode, left | device, origin),
     );
     let other_owner_bytes = given_of + given;
+    let (workload, origin) = DirtyOwner::written(main.unwrap_or(0) as u32, origin as u32);
     let owner = Owner {
-        workload: workload.unwrap_or(0) as u32,
-        origin: origin as u32,
+        workload,
+        origin,
         other_owner_bytes,
         is_direct_read: false,
     };
@@ -74,11 +73,19 @@ extern "C" fn give_outstanding(inode: u64, owner: u64, size: u64, origin: u64) -
     if taken == 0 {
         return 0;
     }
-    let workload = further::workload_of_owner(inode, owner);
-    if is_data(origin as u32) {
-        count_written(workload, inode, taken);
+    let owner = further::workload_of_owner(inode, owner);
+    taken | give(owner, inode, taken | size & !BYTES, origin) << 32
+}
+
+/// Gives an owner of dirty pages bytes of an inode that are written in another's request: how many it was given. The device is
+/// in the upper half of the bytes.
+#[inline(always)]
+fn give(owner: u64, inode: u64, bytes: u64, origin: u64) -> u64 {
+    let (workload, origin) = DirtyOwner::written(owner as u32, origin as u32);
+    if is_data(origin) {
+        count_written(workload.into(), inode, bytes & BYTES);
     }
-    taken | give_written(workload, taken | size & !BYTES, origin) << 32
+    give_written(workload.into(), bytes, origin.into())
 }
 
 /// Gives a workload bytes that are written in another's request: how many it was given, none where there is no room. The

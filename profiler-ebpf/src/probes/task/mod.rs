@@ -3,6 +3,7 @@
 pub mod edges;
 pub mod iterators;
 pub mod lifecycle;
+pub mod loop_device;
 pub mod off_cpu;
 pub mod returned;
 pub mod row;

@@ -35,6 +35,9 @@ const PF_IO_WORKER: u32 = 0x10;
 /// `PF_KTHREAD` of include/linux/sched.h.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// `PF_WQ_WORKER` of include/linux/sched.h.
+const PF_WQ_WORKER: u32 = 0x20;
+
 /// Whether a task is a thread of the kernel's own.
 ///
 /// # Safety
@@ -44,6 +47,18 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 pub unsafe fn is_of_kernel(task: *const c_void) -> bool {
     // SAFETY: by the caller's promise.
     unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_KTHREAD != 0 }
+}
+
+/// Whether a task is a thread of the kernel's own that serves a workqueue.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn is_of_workqueue(task: *const c_void) -> bool {
+    let wanted = PF_KTHREAD | PF_WQ_WORKER;
+    // SAFETY: by the caller's promise.
+    unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & wanted == wanted }
 }
 
 /// Whether a task is a thread of io_uring, which works for the process that it is a thread of.

@@ -15,6 +15,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use ioprof_ebpf::abi::{
+    block::Origin,
     file::FileKey,
     layout::MAX_DIRTY_INODES,
     loss::Loss,
@@ -31,7 +32,11 @@ use crate::probes::{
         window,
     },
     file::{folio, identity::Identity, inode as file_kind, stacked, table},
-    task::{iterators::TaskIteration, state},
+    task::{
+        iterators::TaskIteration,
+        loop_device,
+        state::{self, Submitter},
+    },
 };
 
 /// By the address of the inode.
@@ -70,7 +75,7 @@ fn dirty_folio(ctx: BtfTracePointContext) {
     if mapping.is_null() || !window::is_open() {
         return;
     }
-    let workload = state::workload_of_current();
+    let submitter = state::submitter();
     // SAFETY: `folio` and `mapping` are arguments of the tracepoint, the inode is loaded from one, and what is
     // in the map stays valid for the run of the program.
     unsafe {
@@ -79,48 +84,92 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             return;
         }
         let address = inode as u64;
-        if workload == 0 {
-            dirtied_by_others(folio, inode);
+        let below = if submitter.workload == 0 {
+            loop_device::owner(submitter.task)
+        } else {
+            None
+        };
+        let owner = match below {
+            None => submitter.workload,
+            Some(OTHERS_BELOW) => 0,
+            Some(owner) => owner,
+        };
+        if owner == 0 {
+            dirtied_by_others(
+                folio,
+                inode,
+                below.is_some() || !state::is_of_kernel(submitter.task),
+            );
             return;
         }
         let file = Identity::of(inode);
-        // What a file system writes to inodes that it keeps for itself, or to that of its device, is metadata
-        // that its users share.
-        let is_file = if file_kind::is_block_device(file.mode) {
-            !is_held(address)
-        } else {
-            file_kind::is_regular(file.mode) && file.number() > LAST_RESERVED
-        };
         let size = folio::size(folio);
-        if !is_file {
+        if !is_data(address, &file) {
             // The kernel has it in its account of what the task has written.
-            if let Some(others) = table::row(&FileKey::others(workload)) {
+            if let Some(others) = table::row(&FileKey::others(submitter.workload)) {
                 atomic::add(&raw mut (*others).metadata_folio_bytes, size);
             }
             return;
         }
-        if let Some(stats) = table::of_identity(workload, address, &file) {
-            match state::of(state::current()) {
-                Some(state) if (*state).entered_ns == 0 => {
-                    atomic::add(&raw mut (*stats).mapped_bytes, size);
-                    atomic::add(&raw mut (*stats).mapped_folios, 1);
-                }
-                Some(state) if !is_by_write(&mut *state, folio, size, &file) => {
-                    atomic::add(&raw mut (*stats).other_folio_bytes, size);
-                }
-                // Without a record it is a worker of io_uring.
-                _ => {
-                    atomic::add(&raw mut (*stats).folio_bytes, size);
-                }
-            }
+        // What a loop device makes dirty is in no row of a file.
+        if below.is_none() {
+            count_for_file(submitter, folio, address, &file, size);
         }
         let tagged = field::<u32>(mapping, &memory::OFF_MAPPING_MARKS) & MARKS != 0;
         let Some(record) = record(address, &file.with(0), tagged) else {
             loss::count(Loss::DirtyInodesFull);
             return;
         };
-        (*record).last = workload;
-        add(record, workload, size);
+        (*record).last = owner;
+        add(record, owner, size);
+    }
+}
+
+/// What a process in no workload has a loop device make dirty.
+const OTHERS_BELOW: u32 = DirtyOwner::below((0, Origin::Thread as u32));
+
+/// Whether an inode holds a file's data. What a file system writes to inodes that it keeps for itself, or to that of its
+/// device, is metadata that its users share.
+#[inline(always)]
+fn is_data(inode: u64, file: &Identity) -> bool {
+    if file_kind::is_block_device(file.mode) {
+        !is_held(inode)
+    } else {
+        file_kind::is_regular(file.mode) && file.number() > LAST_RESERVED
+    }
+}
+
+/// Counts a folio that the running task makes dirty in the row of its file.
+///
+/// # Safety
+///
+/// `folio` is a BTF pointer to a `struct folio`, of the inode at an address, and the task is in a workload.
+#[inline(always)]
+unsafe fn count_for_file(
+    submitter: Submitter,
+    folio: *const c_void,
+    inode: u64,
+    file: &Identity,
+    size: u64,
+) {
+    let Some(stats) = table::of_identity(submitter.workload, inode, file) else {
+        return;
+    };
+    // SAFETY: by the caller's promise; what is in a map stays valid for the run of the program.
+    unsafe {
+        match submitter.state {
+            Some(state) if (*state).entered_ns == 0 => {
+                atomic::add(&raw mut (*stats).mapped_bytes, size);
+                atomic::add(&raw mut (*stats).mapped_folios, 1);
+            }
+            Some(state) if !is_by_write(&mut *state, folio, size, file) => {
+                atomic::add(&raw mut (*stats).other_folio_bytes, size);
+            }
+            // Without a record it is a worker of io_uring.
+            _ => {
+                atomic::add(&raw mut (*stats).folio_bytes, size);
+            }
+        }
     }
 }
 
@@ -156,13 +205,14 @@ unsafe fn is_by_write(
     true
 }
 
-/// Counts a page that somebody in no workload made dirty, where a workload has dirty pages in the inode.
+/// Counts a page that somebody in no workload made dirty, where a workload has dirty pages in the inode. A thread of the kernel
+/// makes one dirty again that it could not write: `is_new` says that it is not so.
 ///
 /// # Safety
 ///
 /// `folio` and `inode` are BTF pointers to what they are named after.
 #[inline(always)]
-unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
+unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void, is_new: bool) {
     let address = inode as u64;
     let Some(record) = DIRTY.get_ptr_mut(&address) else {
         return;
@@ -172,8 +222,7 @@ unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void) {
         if (*record).file != Identity::of(inode).with(0) {
             further::forget(record);
             let _ = DIRTY.remove(&address);
-        } else if !state::is_of_kernel(state::current()) {
-            // A thread of the kernel makes a page dirty again that it could not write.
+        } else if is_new {
             atomic::add(&raw mut (*record).owners[0].bytes, folio::size(folio));
         }
     }

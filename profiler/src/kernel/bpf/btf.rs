@@ -34,7 +34,7 @@ const CALL_REGISTERS: [&str; 13] = [
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
 /// them, or cannot be attached without them.
-const OPTIONAL: [&str; 25] = [
+const OPTIONAL: [&str; 26] = [
     "OFF_BLKDEV_DIO_",
     "OFF_BTRFS_",
     "OFF_CQE_",
@@ -60,6 +60,7 @@ const OPTIONAL: [&str; 25] = [
     "OFF_RING_TAKEN",
     "OFF_SPLICE_",
     "OFF_TASK_STATUS",
+    "OFF_WORKER_",
 ];
 
 /// Tracepoints whose arguments have changed, with the place of the request among them, after the first that
@@ -75,7 +76,7 @@ const URING_COMPLETE: &str = "io_uring_complete";
 
 /// The functions that end bios and operations of direct I/O, with the constant of each and how those of the structure begin that these are in,
 /// or point to. Behind a bar stands what other kernels call the function.
-const ENDS: [(&str, &str, &str); 18] = [
+const ENDS: [(&str, &str, &str); 20] = [
     (names::BTRFS_END, "btrfs_simple_end_io", "OFF_BTRFS"),
     (names::BTRFS_DIO_END, "btrfs_dio_end_io", "OFF_BTRFS"),
     (names::CHAIN_END, "bio_chain_endio", "OFF_BIO"),
@@ -93,6 +94,8 @@ const ENDS: [(&str, &str, &str); 18] = [
     (names::DM_END, "clone_endio", "OFF_DM"),
     (names::CRYPT_END, "crypt_endio", "OFF_CRYPT"),
     (names::LOOP_END, "lo_rw_aio_complete", "OFF_LOOP"),
+    (names::LOOP_ROOT_WORK, "loop_rootcg_workfn", "OFF_WORKER_"),
+    (names::LOOP_WORK, "loop_workfn", "OFF_WORKER_"),
     (names::MD_END, "md_end_clone_io|md_end_io_acct", "OFF_MD_"),
     (names::R1_READ_END, "raid1_end_read_request", "OFF_R1_"),
     (names::R1_WRITE_END, "raid1_end_write_request", "OFF_R1_"),

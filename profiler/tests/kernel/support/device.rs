@@ -193,6 +193,11 @@ impl Loop {
         &self.name
     }
 
+    /// The file that it is made of.
+    pub fn image(&self) -> PathBuf {
+        self.folder.path().join("image")
+    }
+
     /// Its node in /dev.
     pub fn node(&self) -> PathBuf {
         Path::new("/dev").join(&self.name)

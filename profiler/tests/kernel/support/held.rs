@@ -47,6 +47,11 @@ impl Held {
         super::output(thaw.arg("--unfreeze").arg(self.below.mounted()));
     }
 
+    /// The device that its image is on.
+    pub const fn below(&self) -> &Loop {
+        &self.below
+    }
+
     /// How many requests that write the driver has.
     pub fn in_flight(&self) -> u64 {
         let file = format!("/sys/block/{}/inflight", self.device.name());

@@ -15,7 +15,7 @@ use super::{edges, returned, row, state, wait, worker};
 use crate::probes::base::{
     atomic, histogram,
     memory::{self, field, now},
-    turn, window,
+    turn, verifier, window,
 };
 
 /// `TASK_DEAD` of include/linux/sched.h: the last time that a thread leaves the CPU.
@@ -155,12 +155,17 @@ pub fn add(state: &mut TaskState, part: u32, ns: u64) {
     if ns == 0 || part >= WAIT_KINDS {
         return;
     }
-    state.clock.times.parts[part] += ns;
     let is_of_call = state.entered_ns != 0
         || state.clock.asleep & asleep::RETURNING != 0 && state.returned.entered_ns != 0;
+    let clock = &mut state.clock;
+    let part = verifier::below_16(part);
+    // SAFETY: it is less than their number.
+    unsafe { *clock.times.parts.get_unchecked_mut(part) += ns };
     if is_of_call {
-        state.clock.call_waits[part] += ns;
-        state.clock.call_off_ns += ns;
+        let part = verifier::below_16(part);
+        // SAFETY: as above.
+        unsafe { *clock.call_waits.get_unchecked_mut(part) += ns };
+        clock.call_off_ns += ns;
     }
 }
 

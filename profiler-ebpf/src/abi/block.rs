@@ -50,6 +50,11 @@ pub const fn device_number(packed: u32) -> (u32, u32) {
     (packed >> 20, packed & 0xf_ffff)
 }
 
+/// Such a number.
+pub const fn packed_device(major: u32, minor: u32) -> u32 {
+    major << 20 | minor
+}
+
 /// What a request does to the device, by the rule of the kernel's own accounting
 /// (`op_stat_group` in include/linux/blk_types.h), with empty flushes apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

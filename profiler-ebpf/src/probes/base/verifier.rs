@@ -40,7 +40,7 @@ pub extern "C" fn unknown(mut number: u64) -> u64 {
     number
 }
 
-/// An index that is less than 16, as the program has found. Verifiers of kernels before 6.3 forget that where the number goes through
+/// An index that is less than 16, as the program has found. The verifier of Linux 6.1 forgets that where the number goes through
 /// the stack; here it is told again.
 #[inline(always)]
 pub fn below_16(mut index: usize) -> usize {

@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use ioprof_ebpf::abi::block::Operation;
+use ioprof_ebpf::abi::block::{Operation, packed_device};
 
 use super::end::inode_of_btrfs_bio;
 use crate::probes::base::memory::{self, constant, field};
@@ -86,7 +86,7 @@ pub unsafe fn device_of(disk: *const c_void) -> u32 {
             field(disk, &memory::OFF_DISK_MINOR),
         )
     };
-    major << 20 | minor
+    packed_device(major, minor)
 }
 
 /// The low bits of a page's mapping, which say that it is no file's (`PAGE_MAPPING_FLAGS` of

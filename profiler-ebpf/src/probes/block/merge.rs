@@ -124,7 +124,7 @@ extern "C" fn reassign(bio: u64, stats: u64) -> u64 {
     let Some(merged) = MERGED.get_ptr(&bio) else {
         return 0;
     };
-    // SAFETY: the entry stays valid for the run of the program.
+    // SAFETY: the memory of an entry stays the map's, also where it gives way to another meanwhile.
     let merged = unsafe { *merged };
     let _ = MERGED.remove(&bio);
     if u64::from(merged.slot.stats) != stats

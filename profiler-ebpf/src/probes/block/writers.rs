@@ -42,7 +42,7 @@ pub unsafe fn remember(bio: *const c_void, flags: u32, size: u32) {
 #[inline(never)]
 extern "C" fn writes(bio: u64, workload: u64) -> u64 {
     let (key, workload) = (end::whole(bio).0, workload as u32);
-    // SAFETY: the entry stays valid for the run of the program.
+    // SAFETY: the memory of an entry stays the map's, also where it gives way to another meanwhile.
     let known = unsafe { WRITERS.get(&key) }.copied();
     if known.unwrap_or(0) == workload {
         return 0;
@@ -65,6 +65,6 @@ pub extern "C" fn writer_of(bio: u64) -> u64 {
         return 0;
     }
     let key = end::whole(bio).0;
-    // SAFETY: the entry stays valid for the run of the program.
+    // SAFETY: the memory of an entry stays the map's, also where it gives way to another meanwhile.
     unsafe { WRITERS.get(&key) }.copied().unwrap_or(0).into()
 }

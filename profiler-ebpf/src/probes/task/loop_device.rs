@@ -8,7 +8,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{btf_maps::Array, helpers::generated::bpf_get_current_task, macros::btf_map};
 use ioprof_ebpf::abi::{
-    block::{BlockSlot, DepthKey, Owners},
+    block::{BlockSlot, DepthKey, Owners, packed_device},
     writeback::DirtyOwner,
 };
 
@@ -94,7 +94,7 @@ extern "C" fn served() -> u64 {
     let major: u32 = read(disk, &memory::OFF_DISK_MAJOR);
     let minor: u32 = read(disk, &memory::OFF_DISK_MINOR);
     let key = DepthKey {
-        device: major << 20 | minor,
+        device: packed_device(major, minor),
         workload: DepthKey::EVERYBODY,
     };
     let owners = in_flight::known(&key).and_then(|depth| LOOP_OWNERS.get_ptr_mut(depth));

@@ -61,7 +61,7 @@ fn cached_folio(ctx: BtfTracePointContext) {
 /// The workload that had pages of a file read last, by the address of its inode; 0 where none is known.
 #[inline(always)]
 pub fn of_file(inode: u64, file: &Identity) -> u32 {
-    // SAFETY: the entry stays valid for the run of the program.
+    // SAFETY: the memory of an entry stays the map's, also where it gives way to another meanwhile.
     let Some(reader) = (unsafe { READERS.get(&inode) }) else {
         return 0;
     };

@@ -196,7 +196,10 @@ impl Bench {
         let file = self.folder.join("report.json");
         let mut ioprof = as_root(&self.ioprof);
         ioprof.args(["run", "--no-save", "-o"]).arg(&file).arg("--");
-        let (_, printed) = process::verdict(ioprof.args(words))?;
+        let (succeeded, printed) = process::verdict(ioprof.args(words))?;
+        if !succeeded {
+            return Err(Error::malformed(process::describe(&ioprof), printed));
+        }
         let malformed = |why: &str| Error::malformed(file.display().to_string(), why);
         let report: Value =
             serde_json::from_str(&read(&file)?).map_err(|error| malformed(&error.to_string()))?;

@@ -30,14 +30,14 @@ pub struct SoFar {
 
 /// Reads it for so many workloads.
 pub fn read(ebpf: &Ebpf, probes: &AttachedProbes, workloads: u32) -> Result<SoFar, Error> {
+    let in_flight = probes.has(Feature::Block);
     let mut so_far = SoFar {
         uring: probes.has(Feature::IoUring).then(Vec::new),
-        in_flight: None,
+        in_flight: in_flight
+            .then(|| block::in_flight_so_far(ebpf))
+            .transpose()?,
         ..SoFar::default()
     };
-    if probes.has(Feature::Block) {
-        so_far.in_flight = Some(block::in_flight_so_far(ebpf)?);
-    }
     let map = PerCpuArray::<CallStats>::of(ebpf, names::CALLS)?;
     for workload in 1..=workloads {
         for operation in 1..FIRST_NUMBERED {

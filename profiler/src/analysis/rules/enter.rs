@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Subject, UNDIVIDED, portion};
+use super::subject::{Candidate, Outcome, Subject, portion};
 use crate::model::{finding::Place, sum::sum};
 
 /// Fewer calls are not worth it.
@@ -13,14 +13,9 @@ const ADVICE: &str = "fill several entries, then call io_uring_enter(2) once for
 
 /// The rule.
 pub fn rule(subject: &Subject<'_>) -> Outcome {
-    let [enter] = subject.calls(|name| name == "io_uring_enter")[..] else {
-        return Outcome::RuledOut(Vec::new());
-    };
-    let Some(ring) = &subject.workload.io_uring else {
-        return Outcome::Undecided("the requests to io_uring are not known");
-    };
-    let Some(time) = &enter.1.breakdown else {
-        return UNDIVIDED;
+    let (ring, enter, time) = match subject.ring() {
+        Ok(known) => known,
+        Err(otherwise) => return otherwise,
     };
     let (at, call) = enter;
     let submitted = sum(ring.operations.iter().map(|one| one.submissions));

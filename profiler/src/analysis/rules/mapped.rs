@@ -80,8 +80,7 @@ impl<'a> Waits<'a> {
 
     /// The faults' time, with the way into them and out of them: that is in the time of user mode, and shorter than they are.
     fn most(&self, subject: &Subject<'_>) -> u64 {
-        let cpu = subject.workload.time.as_ref().and_then(|time| time.cpu);
-        let outside = cpu.map_or(0, |cpu| cpu.user_ns);
+        let outside = subject.cpu().map_or(0, |cpu| cpu.user_ns);
         self.time_ns.saturating_add(outside.min(self.time_ns))
     }
 

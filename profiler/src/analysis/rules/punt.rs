@@ -3,7 +3,7 @@
 use ioprof_workloads::display::count;
 
 use super::{
-    subject::{Candidate, Outcome, Subject, UNDIVIDED, for_device},
+    subject::{Candidate, Outcome, Subject, for_device},
     sync::only_file,
 };
 use crate::model::{finding::Place, io_uring::UringOperation, sum::sum};
@@ -17,14 +17,9 @@ const ADVICE: &str = "use O_DIRECT on blocks that are allocated and were written
 
 /// The rule.
 pub fn rule(subject: &Subject<'_>) -> Outcome {
-    let [enter] = subject.calls(|name| name == "io_uring_enter")[..] else {
-        return Outcome::RuledOut(Vec::new());
-    };
-    let Some(ring) = &subject.workload.io_uring else {
-        return Outcome::Undecided("the requests to io_uring are not known");
-    };
-    let Some(time) = &enter.1.breakdown else {
-        return UNDIVIDED;
+    let (ring, enter, time) = match subject.ring() {
+        Ok(known) => known,
+        Err(otherwise) => return otherwise,
     };
     let mut evidence = vec![
         subject.calls_of(enter),
@@ -142,20 +137,13 @@ mod tests {
     }
 
     fn of(report: &Report) -> Outcome {
-        let workload = report.workloads.first().expect("there is one");
-        rule(&Subject {
-            report,
-            workload,
-            index: 0,
-        })
+        rule(&Subject::of_first(report))
     }
 
     #[test]
     fn what_is_waited_for_devices_stays() {
         let report = executed(9_000, Some(1_000));
-        let Outcome::Found(found) = of(&report) else {
-            panic!("it does not hold")
-        };
+        let found = of(&report).found();
         let one = found.first().expect("there is one");
         let bounds = (Some(0), Some(ENTER_NS - SERVICE_NS));
         assert_eq!((one.gain.low_ns, one.gain.high_ns), bounds);

@@ -4,8 +4,9 @@ use crate::{
     model::{
         block::{Block, BlockOperation, Origin},
         finding::{Evidence, Gain, Place},
+        io_uring::IoUring,
         ledger::CallCost,
-        off_cpu::{CallTime, Time},
+        off_cpu::{CallTime, Cpu, Time},
         report::{Report, Workload},
         sum::sum,
         syscall::Syscall,
@@ -89,6 +90,23 @@ impl<'a> Subject<'a> {
         self.calls(|name| of_call(name) == Some(written) && is_in_proc_io(name, written))
     }
 
+    /// The division of its time on a CPU.
+    pub fn cpu(&self) -> Option<Cpu> {
+        self.workload.time.as_ref()?.cpu
+    }
+
+    /// What it did by rings, with the call that submits and waits, and the division of that; else what a rule says.
+    pub fn ring(&self) -> Result<(&'a IoUring, Placed<'a>, &'a CallTime), Outcome> {
+        let [enter] = self.calls(|name| name == "io_uring_enter")[..] else {
+            return Err(Outcome::RuledOut(Vec::new()));
+        };
+        let Some(ring) = &self.workload.io_uring else {
+            return Err(Outcome::Undecided("the requests to io_uring are not known"));
+        };
+        let time = enter.1.breakdown.as_ref().ok_or(UNDIVIDED)?;
+        Ok((ring, enter, time))
+    }
+
     /// What the kernel's way into a call and out of it costs at least, and at most, without the probes.
     pub fn entry_ns(&self) -> (u64, u64) {
         match self.report.ledger.call_cost {
@@ -135,9 +153,9 @@ impl<'a> Subject<'a> {
         let Some(cost) = self.report.ledger.call_cost else {
             return (0, u64::MAX);
         };
-        let cpu = self.workload.time.as_ref().and_then(|time| time.cpu);
         let calls = sum(self.workload.syscalls.iter().map(|call| call.calls));
-        let mean = cpu
+        let mean = self
+            .cpu()
             .and_then(|cpu| cpu.probes_ns.checked_div(calls))
             .unwrap_or(0);
         let added = cost.with_statistics_ns.max(mean).max(cost.in_scope_ns);
@@ -183,6 +201,29 @@ impl<'a> Subject<'a> {
         }
         let asleep = sum([off_cpu.idle_ns, off_cpu.sleep_ns]);
         thread_ns.saturating_sub(asleep).saturating_sub(of_ns)
+    }
+}
+
+#[cfg(test)]
+impl<'a> Subject<'a> {
+    /// The first workload of a report.
+    pub fn of_first(report: &'a Report) -> Self {
+        Self {
+            report,
+            workload: report.workloads.first().expect("there is one"),
+            index: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Outcome {
+    /// What it has found.
+    pub fn found(self) -> Vec<Candidate> {
+        match self {
+            Self::Found(found) => found,
+            Self::RuledOut(_) | Self::Undecided(_) => panic!("the rule does not hold"),
+        }
     }
 }
 

@@ -195,7 +195,10 @@ fn in_the_background(subject: &Subject<'_>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::tests::{histogram, sample},
+        *,
+    };
     use crate::model::{
         histogram::{Histogram, Unit},
         report::Report,
@@ -205,28 +208,9 @@ mod tests {
     const MS: u64 = 1000 * US;
     const PAGE: u64 = 4096;
 
-    /// So many values of each.
-    fn histogram(unit: Unit, values: &[(u64, u64)]) -> Histogram {
-        let bucket = |(value, count): &(u64, u64)| Bucket {
-            ge: *value,
-            le: *value,
-            count: *count,
-        };
-        Histogram {
-            unit,
-            count: sum(values.iter().map(|(_, count)| *count)),
-            sum: sum(values
-                .iter()
-                .map(|(value, count)| value.saturating_mul(*count))),
-            min: values.first().expect("there is one").0,
-            max: values.last().expect("there is one").0,
-            buckets: values.iter().map(bucket).collect(),
-        }
-    }
-
     /// A thread that waits for requests of these service times and sizes.
     fn waiting(service: &[(u64, u64)], size: &[(u64, u64)]) -> Report {
-        let mut report = super::super::tests::sample();
+        let mut report = sample();
         let workload = report.workloads.first_mut().expect("there is one");
         workload.threads = 1;
         workload.wall_ns = 1000 * MS;
@@ -252,20 +236,13 @@ mod tests {
     }
 
     fn of(report: &Report) -> Outcome {
-        let workload = report.workloads.first().expect("there is one");
-        rule(&Subject {
-            report,
-            workload,
-            index: 0,
-        })
+        rule(&Subject::of_first(report))
     }
 
     #[test]
     fn outliers_are_told_with_what_they_take_longer() {
         let report = waiting(&[(100 * US, 20_000), (10 * MS, 25)], &[(PAGE, 20_025)]);
-        let Outcome::Found(found) = of(&report) else {
-            panic!("it does not hold")
-        };
+        let found = of(&report).found();
         let [one] = &found[..] else {
             panic!("of one row")
         };
@@ -286,9 +263,7 @@ mod tests {
         let call = workload.syscalls.first_mut().expect("there is one");
         let time = call.breakdown.as_mut().expect("it is known");
         time.off_cpu.service_ns -= 200 * MS;
-        let Outcome::Found(found) = of(&report) else {
-            panic!("it does not hold")
-        };
+        let found = of(&report).found();
         let longer = 25 * (10 * MS - 100 * US);
         let low = found.first().and_then(|one| one.gain.low_ns);
         assert_eq!(low, Some(longer - 200 * MS));
@@ -328,9 +303,7 @@ mod tests {
             time.off_cpu.runnable_ns = ns;
         };
         runnable(&mut report, longer / 4);
-        let Outcome::Found(found) = of(&report) else {
-            panic!("it does not hold")
-        };
+        let found = of(&report).found();
         let low = found.first().and_then(|one| one.gain.low_ns);
         assert_eq!(low, Some(longer - longer / 4));
         runnable(&mut report, longer / 2);

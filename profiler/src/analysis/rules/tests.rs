@@ -8,6 +8,7 @@ use crate::{
         histogram::{Bucket, Histogram, Unit},
         ledger::CallCost,
         report::Report,
+        sum::sum,
     },
     text::Text,
 };
@@ -16,6 +17,25 @@ use crate::{
 pub(super) fn sample() -> Report {
     let text = include_str!("../../../tests/fixtures/report.json");
     serde_json::from_str(text).expect("the fixture is a report")
+}
+
+/// So many values of each, ascending.
+pub(super) fn histogram(unit: Unit, values: &[(u64, u64)]) -> Histogram {
+    let bucket = |(value, count): &(u64, u64)| Bucket {
+        ge: *value,
+        le: *value,
+        count: *count,
+    };
+    Histogram {
+        unit,
+        count: sum(values.iter().map(|(_, count)| *count)),
+        sum: sum(values
+            .iter()
+            .map(|(value, count)| value.saturating_mul(*count))),
+        min: values.first().expect("there is one").0,
+        max: values.last().expect("there is one").0,
+        buckets: values.iter().map(bucket).collect(),
+    }
 }
 
 /// Every rule has said something of every workload, and every figure it names stands where it says.
@@ -87,19 +107,7 @@ fn calls_that_go_cost_at_least_what_the_shortest_do_and_at_most_what_the_longest
     let workload = &mut report.workloads[0];
     workload.time = None;
     let call = &mut workload.syscalls[0];
-    let of = |ns: u64, count: u64| Bucket {
-        ge: ns,
-        le: ns,
-        count,
-    };
-    call.latency = Histogram {
-        count: 10,
-        sum: 16_000,
-        min: 1000,
-        max: 2000,
-        buckets: vec![of(1000, 4), of(2000, 6)],
-        ..Histogram::empty(Unit::Ns)
-    };
+    call.latency = histogram(Unit::Ns, &[(1000, 4), (2000, 6)]);
     (call.calls, call.time_ns) = (10, 16_000);
     call.breakdown
         .as_mut()
@@ -107,12 +115,7 @@ fn calls_that_go_cost_at_least_what_the_shortest_do_and_at_most_what_the_longest
         .off_cpu
         .runnable_ns = 500;
     let cost_of = |report: &Report| {
-        let subject = Subject {
-            report,
-            workload: &report.workloads[0],
-            index: 0,
-        };
-        subject.cost_of((0, &report.workloads[0].syscalls[0]), 6)
+        Subject::of_first(report).cost_of((0, &report.workloads[0].syscalls[0]), 6)
     };
     let low = 4 * 1000 + 2 * 2000 - 500 - 6 * (150 + 10 + 100) + 6 * 90;
     let high = 16_000 - 4 * 1000 - 6 * (150 - 10) + 6 * 110;

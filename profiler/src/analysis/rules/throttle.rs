@@ -209,19 +209,11 @@ mod tests {
     }
 
     fn of(report: &Report) -> Outcome {
-        let workload = report.workloads.first().expect("there is one");
-        rule(&Subject {
-            report,
-            workload,
-            index: 0,
-        })
+        rule(&Subject::of_first(report))
     }
 
     fn found(report: &Report) -> Candidate {
-        let Outcome::Found(mut found) = of(report) else {
-            panic!("the rule does not hold")
-        };
-        found.pop().expect("there is one")
+        of(report).found().pop().expect("there is one")
     }
 
     #[test]

@@ -52,6 +52,7 @@ macro_rules! kernel_fields {
             OFF_REQUEST_LEN: "request" "__data_len",
             OFF_REQUEST_BIO: "request" "bio",
             OFF_REQUEST_BIOTAIL: "request" "biotail",
+            OFF_REQUEST_STARTED: "request" "start_time_ns",
             OFF_QUEUE_DISK: "request_queue" "disk",
             OFF_DISK_MAJOR: "gendisk" "major",
             OFF_DISK_MINOR: "gendisk" "first_minor",

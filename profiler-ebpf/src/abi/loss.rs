@@ -18,7 +18,7 @@ pub enum Loss {
     SlotsFull = 5,
     /// A call began before the end of the one before it was seen.
     ExitMissed = 6,
-    /// A request completed that was never seen queued: in flight at attach, or its queueing was lost.
+    /// A request completed that was queued before the window.
     RequestUnmatched = 7,
     /// The table of files is full: what was done to the file counts in the row of all others.
     FilesFull = 8,
@@ -31,11 +31,13 @@ pub enum Loss {
     /// The table of further owners of dirty pages is full: what one workload more made dirty in an inode counts for all
     /// other processes.
     DirtyOwnersFull = 12,
+    /// The bytes of requests that were queued before the window.
+    UnmatchedBytes = 13,
 }
 
 impl Loss {
     /// All kinds, in the order of their numbers, with the name the report uses.
-    pub const ALL: [(Self, &'static str); 13] = [
+    pub const ALL: [(Self, &'static str); 14] = [
         (Self::TaskRefused, "task_refused"),
         (Self::ExitUnmatched, "exit_unmatched"),
         (Self::ErrorsFull, "errors_full"),
@@ -49,5 +51,6 @@ impl Loss {
         (Self::AioFull, "aio_full"),
         (Self::DirtyInodesFull, "dirty_inodes_full"),
         (Self::DirtyOwnersFull, "dirty_owners_full"),
+        (Self::UnmatchedBytes, "unmatched_bytes"),
     ];
 }

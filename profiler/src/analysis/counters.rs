@@ -104,7 +104,7 @@ const AT_THE_ENDS_COUNT: u64 = 256;
 
 /// Whether a counter disagrees with the kernel's: by more than a hundredth, and more than the ends of a run explain,
 /// with no known cause. The kernel's own accesses are too few to be one. On a device that no workload used nothing is
-/// claimed, and what others did on one may explain as much.
+/// claimed, and what others did on one may explain as much, or what was queued before the window.
 pub fn disagrees(check: &Check, report: &Report) -> bool {
     let context = Context::of(check, report);
     let difference = check.counted.abs_diff(check.kernel);
@@ -113,12 +113,13 @@ pub fn disagrees(check: &Check, report: &Report) -> bool {
         CheckKind::BlockWrittenBytes => check.counted < check.kernel && context.dirtied().is_some(),
         _ if check.device.is_some() => {
             let (is_used, requests, bytes) = context.use_of_device();
-            let others = if check.what.is_count() {
-                requests
+            let ledger = &report.ledger;
+            let (others, earlier) = if check.what.is_count() {
+                (requests, ledger.requests_in_flight_at_attach)
             } else {
-                bytes
+                (bytes, ledger.bytes_in_flight_at_attach.unwrap_or(0))
             };
-            is_used && difference > others
+            is_used && difference > others.saturating_add(earlier)
         }
         _ => true,
     };
@@ -307,6 +308,13 @@ mod tests {
         (others.workload, others.origin, others.bytes) = (None, None, 2 * GIB);
         shares.push(others);
         assert!(!disagrees(&check, &report), "they did as much there");
+        let shares = &mut report.devices.as_mut().expect("there are devices")[0].shares;
+        shares.truncate(1);
+        for (in_flight, expected) in [(GIB / 2, true), (GIB, false)] {
+            report.ledger.bytes_in_flight_at_attach = Some(in_flight);
+            assert_eq!(disagrees(&check, &report), expected, "{in_flight}");
+        }
+        report.ledger.bytes_in_flight_at_attach = Some(0);
         let shares = &mut report.devices.as_mut().expect("there are devices")[0].shares;
         shares.truncate(1);
         shares[0].workload = None;

@@ -22,7 +22,12 @@ use crate::{
 /// as a message.
 pub fn loss_kinds() -> impl Iterator<Item = (Loss, &'static str)> {
     let kinds = Loss::ALL.iter().copied();
-    kinds.filter(|(loss, _)| !matches!(loss, Loss::RequestUnmatched | Loss::FilesFull))
+    kinds.filter(|(loss, _)| {
+        !matches!(
+            loss,
+            Loss::RequestUnmatched | Loss::UnmatchedBytes | Loss::FilesFull
+        )
+    })
 }
 
 /// The ledger of a run whose workloads and devices are done.
@@ -47,6 +52,7 @@ pub fn ledger(
             .map(|(loss, name)| (name.into(), lost(loss)))
             .collect(),
         requests_in_flight_at_attach: lost(Loss::RequestUnmatched),
+        bytes_in_flight_at_attach: Some(lost(Loss::UnmatchedBytes)),
         calls_in_flight_at_attach: total(|totals| totals.calls_in_flight_at_attach),
         compat_calls: total(|totals| totals.compat_calls),
         vectors_unread: total(|totals| totals.vectors_unread),

@@ -171,9 +171,11 @@ pub struct CallCost {
 pub struct Ledger {
     /// Events that were lost, by kind; all kinds are there.
     pub lost: BTreeMap<Text, u64>,
-    /// Requests that completed and were never seen to be made, in flight when the probes were attached: in no other
-    /// count.
+    /// Requests that were queued before the window and completed in it: in no other count.
     pub requests_in_flight_at_attach: u64,
+    /// Their bytes; null in reports of an older ioprof.
+    #[serde(default)]
+    pub bytes_in_flight_at_attach: Option<u64>,
     /// Calls that were in progress when the probes were attached: in no other count.
     pub calls_in_flight_at_attach: u64,
     /// Calls by the 32-bit interface, which are counted by the names of the 64-bit ones.

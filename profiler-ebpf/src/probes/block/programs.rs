@@ -182,9 +182,15 @@ fn block_complete(ctx: BtfTracePointContext) {
         // The second end of a write that had a flush is without bytes, and so is a flush that was issued before the probes
         // were attached.
         // SAFETY: `request` is the argument of the tracepoint.
-        let flags = unsafe { field(request, &memory::OFF_REQUEST_FLAGS) };
-        if bytes > 0 && operation(flags, bytes).is_some() {
+        let (flags, started_ns) = unsafe {
+            (
+                field(request, &memory::OFF_REQUEST_FLAGS),
+                field(request, &memory::OFF_REQUEST_STARTED),
+            )
+        };
+        if bytes > 0 && operation(flags, bytes).is_some() && window::was_before(started_ns) {
             loss::count(Loss::RequestUnmatched);
+            loss::add(Loss::UnmatchedBytes, bytes.into());
         }
         return;
     };

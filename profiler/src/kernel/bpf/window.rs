@@ -15,6 +15,8 @@ use crate::error::Error;
 pub fn open(ebpf: &mut Ebpf) -> Result<u64, Error> {
     let now = now_ns()?;
     map::fill(ebpf, names::WINDOW, [OPEN])?;
+    // What was queued before the window was open has an earlier time than this.
+    map::fill(ebpf, names::WINDOW, [OPEN, now_ns()?])?;
     Ok(now)
 }
 

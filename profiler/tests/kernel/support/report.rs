@@ -32,7 +32,11 @@ pub use ioprof::model::{
 };
 
 /// Kinds of loss that the report tells elsewhere: as requests that were in flight at the beginning, and as a message.
-const NOT_IN_THE_LEDGER: [Loss; 2] = [Loss::RequestUnmatched, Loss::FilesFull];
+const NOT_IN_THE_LEDGER: [Loss; 3] = [
+    Loss::RequestUnmatched,
+    Loss::UnmatchedBytes,
+    Loss::FilesFull,
+];
 
 /// A report that agrees with docs/report.schema.json.
 #[derive(Debug)]

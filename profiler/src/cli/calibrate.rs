@@ -20,7 +20,7 @@ pub struct Calibrate {
     /// A folder on the device, or a file in one. Without it, the current folder.
     #[arg(value_hint = ValueHint::AnyPath)]
     pub path: Option<PathBuf>,
-    /// Measure fewer sizes, in about 10 s.
+    /// Measure fewer sizes, in 10 to 15 s.
     #[arg(long)]
     pub quick: bool,
     /// Measure more sizes for longer, in about 10 min.

@@ -15,7 +15,7 @@ use crate::{text::Text, transfer::Direction};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Aio {
-    /// By opcode, those that took the most time together first.
+    /// By opcode, those of which most were completed first.
     pub operations: Vec<AioOperation>,
     /// Operations submitted: the sum of the results of io_submit.
     pub submitted: u64,

@@ -10,7 +10,7 @@ use crate::text::Text;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Less than 5 % of the workload's wall time.
+    /// Less than 5 % of the workload's wall time without the wait for a CPU.
     Info,
     /// From 5 % on.
     Warning,
@@ -71,7 +71,7 @@ pub struct Gain {
 pub struct Finding {
     /// The rule, by a name that stays the same: docs/findings/ has a page for each.
     pub id: Text,
-    /// By the time at stake: `info` below 5 % of the workload's wall time, `warning` from there, `critical` from 30 %.
+    /// By the time at stake: `info` below 5 % of the workload's wall time without the wait for a CPU, `warning` from there, `critical` from 30 %.
     pub severity: Severity,
     /// How certain it is: `low` where events were lost or counters disagree with the kernel's, `medium` where it is not
     /// known how threads overlap.

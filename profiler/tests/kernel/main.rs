@@ -33,6 +33,7 @@ mod file_rename;
 mod file_stacked;
 mod findings;
 mod findings_ceiling;
+mod findings_shared;
 mod findings_tail;
 mod histogram;
 mod history;

@@ -9,6 +9,7 @@ mod buffer;
 mod depth;
 mod durable;
 mod enter;
+mod folder;
 mod limit;
 mod mapped;
 mod on_device;
@@ -18,9 +19,11 @@ mod poll;
 mod punt;
 mod reopen;
 mod search;
+mod shared;
 mod small;
 mod subject;
 mod submit;
+mod swapped;
 mod sync;
 mod tail;
 mod throttle;
@@ -44,7 +47,7 @@ use crate::{
 type Rule = for<'a> fn(&Subject<'a>) -> Outcome;
 
 /// All of them, by the names that users see.
-const RULES: [(&str, Rule); 19] = [
+const RULES: [(&str, Rule); 22] = [
     ("AHEAD001", ahead::rule),
     ("AIO001", submit::rule),
     ("ALIGN001", partial::rule),
@@ -57,10 +60,13 @@ const RULES: [(&str, Rule); 19] = [
     ("POLL001", poll::rule),
     ("PUNT001", punt::rule),
     ("SEEK001", beside::seek),
+    ("SHARE001", shared::rule),
     ("SMALL001", small::rule),
     ("STAT001", beside::stat),
+    ("SWAP001", swapped::rule),
     ("SYNC001", sync::rule),
     ("SYNC002", durable::rule),
+    ("SYNC003", folder::rule),
     ("TAIL001", tail::rule),
     ("THROTTLE001", throttle::rule),
     ("URING001", enter::rule),

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::transfer::{Direction, of_call};
 
 /// Fewer requests are those of a program that starts.
-const FEW: u64 = 100;
+pub const FEW: u64 = 100;
 
 /// The requests of one operation that the workload's threads made themselves, on a device that was calibrated.
 pub struct OnDevice<'a> {

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(text.lines().count(), lines_of_screen(1), "{text}");
         assert!(text.lines().all(|line| width(line) <= WIDTH), "{text}");
         assert!(text.contains("OTHER COMMAND LINE: "), "{text}");
-        assert!(text.contains("findings: gone SYNC001"), "{text}");
+        assert!(text.contains("findings: gone SHARE001 SYNC001"), "{text}");
         assert!(text.contains(" more differ: --full\n"), "{text}");
         let full = shown(&sqlite(), &other, true);
         assert!(full.lines().all(|line| width(line) <= WIDTH), "{full}");
@@ -239,7 +239,8 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 5, "{text}");
         assert!(lines[0].starts_with("wall  1.22 s -> 1.22 s"), "{text}");
-        assert_eq!(lines[1], "findings: still there SYNC001", "{text}");
+        let still = "findings: still there SHARE001 SYNC001";
+        assert_eq!(lines[1], still, "{text}");
         assert_eq!(lines[2], "no count differs", "{text}");
         assert!(lines[3].ends_with(" counts are equal"), "{text}");
     }

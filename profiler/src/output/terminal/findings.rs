@@ -111,6 +111,7 @@ fn gain(one: &Finding) -> String {
     match (one.gain.low_ns, one.gain.high_ns) {
         (Some(low), Some(high)) if low > 0 => format!("{} to {}{sure}", time(low), time(high)),
         (_, Some(high)) => format!("up to {}{sure}", time(high)),
+        (Some(low), None) if low > 0 => format!("{} or more{sure}", time(low)),
         _ => format!("an unknown time{sure}: {}", one.gain.method),
     }
 }

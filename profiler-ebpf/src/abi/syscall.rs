@@ -25,6 +25,8 @@ impl CallKind {
     pub const MESSAGES: u32 = 1 << 10;
     /// The sixth argument has flags of this call alone, `RWF_APPEND` among them, as in pwritev2(2).
     pub const FLAGS_ARG5: u32 = 1 << 9;
+    /// The result is how many requests to a ring the call has submitted: io_uring_enter(2).
+    pub const SUBMITS: u32 = 1 << 8;
     /// The size is the third argument, as in read(2).
     pub const SIZE_ARG2: u32 = 1 << 16;
     /// The size is the fourth argument, as in sendfile(2).
@@ -104,7 +106,7 @@ pub const MAX_MESSAGES: u64 = 1024;
 pub struct CallStats {
     /// Calls that returned, and nanoseconds from entry to exit.
     pub latency: Aggregate,
-    /// Requested bytes of the calls that move data.
+    /// Requested bytes of the calls that move data; of those that submit requests to a ring, how many they were.
     pub size: Aggregate,
     /// Bytes moved, from the results.
     pub bytes: u64,

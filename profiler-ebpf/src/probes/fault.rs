@@ -81,6 +81,8 @@ fn begin() -> Option<(*const c_void, *mut TaskState)> {
         (*fault).call_ns = (*state).entered_ns;
         (*fault).sought_number = 0;
         (*fault).began_ns = now();
+        // What held it back, or did not, was before.
+        (*state).clock.throttled = 0;
     }
     Some((task, state))
 }

@@ -271,6 +271,7 @@ impl Known {
             is_deleted: is_deleted(same),
             mount_namespace: same[0].place.namespace,
             kind: kind(same[0].stats.mode),
+            inodes: Some(same.len() as u64),
             counts: self.sum(same),
             typical_size_bytes: typical_size(same.iter().copied()),
             group,

@@ -4,7 +4,9 @@ use ioprof_ebpf::abi::io_uring::{FIRST_ERROR_OPERATION, UringStats};
 
 use super::{depth::mean_depth, histogram::histogram, syscall::errors};
 use crate::{
-    kernel::{bpf::probes::Feature, opcode::uring_name, snapshot::Snapshot},
+    kernel::{
+        bpf::probes::Feature, opcode::uring_name, snapshot::Snapshot, syscall::operation_name,
+    },
     model::{
         histogram::Unit,
         io_uring::{IoUring, UringOperation},
@@ -50,10 +52,19 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
         })
         .collect();
     operations.sort_by(|a, b| (b.completions, &a.name).cmp(&(a.completions, &b.name)));
+    let enters = snapshot.calls.iter().filter(|call| {
+        call.workload == workload && operation_name(call.operation) == "io_uring_enter"
+    });
+    let (submitting, submitted) = enters.fold((0, 0), |(calls, requests), enter| {
+        let size = &enter.stats.size;
+        (calls + size.count, requests + size.sum)
+    });
     let waited = operations.iter().map(|one| one.latency.sum).sum();
     Some(IoUring {
         depth: mean_depth(&totals.depth, waited, wall_ns),
         busy_ns: snapshot.busy_ns(&totals.depth),
+        submitting_calls: Some(submitting),
+        submitted_by_calls: Some(submitted),
         extra_completions: totals.extra,
         unmatched_completions: totals.unmatched,
         operations,

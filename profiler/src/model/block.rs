@@ -104,7 +104,8 @@ impl Block {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QueueDepth {
-    /// The mean over the run: the time of all completed requests from queued to completed, over `duration_ns`.
+    /// The mean over the run: the time of all completed requests from queued to completed, over `duration_ns`; of
+    /// io_uring and io_submit over the workload's `wall_ns`.
     pub mean: f64,
     /// The most there were at once.
     pub max: u64,

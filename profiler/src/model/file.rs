@@ -183,6 +183,10 @@ pub struct File {
     pub mount_namespace: Option<u32>,
     /// What it is: a file, a block device that was opened itself, or everything of a kind that has no name.
     pub kind: FileKind,
+    /// How many files have had this path one after the other, as where one is renamed over it; null in reports of an older
+    /// ioprof.
+    #[serde(default)]
+    pub inodes: Option<u64>,
     /// What was done to it.
     #[serde(flatten)]
     pub counts: FileCounts,

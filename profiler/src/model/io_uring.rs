@@ -15,12 +15,19 @@ use crate::{text::Text, transfer::Direction};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IoUring {
-    /// By opcode, those that took the most time together first.
+    /// By opcode, those of which most were completed first.
     pub operations: Vec<UringOperation>,
     /// Submitted and not completed: `mean` is the latencies' sum over the workload's `wall_ns`, `max` the most at once.
     pub depth: QueueDepth,
     /// Nanoseconds with at least one request submitted and not completed.
     pub busy_ns: u64,
+    /// Calls of io_uring_enter that submitted requests; the others waited, or woke a thread that does. Null in reports of an
+    /// older ioprof.
+    #[serde(default)]
+    pub submitting_calls: Option<u64>,
+    /// Requests that they submitted, by the results of these calls.
+    #[serde(default)]
+    pub submitted_by_calls: Option<u64>,
     /// Completions that do not end a request: all but the last of a multishot request, those that say that the kernel
     /// is done with a buffer, and messages of other rings.
     pub extra_completions: u64,

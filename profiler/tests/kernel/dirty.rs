@@ -1,5 +1,7 @@
 //! How many bytes a workload makes dirty: those that it writes, and not the folios around them.
 
+use std::process::Command;
+
 use crate::support::{
     attached::Attached,
     device::{FileSystem, Loop},
@@ -7,6 +9,7 @@ use crate::support::{
     program::Program,
     report::{Block, BlockOperation, CheckKind, Origin, Report, Workload, known},
     steps::Steps,
+    succeed,
 };
 use nix::sys::signal::Signal;
 
@@ -73,6 +76,32 @@ fn what_calls_make_dirty_is_what_they_write_and_not_the_folios() {
             assert_eq!(writeback.mapped_bytes, 0);
         }
     }
+}
+
+/// A worker of a ring makes no call that writes, and no page fault.
+#[test]
+fn what_a_worker_of_a_ring_writes_is_written_and_not_mapped() {
+    requires!("cc", "losetup mkfs.ext4");
+    let program = Program::compile("findings");
+    let device = Loop::new(128 * MIB);
+    let file = device.mounted().join("data");
+    let words =
+        |words: &[&str]| program.with(&[&["ring-write-cached", plain(&file)], words].concat());
+    let prepare = words(&["0", "prepare"]);
+    succeed(Command::new(&prepare[0]).args(&prepare[1..]));
+    device.sync();
+    let report = profile(&[], &words(&["2000"]));
+    report.assert_nothing_lost();
+    let own = report.workload(0);
+    let ring = known(&own.io_uring);
+    assert!(
+        ring.operations.iter().any(|one| one.worker > 0),
+        "{ring:#?}"
+    );
+    let writeback = known(&own.writeback);
+    assert_eq!(writeback.mapped_bytes, 0, "{writeback:#?}");
+    // As many different pages.
+    assert_eq!(writeback.dirtied_bytes, 2000 * 4 * KIB, "{writeback:#?}");
 }
 
 /// The kernel has metadata in its account of a task, too: where there is a lot of it, that is no difference.

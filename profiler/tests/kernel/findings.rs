@@ -69,7 +69,7 @@ fn rules(report: &Report) -> Vec<&str> {
 fn assert_verified(fault: &Report, cure: &Report) {
     let Some(command) = &fault.findings[0].verify else {
         assert!(
-            ["AIO001", "MMAP001", "PUNT001", "THROTTLE001"]
+            ["AIO001", "MMAP001", "PUNT001", "SYNC003", "THROTTLE001"]
                 .contains(&fault.findings[0].id.as_str())
         );
         return;
@@ -138,6 +138,12 @@ fn data_made_durable_by_every_write_is_found() {
 }
 
 #[test]
+fn changes_of_folders_that_wait_for_the_journal_are_found() {
+    requires!("cc", "losetup mkfs.ext4");
+    fires_on_the_fault_alone("SYNC003");
+}
+
+#[test]
 fn a_file_written_by_small_calls_is_found() {
     requires!("cc", "losetup mkfs.ext4");
     fires_on_the_fault_alone("SMALL001");
@@ -179,6 +185,17 @@ fn pages_that_are_waited_for_one_by_one_are_found() {
 fn a_file_that_is_opened_again_and_again_is_found() {
     requires!("cc", "losetup mkfs.ext4");
     fires_on_the_fault_alone("OPEN001");
+}
+
+#[test]
+fn a_file_that_is_made_anew_each_time_is_none_that_is_opened_again() {
+    requires!("cc", "losetup mkfs.ext4");
+    let program = Program::compile("findings");
+    let report = report(&program, ("open-anew", "2000"), &Loop::new(128 * MIB));
+    assert!(!rules(&report).contains(&"OPEN001"));
+    let files = &report.workload(0).files;
+    let mut files = files.iter().flat_map(|files| &files.top);
+    assert!(files.any(|row| row.inodes > Some(1000)));
 }
 
 #[test]
@@ -245,4 +262,15 @@ fn requests_that_workers_execute_are_found() {
 fn requests_that_are_submitted_one_by_one_are_found() {
     requires!("cc", "losetup mkfs.ext4");
     fires_on_the_fault_alone("URING001");
+}
+
+#[test]
+fn calls_that_wait_for_a_ring_submit_nothing() {
+    requires!("cc", "losetup mkfs.ext4");
+    let program = Program::compile("findings");
+    let report = report(&program, ("ring-wait", "40000"), &Loop::new(128 * MIB));
+    assert_eq!(rules(&report), [""; 0]);
+    let ring = report.workload(0).io_uring.as_ref().expect("it has one");
+    let submitted = (ring.submitting_calls, ring.submitted_by_calls);
+    assert_eq!(submitted, (Some(40_000 / 16), Some(40_000)));
 }

@@ -193,6 +193,18 @@ fn a_writer_is_throttled_by_the_limit_of_dirty_pages() {
 }
 
 #[test]
+fn one_that_writes_through_a_mapping_is_throttled_in_its_faults() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("waits");
+    let disk = Loop::new(512 * MIB as u64);
+    disk.limit_dirty_pages(4 * MIB as u64);
+    let file = disk.mounted().join("data");
+    let report = profile(&[], &program.with(&["dirtied", plain(&file)]));
+    let time = split(&report);
+    assert_eq!(longest(&time.off_cpu), "throttled", "{time:#?}");
+}
+
+#[test]
 fn a_reader_is_throttled_by_its_cgroup() {
     requires!("cc", "mkfs.ext4", "losetup");
     let program = Program::compile("direct_io");

@@ -1,17 +1,31 @@
 //! What a thread waits for is told by who wakes it, and not by the name of its call.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::{
     off_cpu::{longest, off_cpu, split, total},
     support::{
         self, Report,
+        attached::Attached,
         device::{FileSystem, Loop, written_file},
         plain, profile,
         program::Program,
         report::{OffCpu, known},
-        requirements::{self, tool},
+        requirements::{self, skip, tool},
+        steps::Steps,
         succeed,
+        throttle::ThrottledReads,
     },
 };
 
@@ -181,6 +195,66 @@ fn written_dirty(path: &Path, bytes: usize) {
 }
 
 /// A fault is one where the thread was in a fault.
+#[test]
+fn one_that_was_attached_to_while_it_only_faults_waits_in_page_faults() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("waits");
+    let disk = Loop::new(64 * MIB as u64);
+    let file = written_file(&disk.mounted(), 4 * MIB);
+    // So few that it is still at it when the measurement ends.
+    let Some(group) = ThrottledReads::new(&disk, 20) else {
+        return skip(ThrottledReads::MISSING);
+    };
+    let words = group.command(program.with(&["mapped", plain(&file)]));
+    let command = Command::new(&words[0]).args(&words[1..]).spawn();
+    let mut mapping = command.expect("it is started");
+    let wait_for_reads = |most: u64| {
+        let then = disk.stat().reads + most;
+        while disk.stat().reads < then {
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    // The first are of the file's metadata, in a call.
+    wait_for_reads(10);
+    let attached = Attached::to(&[mapping.id()], &[]);
+    wait_for_reads(20);
+    let report = attached.end(Signal::SIGINT);
+    mapping.kill().expect("it is there");
+    mapping.wait().expect("it ends");
+    let time = split(&report);
+    assert_eq!(longest(&time.off_cpu), "fault", "{time:#?}");
+    assert_eq!(time.off_cpu.service_ns, 0, "{time:#?}");
+}
+
+/// A thread that is stopped, as by a shell or by who limits its CPU time, has left its call behind.
+#[test]
+fn one_that_is_stopped_is_idle_and_not_in_the_call_before() {
+    requires!("cc");
+    let program = Program::compile("steps");
+    let folder = support::folder();
+    let mut steps = Steps::start(&program, &[plain(&folder.path().join("file")), "1"]);
+    let attached = Attached::to(&[steps.pid()], &[]);
+    let pid = Pid::from_raw(steps.pid().cast_signed());
+    let mut stopped = Duration::ZERO;
+    for _ in 0..10 {
+        steps.tell("w");
+        kill(pid, Signal::SIGSTOP).expect("it is there");
+        let state = || fs::read_to_string(format!("/proc/{pid}/stat")).expect("it is there");
+        while !state().contains(") T ") {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let since = Instant::now();
+        thread::sleep(Duration::from_millis(50));
+        stopped += since.elapsed();
+        kill(pid, Signal::SIGCONT).expect("it is there");
+    }
+    let report = attached.end(Signal::SIGINT);
+    steps.end();
+    let time = split(&report);
+    let stopped = stopped.as_nanos() as u64;
+    assert!(time.off_cpu.idle_ns >= stopped, "{stopped}: {time:#?}");
+}
+
 #[test]
 fn reads_of_a_mapping_wait_in_page_faults() {
     requires!("cc", "mkfs.ext4", "losetup");

@@ -276,6 +276,28 @@ fn what_is_neither_written_nor_dropped_is_left() {
 }
 
 #[test]
+fn what_was_dropped_is_no_claim_on_what_others_write_later() {
+    requires!(TOOLS);
+    let program = Program::compile("steps");
+    for file_system in FileSystem::ALL {
+        let device = Loop::with(file_system, DEVICE);
+        let file = device.mounted().join("file");
+        let mut writer = start(&program, &file, MIB);
+        let mut stranger = start(&program, &file, MIB);
+        let attached = Attached::to(&[writer.pid()], &[]);
+        writer.tell("wwt");
+        stranger.tell("ws");
+        let report = attached.end(Signal::SIGINT);
+        report.assert_nothing_lost();
+        let own = report.workload_of(writer.pid());
+        let bytes = written(own, &device, Origin::Writeback);
+        assert_eq!(bytes, 0, "{file_system:?}: {own:#?}");
+        writer.end();
+        stranger.end();
+    }
+}
+
+#[test]
 fn pages_that_are_changed_through_a_mapping_are_the_workloads() {
     requires!(TOOLS);
     let program = Program::compile("steps");

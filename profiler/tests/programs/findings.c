@@ -47,6 +47,7 @@ static off_t far(long number) {
     return number * 7919 % (FILE_SIZE / PAGE) * PAGE;
 }
 
+#include "findings_folder.h"
 #include "findings_write.h"
 
 static void read_all(long size) {
@@ -131,6 +132,15 @@ static void open_files(void) {
         int file = opened(numbered(i), O_RDWR | O_CREAT);
         put(file, PAGE);
         must(close(file) == 0);
+    }
+}
+
+/* Each time another file takes its place. */
+static void open_anew(void) {
+    for (long i = 0; i < count; i++) {
+        int file = opened(numbered(0), O_WRONLY | O_CREAT | O_EXCL);
+        put(file, PAGE);
+        must(close(file) == 0 && rename(numbered(0), path) == 0);
     }
 }
 
@@ -272,6 +282,7 @@ static const struct mode {
     {"map-ahead", map_ahead, 1},
     {"map-apart", map_apart, 1},
     {"map-around", map_around, 1},
+    {"open-anew", open_anew, 0},
     {"open-each", open_each, 1},
     {"open-files", open_files, 0},
     {"poll-again", poll_again, 0},
@@ -283,9 +294,13 @@ static const struct mode {
     {"read-direct", read_direct, 1},
     {"read-in-order", read_in_order, 1},
     {"read-pages-apart", seek_never, 1},
+    {"rename-durable", rename_durable, 0},
+    {"rename-once", rename_once, 0},
+    {"rename-sync-each", rename_sync_each, 0},
     {"ring-alone", ring_alone, 0},
     {"ring-each", ring_each, 0},
     {"ring-once", ring_once, 0},
+    {"ring-wait", ring_wait, 0},
     {"ring-write-asked", ring_write_asked, 1},
     {"ring-write-cached", ring_write_cached, 1},
     {"search-far", search_far, 1},

@@ -62,10 +62,11 @@ static void enter_alone(void) {
     enter_all(1);
 }
 
-/* So many requests under way at once, and so many for each submission. They complete when all of them have been
+/* So many requests under way at once, and so many for each submission; each completion is waited for by a call of its own, or
+ * none is. They complete when all of them have been
  * submitted, by a write that posts the completions before it returns: no device is waited for, which takes as long as it
  * likes. */
-static void ring_all(long depth, long each) {
+static void ring_all(long depth, long each, int is_waited) {
     int event = eventfd(0, 0);
     must(event >= 0);
     open_ring(64);
@@ -79,23 +80,30 @@ static void ring_all(long depth, long each) {
                 submit(0);
         }
         must(write(event, &one, sizeof one) == sizeof one);
-        for (long k = 0; k < depth; k++)
+        for (long k = 0; k < depth; k++) {
+            if (is_waited)
+                submit(1);
             must(reap() > 0);
+        }
         must(read(event, &one, sizeof one) == sizeof one);
     }
 }
 
 static void ring_each(void) {
-    ring_all(16, 1);
+    ring_all(16, 1, 0);
 }
 
 static void ring_once(void) {
-    ring_all(16, 16);
+    ring_all(16, 16, 0);
+}
+
+static void ring_wait(void) {
+    ring_all(16, 16, 1);
 }
 
 /* As many calls, but nothing else could be submitted with each. */
 static void ring_alone(void) {
-    ring_all(1, 1);
+    ring_all(1, 1, 0);
 }
 
 /* Writes of pages, eight submitted at a time. */

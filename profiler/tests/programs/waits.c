@@ -12,6 +12,7 @@
  *   fsync FILE    by a ring: 100 appending writes to FILE by calls, and an fsync after each
  *   worker FILE   by a ring: 100 appending writes to FILE, which was opened with O_DSYNC
  *   mapped FILE   each page of FILE by a mapping, none of them in the cache before
+ *   dirtied FILE  each page of 64 MiB of FILE made dirty by a mapping
  *   munmap FILE   the last reference to 512 MiB of memory given up by munmap; FILE has the nanoseconds that it took
  *   dup2 FILE     the same by a dup2 over its descriptor
  *   exit          the same by the end of the process
@@ -29,7 +30,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-enum { BLOCK = 4096, WRITES = 100, ROUNDS = 10, MEMORY = 512 << 20 };
+enum { BLOCK = 4096, WRITES = 100, ROUNDS = 10, DIRTIED = 64 << 20, MEMORY = 512 << 20 };
 static const char *way, *path;
 static char buffer[16 * BLOCK] __attribute__((aligned(BLOCK)));
 static char apart[BLOCK] __attribute__((aligned(BLOCK)));
@@ -174,6 +175,15 @@ static void read_by_mapping(void) {
         (void)bytes[i];
 }
 
+static void write_by_mapping(void) {
+    int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    must(file >= 0 && fallocate(file, 0, 0, DIRTIED) == 0);
+    char *bytes = mmap(NULL, DIRTIED, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    must(bytes != MAP_FAILED);
+    for (off_t i = 0; i < DIRTIED; i += BLOCK)
+        bytes[i] = 1;
+}
+
 int main(int argc, char **argv) {
     must(argc >= 2);
     way = argv[1];
@@ -192,6 +202,8 @@ int main(int argc, char **argv) {
         wait_by_ring();
     else if (is("mapped"))
         read_by_mapping();
+    else if (is("dirtied"))
+        write_by_mapping();
     else if (is("ring"))
         read_by_ring();
     else if (is("fsync") || is("worker"))

@@ -137,9 +137,12 @@ fn syscall_exit(ctx: BtfTracePointContext) {
         );
         let kind = CallKind(fresh(&raw const (*state).kind));
         count(&mut *state, latency, result);
-        if kind.has(CallKind::ASYNCHRONOUS | CallKind::MESSAGES) && !is_error(result) {
+        let counts = CallKind::ASYNCHRONOUS | CallKind::MESSAGES | CallKind::SUBMITS;
+        if kind.has(counts) && !is_error(result) {
             if kind.has(CallKind::MESSAGES) {
                 count_messages(&mut *state, arguments, result);
+            } else if kind.has(CallKind::SUBMITS) {
+                count_submitted(&mut *state, result);
             } else {
                 aio_call::count_aio_call(now, result);
             }
@@ -266,6 +269,18 @@ fn count_messages(state: &mut TaskState, arguments: Arguments, messages: u64) {
         page_cache::add_uncached(workload, bytes);
     }
     file_access::add_bytes(state, kind, bytes);
+}
+
+/// Counts how many requests a call has submitted to a ring, where it has.
+#[inline(always)]
+fn count_submitted(state: &mut TaskState, requests: u64) {
+    let operation = CallKind(state.kind).operation();
+    if requests != 0
+        && let Some(stats) = CALLS.get_ptr_mut(call_index(state.workload, operation))
+    {
+        // SAFETY: as in `count`: it has no bytes.
+        unsafe { (*stats).size.add(requests) };
+    }
 }
 
 /// Counts the requested bytes of a call. Those of calls in a row that ask for as many are counted together.

@@ -39,6 +39,8 @@ static IN_IOWAIT: u32 = 0;
 /// `TASK_UNINTERRUPTIBLE` and `TASK_WAKEKILL` of include/linux/sched.h.
 const TASK_UNINTERRUPTIBLE: u32 = 0x2;
 const TASK_WAKEKILL: u32 = 0x100;
+/// `__TASK_STOPPED`, `__TASK_TRACED` and `TASK_FROZEN` of the same: others have stopped it.
+const STOPPED: u32 = 0x4 | 0x8 | 0x8000;
 
 /// Waiters are woken by the interrupt that completes their request, within this many nanoseconds of its
 /// tracepoint.
@@ -52,8 +54,19 @@ const AT_ONCE_NS: u64 = 50_000;
 #[inline(always)]
 pub unsafe fn begin(task: *const c_void, state: &mut TaskState, preempted: bool, now: u64) {
     // SAFETY: by the caller's promise.
-    let (kind, mut asleep) = unsafe { why(task, state, preempted) };
-    if state.returned.has_work != 0 && state.entered_ns == 0 {
+    let sleeps: u32 = match preempted {
+        true => 0,
+        false => unsafe { field(task, &memory::OFF_TASK_STATE) },
+    };
+    let is_stopped = sleeps & STOPPED != 0;
+    let (kind, mut asleep) = match sleeps {
+        0 => (WaitKind::Runnable, 0),
+        _ if is_stopped => (WaitKind::Idle, 0),
+        // SAFETY: by the caller's promise.
+        _ => unsafe { why(task, state, sleeps) },
+    };
+    // It is stopped behind what was to be done on the way out of a call.
+    if state.returned.has_work != 0 && state.entered_ns == 0 && !is_stopped {
         // SAFETY: by the caller's promise.
         unsafe {
             if state::is_in_call(task) {
@@ -87,23 +100,15 @@ pub unsafe fn begin(task: *const c_void, state: &mut TaskState, preempted: bool,
     }
 }
 
-/// Why a thread leaves the CPU, and how it sleeps where its waker may tell better.
+/// Why a thread leaves the CPU that goes to sleep, by its `__state`, and how it sleeps where its waker may tell better.
 ///
 /// # Safety
 ///
 /// As for [`begin`].
 #[inline(always)]
-unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> (WaitKind, u32) {
+unsafe fn why(task: *const c_void, state: &mut TaskState, sleeps: u32) -> (WaitKind, u32) {
     // SAFETY: by the caller's promise.
-    let (sleeps, io): (u32, u8) = unsafe {
-        (
-            field(task, &memory::OFF_TASK_STATE),
-            field(task, &memory::OFF_TASK_IN_IOWAIT),
-        )
-    };
-    if preempted || sleeps == 0 {
-        return (WaitKind::Runnable, 0);
-    }
+    let io: u8 = unsafe { field(task, &memory::OFF_TASK_IN_IOWAIT) };
     let mut how = asleep::IN_CALL;
     if sleeps & TASK_UNINTERRUPTIBLE != 0 {
         how |= asleep::UNINTERRUPTIBLE;
@@ -111,12 +116,21 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> (W
     if u32::from(io) & constant(&IN_IOWAIT) != 0 {
         how |= asleep::IO;
     }
+    let is_of_device = how & asleep::IO != 0 && how & asleep::UNINTERRUPTIBLE != 0;
+    if is_of_device {
+        let killable = TASK_UNINTERRUPTIBLE | TASK_WAKEKILL;
+        let throttled = state.clock.throttled != 0 && sleeps & killable == killable;
+        state.clock.throttled = 0;
+        // In a call, or in a fault that makes a page dirty.
+        if throttled {
+            return (WaitKind::Throttle, 0);
+        }
+    }
     let is_of_ring = state.flags & TaskState::OF_RING != 0;
-    if state.entered_ns == 0 && state.flags & TaskState::MAY_BE_IN_CALL == 0 && !is_of_ring {
+    if state.entered_ns == 0 && !is_of_ring {
         // SAFETY: by the caller's promise.
         if !unsafe { state::is_in_call(task) } {
             let kind = match () {
-                // Stopped, or traced.
                 () if how == asleep::IN_CALL => WaitKind::Idle,
                 // SAFETY: by the caller's promise.
                 () if unsafe { state::is_in_fault(task, state) } => WaitKind::Fault,
@@ -124,18 +138,13 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, preempted: bool) -> (W
             };
             return (kind, 0);
         }
-        how |= asleep::RETURNING;
-    }
-    let killable = TASK_UNINTERRUPTIBLE | TASK_WAKEKILL;
-    let kind = match () {
-        () if how & asleep::IO != 0 && how & asleep::UNINTERRUPTIBLE != 0 => {
-            let throttled = state.clock.throttled != 0 && sleeps & killable == killable;
-            state.clock.throttled = 0;
-            if throttled {
-                return (WaitKind::Throttle, 0);
-            }
-            WaitKind::Device
+        // The call that it is in may be one that was not seen to begin.
+        if state.flags & TaskState::MAY_BE_IN_CALL == 0 {
+            how |= asleep::RETURNING;
         }
+    }
+    let kind = match () {
+        () if is_of_device => WaitKind::Device,
         () if CallKind(state.kind).operation() != 0 => WaitKind::Sleep,
         // It is at work then, and no signal would wake it.
         () if is_of_ring && how & asleep::UNINTERRUPTIBLE != 0 => WaitKind::Sleep,

@@ -94,12 +94,10 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             Some(OTHERS_BELOW) => 0,
             Some(owner) => owner,
         };
+        let tagged = field::<u32>(mapping, &memory::OFF_MAPPING_MARKS) & MARKS != 0;
         if owner == 0 {
-            dirtied_by_others(
-                folio,
-                inode,
-                below.is_some() || !state::is_of_kernel(submitter.task),
-            );
+            let is_new = below.is_some() || !state::is_of_kernel(submitter.task);
+            dirtied_by_others(folio, inode, is_new, tagged);
             return;
         }
         let file = Identity::of(inode);
@@ -115,7 +113,6 @@ fn dirty_folio(ctx: BtfTracePointContext) {
         if below.is_none() {
             count_for_file(submitter, folio, address, &file, size);
         }
-        let tagged = field::<u32>(mapping, &memory::OFF_MAPPING_MARKS) & MARKS != 0;
         let Some(record) = record(address, &file.with(0), tagged) else {
             loss::count(Loss::DirtyInodesFull);
             return;
@@ -158,6 +155,10 @@ unsafe fn count_for_file(
     // SAFETY: by the caller's promise; what is in a map stays valid for the run of the program.
     unsafe {
         match submitter.state {
+            // A thread of a ring makes no calls: it executes what the ring was asked for.
+            Some(state) if (*state).flags & TaskState::OF_RING != 0 => {
+                atomic::add(&raw mut (*stats).folio_bytes, size);
+            }
             Some(state) if (*state).entered_ns == 0 => {
                 atomic::add(&raw mut (*stats).mapped_bytes, size);
                 atomic::add(&raw mut (*stats).mapped_folios, 1);
@@ -165,7 +166,6 @@ unsafe fn count_for_file(
             Some(state) if !is_by_write(&mut *state, folio, size, file) => {
                 atomic::add(&raw mut (*stats).other_folio_bytes, size);
             }
-            // Without a record it is a worker of io_uring.
             _ => {
                 atomic::add(&raw mut (*stats).folio_bytes, size);
             }
@@ -206,13 +206,18 @@ unsafe fn is_by_write(
 }
 
 /// Counts a page that somebody in no workload made dirty, where a workload has dirty pages in the inode. A thread of the kernel
-/// makes one dirty again that it could not write: `is_new` says that it is not so.
+/// makes one dirty again that it could not write: `is_new` says that it is not so. `tagged` is that of [`record`].
 ///
 /// # Safety
 ///
 /// `folio` and `inode` are BTF pointers to what they are named after.
 #[inline(always)]
-unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void, is_new: bool) {
+unsafe fn dirtied_by_others(
+    folio: *const c_void,
+    inode: *const c_void,
+    is_new: bool,
+    tagged: bool,
+) {
     let address = inode as u64;
     let Some(record) = DIRTY.get_ptr_mut(&address) else {
         return;
@@ -223,6 +228,9 @@ unsafe fn dirtied_by_others(folio: *const c_void, inode: *const c_void, is_new: 
             further::forget(record);
             let _ = DIRTY.remove(&address);
         } else if is_new {
+            if !tagged {
+                empty(record);
+            }
             atomic::add(&raw mut (*record).owners[0].bytes, folio::size(folio));
         }
     }
@@ -239,13 +247,7 @@ fn record(address: u64, file: &FileKey, tagged: bool) -> Option<*mut DirtyInode>
             // Another inode may have stood at this address before.
             if (*record).file == *file {
                 if !tagged {
-                    // What was truncated is not written any more.
-                    (*record).was_dirty = 0;
-                    further::forget(record);
-                    (*record).blocks = 0;
-                    for owner in &mut (*record).owners {
-                        owner.bytes = 0;
-                    }
+                    empty(record);
                 }
                 return known;
             }
@@ -267,6 +269,25 @@ fn record(address: u64, file: &FileKey, tagged: bool) -> Option<*mut DirtyInode>
         // Where there is none, the next line says so.
         let _ = DIRTY.insert(&address, &new, 0);
         DIRTY.get_ptr_mut(&address)
+    }
+}
+
+/// Forgets what was made dirty in an inode of which no page is dirty or being written: what was truncated is not written any
+/// more.
+///
+/// # Safety
+///
+/// `record` is in the map, and its inode locked.
+#[inline(always)]
+unsafe fn empty(record: *mut DirtyInode) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        (*record).was_dirty = 0;
+        further::forget(record);
+        (*record).blocks = 0;
+        for owner in &mut (*record).owners {
+            owner.bytes = 0;
+        }
     }
 }
 

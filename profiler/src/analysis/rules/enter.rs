@@ -18,7 +18,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         Err(otherwise) => return otherwise,
     };
     let (at, call) = enter;
-    let submitted = sum(ring.operations.iter().map(|one| one.submissions));
+    let (Some(calls), Some(submitted)) = (ring.submitting_calls, ring.submitted_by_calls) else {
+        return Outcome::Undecided("it is not known how many of the calls submitted something");
+    };
     let under_way = sum(ring.operations.iter().map(|one| one.latency.sum));
     // The mean while there is any.
     let depth = under_way.checked_div(ring.busy_ns).unwrap_or(0);
@@ -26,17 +28,16 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         subject.calls_of(enter),
         subject.evidence(&format!("syscalls/{at}/time_ns"), call.time_ns),
         subject.evidence("io_uring/busy_ns", ring.busy_ns),
+        subject.evidence("io_uring/submitting_calls", calls),
+        subject.evidence("io_uring/submitted_by_calls", submitted),
     ];
     for (at, one) in ring.operations.iter().enumerate() {
-        let place = |key| format!("io_uring/operations/{at}/{key}");
-        evidence.push(subject.evidence(&place("submissions"), one.submissions));
-        evidence.push(subject.evidence(&place("latency/sum"), one.latency.sum));
+        let place = format!("io_uring/operations/{at}/latency/sum");
+        evidence.push(subject.evidence(&place, one.latency.sum));
     }
     // A request that depends on the one before is alone: there is nothing to submit with it.
-    let holds = call.calls >= FEW && depth > 1 && submitted <= portion(call.calls, 3, 2);
-    let gone = call
-        .calls
-        .saturating_sub(submitted.checked_div(depth).unwrap_or(submitted));
+    let holds = calls >= FEW && depth > 1 && submitted <= portion(calls, 3, 2);
+    let gone = calls.saturating_sub(submitted.checked_div(depth).unwrap_or(submitted));
     if !holds || gone == 0 {
         return Outcome::RuledOut(evidence);
     }
@@ -45,7 +46,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     Outcome::Found(vec![Candidate {
         summary: format!(
             "{} io_uring_enter submit {} requests, with {} under way at a time",
-            count(call.calls),
+            count(calls),
             count(submitted),
             count(depth)
         ),

@@ -12,6 +12,8 @@ use crate::model::{
 const FEW: u64 = 100;
 /// What is read for a fault where nothing is read ahead, or hardly anything.
 const LITTLE: u64 = 16 << 10;
+/// Less than a page for each is not read from a device, but from another machine or process.
+const PAGE: u64 = 4 << 10;
 
 const ADVICE: &str = "have the part that is needed read before: madvise(2) with MADV_POPULATE_READ or MADV_WILLNEED, \
                       readahead(2); leave out MADV_RANDOM where most of the file is used";
@@ -65,7 +67,7 @@ impl<'a> Waits<'a> {
         self.row.kind == FileKind::File
             && self.row.counts.reads == 0
             && self.faults >= FEW
-            && each(self.read_bytes, self.faults) <= LITTLE
+            && (PAGE / 2..=LITTLE).contains(&each(self.read_bytes, self.faults))
     }
 
     fn evidence(&self, subject: &Subject<'_>) -> Vec<Evidence> {

@@ -137,6 +137,8 @@ mod tests {
             }],
             depth: QueueDepth { mean: 0.0, max: 0 },
             busy_ns: 0,
+            submitting_calls: None,
+            submitted_by_calls: None,
             extra_completions: 0,
             unmatched_completions: 0,
         });

@@ -33,7 +33,8 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let rows = files.top.iter().enumerate();
     let opened = rows.filter(|(_, row)| row.kind == FileKind::File && row.counts.opens > 0);
     let (again, others): (Vec<_>, Vec<_>) = opened.partition(|(_, row)| {
-        let opens = row.counts.opens;
+        // One that is made anew has to be opened anew.
+        let opens = row.counts.opens.checked_div(inodes(row)).unwrap_or(0);
         opens >= FEW && opens / FEW_FOR_EACH_PROCESS >= processes
     });
     let opens = |(at, row): (usize, &File)| {
@@ -44,7 +45,8 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         return Outcome::RuledOut(most.map(opens).into_iter().collect());
     }
     let all = sum(again.iter().map(|(_, row)| row.counts.opens));
-    let gone = all.saturating_sub(processes.saturating_mul(again.len() as u64));
+    let different = sum(again.iter().map(|(_, row)| inodes(row)));
+    let gone = all.saturating_sub(processes.saturating_mul(different));
     let percent = portion(90, gone, total(files, |counts| counts.opens));
     let calls = subject.calls(|name| OPENS.contains(&name));
     let closes = subject.calls(|name| name == "close");
@@ -83,6 +85,11 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         advice: ADVICE,
         gate: (percent > 0).then(|| format!("files.opens<=-{percent}%")),
     }])
+}
+
+/// How many files had this path one after the other.
+fn inodes(row: &File) -> u64 {
+    row.inodes.unwrap_or(1).max(1)
 }
 
 /// What so many of these calls cost that did not fail, at least and at most.

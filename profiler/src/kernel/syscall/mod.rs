@@ -102,7 +102,7 @@ const CALLS: &[Call] = calls![
     "io_getevents" libc::SYS_io_getevents, REAPS,
     "io_pgetevents" SYS_io_pgetevents, REAPS,
     "io_destroy" libc::SYS_io_destroy, DESTROYS,
-    "io_uring_enter" libc::SYS_io_uring_enter, CallKind::WAITS,
+    "io_uring_enter" libc::SYS_io_uring_enter, CallKind::WAITS | CallKind::SUBMITS,
     "execve" libc::SYS_execve, EXECUTES,
     "execveat" libc::SYS_execveat, EXECUTES,
     // The calls below are older forms, which newer architectures do not have.

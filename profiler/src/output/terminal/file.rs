@@ -236,6 +236,7 @@ mod tests {
             is_deleted: None,
             mount_namespace: None,
             kind: FileKind::File,
+            inodes: None,
             counts,
             typical_size_bytes: None,
             group,

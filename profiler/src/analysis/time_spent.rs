@@ -19,7 +19,7 @@ pub enum Activity {
     Calls,
     /// It is on a CPU outside of calls: in user mode, and in page faults.
     User,
-    /// It is on a CPU, in calls or not.
+    /// It is on a CPU, in calls or not: of a thread of io_uring, or where that is not known.
     Cpu,
     /// It is on a CPU in ioprof's probes.
     Probes,
@@ -186,6 +186,7 @@ fn kinds(time: &Time) -> Vec<(Activity, u64)> {
                 (Activity::User, cpu.user_ns),
                 (Activity::Calls, sum([cpu.entry_exit_ns, cpu.calls_ns])),
                 (Activity::Probes, cpu.probes_ns),
+                (Activity::Cpu, cpu.io_uring_ns),
             ]
         },
     );

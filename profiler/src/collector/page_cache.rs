@@ -26,11 +26,11 @@ use crate::{
 
 /// How the cache served a workload; none where waits or requests are not known.
 ///
-/// `via_async` is what it read by no system call, where that is known.
+/// `is_known` says whether what it read by no system call is known.
 pub fn page_cache(
     snapshot: &Snapshot,
     workload: u32,
-    via_async: Option<u64>,
+    is_known: bool,
     block: Option<&[Block]>,
 ) -> Option<PageCache> {
     if !snapshot.knows_files || !snapshot.has(Feature::Time) || !snapshot.has(Feature::Block) {
@@ -63,14 +63,12 @@ pub fn page_cache(
         counted(page_cache::Served::Wait)?,
         counted(page_cache::Served::Direct)?,
     );
-    let ways = [&hits, &misses, &read_ahead, &read_ahead_waits, &direct];
-    let requested: u64 = ways.into_iter().map(|served| served.bytes).sum();
+    let own = snapshot.files.iter();
+    let own = own.filter(|file| file.key.workload == workload);
+    let requested = own.map(snapshot::File::read_of_device).sum();
+    let requested = is_known.then_some(requested);
     Some(PageCache {
-        read_amplification: amplification(
-            block,
-            unasked(snapshot, workload),
-            via_async.map(|bytes| bytes + requested),
-        ),
+        read_amplification: amplification(block, unasked(snapshot, workload), requested),
         hits,
         misses,
         read_ahead: Some(read_ahead),

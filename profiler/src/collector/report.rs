@@ -120,7 +120,7 @@ fn workload(
             .saturating_sub(totals.threads_exited + info.retired_threads),
         process_rows: Some(row::process_rows(snapshot, number, time.as_ref(), wall_ns)),
         time,
-        page_cache: page_cache::page_cache(snapshot, number, read, requests),
+        page_cache: page_cache::page_cache(snapshot, number, read.is_some(), requests),
         files: file::files(snapshot, number),
         self_checks: info
             .self_reported

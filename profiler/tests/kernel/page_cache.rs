@@ -277,3 +277,21 @@ fn a_tracer_that_stops_a_thread_behind_its_calls_leaves_the_ways_apart() {
         "{hits:#?}"
     );
 }
+
+#[test]
+fn what_is_read_from_a_block_device_itself_was_asked_for() {
+    requires!("dd", "losetup");
+    let device = Loop::unmounted(64 * MIB as u64);
+    let node = device.node();
+    for flags in ["iflag=direct", "iflag=fullblock"] {
+        let from = format!("if={}", node.display());
+        let words = ["dd", &from, "of=/dev/null", "bs=4k", "count=4096", flags];
+        let report = profile(&[], &words);
+        report.assert_nothing_lost();
+        let cache = known(&report.workload(0).page_cache);
+        let read = cache.read_amplification.expect("it has read");
+        assert!((0.9..2.0).contains(&read), "{flags}: {cache:#?}");
+        let row = report.file(&node).counts;
+        assert_eq!((row.reads, row.sequential, row.unaligned), (4096, 4096, 0));
+    }
+}

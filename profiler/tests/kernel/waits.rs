@@ -226,6 +226,15 @@ fn one_that_was_attached_to_while_it_only_faults_waits_in_page_faults() {
     assert_eq!(time.off_cpu.service_ns, 0, "{time:#?}");
 }
 
+/// Whoever handles them, and however the thread sleeps meanwhile.
+#[test]
+fn faults_that_another_thread_handles_are_waited_for_in_page_faults() {
+    requires!("cc");
+    let report = profile(&[], &Program::compile("waits").with(&["handled"]));
+    let time = split(&report);
+    assert!(time.off_cpu.fault_ns >= 20 * 10_000_000, "{time:#?}");
+}
+
 /// A thread that is stopped, as by a shell or by who limits its CPU time, has left its call behind.
 #[test]
 fn one_that_is_stopped_is_idle_and_not_in_the_call_before() {

@@ -13,6 +13,7 @@
  *   worker FILE   by a ring: 100 appending writes to FILE, which was opened with O_DSYNC
  *   mapped FILE   each page of FILE by a mapping, none of them in the cache before
  *   dirtied FILE  each page of 64 MiB of FILE made dirty by a mapping
+ *   handled       20 pages of memory whose faults another thread handles, each after a hundredth of a second
  *   munmap FILE   the last reference to 512 MiB of memory given up by munmap; FILE has the nanoseconds that it took
  *   dup2 FILE     the same by a dup2 over its descriptor
  *   exit          the same by the end of the process
@@ -22,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,6 +186,35 @@ static void write_by_mapping(void) {
         bytes[i] = 1;
 }
 
+static void *handle_faults(void *given) {
+    int handler = *(int *)given;
+    const struct timespec pause = {0, 10 * 1000 * 1000};
+    struct uffd_msg fault;
+    while (read(handler, &fault, sizeof fault) == sizeof fault) {
+        must(nanosleep(&pause, NULL) == 0);
+        struct uffdio_zeropage page = {
+            .range = {.start = fault.arg.pagefault.address & ~(uint64_t)(BLOCK - 1), .len = BLOCK}};
+        must(ioctl(handler, UFFDIO_ZEROPAGE, &page) == 0);
+    }
+    return NULL;
+}
+
+static void wait_for_handler(void) {
+    enum { PAGES = 20 };
+    int handler = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+    struct uffdio_api api = {.api = UFFD_API};
+    must(handler >= 0 && ioctl(handler, UFFDIO_API, &api) == 0);
+    volatile char *bytes = mmap(NULL, PAGES * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    must(bytes != MAP_FAILED);
+    struct uffdio_register range = {
+        .range = {.start = (uintptr_t)bytes, .len = PAGES * BLOCK}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+    must(ioctl(handler, UFFDIO_REGISTER, &range) == 0);
+    pthread_t thread;
+    must(pthread_create(&thread, NULL, handle_faults, &handler) == 0);
+    for (long i = 0; i < PAGES; i++)
+        (void)bytes[i * BLOCK];
+}
+
 int main(int argc, char **argv) {
     must(argc >= 2);
     way = argv[1];
@@ -204,6 +235,8 @@ int main(int argc, char **argv) {
         read_by_mapping();
     else if (is("dirtied"))
         write_by_mapping();
+    else if (is("handled"))
+        wait_for_handler();
     else if (is("ring"))
         read_by_ring();
     else if (is("fsync") || is("worker"))

@@ -129,8 +129,11 @@ impl<'a> MethodState<'a> {
         transfer: &mut Transfer<'_, Kernel>,
     ) -> Result<u64, Stopped> {
         if method == Method::Direct {
-            for file in [source.fd, target.fd] {
-                set_direct(file).map_err(Stopped::reading(extent.start))?;
+            // What refuses it leaves neither: it is copied otherwise then, by pieces of any size.
+            set_direct(target.fd, true).map_err(Stopped::writing(extent.start))?;
+            if let Err(error) = set_direct(source.fd, true) {
+                set_direct(target.fd, false).map_err(Stopped::writing(extent.start))?;
+                return Err(Stopped::reading(extent.start)(error));
             }
         }
         let mut at = extent.start;
@@ -352,10 +355,11 @@ fn retry(
     }
 }
 
-/// Switches an open file to direct I/O.
-fn set_direct(file: BorrowedFd<'_>) -> io::Result<()> {
-    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
-    fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_DIRECT))?;
+/// Switches an open file to direct I/O, or back.
+fn set_direct(file: BorrowedFd<'_>, is_direct: bool) -> io::Result<()> {
+    let mut flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    flags.set(OFlag::O_DIRECT, is_direct);
+    fcntl(file, FcntlArg::F_SETFL(flags))?;
     Ok(())
 }
 

@@ -201,20 +201,6 @@ fn head_of(page: u64) -> u64 {
     }
 }
 
-/// Whether the device of a bio is held by a file system, or another who wants it alone.
-///
-/// # Safety
-///
-/// `bio` is a BTF pointer to a `struct bio`.
-#[inline(always)]
-pub unsafe fn is_held(bio: *const c_void) -> bool {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        let device: *const c_void = field(bio, &memory::OFF_BIO_BDEV);
-        field::<u64>(device, &memory::OFF_BDEV_HOLDER) != 0
-    }
-}
-
 /// Whether the pages of a bio are a program's, pinned for direct I/O.
 ///
 /// # Safety

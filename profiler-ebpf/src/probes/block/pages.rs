@@ -11,7 +11,7 @@ use ioprof_ebpf::abi::{
 
 use super::{
     above,
-    bio::{SWAP, first_vector, has_pages, inode_of, is_held, is_pinned, vector_of},
+    bio::{SWAP, first_vector, has_pages, inode_of, is_pinned, vector_of},
     direct::{self, direct_bio},
     end::{in_plain, is_of_btrfs, is_of_direct_io},
     written::{count_for_file, is_data, written_for_others},
@@ -103,8 +103,6 @@ mod fact {
     pub const BY_KERNEL: u64 = 1 << 8;
     /// The thread of a journal does.
     pub const BY_JOURNAL: u64 = 1 << 9;
-    /// Its device is held.
-    pub const HELD: u64 = 1 << 10;
     /// A thread of btrfs ends it.
     pub const OF_BTRFS: u64 = 1 << 11;
     /// Its pages are a program's, pinned for direct I/O.
@@ -140,9 +138,6 @@ pub unsafe fn owner(
             if field::<u32>(task, &memory::OFF_TASK_COMM) == JBD2 {
                 facts |= fact::BY_JOURNAL;
             }
-        }
-        if is_held(bio) {
-            facts |= fact::HELD;
         }
         if is_of_btrfs(bio) {
             facts |= fact::OF_BTRFS;
@@ -260,7 +255,7 @@ extern "C" fn owner_of_pages(submitter: u64, bio: u64, inode: u64, what: u64, fa
         } else {
             Origin::Metadata
         }
-    } else if is_block_device && facts & fact::HELD != 0 {
+    } else if is_block_device && inode::is_held(inode) {
         Origin::Metadata
     } else {
         Origin::Thread

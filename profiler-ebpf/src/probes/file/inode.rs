@@ -1,6 +1,6 @@
 //! What an inode and the flags of an open file say of the file.
 
-use crate::probes::base::memory::constant;
+use crate::probes::base::memory::{self, constant};
 
 /// The types in `i_mode`, see inode(7).
 pub const S_IFMT: u32 = 0o170_000;
@@ -19,6 +19,14 @@ pub const fn is_regular(mode: u32) -> bool {
 #[inline(always)]
 pub const fn is_block_device(mode: u32) -> bool {
     mode & S_IFMT == S_IFBLK
+}
+
+/// Whether the device that an inode is that of is held by a file system, or by another who wants it alone.
+#[inline(always)]
+pub fn is_held(inode: u64) -> bool {
+    // The inode is embedded in a structure that the device begins (`struct bdev_inode` of block/bdev.c).
+    let device = inode.wrapping_sub(constant(&memory::OFF_BDEV_INODE).into());
+    memory::read::<u64>(device, &memory::OFF_BDEV_HOLDER) != 0
 }
 
 /// `O_DIRECT`, which is not the same on all architectures; set at load.

@@ -322,7 +322,7 @@ fn add(state: &mut TaskState, did: Access, moved: u64, ns: u64) {
     } else if is_direct {
         open.calls.device_written_bytes += state.direct_written_bytes;
     }
-    if !inode::is_regular(open.mode) {
+    if !inode::is_regular(open.mode) && !inode::is_block_device(open.mode) {
         return;
     }
     if open.begin == open.end {

@@ -53,10 +53,11 @@ const AT_ONCE_NS: u64 = 50_000;
 /// `task` is a BTF pointer to a task, which is the one of the record.
 #[inline(always)]
 pub unsafe fn begin(task: *const c_void, state: &mut TaskState, preempted: bool, now: u64) {
-    // SAFETY: by the caller's promise.
-    let sleeps: u32 = match preempted {
-        true => 0,
-        false => unsafe { field(task, &memory::OFF_TASK_STATE) },
+    let sleeps: u32 = if preempted {
+        0
+    } else {
+        // SAFETY: by the caller's promise.
+        unsafe { field(task, &memory::OFF_TASK_STATE) }
     };
     let is_stopped = sleeps & STOPPED != 0;
     let (kind, mut asleep) = match sleeps {
@@ -131,9 +132,9 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, sleeps: u32) -> (WaitK
         // SAFETY: by the caller's promise.
         if !unsafe { state::is_in_call(task) } {
             let kind = match () {
-                () if how == asleep::IN_CALL => WaitKind::Idle,
                 // SAFETY: by the caller's promise.
                 () if unsafe { state::is_in_fault(task, state) } => WaitKind::Fault,
+                () if how == asleep::IN_CALL => WaitKind::Idle,
                 () => WaitKind::Unknown,
             };
             return (kind, 0);

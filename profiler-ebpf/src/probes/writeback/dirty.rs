@@ -60,14 +60,6 @@ const MARKS: u32 = !0x3f;
 /// itself, whose mode may be that of any file that was there before (the tree of btrfs is 1, f2fs has 1 and 2).
 const LAST_RESERVED: u64 = 2;
 
-/// Whether the device of this inode is held by a file system, or by another who wants it alone.
-#[inline(always)]
-fn is_held(inode: u64) -> bool {
-    // The inode is embedded in a structure that the device begins (`struct bdev_inode` of block/bdev.c).
-    let device = inode.wrapping_sub(constant(&memory::OFF_BDEV_INODE).into());
-    memory::read::<u64>(device, &memory::OFF_BDEV_HOLDER) != 0
-}
-
 #[btf_tracepoint(function = "writeback_dirty_folio")]
 fn dirty_folio(ctx: BtfTracePointContext) {
     let folio: *const c_void = ctx.arg(0);
@@ -130,7 +122,7 @@ const OTHERS_BELOW: u32 = DirtyOwner::below((0, Origin::Thread as u32));
 #[inline(always)]
 fn is_data(inode: u64, file: &Identity) -> bool {
     if file_kind::is_block_device(file.mode) {
-        !is_held(inode)
+        !file_kind::is_held(inode)
     } else {
         file_kind::is_regular(file.mode) && file.number() > LAST_RESERVED
     }

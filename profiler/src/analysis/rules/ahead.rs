@@ -4,10 +4,10 @@ use ioprof_workloads::display::bytes;
 
 use super::{
     depth::{HEADROOM, is_read_ahead},
-    on_device::{OnDevice, waited},
+    on_device::{OnDevice, waits},
     subject::{Candidate, Outcome, Subject, UNDIVIDED, each},
 };
-use crate::model::calibration::Operation;
+use crate::model::{calibration::Operation, sum::sum};
 
 const ADVICE: &str = "have the kernel read further ahead: posix_fadvise(POSIX_FADV_SEQUENTIAL) doubles it for a file, `blockdev --setra` \
                       sets it for a device; or read the next part by POSIX_FADV_WILLNEED while this one is worked on";
@@ -21,7 +21,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         Ok(devices) => devices,
         Err(outcome) => return outcome,
     };
-    let Some(waited) = waited(subject, &[Operation::Read]) else {
+    let Some(waits) = waits(subject, &[Operation::Read]) else {
         return UNDIVIDED;
     };
     let mut served = vec![
@@ -38,7 +38,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         .into_iter()
         .filter(|one| one.load.operation == Operation::Read);
     let (slow, others): (Vec<_>, Vec<_>) =
-        reads.partition(|one| one.headroom() >= HEADROOM && is_read_ahead(Some(cache)));
+        reads.partition(|one| more(one) >= HEADROOM && is_read_ahead(Some(cache)));
     let evidence = |one: &OnDevice<'_>| [served.clone(), one.evidence(subject)].concat();
     let found = slow.iter().map(|one| Candidate {
         summary: format!(
@@ -46,14 +46,14 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             bytes(one.bytes),
             bytes(each(one.bytes, one.requests)),
             one.device.name,
-            one.headroom()
+            more(one)
         ),
         place: one.place(),
-        cost_ns: waited,
+        cost_ns: waits.requests_ns,
         gain: subject.bounds(
             0,
-            waited,
-            "everything has been read before it is asked for; at most what reads wait for the device; at least nothing, where \
+            sum([waits.requests_ns, waits.runnable_ns]),
+            "everything has been read before it is asked for; at most what reads wait for the device and for a CPU; at least nothing, where \
              the program asks for more than the device does"
                 .into(),
         ),
@@ -63,4 +63,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     });
     let against = others.iter().flat_map(&evidence);
     Outcome::of(found.collect(), against.collect())
+}
+
+/// How many times as much the device does with more in flight, and as it did: one that reads in order may do all it can.
+fn more(one: &OnDevice<'_>) -> f64 {
+    one.headroom().min(one.headroom_in_order())
 }

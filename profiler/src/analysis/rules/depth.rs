@@ -4,7 +4,7 @@ use ioprof_workloads::display::{bytes, count};
 
 use super::{
     durable::LATER,
-    on_device::{OnDevice, waited},
+    on_device::{OnDevice, Waits, waits},
     subject::{Candidate, Outcome, Subject, UNDIVIDED, each},
 };
 use crate::model::{calibration::Operation, page_cache::PageCache, sum::sum};
@@ -35,7 +35,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     ];
     for one in devices {
         let operation = one.load.operation;
-        let Some(waited) = waited(subject, &[operation]) else {
+        let Some(waits) = waits(subject, &[operation]) else {
             return UNDIVIDED;
         };
         let holds = one.depth <= ONE
@@ -47,7 +47,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
                 Operation::Write => is_direct(subject, &one),
             };
         if holds {
-            found.push(candidate(&one, subject, waited));
+            found.push(candidate(&one, subject, &waits));
         } else {
             against.extend(one.evidence(subject));
         }
@@ -55,7 +55,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     Outcome::of(found, against)
 }
 
-fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waited: u64) -> Candidate {
+fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waits: &Waits) -> Candidate {
     let name = one.load.operation.plural();
     Candidate {
         summary: format!(
@@ -66,12 +66,12 @@ fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waited: u64) -> Candidat
             one.headroom()
         ),
         place: one.place(),
-        cost_ns: waited,
+        cost_ns: waits.requests_ns,
         gain: subject.bounds(
             0,
-            waited.saturating_sub(one.least_ns()),
-            "the device does the most of them that it can; at most what calls wait for it, less what it takes then; at least \
-             nothing, where each depends on the one before"
+            sum([waits.requests_ns.saturating_sub(one.least_ns()), waits.runnable_ns]),
+            "the device does the most of them that it can; at most what calls wait for it, less what it takes then, and for a \
+             CPU; at least nothing, where each depends on the one before"
                 .into(),
         ),
         evidence: one.evidence(subject),

@@ -1,7 +1,7 @@
 //! LIMIT001: a device does all that it can.
 
 use super::{
-    on_device::{OnDevice, waited},
+    on_device::{OnDevice, waits},
     subject::{Candidate, Outcome, Subject, UNDIVIDED},
 };
 use crate::model::{calibration::Operation, device::ShareOfCeiling, finding::Gain};
@@ -20,7 +20,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         Ok(devices) => devices,
         Err(outcome) => return outcome,
     };
-    let Some(waited) = waited(subject, &[Operation::Read, Operation::Write]) else {
+    let Some(waits) = waits(subject, &[Operation::Read, Operation::Write]) else {
         return UNDIVIDED;
     };
     let (mut found, mut against) = (Vec::<Candidate>::new(), Vec::new());
@@ -49,7 +49,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
                 share * 100.0
             ),
             place: one.place(),
-            cost_ns: waited,
+            cost_ns: waits.requests_ns,
             gain: Gain {
                 low_ns: None,
                 high_ns: None,

@@ -32,13 +32,13 @@ pub struct OnDevice<'a> {
 }
 
 impl<'a> OnDevice<'a> {
-    /// Those of the workload, on each device; why they are not known, where one has none.
+    /// Those of the workload that were calibrated; why they are not known, where none was.
     pub fn all(subject: &Subject<'a>) -> Result<Vec<Self>, Outcome> {
         let workload = subject.workload;
         let (Some(block), Some(devices)) = (&workload.block, &subject.report.devices) else {
             return Err(Outcome::Undecided("the requests are not known"));
         };
-        let mut found = Vec::new();
+        let (mut found, mut unknown) = (Vec::new(), None);
         let own = block.iter().enumerate().filter(|(_, row)| {
             row.origin == Origin::Thread && !row.is_counted_elsewhere() && row.requests >= FEW
         });
@@ -55,14 +55,19 @@ impl<'a> OnDevice<'a> {
             let ceiling = device.ceiling.as_ref();
             let mut loads = ceiling.iter().flat_map(|one| &one.loads).enumerate();
             let Some((load_at, load)) = loads.find(|(_, load)| load.operation == operation) else {
-                return Err(Outcome::Undecided(
-                    "what the device can do is not known: run `ioprof calibrate` on it",
-                ));
+                unknown = Some(match ceiling {
+                    Some(ceiling) if ceiling.unused.is_none() => {
+                        "the requests are of a size that was not calibrated: run `ioprof calibrate` without --quick, if it was not"
+                    }
+                    _ => "what the device can do is not known: run `ioprof calibrate` on it",
+                });
+                continue;
             };
             if !load.steady {
-                return Err(Outcome::Undecided(
+                unknown = Some(
                     "the device's calibration did not become steady: run `ioprof calibrate` again, while nothing else uses it",
-                ));
+                );
+                continue;
             }
             let Some(depth) = depth(subject, device, block) else {
                 continue;
@@ -78,6 +83,9 @@ impl<'a> OnDevice<'a> {
                 depth,
             });
         }
+        if let Some(reason) = unknown.filter(|_| found.is_empty()) {
+            return Err(Outcome::Undecided(reason));
+        }
         Ok(found)
     }
 
@@ -92,6 +100,14 @@ impl<'a> OnDevice<'a> {
     /// How many times as much the device can do at the depth where it does most.
     pub fn headroom(&self) -> f64 {
         self.load.ceiling_per_second / self.load.ceiling_at_depth_per_second
+    }
+
+    /// How many times as much the device can do, in the order that serves better, as it did while it had anything to do.
+    pub fn headroom_in_order(&self) -> f64 {
+        let load = self.load;
+        let in_order = load.sequential_ceiling_per_second.unwrap_or(0.0);
+        let did = load.requests_per_second / self.device.utilization;
+        load.ceiling_per_second.max(in_order) / did
     }
 
     /// What these requests take where the device does the most of them that it can.
@@ -135,9 +151,17 @@ fn depth(subject: &Subject<'_>, device: &Device, block: &[Block]) -> Option<f64>
     (share.busy_ns > 0).then(|| in_flight as f64 / share.busy_ns as f64)
 }
 
-/// Nanoseconds that calls waited for known requests: those that read or write, as is asked for, and those that submit for
-/// rings and wait for them. None where that was not told apart.
-pub fn waited(subject: &Subject<'_>, operations: &[Operation]) -> Option<u64> {
+/// What calls wait for.
+pub struct Waits {
+    /// Nanoseconds for known requests.
+    pub requests_ns: u64,
+    /// Nanoseconds for a CPU, as behind each of these waits.
+    pub runnable_ns: u64,
+}
+
+/// The waits of calls that read or write, as is asked for, and of those that submit for rings and wait for them. None where
+/// that was not told apart.
+pub fn waits(subject: &Subject<'_>, operations: &[Operation]) -> Option<Waits> {
     const ASYNCHRONOUS: [&str; 4] = [
         "io_uring_enter",
         "io_submit",
@@ -151,9 +175,10 @@ pub fn waited(subject: &Subject<'_>, operations: &[Operation]) -> Option<u64> {
     };
     let calls = subject
         .calls(|name| ASYNCHRONOUS.contains(&name) || of_call(name).is_some_and(is_asked_for));
-    let times: Option<Vec<u64>> = calls
-        .iter()
-        .map(|(_, call)| call.breakdown.as_ref().map(for_known_requests))
-        .collect();
-    times.map(sum)
+    let times: Option<Vec<_>> = calls.iter().map(|(_, call)| call.breakdown).collect();
+    let times = times?;
+    Some(Waits {
+        requests_ns: sum(times.iter().map(for_known_requests)),
+        runnable_ns: sum(times.iter().map(|time| time.off_cpu.runnable_ns)),
+    })
 }

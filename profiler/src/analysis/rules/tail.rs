@@ -3,7 +3,7 @@
 use ioprof_workloads::display::{count, time};
 
 use super::{
-    on_device::waited,
+    on_device,
     subject::{Candidate, Outcome, Subject, own_requests},
 };
 use crate::model::{
@@ -189,8 +189,8 @@ fn in_the_background(subject: &Subject<'_>) -> u64 {
     let block = subject.workload.block.iter().flatten();
     let once = block.filter(|row| !row.is_counted_elsewhere());
     let took = sum(once.flat_map(|row| [row.queue.sum, row.service.sum]));
-    let waited = waited(subject, &[Operation::Read, Operation::Write]);
-    took.saturating_sub(waited.unwrap_or(0))
+    let waits = on_device::waits(subject, &[Operation::Read, Operation::Write]);
+    took.saturating_sub(waits.map_or(0, |waits| waits.requests_ns))
 }
 
 #[cfg(test)]

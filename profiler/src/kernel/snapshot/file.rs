@@ -81,6 +81,15 @@ impl File {
         }
     }
 
+    /// Bytes of it that its workload read by calls, io_uring and io_submit, and that a device may have had to read for that.
+    pub fn read_of_device(&self) -> u64 {
+        if self.has_data() {
+            self.stats.calls.read_bytes
+        } else {
+            0
+        }
+    }
+
     /// Bytes of it that were written to a device though its workload has changed nothing: as by sync(2).
     pub const fn written_unasked(&self) -> u64 {
         match (self.stats.calls.writes, self.own_folio_bytes()) {

@@ -13,13 +13,14 @@ use std::{
 use ioprof_workloads::cached_pages;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
-/// Evicts a file, or all regular files below a folder that are on its file system. No link is followed. Returns the pages
+/// Evicts a file, or all regular files below a folder that are on its file system. No link below it is followed. Returns the pages
 /// that are left, as somebody has them mapped or dirty; none where the kernel does not tell.
 ///
 /// # Errors
 ///
 /// Where the path cannot be opened. What is gone meanwhile, or cannot be opened, is passed over.
 pub fn evict(path: &Path) -> io::Result<Option<u64>> {
+    let path = &path.canonicalize()?;
     let status = path.metadata()?;
     // Dirty pages are not evicted.
     nix::unistd::syncfs(File::open(path)?)?;
@@ -27,7 +28,7 @@ pub fn evict(path: &Path) -> io::Result<Option<u64>> {
     if status.is_dir() {
         folder(path, status.dev(), &mut left);
     } else {
-        file(path, &mut left);
+        file(path, &mut left)?;
     }
     Ok(left)
 }
@@ -46,20 +47,20 @@ fn folder(path: &Path, device: u64, left: &mut Option<u64>) {
             if status.is_dir() {
                 folders.push(entry.path());
             } else if status.is_file() {
-                file(&entry.path(), left);
+                // It may be gone, or not be ours to read.
+                let _ = file(&entry.path(), left);
             }
         }
     }
 }
 
-fn file(path: &Path, left: &mut Option<u64>) {
+fn file(path: &Path, left: &mut Option<u64>) -> io::Result<()> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
     let mut options = OpenOptions::new();
-    let Ok(file) = options.read(true).custom_flags(flags).open(path) else {
-        return;
-    };
+    let file = options.read(true).custom_flags(flags).open(path)?;
     let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     *left = left.and_then(|left| Some(left.saturating_add(cached_pages(file.as_fd())?)));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -79,5 +80,11 @@ mod tests {
         evict(folder.path()).expect("the folder is there");
         evict(&below.join("file")).expect("the file is there");
         assert!(evict(&below.join("none")).is_err());
+        assert!(evict(&below.join("link")).is_err());
+        // The link that is named is followed.
+        let (file, named) = (below.join("file"), folder.path().join("named"));
+        std::os::unix::fs::symlink(&file, &named).expect("linked");
+        let left = |path: &Path| evict(path).expect("it is there");
+        assert_eq!(left(&named), left(&file));
     }
 }

@@ -284,11 +284,12 @@ fn the_samples_fit_into_80_columns_and_the_first_screen_into_24_lines() {
 #[test]
 fn a_wide_terminal_shows_whole_paths() {
     const PATH: &str = "/srv/demo/orders.db-journal";
-    for view in [View::Screen, View::Full] {
-        let sample = "tests/fixtures/sqlite.json";
-        let files = |columns| shown(sample, &view, columns).contains(PATH);
-        assert!(!files(80) && files(120), "{view:?}");
-    }
+    // The first screen of it has no room for files.
+    let files = |columns| {
+        let text = shown("tests/fixtures/sqlite.json", &View::Full, columns);
+        text.contains(PATH)
+    };
+    assert!(!files(80) && files(120));
 }
 
 #[test]

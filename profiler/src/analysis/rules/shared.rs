@@ -41,6 +41,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         ("device_ns", off_cpu.device_ns),
     ];
     let waited = sum(waits.map(|(_, ns)| ns));
+    let beside_ns = subject.report.duration_ns.saturating_sub(workload.wall_ns);
     let of_waits = || {
         let told = waits.iter().filter(|(_, ns)| *ns > 0);
         told.map(|(name, ns)| subject.evidence(&format!("time/{name}"), *ns))
@@ -57,18 +58,20 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         let Some(both) = Both::of(at, device, &workload.name) else {
             continue;
         };
+        // What they did before the workload began, or after it ended, as its own preparation, was in nobody's way.
+        let others_ns = both.others_ns.saturating_sub(beside_ns);
         let evidence = both.evidence.into_iter().chain(of_waits());
-        if both.others_ns < both.own_ns / 2 || waited == 0 {
+        if others_ns < both.own_ns / 2 || waited == 0 {
             against.extend(evidence);
             continue;
         }
-        let most = both.others_ns.min(both.own_ns);
+        let most = others_ns.min(both.own_ns);
         let most = most.min(waited).min(sum(in_flight));
         found.push(Candidate {
             summary: format!(
-                "other processes have requests at {} for {}, this workload for {}",
+                "meanwhile other processes have requests at {} for {}, this workload for {}",
                 device.name,
-                time(both.others_ns),
+                time(others_ns),
                 time(both.own_ns)
             ),
             place: Place {
@@ -129,6 +132,7 @@ mod tests {
     /// A thread that waits 50 for a device at which it has requests for 80, and others for this long.
     fn beside(others_ns: u64) -> Report {
         let mut report = super::super::tests::sample();
+        report.duration_ns = 100;
         let workload = report.workloads.first_mut().expect("there is one");
         (workload.threads, workload.wall_ns) = (1, 100);
         workload.time.as_mut().expect("it is known").off_cpu = OffCpu {
@@ -173,6 +177,10 @@ mod tests {
     #[test]
     fn nothing_is_said_where_others_are_few_or_nobody_waits() {
         assert!(matches!(of(&beside(39)), Outcome::RuledOut(_)));
+        // They may have been there while the workload was not yet.
+        let mut report = beside(90);
+        report.duration_ns = 151;
+        assert!(matches!(of(&report), Outcome::RuledOut(_)));
         let mut report = beside(90);
         let time = report.workloads[0].time.as_mut().expect("known");
         time.off_cpu.service_ns = 0;

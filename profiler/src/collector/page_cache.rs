@@ -63,12 +63,13 @@ pub fn page_cache(
         counted(page_cache::Served::Wait)?,
         counted(page_cache::Served::Direct)?,
     );
-    let own = snapshot.files.iter();
-    let own = own.filter(|file| file.key.workload == workload);
-    let requested = own.map(snapshot::File::read_of_device).sum();
-    let requested = is_known.then_some(requested);
+    let requested = is_known.then(|| of_files(snapshot, workload, snapshot::File::read_of_device));
     Some(PageCache {
-        read_amplification: amplification(block, unasked(snapshot, workload), requested),
+        read_amplification: amplification(
+            block,
+            of_files(snapshot, workload, snapshot::File::read_unasked),
+            requested,
+        ),
         hits,
         misses,
         read_ahead: Some(read_ahead),
@@ -87,11 +88,11 @@ fn amplification(block: Option<&[Block]>, unasked: u64, requested: Option<u64>) 
     Some(read.saturating_sub(unasked) as f64 / requested as f64)
 }
 
-/// Bytes that were read for files that the workload has only mapped.
-fn unasked(snapshot: &Snapshot, workload: u32) -> u64 {
+/// The sum over the files of a workload.
+fn of_files(snapshot: &Snapshot, workload: u32, bytes: fn(&snapshot::File) -> u64) -> u64 {
     let own = snapshot.files.iter();
     own.filter(|file| file.key.workload == workload)
-        .map(snapshot::File::read_unasked)
+        .map(bytes)
         .sum()
 }
 

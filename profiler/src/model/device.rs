@@ -125,6 +125,14 @@ pub struct ShareOfCeiling {
     pub steady: bool,
 }
 
+impl ShareOfCeiling {
+    /// What the device can do in a second of that size at any depth, in the order that serves better.
+    pub fn best_per_second(&self) -> f64 {
+        let in_order = self.sequential_ceiling_per_second.unwrap_or(0.0);
+        self.ceiling_per_second.max(in_order)
+    }
+}
+
 /// The flushes that a device has executed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

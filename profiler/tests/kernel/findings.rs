@@ -58,12 +58,6 @@ fn report(program: &Program, (mode, count): Mode<'_>, device: &Loop) -> Report {
     report
 }
 
-/// The rules that fire, the most time at stake first.
-fn rules(report: &Report) -> Vec<&str> {
-    let found = report.findings.iter();
-    found.map(|one| one.id.as_str()).collect()
-}
-
 /// The command that a finding is verified by fails on the fault itself, and succeeds on the cure; nothing where a rule
 /// names none.
 fn assert_verified(fault: &Report, cure: &Report) {
@@ -116,11 +110,11 @@ fn fires_on_the_fault_alone_on(device: &Loop, rule: &str) -> Report {
     let pair = Pair::of(rule);
     let program = Program::compile("findings");
     let fault = report(&program, pair.fault, device);
-    assert_eq!(rules(&fault).first(), Some(&rule), "{:?}", pair.fault);
+    assert_eq!(fault.rules().first(), Some(&rule), "{:?}", pair.fault);
     let cure = report(&program, pair.cure, device);
-    assert_eq!(rules(&cure), [""; 0], "{:?}", pair.cure);
+    assert_eq!(cure.rules(), [""; 0], "{:?}", pair.cure);
     let neighbour = report(&program, pair.neighbour, device);
-    assert_eq!(rules(&neighbour), pair.others, "{:?}", pair.neighbour);
+    assert_eq!(neighbour.rules(), pair.others, "{:?}", pair.neighbour);
     assert_verified(&fault, &cure);
     fault
 }
@@ -164,7 +158,7 @@ fn a_file_that_is_written_by_little_and_read_again_by_bytes_is_found_twice() {
         ("write-and-read", "200000"),
         &Loop::new(128 * MIB),
     );
-    let mut found = rules(&report);
+    let mut found = report.rules();
     found.sort_unstable();
     assert_eq!(found, ["BYTE001", "SMALL001"]);
 }
@@ -192,7 +186,7 @@ fn a_file_that_is_made_anew_each_time_is_none_that_is_opened_again() {
     requires!("cc", "losetup mkfs.ext4");
     let program = Program::compile("findings");
     let report = report(&program, ("open-anew", "2000"), &Loop::new(128 * MIB));
-    assert!(!rules(&report).contains(&"OPEN001"));
+    assert!(!report.rules().contains(&"OPEN001"));
     let files = &report.workload(0).files;
     let mut files = files.iter().flat_map(|files| &files.top);
     assert!(files.any(|row| row.inodes > Some(1000)));
@@ -269,7 +263,7 @@ fn calls_that_wait_for_a_ring_submit_nothing() {
     requires!("cc", "losetup mkfs.ext4");
     let program = Program::compile("findings");
     let report = report(&program, ("ring-wait", "40000"), &Loop::new(128 * MIB));
-    assert_eq!(rules(&report), [""; 0]);
+    assert_eq!(report.rules(), [""; 0]);
     let ring = report.workload(0).io_uring.as_ref().expect("it has one");
     let submitted = (ring.submitting_calls, ring.submitted_by_calls);
     assert_eq!(submitted, (Some(40_000 / 16), Some(40_000)));

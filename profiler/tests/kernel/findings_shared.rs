@@ -43,16 +43,11 @@ fn beside(other: impl FnOnce(&Held) -> Option<String>) -> (Report, String) {
     (report, held.device.name().to_owned())
 }
 
-fn rules(report: &Report) -> Vec<&str> {
-    let found = report.findings.iter();
-    found.map(|one| one.id.as_str()).collect()
-}
-
 #[test]
 fn others_at_the_device_that_is_waited_for_are_found() {
     requires!("cc losetup mkfs.ext4 fsfreeze");
     let (report, device) = beside(|held| Some(plain(&held.device.node()).to_owned()));
-    assert_eq!(rules(&report), ["SHARE001"]);
+    assert_eq!(report.rules(), ["SHARE001"]);
     let finding = &report.findings[0];
     let place = finding.place.device.as_ref().map(ToString::to_string);
     assert_eq!(place, Some(device));
@@ -70,6 +65,6 @@ fn others_at_another_device_and_nobody_are_not() {
     let node = plain(&another.node()).to_owned();
     for other in [None, Some(node)] {
         let (report, _) = beside(|_| other);
-        assert_eq!(rules(&report), [""; 0]);
+        assert_eq!(report.rules(), [""; 0]);
     }
 }

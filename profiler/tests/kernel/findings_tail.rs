@@ -49,11 +49,6 @@ fn write_stalled(writer: &mut Steps, held: &Held, stall: Duration) {
     writer.wait();
 }
 
-fn rules(report: &Report) -> Vec<&str> {
-    let found = report.findings.iter();
-    found.map(|one| one.id.as_str()).collect()
-}
-
 fn writes<'a>(report: &'a Report, held: &'a Held) -> &'a Block {
     let rows = requests(
         report.workload(0),
@@ -81,7 +76,7 @@ fn a_few_requests_that_take_very_long_are_found() {
         write_stalled(writer, held, longest);
         stalled += longest;
     });
-    assert_eq!(rules(&report), ["TAIL001"]);
+    assert_eq!(report.rules(), ["TAIL001"]);
     let finding = &report.findings[0];
     let device = finding.place.device.as_ref().map(ToString::to_string);
     assert_eq!(device.as_deref(), Some(held.device.name()));
@@ -102,6 +97,6 @@ fn a_device_that_is_never_held_has_none_and_large_requests_are_none() {
     for steps in ["p", "pll"] {
         let (report, held) = written(|writer, _, _| writer.tell(steps));
         assert!(writes(&report, &held).requests >= 10_000);
-        assert_eq!(rules(&report), [""; 0], "{steps}");
+        assert_eq!(report.rules(), [""; 0], "{steps}");
     }
 }

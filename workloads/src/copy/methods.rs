@@ -10,6 +10,7 @@ use memmap2::Advice;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl};
 
 use crate::buffers::{Buffer, PAGE, round_up};
+use crate::ceiling::set_direct;
 use crate::counters::{Event, Operation};
 use crate::files::{Kernel, signed};
 use crate::interrupt::Interrupt;
@@ -353,14 +354,6 @@ fn retry(
             result => return result,
         }
     }
-}
-
-/// Switches an open file to direct I/O, or back.
-fn set_direct(file: BorrowedFd<'_>, is_direct: bool) -> io::Result<()> {
-    let mut flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
-    flags.set(OFlag::O_DIRECT, is_direct);
-    fcntl(file, FcntlArg::F_SETFL(flags))?;
-    Ok(())
 }
 
 /// The kernel's error in an [`Error`](crate::Error).

@@ -4,6 +4,7 @@ use ioprof_workloads::display::{count, time};
 
 use super::{
     durable::LATER,
+    reopen::OPENS,
     subject::{
         Candidate, Outcome, Placed, Subject, UNDIVIDED, for_device, only_call, portion,
         requests_of, total,
@@ -32,9 +33,6 @@ const CHANGES: [&str; 8] = [
     "mkdir",
     "mkdirat",
 ];
-
-/// Those that do so where they make a file.
-const OPENS: [&str; 4] = ["open", "openat", "openat2", "creat"];
 
 const ADVICE: &str = "mount without dirsync and sync, or take the attribute D off the folder (chattr -D), and call fsync(2) on it once for \
                       what belongs together; keep it wherever each name must survive a power failure before the next";

@@ -65,6 +65,5 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
 
 /// What was done of one operation, as a part of what can be done in the order that serves better.
 fn share(load: &ShareOfCeiling) -> f64 {
-    let in_order = load.sequential_ceiling_per_second.unwrap_or(0.0);
-    load.requests_per_second / load.ceiling_per_second.max(in_order)
+    load.requests_per_second / load.best_per_second()
 }

@@ -104,10 +104,8 @@ impl<'a> OnDevice<'a> {
 
     /// How many times as much the device can do, in the order that serves better, as it did while it had anything to do.
     pub fn headroom_in_order(&self) -> f64 {
-        let load = self.load;
-        let in_order = load.sequential_ceiling_per_second.unwrap_or(0.0);
-        let did = load.requests_per_second / self.device.utilization;
-        load.ceiling_per_second.max(in_order) / did
+        let did = self.load.requests_per_second / self.device.utilization;
+        self.load.best_per_second() / did
     }
 
     /// What these requests take where the device does the most of them that it can.

@@ -13,8 +13,8 @@ use std::{
 use ioprof_workloads::cached_pages;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
-/// Evicts a file, or all regular files below a folder that are on its file system. No link below it is followed. Returns the pages
-/// that are left, as somebody has them mapped or dirty; none where the kernel does not tell.
+/// Evicts a file, or all regular files below a folder that are on its file system. No link below it is followed. Returns the
+/// pages that are left, as somebody has them mapped or dirty; none where the kernel does not tell.
 ///
 /// # Errors
 ///

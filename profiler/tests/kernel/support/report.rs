@@ -55,6 +55,12 @@ impl Deref for Report {
 }
 
 impl Report {
+    /// The rules that have found something, the most time at stake first.
+    pub fn rules(&self) -> Vec<&str> {
+        let found = self.findings.iter();
+        found.map(|one| one.id.as_str()).collect()
+    }
+
     /// Reads a report that was written with `-o`.
     pub fn read(file: &Path) -> Self {
         Self::parse(&fs::read(file).expect("the report was written"))

@@ -150,7 +150,10 @@ fn what_a_loop_device_does_while_several_have_requests_in_it_is_nobodys() {
     report.assert_nothing_lost();
     let on_disk = below(&report, held.below().name(), BlockOperation::Write).1;
     assert_eq!(on_disk, 4096, "{:#?}", report.workload(0).block);
-    assert_eq!(unknown(&report, held.below().name()), 2 * 4096);
+    // The driver's thread takes one after the other: when it comes to the second, the first may have completed, and what is
+    // alone then is known to be the other process's.
+    let of_none = unknown(&report, held.below().name());
+    assert!([4096, 2 * 4096].contains(&of_none), "{of_none}");
 }
 
 #[test]

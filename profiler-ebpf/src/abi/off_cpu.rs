@@ -54,10 +54,12 @@ pub enum Waker {
     Other = 0,
     /// The completion of a request.
     Completion = 1,
-    /// A thread of the kernel.
+    /// A thread of the kernel, which may work for anything.
     Kernel = 2,
     /// A thread of io_uring: what that waited for is in [`Clock::worker_waits`].
     Worker = 3,
+    /// A thread of the kernel that works for a file system.
+    FileSystem = 4,
 }
 
 /// A sleep of a thread of io_uring.

@@ -70,6 +70,26 @@ fn asleep(waits: &OffCpu) -> u64 {
     waits.sleep_ns + waits.idle_ns + waits.unknown_ns
 }
 
+/// A thread of the kernel that waits for all CPUs writes no journal. Again where the kernel has written for somebody meanwhile.
+#[test]
+fn what_waits_for_a_thread_of_the_kernel_that_writes_nothing_waits_for_no_journal() {
+    requires!("cc");
+    let program = Program::compile("waits");
+    let mut met = Vec::new();
+    for _ in 0..20 {
+        let report = profile(&[], &program.with(&["inotify"]));
+        split(&report);
+        let waits = off_cpu(&report, "close");
+        if waits.queue_ns + waits.service_ns == 0 {
+            assert_eq!(waits.journal_ns, 0, "{waits:#?}");
+            assert!(waits.unknown_ns > 0, "{waits:#?}");
+            return;
+        }
+        met.push((waits.queue_ns, waits.service_ns));
+    }
+    panic!("the kernel has written all the time: {met:?}");
+}
+
 /// An ioctl of a file system is a call like any other.
 #[test]
 fn a_clone_of_a_file_waits_for_its_data_to_be_written() {
@@ -131,8 +151,10 @@ fn a_ring_that_waits_for_a_worker_waits_for_what_that_waits_for() {
             let waits = off_cpu(&report, "io_uring_enter");
             // What the worker does on a CPU is a sleep of who waits for it: more where the machine is emulated.
             assert!(kernel(waits) > 4 * asleep(waits), "{way}: {waits:#?}");
-            // But for the moment until it begins.
-            assert!(waits.unknown_ns < kernel(waits) / 50, "{waits:#?}");
+            // But for the moment until it begins, and for threads of xfs that wait for a CPU and write nothing.
+            if file_system == FileSystem::Ext4 {
+                assert!(waits.unknown_ns < kernel(waits) / 50, "{waits:#?}");
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
  *   sync FILE     the same with O_SYNC
  *   rwf FILE      the same by pwritev2 with RWF_DSYNC
  *   dirsync DIR   100 folders made in DIR, which has directory operations written at once
+ *   inotify       10 inotify descriptors with a watch closed, each of which waits for a thread of the kernel
  *   clone FILE    100 times 64 KiB written to FILE, and cloned to FILE-clone by an ioctl of the file system
  *   pipe FILE     by a ring: a pipe that another thread writes to ten times, one tenth of a second apart, while a third
  *                 thread reads FILE without the cache
@@ -27,6 +28,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -215,6 +217,14 @@ static void wait_for_handler(void) {
         (void)bytes[i * BLOCK];
 }
 
+static void close_watches(void) {
+    for (int i = 0; i < ROUNDS; i++) {
+        int watch = inotify_init1(IN_CLOEXEC);
+        must(watch >= 0 && inotify_add_watch(watch, "/", IN_CREATE) >= 0);
+        must(close(watch) == 0);
+    }
+}
+
 int main(int argc, char **argv) {
     must(argc >= 2);
     way = argv[1];
@@ -227,6 +237,8 @@ int main(int argc, char **argv) {
         write_durably(0, RWF_DSYNC);
     else if (is("dirsync"))
         make_folders();
+    else if (is("inotify"))
+        close_watches();
     else if (is("clone"))
         clone_files();
     else if (is("pipe") || is("timer"))

@@ -38,6 +38,10 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// `PF_WQ_WORKER` of include/linux/sched.h.
 const PF_WQ_WORKER: u32 = 0x20;
 
+/// `PF_MEMALLOC_NOFS` of include/linux/sched.h: what this thread allocates may not call a file system, as it is in one.
+/// `kjournald2` of fs/jbd2/journal.c has it from its beginning to its end.
+const PF_MEMALLOC_NOFS: u32 = 0x0004_0000;
+
 /// Whether a task is a thread of the kernel's own.
 ///
 /// # Safety
@@ -47,6 +51,17 @@ const PF_WQ_WORKER: u32 = 0x20;
 pub unsafe fn is_of_kernel(task: *const c_void) -> bool {
     // SAFETY: by the caller's promise.
     unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_KTHREAD != 0 }
+}
+
+/// Whether a task is in a file system. Of a thread of the kernel that says what it works for.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn is_in_file_system(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_MEMALLOC_NOFS != 0 }
 }
 
 /// Whether a task is a thread of the kernel's own that serves a workqueue.

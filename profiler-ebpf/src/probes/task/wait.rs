@@ -193,7 +193,11 @@ pub unsafe fn woken(task: *const c_void, clock: *mut Clock, now: u64) {
             }
         }
         if is_kernel && (is_deep || is_io) {
-            (*clock).waker = Waker::Kernel as u32;
+            (*clock).waker = if state::is_in_file_system(waker) {
+                Waker::FileSystem
+            } else {
+                Waker::Kernel
+            } as u32;
         } else if is_io && !is_deep && state::is_of_ring(waker) {
             // A wait for a ring ends with what its worker has done.
             let is_known = worker::explain(waker, clock);
@@ -230,7 +234,8 @@ pub struct Parts {
 }
 
 /// Divides a sleep that is over among the kinds of time.
-#[inline(always)]
+// With this in it, its caller would need more of the stack than there is.
+#[inline(never)]
 pub fn divide(workload: u32, clock: &Clock, slept: u64, now: u64) -> Parts {
     let (how, waker) = (clock.asleep, clock.waker);
     let is_deep = how & asleep::UNINTERRUPTIBLE != 0;
@@ -247,13 +252,22 @@ pub fn divide(workload: u32, clock: &Clock, slept: u64, now: u64) -> Parts {
             since(clock.request_queued_ns).min(issued)
         };
         (queue, service) = (issued - queued, slept - issued);
-    } else if is_deep && is_io || waker == Waker::Kernel as u32 {
+    } else if is_deep && is_io
+        || waker == Waker::Kernel as u32
+        || waker == Waker::FileSystem as u32
+    {
         service = busy_ns(workload, true, now).wrapping_sub(clock.own_issued_ns);
         let mut queued = busy_ns(workload, false, now).wrapping_sub(clock.own_queued_ns);
         if !is_io {
-            rest_kind = WaitKind::Journal as u32;
             service = service.max(busy_ns(KERNEL, true, now).wrapping_sub(clock.kernel_issued_ns));
             queued = queued.max(busy_ns(KERNEL, false, now).wrapping_sub(clock.kernel_queued_ns));
+            // A thread of the kernel may wait for all CPUs, or for another machine: nothing was to be written then.
+            let was_idle = service | queued == 0;
+            rest_kind = if was_idle && clock.waker == Waker::Kernel as u32 {
+                WaitKind::Unknown
+            } else {
+                WaitKind::Journal
+            } as u32;
         } else if !is_deep {
             rest_kind = WaitKind::Unknown as u32;
         }

@@ -150,12 +150,12 @@ fn divided<'a>(workload: &'a Workload, time: &Time, all: &Time) -> TimeSpent<'a>
         let all = of_all.iter().find(|(one, _)| *one == activity);
         all.map_or(0, |(_, all)| all.saturating_sub(ns))
     };
+    let active_of = |kinds: &[(Activity, u64)]| sum(kinds.iter().map(|(_, ns)| *ns));
     let active = kinds(time);
-    let active_ns = sum(active.iter().map(|(_, ns)| *ns));
-    let idle_ns = time
-        .off_cpu
-        .idle_ns
-        .min(workload.wall_ns.saturating_sub(active_ns));
+    let active_ns = active_of(&active);
+    // Of all threads: these may have been there for a part of the time only, as a child that a shell slept before.
+    let may_be_idle_ns = workload.wall_ns.saturating_sub(active_of(&of_all));
+    let idle_ns = all.off_cpu.idle_ns.min(may_be_idle_ns);
     let whole_ns = active_ns.saturating_add(idle_ns).max(1);
     let mut parts: Vec<_> = active
         .into_iter()
@@ -301,6 +301,27 @@ mod tests {
             assert_eq!(spent.whole_ns, active + counted);
             assert_eq!(spent.idle_beside_ns, idle - counted);
         }
+    }
+
+    #[test]
+    fn the_idle_time_before_a_thread_was_there_counts() {
+        let mut workload = with(100, 190, 5);
+        let of_child = Time {
+            thread_ns: 2,
+            cpu_ns: 2,
+            ..Time::default()
+        };
+        let time = workload.time.as_mut().expect("it is set");
+        *time = time.plus(&of_child);
+        let name = "cat".into();
+        let child = Busiest {
+            name: &name,
+            threads: 1,
+            time: of_child,
+        };
+        let spent = time_spent_by(&workload, &child).expect("it had some");
+        let parts: Vec<_> = spent.parts.iter().map(|part| (part.activity, part.ns)).collect();
+        assert_eq!(parts, [(Activity::Idle, 93), (Activity::Cpu, 2)]);
     }
 
     #[test]

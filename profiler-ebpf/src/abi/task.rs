@@ -114,8 +114,8 @@ pub struct TaskState {
     pub turn: u64,
     /// 1 where it is a thread of the first process of its workload.
     pub is_of_first: u32,
-    /// Zero.
-    pub padding: u32,
+    /// 1 where the call in flight has submitted requests to a ring.
+    pub has_submitted: u32,
 }
 map_value!(TaskState, 1368);
 

@@ -320,7 +320,11 @@ mod tests {
             time: of_child,
         };
         let spent = time_spent_by(&workload, &child).expect("it had some");
-        let parts: Vec<_> = spent.parts.iter().map(|part| (part.activity, part.ns)).collect();
+        let parts: Vec<_> = spent
+            .parts
+            .iter()
+            .map(|part| (part.activity, part.ns))
+            .collect();
         assert_eq!(parts, [(Activity::Idle, 93), (Activity::Cpu, 2)]);
     }
 

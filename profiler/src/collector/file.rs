@@ -2,11 +2,11 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     path::Path,
 };
 
-use ioprof_ebpf::abi::file::{FileStats, SIZES};
+use ioprof_ebpf::abi::file::{FileKey, FileStats, SIZES};
 
 use super::file_group;
 use crate::{
@@ -24,13 +24,15 @@ use crate::{
 /// How many files of each ranking are in the report.
 const TOP: usize = 50;
 
-/// The files of a workload; none where the probes could not see them.
-pub fn files(snapshot: &Snapshot, workload: u32) -> Option<Files> {
-    snapshot.knows_files.then(|| seen(snapshot, workload))
+/// The files of a workload, of which all writes are known or not; none where the probes could not see them.
+pub fn files(snapshot: &Snapshot, workload: u32, knows_writes: bool) -> Option<Files> {
+    snapshot
+        .knows_files
+        .then(|| seen(snapshot, workload, knows_writes))
 }
 
-fn seen(snapshot: &Snapshot, workload: u32) -> Files {
-    let known = Known::of(snapshot, workload);
+fn seen(snapshot: &Snapshot, workload: u32, knows_writes: bool) -> Files {
+    let known = Known::of(snapshot, workload, knows_writes);
     let own = snapshot.files.iter();
     let (without_row, mut own): (Vec<_>, Vec<_>) = own
         .filter(|file| file.key.workload == workload)
@@ -194,6 +196,18 @@ fn path_state(same: &[&snapshot::File]) -> PathState {
     }
 }
 
+/// How many inodes these are. One of overlayfs that is copied up has a row from before and another from then on.
+fn inodes(same: &[&snapshot::File]) -> u64 {
+    let keys = same.iter().map(|file| match file.stats.is_stacked {
+        0 => file.key,
+        _ => FileKey {
+            instance: 0,
+            ..file.key
+        },
+    });
+    keys.collect::<HashSet<_>>().len() as u64
+}
+
 /// Whether none of these inodes has a name any more, where it is known.
 fn is_deleted(same: &[&snapshot::File]) -> Option<bool> {
     match path_state(same) {
@@ -228,13 +242,15 @@ struct Known {
     direct_writes: bool,
     /// The devices of which it is not known which of their files was read.
     unread: Vec<u32>,
+    /// All that was written.
+    writes: bool,
     dirty_pages: bool,
     faults: bool,
     dirtying: bool,
 }
 
 impl Known {
-    fn of(snapshot: &Snapshot, workload: u32) -> Self {
+    fn of(snapshot: &Snapshot, workload: u32, writes: bool) -> Self {
         let devices = snapshot.files.iter();
         let devices =
             devices.filter(|file| file.key.workload == workload && file.key.is_of_device());
@@ -254,6 +270,7 @@ impl Known {
                 .filter(|(_, stats)| stats.device_read_bytes > stats.unknown_direct_bytes)
                 .map(|(key, _)| key.device)
                 .collect(),
+            writes,
             dirty_pages: snapshot.has(Feature::Writeback),
             faults,
             dirtying: faults && snapshot.has(Feature::DirtyingFaults),
@@ -271,7 +288,7 @@ impl Known {
             is_deleted: is_deleted(same),
             mount_namespace: same[0].place.namespace,
             kind: kind(same[0].stats.mode),
-            inodes: Some(same.len() as u64),
+            inodes: Some(inodes(same)),
             counts: self.sum(same),
             typical_size_bytes: typical_size(same.iter().copied()),
             group,
@@ -281,7 +298,7 @@ impl Known {
     fn sum(&self, files: &[&snapshot::File]) -> FileCounts {
         let mut sum = self.counts(&FileStats::default(), 0);
         for file in files {
-            sum.add(&self.counts(&file.stats, file.dirtied_bytes()));
+            sum.add(&self.counts(&file.stats, file.dirtied_bytes(self.writes)));
             if !file.key.is_of_device() && self.unread.contains(&file.key.device) {
                 sum.device_read_bytes = None;
             }

@@ -63,6 +63,7 @@ pub fn page_cache(
         counted(page_cache::Served::Wait)?,
         counted(page_cache::Served::Direct)?,
     );
+    let is_known = is_known && !files_of(snapshot, workload).any(snapshot::File::may_be_unasked);
     let requested = is_known.then(|| of_files(snapshot, workload, snapshot::File::read_of_device));
     Some(PageCache {
         read_amplification: amplification(
@@ -88,12 +89,15 @@ fn amplification(block: Option<&[Block]>, unasked: u64, requested: Option<u64>) 
     Some(read.saturating_sub(unasked) as f64 / requested as f64)
 }
 
-/// The sum over the files of a workload.
+/// The files of a workload.
+fn files_of(snapshot: &Snapshot, workload: u32) -> impl Iterator<Item = &snapshot::File> {
+    let all = snapshot.files.iter();
+    all.filter(move |file| file.key.workload == workload)
+}
+
+/// The sum over them.
 fn of_files(snapshot: &Snapshot, workload: u32, bytes: fn(&snapshot::File) -> u64) -> u64 {
-    let own = snapshot.files.iter();
-    own.filter(|file| file.key.workload == workload)
-        .map(bytes)
-        .sum()
+    files_of(snapshot, workload).map(bytes).sum()
 }
 
 /// All calls that read, without those that were not hits.

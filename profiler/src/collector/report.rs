@@ -96,8 +96,8 @@ fn workload(
     let syscalls = syscall::syscalls(snapshot, number);
     let io_uring = io_uring::io_uring(snapshot, number, wall_ns);
     let aio = aio::aio(snapshot, number, wall_ns);
-    let via_async = |direction| via_async(io_uring.as_ref(), &aio, &syscalls, direction);
-    let (read, written) = (via_async(Direction::Read), via_async(Direction::Written));
+    let knows = |direction| knows_async(io_uring.as_ref(), &aio, &syscalls, direction);
+    let (reads, writes) = (knows(Direction::Read), knows(Direction::Written));
     let block = block::block(snapshot, context, number);
     let requests = block.as_deref();
     let time = off_cpu::time(snapshot, number);
@@ -120,15 +120,15 @@ fn workload(
             .saturating_sub(totals.threads_exited + info.retired_threads),
         process_rows: Some(row::process_rows(snapshot, number, time.as_ref(), wall_ns)),
         time,
-        page_cache: page_cache::page_cache(snapshot, number, read.is_some(), requests),
-        files: file::files(snapshot, number),
+        page_cache: page_cache::page_cache(snapshot, number, reads, requests),
+        files: file::files(snapshot, number, writes),
         self_checks: info
             .self_reported
             .as_ref()
             .map_or_else(Vec::new, |reported| {
                 self_report::self_checks(reported, &syscalls, io_uring.as_ref())
             }),
-        writeback: writeback::writeback(snapshot, number, written.is_some(), requests),
+        writeback: writeback::writeback(snapshot, number, writes, requests),
         calls_under_way: Some(under_way::calls_under_way(snapshot, number)),
         syscalls,
         block,
@@ -170,20 +170,19 @@ impl CpuTime {
     }
 }
 
-/// Bytes that a workload moved by io_uring and io_submit(2); none where it used io_uring and the probes for it are
-/// missing.
-fn via_async(
+/// Whether all bytes are known that a workload moved in a direction by io_uring and io_submit(2): not where the probes are
+/// missing, and not where operations completed without that being seen.
+fn knows_async(
     io_uring: Option<&IoUring>,
     aio: &Aio,
     syscalls: &[Syscall],
     wanted: Direction,
-) -> Option<u64> {
+) -> bool {
     let by_uring = match io_uring {
-        Some(io_uring) => io_uring.transferred(wanted).bytes,
-        None if syscalls.iter().any(|call| call.name == "io_uring_enter") => return None,
-        None => 0,
+        Some(io_uring) => !io_uring.may_have_moved_unseen(wanted),
+        None => !syscalls.iter().any(|call| call.name == "io_uring_enter"),
     };
-    Some(by_uring + aio.transferred(wanted).bytes)
+    by_uring && !aio.may_have_moved_unseen(wanted)
 }
 
 fn host() -> Host {

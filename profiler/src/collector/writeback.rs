@@ -31,7 +31,7 @@ pub fn writeback(
         all.filter(|file| file.key.workload == workload)
     };
     let dirtied: HashMap<FileKey, u64> = files()
-        .map(|file| (file.key, file.dirtied_bytes()))
+        .map(|file| (file.key, file.dirtied_bytes(knows_asynchronous)))
         .collect();
     let written = |origin: Origin| -> u64 {
         Block::once(block, BlockOperation::Write)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     block::QueueDepth,
     histogram::Histogram,
-    transferred::{Transferred, in_direction},
+    transferred::{Transferred, in_direction, may_move},
 };
 use crate::{text::Text, transfer::Direction};
 
@@ -63,5 +63,14 @@ impl Aio {
             operations.map(|one| (one.name.as_str(), one.bytes, one.completions)),
             wanted,
         )
+    }
+
+    /// Whether something may have been moved in a direction, or from descriptor to descriptor, by an operation whose end was
+    /// not seen.
+    pub fn may_have_moved_unseen(&self, wanted: Direction) -> bool {
+        self.operations.iter().any(|one| {
+            let is_unseen = one.unseen_completions > 0;
+            is_unseen && may_move(one.name.as_str(), wanted)
+        })
     }
 }

@@ -22,6 +22,11 @@ impl Transferred {
     }
 }
 
+/// Whether an opcode moves bytes in a direction, or from descriptor to descriptor.
+pub fn may_move(name: &str, wanted: Direction) -> bool {
+    of_opcode(name).is_some_and(|way| way == wanted || way == Direction::Copied)
+}
+
 /// The sum of the opcodes of one direction, each with its bytes and its completions.
 pub fn in_direction<'a>(
     opcodes: impl Iterator<Item = (&'a str, Option<u64>, u64)>,

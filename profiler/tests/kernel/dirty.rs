@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::support::{
     attached::Attached,
     device::{FileSystem, Loop},
+    held::Held,
     plain, profile,
     program::Program,
     report::{Block, BlockOperation, CheckKind, Origin, Report, Workload, known},
@@ -76,6 +77,29 @@ fn what_calls_make_dirty_is_what_they_write_and_not_the_folios() {
             assert_eq!(writeback.mapped_bytes, 0);
         }
     }
+}
+
+/// It is in no fault, though it was not seen to begin.
+#[test]
+fn what_a_call_that_was_under_way_at_attach_writes_is_not_mapped() {
+    requires!("cc", "losetup mkfs.ext4 fsfreeze");
+    let program = Program::compile("steps");
+    let held = Held::new();
+    let file = held.below().mounted().join("file");
+    let size = 4 * MIB;
+    let mut writer = Steps::start(&program, &[plain(&file), &size.to_string()]);
+    held.freeze();
+    writer.begin(b'w');
+    writer.wait_in(libc::SYS_write, 3);
+    let attached = Attached::to(&[writer.pid()], &[]);
+    held.thaw();
+    writer.wait();
+    let report = attached.end(Signal::SIGINT);
+    report.assert_nothing_lost();
+    let writeback = known(&report.workload_of(writer.pid()).writeback);
+    writer.end();
+    assert_eq!(writeback.mapped_bytes, 0, "{writeback:#?}");
+    assert!(writeback.dirtied_bytes >= size, "{writeback:#?}");
 }
 
 /// A worker of a ring makes no call that writes, and no page fault.

@@ -58,4 +58,7 @@ fn of_which_file_a_squashfs_reads_is_unknown() {
     assert!(read > 0, "it has read none of it");
     let others = &known(&report.workload(0).files).other_counts;
     assert!(known(&others.device_read_bytes) >= &read, "{others:#?}");
+    // Of what was read, a mapping may have asked for some.
+    let cache = known(&report.workload(0).page_cache);
+    assert_eq!(cache.read_amplification, None);
 }

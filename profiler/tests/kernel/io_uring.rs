@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::support::{
     Report,
-    device::keep_cached,
+    device::{Loop, keep_cached},
     fio::{self, FILE, Fio, READS, assert_read_from_device, fio},
-    folder, ioprof, profile,
+    folder, ioprof, plain, profile,
     program::Program,
     report::{BlockOperation, CheckKind, UringOperation, known},
     succeed,
@@ -49,7 +49,7 @@ fn requests_are_told_apart_by_opcode_and_by_how_they_were_executed() {
     // Kernels before 6.4 end it within the submission that removes it.
     let poll = report.uring("POLL_ADD");
     assert_eq!((poll.submissions, poll.completions), (1, 1));
-    assert_eq!(poll.inline + poll.asynchronous, 1, "{poll:?}");
+    assert_eq!(poll.inline + poll.poll_armed, 1, "{poll:?}");
     assert_eq!(json!(poll.errors), json!({"ECANCELED": 1}));
     assert_eq!(report.uring("NOP").silent, 4);
     assert_eq!(report.uring("READ").silent, 1);
@@ -75,6 +75,36 @@ fn completions_for_which_the_ring_has_no_room_are_counted_as_unseen() {
     assert_eq!(nop.completions, 32);
     assert_eq!(nop.unseen_completions, 16);
     assert_eq!(known(&report.workload(0).io_uring).depth.max, 16);
+}
+
+#[test]
+fn calls_that_leave_it_to_a_thread_of_the_kernel_submit_nothing() {
+    requires!("cc");
+    let program = Program::compile("uring");
+    let report = profile(&[], &program.with(&["POLLED"]));
+    assert_eq!(report.uring("NOP").submissions, 100);
+    let ring = known(&report.workload(0).io_uring);
+    assert_eq!(report.call("io_uring_enter").calls, 100);
+    let by_calls = (ring.submitting_calls, ring.submitted_by_calls);
+    assert_eq!(by_calls, (Some(0), Some(0)));
+}
+
+/// A log: nine writes that complete silently, one that is seen, and 100 bytes by a call.
+#[test]
+fn what_was_written_unseen_is_no_amplification() {
+    requires!("cc", "losetup mkfs.ext4");
+    let program = Program::compile("uring");
+    let device = Loop::new(64 << 20);
+    let path = device.mounted().join("log");
+    let report = profile(&["--sync"], &program.with(&["SILENT", plain(&path)]));
+    let write = report.uring("WRITE");
+    assert_eq!((write.submissions, write.silent), (1000, 900), "{write:?}");
+    let writeback = known(&report.workload(0).writeback);
+    assert_eq!(writeback.write_amplification, None, "{writeback:#?}");
+    let whole = 1000 * 4096;
+    assert!(writeback.dirtied_bytes >= whole, "{writeback:#?}");
+    let of_file = report.file(&path).counts.dirtied_bytes;
+    assert!(of_file >= Some(whole), "{of_file:?}");
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn what_calls_before_have_read_ahead_is_no_hit() {
     let disk = Loop::new(64 * MIB as u64);
     let path = written_file(&disk.mounted(), 4 * MIB);
     // One after the other; and in turns with writes to another file, which bring nothing that is read.
-    for how in ["read", "copy"] {
+    for how in ["read", "copy", "send"] {
         evict(&path);
         let report = profile(&[], &program.with(&[how, plain(&path), "4096"]));
         let cache = known(&report.workload(0).page_cache);

@@ -12,7 +12,7 @@ use crate::support::{
     folder, ioprof, plain,
     program::Program,
     report::{At, CallUnderWay, FileKind, Report},
-    succeed,
+    succeed, wait_for_call,
 };
 use nix::sys::signal::Signal;
 
@@ -43,11 +43,7 @@ impl Pipes {
 
 /// Waits until a thread waits in read(2) of a descriptor.
 fn wait_for_read(process: u32, thread: u32, descriptor: u32) {
-    let call = PathBuf::from(format!("/proc/{process}/task/{thread}/syscall"));
-    let reads = format!("{} {descriptor:#x} ", libc::SYS_read);
-    while !fs::read_to_string(&call).is_ok_and(|call| call.starts_with(&reads)) {
-        std::thread::yield_now();
-    }
+    wait_for_call(process, thread, libc::SYS_read, descriptor);
 }
 
 /// The second thread of a process; waits for it.

@@ -6,6 +6,7 @@
  *   wait   as read, but opens the file first, and then waits for a byte on its standard input
  *   twice  as read, twice
  *   copy   as read, and writes what it reads to a file of that name with `.copy` behind it
+ *   send   as read, by sendfile, each behind a header that is written to another file
  *   advise, ahead   asks for COUNT bytes of that file by posix_fadvise or readahead, and does not wait for them */
 #define _GNU_SOURCE
 #include "must.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 static char path[4096], moved[4096], *buffer;
@@ -64,6 +66,16 @@ static void read_all(const char *file_name, long size, int waits, int copies) {
     must(got == 0);
 }
 
+static void send_all(const char *file_name, long size) {
+    int file = open(file_name, O_RDONLY), to = open("/dev/null", O_WRONLY);
+    must(file >= 0 && to >= 0);
+    ssize_t sent;
+    do {
+        must(write(to, buffer, 100) == 100);
+        must((sent = sendfile(to, file, NULL, size)) >= 0);
+    } while (sent > 0);
+}
+
 static void ask(const char *file_name, long size, int ahead) {
     int file = open(file_name, O_RDONLY);
     must(file >= 0);
@@ -83,6 +95,8 @@ int main(int argc, char **argv) {
         keep(folder, count);
     else if (strcmp(what, "advise") == 0 || strcmp(what, "ahead") == 0)
         ask(folder, count, strcmp(what, "ahead") == 0);
+    else if (strcmp(what, "send") == 0)
+        send_all(folder, count);
     else if (strcmp(what, "twice") == 0)
         for (int turn = 0; turn < 2; turn++)
             read_all(folder, count, 0, 0);

@@ -19,7 +19,7 @@ static inline unsigned *at(unsigned offset) {
 }
 
 static inline void open_ring(unsigned completions) {
-    params.flags = IORING_SETUP_CQSIZE;
+    params.flags |= IORING_SETUP_CQSIZE;
     params.cq_entries = completions;
     ring = (int)syscall(SYS_io_uring_setup, 16, &params);
     must(ring >= 0 && params.features & IORING_FEAT_SINGLE_MMAP);

@@ -1,7 +1,10 @@
-/* uring PLAIN|OVERFLOW: a known number of io_uring requests of each way to be executed. */
+/* uring PLAIN|OVERFLOW: a known number of io_uring requests of each way to be executed.
+ * uring POLLED: 100 requests, each submitted by a thread of the kernel and waited for by a call that asks to submit one.
+ * uring SILENT FILE: 100 times nine writes of 4 KiB at the end of FILE without a completion, and one with it. */
 #define _GNU_SOURCE
 #include "ring.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -103,8 +106,43 @@ static void overflow(void) {
         must(reap() == 0);
 }
 
+static void polled(void) {
+    params.flags = IORING_SETUP_SQPOLL;
+    open_ring(32);
+    for (int i = 0; i < 100; i++) {
+        nop(0);
+        unsigned how = IORING_ENTER_GETEVENTS | IORING_ENTER_SQ_WAKEUP;
+        must(syscall(SYS_io_uring_enter, ring, 1, 1, how, NULL, 0) == 1);
+        must(reap() == 0);
+    }
+}
+
+static void silent(const char *path) {
+    static char block[4096];
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    must(file >= 0);
+    open_ring(32);
+    for (int i = 0; i < 1000; i++) {
+        int is_last = i % 10 == 9;
+        int flags = is_last ? 0 : IOSQE_CQE_SKIP_SUCCESS;
+        entry(IORING_OP_WRITE, flags, file, block, sizeof block)->off = i * sizeof block;
+        submit(is_last);
+        if (is_last)
+            must(reap() == sizeof block);
+    }
+}
+
 int main(int argc, char **argv) {
-    must(argc == 2);
+    must(argc >= 2);
+    if (strcmp(argv[1], "POLLED") == 0) {
+        polled();
+        return 0;
+    }
+    if (strcmp(argv[1], "SILENT") == 0) {
+        must(argc == 3);
+        silent(argv[2]);
+        return 0;
+    }
     int overflows = strcmp(argv[1], "OVERFLOW") == 0;
     open_ring(overflows ? 16 : 32);
     if (overflows)

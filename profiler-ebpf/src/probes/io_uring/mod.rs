@@ -66,6 +66,9 @@ const NOTIFICATION: u32 = 1 << 3;
 /// `IORING_CQE_F_MORE`: there are more to come of this request, or the notification above.
 const MORE: u32 = 1 << 1;
 
+/// `IORING_OP_POLL_ADD` of include/uapi/linux/io_uring.h.
+const POLL_ADD: u32 = 6;
+
 /// From here on entries of completed requests are removed rather than kept.
 const CROWDED: u64 = MAX_URING_REQUESTS as u64 / 4 * 3;
 
@@ -105,9 +108,14 @@ unsafe fn submitted(request: *const c_void, refused: bool) {
     if !window::is_open() {
         return;
     }
-    let workload = state::workload_of_current();
+    let submitter = state::submitter();
+    let workload = submitter.workload;
     if workload == 0 {
         return;
+    }
+    if let Some(state) = submitter.state {
+        // SAFETY: the record stays valid for the run of the program, and is the running task's own.
+        unsafe { (*state).has_submitted = 1 };
     }
     // SAFETY: by the caller's promise.
     let (opcode, flags, ring): (u8, u32, *const c_void) = unsafe {
@@ -347,6 +355,9 @@ fn count(ctx: &BtfTracePointContext, request: &UringRequest, latency: u64, resul
             (*stats).polled += 1;
         } else if ring::is_submitting(ctx) {
             (*stats).inline += 1;
+        } else if request.opcode == POLL_ADD {
+            // It arms its file itself, and no event tells.
+            (*stats).polled += 1;
         }
     }
     if result < 0 {

@@ -40,12 +40,18 @@ pub unsafe fn begin(
     arguments: Arguments,
     kind: CallKind,
 ) {
-    if !kind.has(CallKind::FILE) || kind.has(CallKind::TRANSFERS) {
+    if !kind.has(CallKind::FILE) {
         return;
     }
     state.file.is_in_use = 0;
+    // What is brought into the page cache meanwhile is of the file that is read.
+    let descriptor = if kind.has(CallKind::SENDS) {
+        arguments.get::<1>()
+    } else {
+        arguments.find::<0>()
+    };
     // SAFETY: by the caller's promise.
-    let Some(opened) = (unsafe { descriptor::of(task, arguments.find::<0>()) }) else {
+    let Some(opened) = (unsafe { descriptor::of(task, descriptor) }) else {
         return;
     };
     let offset = if kind.has(CallKind::AT_ARG3) {
@@ -54,6 +60,9 @@ pub unsafe fn begin(
         OWN_OFFSET
     };
     keep(&mut state.file, state.workload, &opened, settle);
+    if kind.has(CallKind::TRANSFERS) {
+        return;
+    }
     state.file.is_in_use = 1;
     state.file.fresh_bytes = 0;
     state.file.begin = match () {

@@ -1,6 +1,6 @@
 //! System calls of the tasks in scope: entry stamps the task's record, exit counts.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, mem};
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -271,11 +271,14 @@ fn count_messages(state: &mut TaskState, arguments: Arguments, messages: u64) {
     file_access::add_bytes(state, kind, bytes);
 }
 
-/// Counts how many requests a call has submitted to a ring, where it has.
+/// Counts how many requests a call has submitted to a ring, where it has. What it returns is only what was asked for where
+/// a thread of the kernel submits (`IORING_SETUP_SQPOLL`).
 #[inline(always)]
 fn count_submitted(state: &mut TaskState, requests: u64) {
     let operation = CallKind(state.kind).operation();
-    if requests != 0
+    let has_submitted = mem::take(&mut state.has_submitted) != 0;
+    if has_submitted
+        && requests != 0
         && let Some(stats) = CALLS.get_ptr_mut(call_index(state.workload, operation))
     {
         // SAFETY: as in `count`: it has no bytes.

@@ -252,9 +252,7 @@ pub fn divide(workload: u32, clock: &Clock, slept: u64, now: u64) -> Parts {
             since(clock.request_queued_ns).min(issued)
         };
         (queue, service) = (issued - queued, slept - issued);
-    } else if is_deep && is_io
-        || waker == Waker::Kernel as u32
-        || waker == Waker::FileSystem as u32
+    } else if is_deep && is_io || waker == Waker::Kernel as u32 || waker == Waker::FileSystem as u32
     {
         service = busy_ns(workload, true, now).wrapping_sub(clock.own_issued_ns);
         let mut queued = busy_ns(workload, false, now).wrapping_sub(clock.own_queued_ns);

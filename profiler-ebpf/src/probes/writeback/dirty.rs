@@ -152,8 +152,13 @@ unsafe fn count_for_file(
                 atomic::add(&raw mut (*stats).folio_bytes, size);
             }
             Some(state) if (*state).entered_ns == 0 => {
-                atomic::add(&raw mut (*stats).mapped_bytes, size);
-                atomic::add(&raw mut (*stats).mapped_folios, 1);
+                // It may be in a call that was not seen to begin.
+                if state::is_in_call(submitter.task) {
+                    atomic::add(&raw mut (*stats).other_folio_bytes, size);
+                } else {
+                    atomic::add(&raw mut (*stats).mapped_bytes, size);
+                    atomic::add(&raw mut (*stats).mapped_folios, 1);
+                }
             }
             Some(state) if !is_by_write(&mut *state, folio, size, file) => {
                 atomic::add(&raw mut (*stats).other_folio_bytes, size);

@@ -40,13 +40,13 @@ pub struct File {
 
 impl File {
     /// Bytes of it that its workload has made dirty, at most: folios that were made so through mappings are counted
-    /// whole, and calls with what they wrote, but no more than the folios.
-    pub fn dirtied_bytes(&self) -> u64 {
+    /// whole, and calls with what they wrote, but no more than the folios, where all that its workload wrote is known.
+    pub fn dirtied_bytes(&self, knows_writes: bool) -> u64 {
         let stats = &self.stats;
         let by_calls = match stats.calls.writes {
-            // By calls on another inode, as where a file system is above it.
-            0 => stats.folio_bytes,
-            _ => stats.calls.dirtied_bytes.min(self.folio_bytes),
+            1.. if knows_writes => stats.calls.dirtied_bytes.min(self.folio_bytes),
+            // By calls on another inode, as where a file system is above it, or by what was not seen.
+            _ => stats.folio_bytes,
         };
         by_calls + stats.mapped_bytes + stats.other_folio_bytes
     }
@@ -76,9 +76,15 @@ impl File {
     /// Bytes that were read from a device for it though its workload has not called for any of it: through mappings.
     pub const fn read_unasked(&self) -> u64 {
         match self.stats.calls.reads {
-            0 => self.stats.device_read_bytes,
+            0 if !self.key.is_of_device() => self.stats.device_read_bytes,
             _ => 0,
         }
+    }
+
+    /// Whether bytes were read from a device for no file that is known, and by no direct I/O: a call may have asked for
+    /// them, or a mapping.
+    pub const fn may_be_unasked(&self) -> bool {
+        self.key.is_of_device() && self.stats.device_read_bytes > self.stats.unknown_direct_bytes
     }
 
     /// Bytes of it that its workload read by calls, io_uring and io_submit, and that a device may have had to read for that.
@@ -93,7 +99,7 @@ impl File {
     /// Bytes of it that were written to a device though its workload has changed nothing: as by sync(2).
     pub const fn written_unasked(&self) -> u64 {
         match (self.stats.calls.writes, self.own_folio_bytes()) {
-            (0, 0) => self.stats.device_written_bytes,
+            (0, 0) if !self.key.is_of_device() => self.stats.device_written_bytes,
             _ => 0,
         }
     }

@@ -168,3 +168,12 @@ pub fn stopped_by(sent: nix::sys::signal::Signal, runs: &mut Command) -> String 
 pub fn pid(child: &Child) -> nix::unistd::Pid {
     nix::unistd::Pid::from_raw(child.id().cast_signed())
 }
+
+/// Waits until a thread is in a system call on a descriptor.
+pub fn wait_for_call(process: u32, thread: u32, call: i64, descriptor: u32) {
+    let place = format!("/proc/{process}/task/{thread}/syscall");
+    let wanted = format!("{call} {descriptor:#x} ");
+    while !std::fs::read_to_string(&place).is_ok_and(|call| call.starts_with(&wanted)) {
+        std::thread::yield_now();
+    }
+}

@@ -48,6 +48,11 @@ impl Steps {
         self.tell.write_all(&[step]).expect("the program listens");
     }
 
+    /// Waits until it is in a system call on a descriptor.
+    pub fn wait_in(&self, call: i64, descriptor: u32) {
+        super::wait_for_call(self.pid(), self.pid(), call, descriptor);
+    }
+
     /// Returns when that is done.
     pub fn wait(&mut self) {
         let mut answer = [0];

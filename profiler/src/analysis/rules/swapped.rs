@@ -20,12 +20,18 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let rows: Vec<_> = requests_of(block, &[BlockOperation::Read], &[Origin::Swap])
         .filter(|(_, row)| row.bytes > 0)
         .collect();
-    if rows.is_empty() {
+    let waits = Waits::of(subject);
+    if rows.is_empty() && waits.as_ref().is_some_and(|waits| waits.faults == 0) {
         return Outcome::RuledOut(Vec::new());
     }
-    let Some(waits) = Waits::of(subject) else {
+    let Some(waits) = waits else {
         return Outcome::Undecided("it is not known which page faults waited for files");
     };
+    if rows.is_empty() {
+        return Outcome::Undecided(
+            "page faults waited for memory, and no request was seen: zswap, zram before 6.3, or userfaultfd",
+        );
+    }
     let swapped_in =
         |(at, row): &(usize, &Block)| subject.evidence(&format!("block/{at}/bytes"), row.bytes);
     let mut evidence: Vec<_> = rows.iter().map(swapped_in).collect();
@@ -159,6 +165,8 @@ mod tests {
         assert!(matches!(of(&report), Outcome::Undecided(_)));
         let mut report = swapping();
         report.workloads[0].block.as_mut().expect("known")[0].origin = Origin::Thread;
+        assert!(matches!(of(&report), Outcome::Undecided(_)));
+        report.workloads[0].faults.as_mut().expect("known").major = 1;
         assert!(matches!(of(&report), Outcome::RuledOut(_)));
     }
 }

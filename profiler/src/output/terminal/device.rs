@@ -6,7 +6,7 @@ use super::{
     table::Table,
 };
 use crate::{
-    model::{block::Origin, device::Device, report::Report},
+    model::{block::Origin, calibration::Operation, device::Device, report::Report},
     output::{
         format::{bytes, count, digits, percent, time},
         text::{shortened, shortened_before},
@@ -37,7 +37,7 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     let stacks: String = devices.iter().filter_map(stack).collect();
     let flushes: String = devices.iter().filter_map(flushes).collect();
-    let ceilings: String = devices.iter().map(|one| ceiling(one, usize::MAX)).collect();
+    let ceilings: String = devices.iter().map(|one| ceiling(one, usize::MAX, |_| true)).collect();
     format!(
         "{}{stacks}{flushes}{ceilings}\n{}\n",
         table.render(style),
@@ -45,8 +45,9 @@ pub fn render(report: &Report, style: Style) -> String {
     )
 }
 
-/// What a device did of what it can do, the greatest part first; why that is not known, where it was calibrated.
-pub fn ceiling(device: &Device, most: usize) -> String {
+/// What a device did of what it can do, of some operations, the greatest part first; why that is not known, where it was
+/// calibrated.
+pub fn ceiling(device: &Device, most: usize, is_wanted: impl Fn(Operation) -> bool) -> String {
     let Some(ceiling) = &device.ceiling else {
         return String::new();
     };
@@ -58,7 +59,8 @@ pub fn ceiling(device: &Device, most: usize) -> String {
         );
         text.push_str(&paragraph(&line));
     }
-    let mut loads: Vec<_> = ceiling.loads.iter().collect();
+    let loads = ceiling.loads.iter();
+    let mut loads: Vec<_> = loads.filter(|load| is_wanted(load.operation)).collect();
     loads.sort_by(|one, other| other.share_at_depth.total_cmp(&one.share_at_depth));
     for load in loads.into_iter().take(most) {
         let operation = load.operation.plural();

@@ -6,6 +6,7 @@ use super::super::{device::ceiling, style::Style, table::Table};
 use crate::{
     model::{
         block::{Block, BlockOperation},
+        calibration::Operation,
         device::{Device, Share},
         histogram::Histogram,
         report::{Report, Workload},
@@ -36,7 +37,9 @@ pub fn render(workload: &Workload, report: &Report, most: usize, style: Style) -
         table.row(row(name, workload, block, report));
         let all = report.devices.iter().flatten();
         let device = all.filter(|device| device.name == *name);
-        ceilings.extend(device.map(|device| ceiling(device, 1)));
+        // What others do there, or the workload did before its time, is not said of it.
+        let did = |operation| of_device(block, name).any(|row| is_of(row.operation, operation));
+        ceilings.extend(device.map(|device| ceiling(device, 1, did)));
     }
     let more = match more {
         0 => String::new(),
@@ -62,12 +65,22 @@ fn devices(block: &[Block]) -> Vec<&Text> {
     names
 }
 
+/// What the workload has on a device in the end.
+fn of_device<'a>(block: &'a [Block], name: &Text) -> impl Iterator<Item = &'a Block> + Clone {
+    let all = block.iter();
+    all.filter(move |row| row.device == *name && !row.is_counted_elsewhere() && row.requests > 0)
+}
+
+/// Whether requests are what a calibration measures.
+const fn is_of(requests: BlockOperation, calibrated: Operation) -> bool {
+    match calibrated {
+        Operation::Read => matches!(requests, BlockOperation::Read),
+        Operation::Write => matches!(requests, BlockOperation::Write),
+    }
+}
+
 fn row(name: &Text, workload: &Workload, block: &[Block], report: &Report) -> [String; 9] {
-    let own = || {
-        block
-            .iter()
-            .filter(|row| row.device == *name && !row.is_counted_elsewhere())
-    };
+    let own = || of_device(block, name);
     let of = |operation| own().filter(move |row| row.operation == operation);
     let devices: &[Device] = report.devices.as_deref().unwrap_or_default();
     let mut shares = devices
@@ -109,6 +122,7 @@ fn mean<'a>(histograms: impl Iterator<Item = &'a Histogram> + Clone) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::device::{Ceiling, ShareOfCeiling};
 
     fn report() -> Report {
         let text = include_str!("../../../../tests/fixtures/report.json");
@@ -129,6 +143,43 @@ mod tests {
             "{text}"
         );
         assert_eq!(row[7..], ["3", "0.41 %"], "{text}");
+    }
+
+    #[test]
+    fn a_ceiling_is_told_of_what_the_workload_did() {
+        let mut report = report();
+        let load = |operation, share_at_depth| ShareOfCeiling {
+            operation,
+            size_bytes: 4096,
+            depth: 1.0,
+            requests_per_second: 1.0,
+            ceiling_at_depth_per_second: 1.0,
+            share_at_depth,
+            ceiling_per_second: 1.0,
+            sequential_ceiling_per_second: None,
+            share: share_at_depth,
+            steady: true,
+        };
+        let device = &mut report.devices.as_mut().expect("they are known")[0];
+        device.ceiling = Some(Ceiling {
+            calibrated_at: "2026-01-01T00:00:00Z".into(),
+            unused: None,
+            loads: vec![load(Operation::Read, 0.2), load(Operation::Write, 0.9)],
+        });
+        let name = device.name.clone();
+        let block = report.workloads[0].block.as_mut().expect("it is known");
+        block.retain(|row| row.device == name);
+        for (operation, told) in [
+            (BlockOperation::Read, "20.0 % of what"),
+            (BlockOperation::Write, "90.0 % of what"),
+        ] {
+            for row in report.workloads[0].block.as_mut().expect("it is known") {
+                row.operation = operation;
+            }
+            let text = render(&report.workloads[0], &report, 3, Style::PLAIN);
+            assert_eq!(text.matches("% of what").count(), 1, "{text}");
+            assert!(text.contains(told), "{text}");
+        }
     }
 
     #[test]

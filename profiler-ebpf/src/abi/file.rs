@@ -178,8 +178,8 @@ pub struct OpenFile {
     pub mode: u32,
     /// 1 where the call in flight is on it.
     pub is_in_use: u32,
-    /// Zero.
-    pub padding: u32,
+    /// 1 where its inode has had pages in the page cache, or where it has those of a file below.
+    pub has_pages: u32,
     /// Bytes that the call in flight writes to folios that were clean.
     pub fresh_bytes: u64,
     /// Where the first of those folios begins.

@@ -130,6 +130,18 @@ fn what_was_read_ahead_is_a_hit_when_it_is_read_again() {
 }
 
 #[test]
+fn what_a_file_system_makes_as_it_is_read_is_no_hit() {
+    requires!("cc");
+    let program = Program::compile("files");
+    let report = profile(&[], &program.with(&["read", "/proc/kallsyms", "4096"]));
+    assert!(report.call("read").bytes > Some(MIB as u64));
+    let cache = known(&report.workload(0).page_cache);
+    for served in [&cache.hits, &cache.misses, &cache.read_ahead_waits] {
+        assert_eq!(counts(served), (0, 0), "{cache:?}");
+    }
+}
+
+#[test]
 fn direct_reads_do_not_ask_the_cache() {
     requires!("cc", "mkfs.ext4", "losetup");
     let program = Program::compile("direct_io");

@@ -9,6 +9,8 @@ use crate::probes::base::memory::{self, Head, constant, field, read_at, typed};
 pub struct Opened {
     /// The address of its `struct file`.
     pub file: u64,
+    /// The address of its inode.
+    pub inode: u64,
     /// Which file it is.
     pub identity: Identity,
     /// `f_flags`, as open(2) and fcntl(2) have set them.
@@ -81,6 +83,7 @@ unsafe fn at(file: *const c_void) -> Option<Opened> {
         }
         Some(Opened {
             file: file as u64,
+            inode: inode as u64,
             identity: Identity::of(inode),
             flags: field(file, &memory::OFF_FILE_FLAGS),
             position: field(file, &memory::OFF_FILE_POS),
@@ -103,6 +106,7 @@ pub fn at_address(file: u64) -> Option<Opened> {
     });
     Some(Opened {
         file,
+        inode,
         identity: Identity::at_once(inode),
         flags,
         position,

@@ -1,6 +1,8 @@
 //! What an inode and the flags of an open file say of the file.
 
-use crate::probes::base::memory::{self, constant};
+use core::ffi::c_void;
+
+use crate::probes::base::memory::{self, constant, field, typed};
 
 /// The types in `i_mode`, see inode(7).
 pub const S_IFMT: u32 = 0o170_000;
@@ -27,6 +29,22 @@ pub fn is_held(inode: u64) -> bool {
     // The inode is embedded in a structure that the device begins (`struct bdev_inode` of block/bdev.c).
     let device = inode.wrapping_sub(constant(&memory::OFF_BDEV_INODE).into());
     memory::read::<u64>(device, &memory::OFF_BDEV_HOLDER) != 0
+}
+
+/// Whether an inode has pages in the page cache: 1 or 0. Not inlined: its callers have no more of the stack.
+#[inline(never)]
+pub fn has_pages(inode: u64) -> u32 {
+    let pages: u64 = if let Some(inode) = typed(inode, &memory::TYPE_INODE) {
+        // SAFETY: the pointer has that type, and the mapping is loaded from it.
+        unsafe {
+            let mapping: *const c_void = field(inode, &memory::OFF_INODE_MAPPING);
+            field(mapping, &memory::OFF_MAPPING_PAGES)
+        }
+    } else {
+        let mapping: u64 = memory::read(inode, &memory::OFF_INODE_MAPPING);
+        memory::read(mapping, &memory::OFF_MAPPING_PAGES)
+    };
+    u32::from(pages != 0)
 }
 
 /// `O_DIRECT`, which is not the same on all architectures; set at load.

@@ -19,7 +19,7 @@ use crate::probes::{
     base::verifier::given,
     file::{
         descriptor::{self, Opened},
-        identity::Identity,
+        identity::{Identity, OVERLAYFS},
         inode, path, stacked, table,
     },
 };
@@ -257,6 +257,12 @@ pub fn settle_once(open: &mut OpenFile) {
 fn keep(open: &mut OpenFile, workload: u32, opened: &Opened, settle: impl FnOnce(&mut OpenFile)) {
     keep_file(open, workload, opened.file, &opened.identity, settle);
     open.flags = opened.flags;
+    if open.has_pages == 0 && inode::is_regular(open.mode) {
+        open.has_pages = match opened.identity.magic {
+            OVERLAYFS => 1,
+            _ => inode::has_pages(opened.inode),
+        };
+    }
 }
 
 /// Makes a file the one that is kept; `file` is the address of its `struct file`.
@@ -276,6 +282,7 @@ pub fn keep_file(
     open.key = key;
     open.mode = identity.mode;
     open.end = 0;
+    open.has_pages = 0;
     (open.ahead_from, open.ahead_to) = (0, 0);
     (open.dirty_from, open.dirty_to) = (0, 0);
     if let Some(row) = table::row_or_new(&key, identity.mode, || {

@@ -33,6 +33,8 @@ pub fn count(state: &mut TaskState, file: u64, latency: u64, bytes: u64) {
         () if state.requests != 0 => Served::Miss,
         () if has_waited(state) => Served::Wait,
         () if was_ahead => Served::ReadAhead,
+        // As of /proc: its file system has the data elsewhere, or makes it.
+        () if state.file.has_pages == 0 => Served::NotApplicable,
         () => return,
     };
     let index = page_cache_index(state.workload, served as u32);

@@ -37,7 +37,10 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     let stacks: String = devices.iter().filter_map(stack).collect();
     let flushes: String = devices.iter().filter_map(flushes).collect();
-    let ceilings: String = devices.iter().map(|one| ceiling(one, usize::MAX, |_| true)).collect();
+    let ceilings: String = devices
+        .iter()
+        .map(|one| ceiling(one, usize::MAX, |_| true))
+        .collect();
     format!(
         "{}{stacks}{flushes}{ceilings}\n{}\n",
         table.render(style),

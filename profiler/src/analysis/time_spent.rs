@@ -140,7 +140,7 @@ pub fn wall_without_cpu_wait_ns(workload: &Workload) -> u64 {
             .filter(|part| !waits.contains(&part.activity));
         sum(others.map(|part| part.ns))
     });
-    spent.map_or(workload.wall_ns, |ns| ns.min(workload.wall_ns))
+    spent.map_or(workload.span_ns(), |ns| ns.min(workload.span_ns()))
 }
 
 /// Divides the time of threads, of which all of the workload have `all`.
@@ -154,7 +154,7 @@ fn divided<'a>(workload: &'a Workload, time: &Time, all: &Time) -> TimeSpent<'a>
     let active = kinds(time);
     let active_ns = active_of(&active);
     // Of all threads: these may have been there for a part of the time only, as a child that a shell slept before.
-    let may_be_idle_ns = workload.wall_ns.saturating_sub(active_of(&of_all));
+    let may_be_idle_ns = workload.span_ns().saturating_sub(active_of(&of_all));
     let idle_ns = all.off_cpu.idle_ns.min(may_be_idle_ns);
     let whole_ns = active_ns.saturating_add(idle_ns).max(1);
     let mut parts: Vec<_> = active
@@ -257,10 +257,10 @@ mod tests {
         report.workloads.remove(0)
     }
 
-    /// A workload that was there for `wall_ns`, and that had so much of its time idle and waiting for a CPU.
-    fn with(wall_ns: u64, idle_ns: u64, runnable_ns: u64) -> Workload {
+    /// A workload that was there for `span_ns`, and that had so much of its time idle and waiting for a CPU.
+    fn with(span_ns: u64, idle_ns: u64, runnable_ns: u64) -> Workload {
         let mut workload = workload();
-        workload.wall_ns = wall_ns;
+        workload.span_ns = Some(span_ns);
         workload.time = Some(Time {
             thread_ns: sum([idle_ns, runnable_ns]),
             off_cpu: OffCpu {

@@ -2,7 +2,7 @@
 
 use ioprof_ebpf::abi::aio;
 
-use super::{depth::mean_depth, histogram::histogram, syscall::errors};
+use super::{depth::queue_depth, histogram::histogram, syscall::errors};
 use crate::{
     kernel::{opcode::aio_name, snapshot::Snapshot},
     model::{
@@ -12,8 +12,8 @@ use crate::{
     transfer::of_opcode,
 };
 
-/// The operations of a workload in `wall_ns`. They are seen by the calls, whose probes are always attached.
-pub fn aio(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Aio {
+/// The operations of a workload in `span_ns`. They are seen by the calls, whose probes are always attached.
+pub fn aio(snapshot: &Snapshot, workload: u32, span_ns: u64) -> Aio {
     let counted = &snapshot.async_io;
     let totals = counted
         .aio_totals
@@ -42,7 +42,7 @@ pub fn aio(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Aio {
     Aio {
         submitted: totals.submitted,
         reaped: totals.reaped,
-        depth: mean_depth(&totals.depth, waited, wall_ns),
+        depth: queue_depth(snapshot, &totals.depth, waited, span_ns),
         busy_ns: snapshot.busy_ns(&totals.depth),
         iocbs_unread: totals.iocbs_unread,
         events_unread: totals.events_unread,

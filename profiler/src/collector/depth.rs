@@ -2,13 +2,15 @@
 
 use ioprof_ebpf::abi::block::Depth;
 
-use crate::model::block::QueueDepth;
+use crate::{kernel::snapshot::Snapshot, model::block::QueueDepth};
 
-/// The mean depth is the time of all requests over the whole time: each adds one for as long as it lasts.
+/// The mean depth is the time of all requests over the whole time: each adds one for as long as it lasts. Requests may outlive
+/// the threads that submit them.
 #[expect(clippy::cast_precision_loss, reason = "a mean is for reading")]
-pub fn mean_depth(depth: &Depth, waited_ns: u64, wall_ns: u64) -> QueueDepth {
+pub fn queue_depth(snapshot: &Snapshot, depth: &Depth, waited_ns: u64, span_ns: u64) -> QueueDepth {
+    let whole_ns = span_ns.max(snapshot.busy_ns(depth)).max(1);
     QueueDepth {
-        mean: waited_ns as f64 / wall_ns.max(1) as f64,
+        mean: waited_ns as f64 / whole_ns as f64,
         max: depth.max,
     }
 }

@@ -2,7 +2,7 @@
 
 use ioprof_ebpf::abi::io_uring::{FIRST_ERROR_OPERATION, UringStats};
 
-use super::{depth::mean_depth, histogram::histogram, syscall::errors};
+use super::{depth::queue_depth, histogram::histogram, syscall::errors};
 use crate::{
     kernel::{
         bpf::probes::Feature, opcode::uring_name, snapshot::Snapshot, syscall::operation_name,
@@ -19,8 +19,8 @@ pub fn direction(name: &str, stats: &UringStats) -> Option<Direction> {
     of_opcode(name).filter(|_| stats.untold == 0)
 }
 
-/// The requests of a workload in `wall_ns`; none where the probes for them are missing.
-pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUring> {
+/// The requests of a workload in `span_ns`; none where the probes for them are missing.
+pub fn io_uring(snapshot: &Snapshot, workload: u32, span_ns: u64) -> Option<IoUring> {
     if !snapshot.has(Feature::IoUring) {
         return None;
     }
@@ -61,7 +61,7 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, wall_ns: u64) -> Option<IoUr
     });
     let waited = operations.iter().map(|one| one.latency.sum).sum();
     Some(IoUring {
-        depth: mean_depth(&totals.depth, waited, wall_ns),
+        depth: queue_depth(snapshot, &totals.depth, waited, span_ns),
         busy_ns: snapshot.busy_ns(&totals.depth),
         submitting_calls: Some(submitting),
         submitted_by_calls: Some(submitted),

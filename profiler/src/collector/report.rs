@@ -93,9 +93,16 @@ fn workload(
     let totals = snapshot.workloads[number as usize - 1];
     let cpu = info.cpu.unwrap_or_else(|| CpuTime::of(snapshot, number));
     let wall_ns = u64::try_from(info.wall.as_nanos()).unwrap_or(u64::MAX);
+    let (wall_ns, span_ns) = match (info.kind, row::span_ns(snapshot, number)) {
+        // Its threads wait for ioprof before its phase and after it.
+        (Kind::Builtin, _) | (_, 0) => (wall_ns, wall_ns),
+        (Kind::Command, span_ns) => (wall_ns, wall_ns.max(span_ns)),
+        // It may have ended before others, and goes on until the window is closed.
+        (Kind::Attached, span_ns) => (span_ns, span_ns),
+    };
     let syscalls = syscall::syscalls(snapshot, number);
-    let io_uring = io_uring::io_uring(snapshot, number, wall_ns);
-    let aio = aio::aio(snapshot, number, wall_ns);
+    let io_uring = io_uring::io_uring(snapshot, number, span_ns);
+    let aio = aio::aio(snapshot, number, span_ns);
     let knows = |direction| knows_async(io_uring.as_ref(), &aio, &syscalls, direction);
     let (reads, writes) = (knows(Direction::Read), knows(Direction::Written));
     let block = block::block(snapshot, context, number);
@@ -109,6 +116,7 @@ fn workload(
         root_pid: info.root_pid,
         exit: info.exit,
         wall_ns,
+        span_ns: Some(span_ns),
         cpu_user_ns: cpu.user_ns,
         cpu_system_ns: cpu.system_ns,
         max_rss_bytes: info.max_rss_bytes,
@@ -118,7 +126,7 @@ fn workload(
         threads_running: totals
             .threads
             .saturating_sub(totals.threads_exited + info.retired_threads),
-        process_rows: Some(row::process_rows(snapshot, number, time.as_ref(), wall_ns)),
+        process_rows: Some(row::process_rows(snapshot, number, time.as_ref(), span_ns)),
         time,
         page_cache: page_cache::page_cache(snapshot, number, reads, requests),
         files: file::files(snapshot, number, writes),

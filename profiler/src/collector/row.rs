@@ -37,18 +37,34 @@ struct Process {
     threads: Vec<(u32, Row)>,
 }
 
+/// From the moment that the first thread of a workload came into scope to the end of the last, or of the window; 0 where
+/// none did anything.
+pub fn span_ns(snapshot: &Snapshot, workload: u32) -> u64 {
+    let rest = &snapshot.workloads[workload as usize - 1].rest;
+    let own = snapshot.rows.rows.iter();
+    let own = own.filter(|(key, _)| key.workload == workload);
+    let rows = own.map(|(_, row)| row).chain([rest]);
+    // 0 is of what is not known.
+    let rows = rows.filter(|row| row.began_ns != 0);
+    let began = rows.clone().map(|row| row.began_ns).min();
+    let ended = rows.map(|row| row.ended_ns.min(snapshot.ended_ns)).max();
+    began
+        .zip(ended)
+        .map_or(0, |(began, ended)| ended.saturating_sub(began))
+}
+
 /// The rows of a workload of which all threads have the time `whole`, and which took so long.
 pub fn process_rows(
     snapshot: &Snapshot,
     workload: u32,
     whole: Option<&Time>,
-    wall_ns: u64,
+    span_ns: u64,
 ) -> ProcessRows {
     let collector = Collector {
         snapshot,
         workload,
         whole,
-        short_ns: wall_ns / SHORT_LIVED,
+        short_ns: span_ns / SHORT_LIVED,
     };
     let (processes, mut folded) = collector.processes();
     let (kept, more) = fold(

@@ -148,7 +148,7 @@ fn say(side: Side, number: u32, times: usize, report: &Report) {
     let walls: Vec<_> = report
         .workloads
         .iter()
-        .map(|one| time(one.wall_ns))
+        .map(|one| time(one.span_ns()))
         .collect();
     let side = match side {
         Side::Only => String::new(),

@@ -22,7 +22,7 @@ pub struct Aio {
     /// Events reaped: the sum of the results of io_getevents and io_pgetevents. Less than `submitted` where a program
     /// takes events out of the ring without a call.
     pub reaped: u64,
-    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `wall_ns`, `max` the most at once.
+    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `span_ns`, or `busy_ns` where that is longer, `max` the most at once.
     pub depth: QueueDepth,
     /// Nanoseconds with at least one operation submitted and not reaped.
     pub busy_ns: u64,

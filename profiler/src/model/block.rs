@@ -105,7 +105,7 @@ impl Block {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QueueDepth {
     /// The mean over the run: the time of all completed requests from queued to completed, over `duration_ns`; of
-    /// io_uring and io_submit over the workload's `wall_ns`.
+    /// io_uring and io_submit over the workload's `span_ns`, or `busy_ns` where that is longer.
     pub mean: f64,
     /// The most there were at once.
     pub max: u64,

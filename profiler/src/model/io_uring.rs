@@ -17,7 +17,7 @@ use crate::{text::Text, transfer::Direction};
 pub struct IoUring {
     /// By opcode, those of which most were completed first.
     pub operations: Vec<UringOperation>,
-    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `wall_ns`, `max` the most at once.
+    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `span_ns`, or `busy_ns` where that is longer, `max` the most at once.
     pub depth: QueueDepth,
     /// Nanoseconds with at least one request submitted and not completed.
     pub busy_ns: u64,

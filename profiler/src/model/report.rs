@@ -158,8 +158,13 @@ pub struct Workload {
     pub root_pid: i32,
     /// How the first process ended; null where it still ran, was not started, or was attached to.
     pub exit: Option<Exit>,
-    /// Nanoseconds from its start (or the attaching) to its end, or to the end of the run.
+    /// Nanoseconds from its start to the end of its first process, or of the run. Attached: `span_ns`.
     pub wall_ns: u64,
+    /// Nanoseconds in which it was counted: from its first thread's coming into scope to the end of its last, or of the
+    /// measurement; of a command no less than `wall_ns`. What it did, and the time of its threads, is divided by these. Null in
+    /// reports of an ioprof that did not look.
+    #[serde(default)]
+    pub span_ns: Option<u64>,
     /// Nanoseconds of CPU time in user mode. Of a run: of the first process and the descendants that were waited for,
     /// by wait4(2). Attached: of all threads in scope, since the attaching.
     pub cpu_user_ns: u64,
@@ -205,4 +210,11 @@ pub struct Workload {
     pub self_reported: Option<Summary>,
     /// What a built-in workload reports of itself, beside what the probes counted; empty where it reported nothing.
     pub self_checks: Vec<SelfCheck>,
+}
+
+impl Workload {
+    /// `span_ns`, as far as it is known.
+    pub fn span_ns(&self) -> u64 {
+        self.span_ns.unwrap_or(self.wall_ns)
+    }
 }

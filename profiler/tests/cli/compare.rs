@@ -141,7 +141,7 @@ fn write_runs(folder: &Path, wall_ns: u64) {
     let sample = fs::read(SAMPLE).expect("it is read");
     let mut report: Value = serde_json::from_slice(&sample).expect("the fixture is JSON");
     for run in 0..6 {
-        report["workloads"][0]["wall_ns"] = (wall_ns + run * 1_000_000).into();
+        report["workloads"][0]["span_ns"] = (wall_ns + run * 1_000_000).into();
         let file = folder.join(format!("{run}.json"));
         fs::write(file, report.to_string()).expect("a file can be written");
     }

@@ -215,6 +215,33 @@ fn processes_of_one_program_are_one_workload_unless_they_are_to_be_separate() {
     assert!(other.wait().expect("a child").success());
 }
 
+/// Each by itself; what is still counted while the others' data are written is divided by a time that has it.
+#[test]
+fn the_wall_time_is_that_in_which_a_process_was_counted() {
+    requires!("cc");
+    let program = Program::compile("steps");
+    let folder = folder();
+    let start = |name: &str| {
+        let file = folder.path().join(name);
+        Steps::start(&program, &[plain(&file), "4096"])
+    };
+    let [mut one, mut other] = ["one", "other"].map(start);
+    let pids = [one.pid(), other.pid()];
+    let attached = Attached::to(&pids, &["--separate", "--sync"]);
+    one.tell("w");
+    one.end();
+    other.tell("ws");
+    let report = attached.end(Signal::SIGINT);
+    other.end();
+    let [ended, lived] = pids.map(|pid| report.workload_of(pid));
+    assert!(ended.wall_ns < lived.wall_ns, "{ended:#?}");
+    for own in [ended, lived] {
+        let time = known(&own.time);
+        assert!(own.wall_ns > 0 && time.thread_ns <= own.wall_ns, "{own:#?}");
+        assert!(own.wall_ns <= report.duration_ns, "{own:#?}");
+    }
+}
+
 #[test]
 fn detaching_from_a_busy_process_loses_nothing() {
     requires!("dd");

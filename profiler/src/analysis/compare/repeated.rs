@@ -44,7 +44,7 @@ pub fn repeated(runs: &[Report]) -> Result<Repeated, Both<usize>> {
 }
 
 fn spreads(runs: &[&Workload]) -> Vec<Spread> {
-    let walls = runs.iter().map(|run| times::float(run.wall_ns)).collect();
+    let walls = runs.iter().map(|run| times::float(run.span_ns())).collect();
     let parts = times::parts(runs).unwrap_or_default();
     let names = times::names(&parts);
     let of_part = |name: &&str| {

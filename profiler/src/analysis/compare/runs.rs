@@ -52,7 +52,7 @@ impl Program {
         let mut report = self.sample.clone();
         let workload = &mut report.workloads[0];
         let longer = self.noise(0.05) * wall;
-        workload.wall_ns = (times::float(workload.wall_ns) * longer) as u64;
+        workload.span_ns = Some((times::float(workload.wall_ns) * longer) as u64);
         let time = workload.time.as_mut().expect("it is known");
         let off = &mut time.off_cpu;
         for part in [

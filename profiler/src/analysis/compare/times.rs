@@ -125,7 +125,7 @@ impl Compared<'_> {
         let half = part_of(ERROR, self.workloads.saturating_mul(2));
         let alpha = part_of(half, others);
         let wall = [before, after].map(|runs| {
-            let values = runs.iter().map(|workload| float(workload.wall_ns));
+            let values = runs.iter().map(|workload| float(workload.span_ns()));
             Sample::of(values)
         });
         let wall = self.of_medians(format!("{prefix}wall"), &wall, half);
@@ -235,7 +235,7 @@ pub fn names<'a>(runs: impl IntoIterator<Item = &'a Parts>) -> BTreeSet<&'a str>
 /// What the wall time of a run went into; none where it does not know.
 pub fn of_run(workload: &Workload) -> Option<Parts> {
     let spent = time_spent(workload)?;
-    let wall = float(workload.wall_ns);
+    let wall = float(workload.span_ns());
     let mut parts = BTreeMap::new();
     for part in &spent.parts {
         *parts.entry(part.activity.key()).or_insert(0.0) += wall * part.share;

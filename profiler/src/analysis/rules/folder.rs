@@ -216,7 +216,7 @@ mod tests {
     fn changing(names: &[&str], requests: u64) -> Report {
         let mut report = super::super::tests::sample();
         let workload = report.workloads.first_mut().expect("there is one");
-        (workload.threads, workload.wall_ns) = (1, 10_000);
+        (workload.threads, workload.span_ns) = (1, Some(10_000));
         let call = workload.syscalls.first().expect("there is one").clone();
         workload.syscalls = names.iter().map(|name| waits(&call, name)).collect();
         workload.block = Some(Vec::new());

@@ -41,7 +41,10 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         ("device_ns", off_cpu.device_ns),
     ];
     let waited = sum(waits.map(|(_, ns)| ns));
-    let beside_ns = subject.report.duration_ns.saturating_sub(workload.wall_ns);
+    let beside_ns = subject
+        .report
+        .duration_ns
+        .saturating_sub(workload.span_ns());
     let of_waits = || {
         let told = waits.iter().filter(|(_, ns)| *ns > 0);
         told.map(|(name, ns)| subject.evidence(&format!("time/{name}"), *ns))
@@ -134,7 +137,7 @@ mod tests {
         let mut report = super::super::tests::sample();
         report.duration_ns = 100;
         let workload = report.workloads.first_mut().expect("there is one");
-        (workload.threads, workload.wall_ns) = (1, 100);
+        (workload.threads, workload.span_ns) = (1, Some(100));
         workload.time.as_mut().expect("it is known").off_cpu = OffCpu {
             service_ns: 50,
             ..OffCpu::default()

@@ -175,7 +175,7 @@ impl<'a> Subject<'a> {
     /// Bounds of what is saved where so much time of threads goes: it may overlap with that of other threads, and these
     /// with each other.
     pub fn bounds(&self, low_ns: u64, high_ns: u64, method: String) -> Gain {
-        let high = high_ns.min(self.workload.wall_ns);
+        let high = high_ns.min(self.workload.span_ns());
         Gain {
             low_ns: Some(low_ns.saturating_sub(self.overlap_ns(high_ns)).min(high)),
             high_ns: Some(high),
@@ -196,7 +196,7 @@ impl<'a> Subject<'a> {
             return u64::MAX;
         };
         // Several of them at once.
-        if of_ns > self.workload.wall_ns {
+        if of_ns > self.workload.span_ns() {
             return u64::MAX;
         }
         let asleep = sum([off_cpu.idle_ns, off_cpu.sleep_ns]);

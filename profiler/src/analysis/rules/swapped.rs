@@ -115,7 +115,7 @@ mod tests {
         let mut report = super::super::tests::sample();
         let workload = report.workloads.first_mut().expect("there is one");
         workload.threads = 1;
-        workload.wall_ns = 1000 * MILLISECOND;
+        workload.span_ns = Some(1000 * MILLISECOND);
         let time = workload.time.as_mut().expect("it is known");
         time.off_cpu.runnable_ns = 4 * MILLISECOND;
         let faults = workload.faults.as_mut().expect("they are known");

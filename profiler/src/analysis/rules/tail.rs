@@ -213,7 +213,7 @@ mod tests {
         let mut report = sample();
         let workload = report.workloads.first_mut().expect("there is one");
         workload.threads = 1;
-        workload.wall_ns = 1000 * MS;
+        workload.span_ns = Some(1000 * MS);
         let rows = workload.block.as_mut().expect("it is known");
         rows.truncate(1);
         let row = rows.first_mut().expect("there is one");

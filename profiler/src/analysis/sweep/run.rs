@@ -27,7 +27,7 @@ pub struct Run {
     pub round: u64,
     /// Of all runs that were measured it is which, from 1.
     pub number: u64,
-    /// Nanoseconds from its start to its end.
+    /// Nanoseconds from its start to its end: `span_ns` of its report.
     pub wall_ns: u64,
     /// Bytes read from files and block devices and written to them, by calls, io_uring and io_submit(2); null where that is
     /// not known.
@@ -75,7 +75,7 @@ impl Run {
         let run = Self {
             round,
             number,
-            wall_ns: workload.wall_ns,
+            wall_ns: workload.span_ns(),
             bytes: bytes(workload),
             calls: sum(workload.syscalls.iter().map(|call| call.calls)),
             operations: sum(latencies.iter().map(|(_, one)| one.count)),

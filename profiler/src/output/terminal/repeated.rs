@@ -114,7 +114,8 @@ mod tests {
         let first: Report = serde_json::from_str(text).expect("the fixture is a report");
         let mut runs = [first.clone(), first.clone(), first];
         for (report, more) in runs.iter_mut().zip(0..) {
-            report.workloads[0].wall_ns += 10_000_000 * more;
+            let workload = &mut report.workloads[0];
+            workload.span_ns = Some(workload.wall_ns + 10_000_000 * more);
             for call in &mut report.workloads[0].syscalls {
                 call.calls += more;
             }

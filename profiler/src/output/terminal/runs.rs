@@ -2,7 +2,7 @@
 
 use super::{style::Style, table::Table};
 use crate::{
-    model::report::Report,
+    model::report::{Report, Workload},
     output::{format::time, text::shortened},
     text::Text,
 };
@@ -28,7 +28,7 @@ fn row(path: &Text, report: &Report) -> [String; 4] {
     let names = report.workloads.iter().map(|one| one.name.to_string());
     let names: Vec<_> = names.collect();
     let started = report.started_at.to_string().replace('T', " ");
-    let longest = report.workloads.iter().map(|one| one.wall_ns).max();
+    let longest = report.workloads.iter().map(Workload::span_ns).max();
     [
         started.chars().take("2026-01-01 00:00:00".len()).collect(),
         shortened(&names.join(" "), NAMES),

@@ -54,13 +54,19 @@ pub fn render(workload: &Workload, style: Style) -> String {
 fn time_line(workload: &Workload) -> String {
     let cpu = workload.cpu_user_ns.saturating_add(workload.cpu_system_ns);
     let mut line = format!(
-        "wall {}, CPU {} user + {} system",
+        "wall {}{}, CPU {} user + {} system",
         time(workload.wall_ns),
+        counted(workload),
         time(workload.cpu_user_ns),
         time(workload.cpu_system_ns)
     );
-    if workload.wall_ns > 0 {
-        let share = percent(cpu as f64 / workload.wall_ns as f64);
+    // Of a command it is told by wait4(2), without the descendants that outlive it.
+    let of_ns = match workload.kind {
+        Kind::Command => workload.wall_ns,
+        Kind::Builtin | Kind::Attached => workload.span_ns(),
+    };
+    if of_ns > 0 {
+        let share = percent(cpu as f64 / of_ns as f64);
         line.push_str(&format!(" ({share} of a CPU)"));
     }
     let rss = workload
@@ -77,6 +83,15 @@ fn time_line(workload: &Workload) -> String {
         count(workload.threads),
         descendants(workload)
     )
+}
+
+/// How long it was counted, where that is a hundredth longer than it took, or more: descendants went on.
+pub fn counted(workload: &Workload) -> String {
+    let (wall_ns, span_ns) = (workload.wall_ns, workload.span_ns());
+    match span_ns.saturating_sub(wall_ns) {
+        longer if longer > wall_ns / 100 => format!(", counted for {}", time(span_ns)),
+        _ => String::new(),
+    }
 }
 
 /// The processes that were below it before, where there were any.

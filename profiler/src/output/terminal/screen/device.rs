@@ -88,12 +88,15 @@ fn row(name: &Text, workload: &Workload, block: &[Block], report: &Report) -> [S
         .filter(|device| device.name == *name)
         .flat_map(|device| &device.shares);
     let share = shares.find(|share| share.workload.as_ref() == Some(&workload.name));
+    // Requests may outlive the threads that they are for.
+    let busy_ns = share.map_or(0, |share| share.busy_ns);
+    let whole_ns = workload.span_ns().max(busy_ns);
     let unknown = || "-".to_owned();
     [
         name.to_string(),
         bytes(sum(of(BlockOperation::Read).map(|row| row.bytes))),
         bytes(sum(of(BlockOperation::Write).map(|row| row.bytes))),
-        rate(sum(own().map(|row| row.requests)), workload.wall_ns),
+        rate(sum(own().map(|row| row.requests)), whole_ns),
         count(sum(of(BlockOperation::Flush).map(|row| row.requests))),
         mean(own().map(|row| &row.queue)),
         mean(own().map(|row| &row.service)),
@@ -105,8 +108,8 @@ fn row(name: &Text, workload: &Workload, block: &[Block], report: &Report) -> [S
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn rate(requests: u64, wall_ns: u64) -> String {
-    match wall_ns {
+fn rate(requests: u64, whole_ns: u64) -> String {
+    match whole_ns {
         0 => "-".to_owned(),
         ns => digits(requests as f64 / (ns as f64 / 1e9)),
     }
@@ -180,6 +183,29 @@ mod tests {
             assert_eq!(text.matches("% of what").count(), 1, "{text}");
             assert!(text.contains(told), "{text}");
         }
+    }
+
+    #[test]
+    fn requests_are_divided_by_the_time_in_which_they_were_counted() {
+        let mut report = report();
+        let workload = &mut report.workloads[0];
+        workload.wall_ns /= 1000;
+        let rate = |report: &Report| {
+            let text = render(&report.workloads[0], report, 1, Style::PLAIN);
+            let row = text.lines().nth(1).expect("a row").to_owned();
+            // Bytes have a unit.
+            row.split_whitespace().nth(5).map(str::to_owned)
+        };
+        assert_eq!(rate(&report).as_deref(), Some("2210"));
+        // Descendants went on, or requests after all of them.
+        report.workloads[0].span_ns = Some(57_000_000_000);
+        assert_eq!(rate(&report).as_deref(), Some("1.00"));
+        report.workloads[0].span_ns = Some(1);
+        let devices = report.devices.iter_mut().flatten();
+        for share in devices.flat_map(|device| &mut device.shares) {
+            share.busy_ns = 28_500_000_000;
+        }
+        assert_eq!(rate(&report).as_deref(), Some("2.00"));
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn workload(workload: &Workload, report: &Report, detail: Detail, style: Style) 
 /// The verdicts of the workloads with the most time, where not even those of all fit.
 fn as_many_as_fit(report: &Report, most: usize, style: Style) -> String {
     let mut longest: Vec<_> = report.workloads.iter().collect();
-    longest.sort_by_key(|workload| std::cmp::Reverse(workload.wall_ns));
+    longest.sort_by_key(|workload| std::cmp::Reverse(workload.span_ns()));
     let mut text = String::new();
     for (shown, one) in longest.iter().enumerate() {
         let next = verdict::render(one, style);

@@ -1,6 +1,10 @@
 //! The verdict in words, and the time as a bar.
 
-use super::super::{line::WIDTH, style::Style, summary::moved};
+use super::super::{
+    line::WIDTH,
+    style::Style,
+    summary::{counted, moved},
+};
 use crate::{
     analysis::{Activity, Busiest, Part, TimeSpent, busiest, time_spent, time_spent_by},
     model::report::{Exit, Kind, Workload},
@@ -77,14 +81,14 @@ const fn unknown(workload: &Workload) -> &'static str {
 
 fn subject(workload: &Workload) -> String {
     let name = shortened(&workload.name.to_string(), NAME);
-    let wall = time(workload.wall_ns);
+    let wall = format!("{}{}", time(workload.wall_ns), counted(workload));
     match (workload.exit, workload.kind) {
         (Some(Exit::Code(0)), _) => format!("{name} took {wall}"),
         (Some(Exit::Code(code)), _) => format!("{name} (exit {code}) took {wall}"),
         (Some(Exit::Signal(signal)), _) => {
             format!("{name} (ended by signal {signal}) took {wall}")
         }
-        (None, Kind::Attached) => format!("{name} in {wall}"),
+        (None, Kind::Attached) => format!("{name} in {}", time(workload.span_ns())),
         (None, _) if workload.root_pid == 0 => format!("{name} was not started"),
         (None, _) => format!("{name}, still running after {wall}"),
     }
@@ -190,6 +194,7 @@ pub mod tests {
         let mut report: Report = serde_json::from_str(text).expect("the fixture is a report");
         let mut workload = report.workloads.remove(0);
         workload.wall_ns = off_cpu.total();
+        workload.span_ns = None;
         workload.time = Some(Time {
             thread_ns: off_cpu.total(),
             off_cpu,
@@ -229,6 +234,20 @@ pub mod tests {
             );
             assert_eq!(verdict(&one), expected);
         }
+    }
+
+    #[test]
+    fn what_was_counted_for_longer_than_the_command_took_is_divided_by_that() {
+        let mut one = workload(OffCpu {
+            service_ns: 60,
+            idle_ns: 100,
+            ..OffCpu::default()
+        });
+        (one.wall_ns, one.span_ns) = (2, Some(100));
+        let said = verdict(&one);
+        let expected = "async took 2 ns, counted for 100 ns: 60 % waits for the device";
+        assert!(said.starts_with(expected), "{said}");
+        assert!(said.contains(", 40 % idle"), "{said}");
     }
 
     #[test]

@@ -71,7 +71,8 @@ pub struct Gain {
 pub struct Finding {
     /// The rule, by a name that stays the same: docs/findings/ has a page for each.
     pub id: Text,
-    /// By the time at stake: `info` below 5 % of the workload's wall time without the wait for a CPU, `warning` from there, `critical` from 30 %.
+    /// By the time at stake, which is what a cure saves at most, or its cost where that is not known: `info` below 5 % of
+    /// the workload's wall time, `warning` from there, `critical` from 30 %. What was a wait for a CPU is in neither.
     pub severity: Severity,
     /// How certain it is: `low` where events were lost or counters disagree with the kernel's, `medium` where it is not
     /// known how threads overlap.

@@ -12,7 +12,8 @@ use super::{
     support::{folder, ioprof, output, plain, text},
 };
 
-/// The sample, with a thousand times as many syncs as before, that take nearly all of its time.
+/// The sample, with a thousand times as many syncs as before, that take nearly all of its time, and wait
+/// for no CPU.
 fn report_with_a_finding(folder: &Path) -> PathBuf {
     let text = include_str!("../fixtures/report.json");
     let mut report: Value = serde_json::from_str(text).expect("the fixture is JSON");
@@ -22,6 +23,7 @@ fn report_with_a_finding(folder: &Path) -> PathBuf {
     let sync = calls.find(|call| call["name"] == "fsync");
     let sync = sync.expect("the fixture has one");
     (sync["calls"], sync["time_ns"]) = (8000.into(), wall);
+    sync["breakdown"]["runnable_ns"] = 0.into();
     let file = folder.join("run.json");
     fs::write(&file, report.to_string()).expect("it can be written");
     file

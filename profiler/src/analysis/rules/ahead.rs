@@ -57,6 +57,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
              the program asks for more than the device does"
                 .into(),
         ),
+        stake_ns: waits.requests_ns,
         evidence: evidence(one),
         advice: ADVICE,
         gate: None,

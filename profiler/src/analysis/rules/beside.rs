@@ -68,7 +68,7 @@ fn rule(
     let moved = sum(moving.iter().map(|(_, call)| call.calls));
     let names: Vec<_> = moving.iter().map(|(_, call)| call.name.as_str()).collect();
     let found = beside.iter().map(|one| {
-        let (least, most) = subject.cost_of(*one, one.1.calls);
+        let cost = subject.cost_of(*one, one.1.calls);
         let mut evidence = all.clone();
         evidence.push(subject.evidence(&format!("syscalls/{}/time_ns", one.0), one.1.time_ns));
         evidence.extend(moving.iter().map(|one| subject.calls_of(*one)));
@@ -83,15 +83,16 @@ fn rule(
                 call: Some(one.1.name.clone()),
                 ..Place::default()
             },
-            cost_ns: least,
+            cost_ns: cost.least,
             gain: subject.bounds(
-                least,
-                most,
+                cost.least,
+                cost.most,
                 format!(
                     "all {name} go; at most their time, and the kernel's way into them and out of them; at least that without \
                      what they waited for a CPU"
                 ),
             ),
+            stake_ns: cost.stake,
             evidence,
             advice,
             gate: Some(format!("{name}.calls<=-90%")),

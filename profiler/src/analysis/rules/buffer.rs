@@ -14,6 +14,7 @@ use crate::{
     model::{
         file::{File, FileKind},
         finding::{Evidence, Place},
+        off_cpu::CallTime,
         sum::sum,
     },
     transfer::{Direction, is_in_proc_io, of_call},
@@ -164,12 +165,16 @@ impl<'a> Moved<'a> {
             self.row.counts.opens.max(1).saturating_mul(2),
         ]);
         let gone = self.calls.saturating_sub(left);
-        let inside = sum(calls
-            .iter()
-            .filter_map(|(_, call)| call.breakdown.as_ref().map(cpu_and_runnable)));
+        let inside = |of: fn(&CallTime) -> u64| {
+            let times = calls.iter().filter_map(|(_, call)| call.breakdown.as_ref());
+            sum(times.map(of))
+        };
         let in_calls = sum(calls.iter().map(|(_, call)| call.time_ns));
         let cost = in_calls.min(self.row.counts.time_ns);
-        let at_most = sum([cost.min(inside), self.calls.saturating_mul(most)]);
+        let at_most = |inside: u64| {
+            let all = sum([cost.min(inside), self.calls.saturating_mul(most)]);
+            portion(all, gone, self.calls)
+        };
         let name = calls
             .iter()
             .find(|(_, call)| call.calls >= portion(self.calls, 9, 10));
@@ -193,7 +198,7 @@ impl<'a> Moved<'a> {
             cost_ns: sum([cost, self.calls.saturating_mul(least)]),
             gain: subject.bounds(
                 gone.saturating_mul(least),
-                portion(at_most, gone, self.calls),
+                at_most(inside(cpu_and_runnable)),
                 format!(
                     "{} calls go where {} are {moved} at a time; at least the kernel's way into each and out of it; at most \
                      that and their time on a CPU or waiting for one",
@@ -201,6 +206,7 @@ impl<'a> Moved<'a> {
                     bytes(BUFFER)
                 ),
             ),
+            stake_ns: at_most(inside(|time| time.cpu_ns)),
             evidence: self.evidence(subject),
             advice,
             gate: self.gate(subject, gone),

@@ -57,6 +57,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
 
 fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waits: &Waits) -> Candidate {
     let name = one.load.operation.plural();
+    let saved = waits.requests_ns.saturating_sub(one.least_ns());
     Candidate {
         summary: format!(
             "{} {name} of {} wait for {} one at a time, which does {:.1} times as many at once",
@@ -69,11 +70,12 @@ fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waits: &Waits) -> Candid
         cost_ns: waits.requests_ns,
         gain: subject.bounds(
             0,
-            sum([waits.requests_ns.saturating_sub(one.least_ns()), waits.runnable_ns]),
+            sum([saved, waits.runnable_ns]),
             "the device does the most of them that it can; at most what calls wait for it, less what it takes then, and for a \
              CPU; at least nothing, where each depends on the one before"
                 .into(),
         ),
+        stake_ns: saved,
         evidence: one.evidence(subject),
         advice: ADVICE,
         gate: None,

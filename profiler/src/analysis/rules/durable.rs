@@ -5,7 +5,7 @@ use ioprof_workloads::display::{bytes, count};
 use super::{
     subject::{
         Candidate, Outcome, Placed, Subject, UNDIVIDED, each, for_device, only_call, own_requests,
-        portion, total,
+        portion, total, without_cpu_wait,
     },
     sync::{MOST_BYTES, only_file, opens_to_write, writing_ns, written},
 };
@@ -121,6 +121,7 @@ fn candidate(
              the device takes to write the same data"
                 .into(),
         ),
+        stake_ns: but_one(without_cpu_wait(calls)),
         evidence: Vec::new(),
         advice: ADVICE,
         gate: None,

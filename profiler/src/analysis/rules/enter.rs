@@ -43,6 +43,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     }
     let (least, most) = subject.entry_ns();
     let worked = portion(time.cpu_ns, gone, call.calls);
+    let at_most = sum([worked, gone.saturating_mul(most)]);
     Outcome::Found(vec![Candidate {
         summary: format!(
             "{} io_uring_enter submit {} requests, with {} under way at a time",
@@ -58,7 +59,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         gain: subject.bounds(
             gone.saturating_mul(least)
                 .saturating_sub(call.time_ns.saturating_sub(time.cpu_ns)),
-            sum([worked, gone.saturating_mul(most)]),
+            at_most,
             format!(
                 "{} calls go where as many are submitted at a time as are under way, and what is waited for stays; at most their \
                  part of the time on a CPU, and the kernel's way into them and out of them; at least that way, less what the calls \
@@ -66,6 +67,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
                 count(gone)
             ),
         ),
+        stake_ns: at_most,
         evidence,
         advice: ADVICE,
         gate: Some(format!("io_uring_enter.calls<=-{}%", portion(gone, 90, call.calls))),

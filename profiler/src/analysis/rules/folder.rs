@@ -7,7 +7,7 @@ use super::{
     reopen::OPENS,
     subject::{
         Candidate, Outcome, Placed, Subject, UNDIVIDED, for_device, only_call, portion,
-        requests_of, total,
+        requests_of, total, without_cpu_wait,
     },
 };
 use crate::model::{
@@ -180,6 +180,7 @@ fn candidate(
              the device executed flushes meanwhile"
                 .into(),
         ),
+        stake_ns: but_one(without_cpu_wait(calls)),
         evidence: Vec::new(),
         advice: ADVICE,
         gate: None,

@@ -55,6 +55,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
                 high_ns: None,
                 method: "what fewer bytes save is known when they are fewer".into(),
             },
+            stake_ns: waits.requests_ns,
             evidence: one.evidence(subject),
             advice: ADVICE,
             gate: None,

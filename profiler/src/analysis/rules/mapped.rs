@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::{bytes, count};
 
-use super::subject::{Candidate, Outcome, Subject, each};
+use super::subject::{Candidate, Outcome, Subject, each, faults_without_cpu_wait};
 use crate::model::{
     file::{File, FileKind},
     finding::{Evidence, Place},
@@ -81,12 +81,16 @@ impl<'a> Waits<'a> {
     }
 
     /// The faults' time, with the way into them and out of them: that is in the time of user mode, and shorter than they are.
-    fn most(&self, subject: &Subject<'_>) -> u64 {
+    fn most(subject: &Subject<'_>, faults_ns: u64) -> u64 {
         let outside = subject.cpu().map_or(0, |cpu| cpu.user_ns);
-        self.time_ns.saturating_add(outside.min(self.time_ns))
+        faults_ns.saturating_add(outside.min(faults_ns))
     }
 
     fn candidate(&self, subject: &Subject<'_>) -> Candidate {
+        let time = subject.workload.time.as_ref();
+        let without_cpu_wait = time.map_or(self.time_ns, |time| {
+            faults_without_cpu_wait(self.time_ns, &time.off_cpu)
+        });
         Candidate {
             summary: format!(
                 "{} page faults wait for a device, which reads {} for each",
@@ -100,12 +104,13 @@ impl<'a> Waits<'a> {
             cost_ns: self.time_ns,
             gain: subject.bounds(
                 0,
-                self.most(subject),
+                Self::most(subject, self.time_ns),
                 "these faults find their pages in memory; at most their time, and that of user mode, which has their entry and exit, as \
                  far as it is no longer; at least nothing, where nobody knows before \
                  which pages are needed"
                     .into(),
             ),
+            stake_ns: Self::most(subject, without_cpu_wait),
             evidence: self.evidence(subject),
             advice: ADVICE,
             gate: None,

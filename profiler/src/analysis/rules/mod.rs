@@ -108,7 +108,7 @@ pub fn judge(report: &mut Report) {
                 Outcome::Found(candidates) => {
                     let (worth, others): (Vec<_>, Vec<_>) = candidates
                         .into_iter()
-                        .partition(|one| percent(stake(one), whole_ns) >= LEAST_PERCENT);
+                        .partition(|one| percent(one.stake_ns, whole_ns) >= LEAST_PERCENT);
                     if worth.is_empty() {
                         let evidence = others.into_iter().flat_map(|one| one.evidence).collect();
                         ruled_out.push(out(id, &workload.name, evidence));
@@ -142,11 +142,6 @@ fn out(id: &str, workload: &Text, evidence: Vec<crate::model::finding::Evidence>
     }
 }
 
-/// The most that may be won.
-fn stake(candidate: &Candidate) -> u64 {
-    candidate.gain.high_ns.unwrap_or(candidate.cost_ns)
-}
-
 /// A part in hundredths, rounded down; of nothing it is 0.
 fn percent(part: u64, whole: u64) -> u64 {
     part.saturating_mul(100).checked_div(whole).unwrap_or(0)
@@ -159,7 +154,7 @@ fn finding(
     whole_ns: u64,
     is_doubtful: bool,
 ) -> Finding {
-    let severity = match percent(stake(&one), whole_ns) {
+    let severity = match percent(one.stake_ns, whole_ns) {
         CRITICAL_PERCENT.. => Severity::Critical,
         WARNING_PERCENT.. => Severity::Warning,
         _ => Severity::Info,

@@ -4,6 +4,7 @@ use ioprof_workloads::display::{bytes, count};
 
 use super::subject::{
     Candidate, Outcome, Placed, Subject, UNDIVIDED, for_device, only_call, own_requests, portion,
+    without_cpu_wait,
 };
 use crate::model::{
     block::BlockOperation,
@@ -120,6 +121,7 @@ fn candidate(
              most the time of these calls"
                 .into(),
         ),
+        stake_ns: most.min(without_cpu_wait(calls)),
         evidence: figures,
         advice: ADVICE,
         gate: Some("device.reads<=-50%".into()),

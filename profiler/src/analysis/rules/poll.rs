@@ -41,11 +41,10 @@ fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candida
     let again = again(&call.errors);
     let (least, _) = subject.entry_ns();
     // A call that finds nothing does not wait.
-    let inside = cpu_and_runnable(time);
-    let cost = sum([
-        portion(inside, again, call.calls),
-        again.saturating_mul(least),
-    ]);
+    let cost_of = |inside: u64| {
+        let inside = portion(inside, again, call.calls);
+        sum([inside, again.saturating_mul(least)])
+    };
     Candidate {
         summary: format!(
             "{} of {} {} find nothing (EAGAIN)",
@@ -57,7 +56,7 @@ fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candida
             call: Some(call.name.clone()),
             ..Place::default()
         },
-        cost_ns: cost,
+        cost_ns: cost_of(cpu_and_runnable(time)),
         gain: Gain {
             low_ns: None,
             high_ns: None,
@@ -65,6 +64,7 @@ fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candida
                      a wake-up: for what that comes to, run it with the cure"
                 .into(),
         },
+        stake_ns: cost_of(time.cpu_ns),
         gate: Some(format!("{}.errors.EAGAIN<=-90%", call.name)),
         evidence: vec![
             subject.calls_of(one),

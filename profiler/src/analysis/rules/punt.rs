@@ -80,6 +80,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
              least nothing, as what workers do has to be done all the same"
                 .into(),
         ),
+        stake_ns: most.saturating_sub(time.off_cpu.runnable_ns),
         evidence,
         advice: ADVICE,
         gate: None,

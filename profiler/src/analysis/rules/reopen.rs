@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Placed, Subject, only_call, portion};
+use super::subject::{Candidate, Cost, Outcome, Placed, Subject, only_call, portion};
 use crate::{
     analysis::compare::total,
     model::{
@@ -50,8 +50,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let percent = portion(90, gone, total(files, |counts| counts.opens));
     let calls = subject.calls(|name| OPENS.contains(&name));
     let closes = subject.calls(|name| name == "close");
-    let (least, most) = cost(subject, &calls, gone);
-    let (least_closing, most_closing) = cost(subject, &closes, gone);
+    let cost = Cost::of_all([&calls, &closes].map(|calls| cost(subject, calls, gone)));
     let mut evidence: Vec<_> = again.iter().map(|one| opens(*one)).collect();
     for one in calls.iter().chain(&closes) {
         evidence.push(subject.calls_of(*one));
@@ -71,16 +70,17 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             call: only_call(&calls),
             device: None,
         },
-        cost_ns: sum([least, least_closing]),
+        cost_ns: cost.least,
         gain: subject.bounds(
-            sum([least, least_closing]),
-            sum([most, most_closing]),
+            cost.least,
+            cost.most,
             format!(
                 "{} opens go, all but one of a file in each process, and as many closes; at least as many of the shortest, and \
                  the kernel's way into them and out of them; at most the time of all, less as many of the shortest as stay",
                 count(gone)
             ),
         ),
+        stake_ns: cost.stake,
         evidence,
         advice: ADVICE,
         gate: (percent > 0).then(|| format!("files.opens<=-{percent}%")),
@@ -93,17 +93,20 @@ fn inodes(row: &File) -> u64 {
 }
 
 /// What so many of these calls cost that did not fail, at least and at most.
-fn cost(subject: &Subject<'_>, calls: &[Placed<'_>], gone: u64) -> (u64, u64) {
+fn cost(subject: &Subject<'_>, calls: &[Placed<'_>], gone: u64) -> Cost {
     let succeeded = |call: &Syscall| call.calls.saturating_sub(call.failed());
     match calls {
-        [] => (0, 0),
+        [] => Cost::default(),
         [one] => subject.cost_of(*one, gone.min(succeeded(one.1))),
         // Which of them they were is not known.
         several => {
             let each = several
                 .iter()
                 .map(|one| subject.cost_of(*one, gone.min(succeeded(one.1))));
-            (0, sum(each.map(|(_, most)| most)))
+            Cost {
+                least: 0,
+                ..Cost::of_all(each)
+            }
         }
     }
 }

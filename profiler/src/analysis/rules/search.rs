@@ -4,7 +4,7 @@ use ioprof_workloads::display::count;
 
 use super::{
     reopen::OPENS,
-    subject::{Candidate, Outcome, Placed, Subject, only_call},
+    subject::{Candidate, Cost, Outcome, Placed, Subject, only_call},
 };
 use crate::model::{finding::Place, sum::sum};
 
@@ -36,10 +36,11 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     for (at, call) in &missed {
         evidence.push(subject.evidence(&format!("syscalls/{at}/time_ns"), call.time_ns));
     }
-    let costs = missed
-        .iter()
-        .map(|one| subject.cost_of(*one, missing(*one)));
-    let (least, most): (Vec<_>, Vec<_>) = costs.unzip();
+    let cost = Cost::of_all(
+        missed
+            .iter()
+            .map(|one| subject.cost_of(*one, missing(*one))),
+    );
     let chief = missed.iter().max_by_key(|one| missing(**one));
     Outcome::Found(vec![Candidate {
         summary: format!(
@@ -51,14 +52,15 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             call: only_call(&missed),
             ..Place::default()
         },
-        cost_ns: sum(least.iter().copied()),
+        cost_ns: cost.least,
         gain: subject.bounds(
-            sum(least),
-            sum(most),
+            cost.least,
+            cost.most,
             "these calls go; at least as many of the shortest, and the kernel's way into them and out of them; at most the time of all of \
              the same name, less as many of the shortest as found something"
                 .into(),
         ),
+        stake_ns: cost.stake,
         evidence,
         advice: ADVICE,
         gate: chief.map(|(_, call)| format!("{}.errors.ENOENT<=-90%", call.name)),

@@ -89,6 +89,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
                  what they waited for devices; at least nothing, as it is not known whether the device does several requests at once as fast as one"
                     .into(),
             ),
+            stake_ns: most,
             evidence: evidence.collect(),
             advice: ADVICE,
             gate: None,

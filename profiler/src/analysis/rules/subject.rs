@@ -6,7 +6,7 @@ use crate::{
         finding::{Evidence, Gain, Place},
         io_uring::IoUring,
         ledger::CallCost,
-        off_cpu::{CallTime, Cpu, Time},
+        off_cpu::{CallTime, Cpu, OffCpu, Time},
         report::{Report, Workload},
         sum::sum,
         syscall::Syscall,
@@ -46,6 +46,8 @@ pub struct Candidate {
     pub place: Place,
     pub cost_ns: u64,
     pub gain: Gain,
+    /// The most that may be won of the time of all threads, without what of it was a wait for a CPU: the severity goes by it.
+    pub stake_ns: u64,
     pub evidence: Vec<Evidence>,
     pub advice: &'static str,
     /// What holds of a later report where it is cured, as `ioprof compare --gate` takes it, without its workload's
@@ -59,6 +61,26 @@ pub struct Subject<'a> {
     pub workload: &'a Workload,
     /// Its place in `workloads`.
     pub index: usize,
+}
+
+/// What calls cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    pub least: u64,
+    pub most: u64,
+    /// At most, without what was certainly a wait for a CPU.
+    pub stake: u64,
+}
+
+impl Cost {
+    /// That of all together.
+    pub fn of_all(costs: impl IntoIterator<Item = Self>) -> Self {
+        costs.into_iter().fold(Self::default(), |all, one| Self {
+            least: sum([all.least, one.least]),
+            most: sum([all.most, one.most]),
+            stake: sum([all.stake, one.stake]),
+        })
+    }
 }
 
 /// A call with its place in `syscalls`.
@@ -124,7 +146,8 @@ impl<'a> Subject<'a> {
     /// for their waits for a CPU, and at most what the longest do. Of their latency, what the probes add is left out: at most
     /// what it is on average, or while the statistics of BPF programs are on, and at least what it is for an empty
     /// call.
-    pub fn cost_of(&self, (_, call): Placed<'_>, gone: u64) -> (u64, u64) {
+    pub fn cost_of(&self, one: Placed<'_>, gone: u64) -> Cost {
+        let (_, call) = one;
         let (least, most) = self.entry_ns();
         let others = call.calls.saturating_sub(gone);
         let (inside_least, inside_most) = self.inside_ns();
@@ -142,10 +165,12 @@ impl<'a> Subject<'a> {
             ns.saturating_sub(of_all(inside))
                 .saturating_add(of_all(entry))
         };
-        (
-            net(shortest, inside_most, least),
-            net(longest, inside_least, most),
-        )
+        let at_most = |ns: u64| net(ns, inside_least, most);
+        Cost {
+            least: net(shortest, inside_most, least),
+            most: at_most(longest),
+            stake: at_most(longest.min(without_cpu_wait(&[one]))),
+        }
     }
 
     /// How much of a call's latency is the probes' and the kernel's entry and exit, at least and at most.
@@ -250,6 +275,32 @@ pub fn portion(number: u64, part: u64, whole: u64) -> u64 {
 /// Nanoseconds of calls on a CPU and ready for one: what calls that move the same bytes by fewer would not take.
 pub fn cpu_and_runnable(call: &CallTime) -> u64 {
     sum([call.cpu_ns, call.off_cpu.runnable_ns])
+}
+
+/// Nanoseconds of calls, without what they waited for a CPU; all of them where that is not known.
+pub fn without_cpu_wait(calls: &[Placed<'_>]) -> u64 {
+    sum(calls.iter().map(|(_, call)| {
+        let runnable = call.breakdown.map_or(0, |time| time.off_cpu.runnable_ns);
+        call.time_ns.saturating_sub(runnable)
+    }))
+}
+
+/// Nanoseconds of page faults, without what must have been a wait for a CPU: that has no figure of its own in them. They
+/// waited for devices no longer than threads did in all, and for a CPU neither.
+pub fn faults_without_cpu_wait(faults_ns: u64, off_cpu: &OffCpu) -> u64 {
+    let else_ns = faults_ns.saturating_sub(off_cpu.runnable_ns);
+    faults_ns.min(for_devices(off_cpu).max(else_ns))
+}
+
+/// Nanoseconds that threads waited for devices, in calls and in page faults.
+pub fn for_devices(off_cpu: &OffCpu) -> u64 {
+    sum([
+        off_cpu.queue_ns,
+        off_cpu.service_ns,
+        off_cpu.device_ns,
+        off_cpu.journal_ns,
+        off_cpu.fault_ns,
+    ])
 }
 
 /// Nanoseconds that a call waits for known requests.

@@ -70,6 +70,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
              nothing, where the device does one at a time"
                 .into(),
         ),
+        stake_ns: waited,
         evidence,
         advice: ADVICE,
         gate: None,

@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::{bytes, count};
 
-use super::subject::{Candidate, Outcome, Subject, requests_of, total};
+use super::subject::{Candidate, Outcome, Subject, faults_without_cpu_wait, requests_of, total};
 use crate::model::{
     block::{Block, BlockOperation, Origin},
     finding::{Evidence, Gain, Place},
@@ -61,6 +61,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             high_ns: None,
             ..gain
         },
+        stake_ns: waits.stake_ns,
         evidence,
         advice: ADVICE,
         gate: None,
@@ -73,6 +74,8 @@ struct Waits {
     time_ns: u64,
     /// That without what may have been a wait for a CPU.
     certain_ns: u64,
+    /// That without what must have been one.
+    stake_ns: u64,
     evidence: Vec<Evidence>,
 }
 
@@ -88,11 +91,13 @@ impl Waits {
             .map(|counts| counts.major_fault_ns)
             .collect();
         let time_ns = faults.major_latency.sum.saturating_sub(sum(all?));
-        let runnable = workload.time.as_ref()?.off_cpu.runnable_ns;
+        let off_cpu = &workload.time.as_ref()?.off_cpu;
+        let runnable = off_cpu.runnable_ns;
         Some(Self {
             faults: faults.major.saturating_sub(of_files.major),
             time_ns,
             certain_ns: time_ns.saturating_sub(runnable),
+            stake_ns: faults_without_cpu_wait(time_ns, off_cpu),
             evidence: vec![
                 subject.evidence("faults/major", faults.major),
                 subject.evidence("faults/on_files/major", of_files.major),

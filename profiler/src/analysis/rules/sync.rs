@@ -2,13 +2,14 @@
 
 use ioprof_workloads::display::{bytes, count};
 
-use super::subject::{Candidate, Outcome, Placed, Subject, each, only_call, portion, total};
+use super::subject::{
+    Candidate, Outcome, Placed, Subject, each, only_call, portion, total, without_cpu_wait,
+};
 use crate::{
     model::{
         block::{Block, BlockOperation, Origin},
         file::{FileKind, Files},
         finding::{Evidence, Place},
-        off_cpu::CallTime,
         sum::sum,
     },
     text::Text,
@@ -59,7 +60,7 @@ fn candidate(
     let time = sum(syncs.iter().map(|(_, call)| call.time_ns));
     let but_one = |number| portion(number, calls.saturating_sub(1), calls);
     // The data still has to be written, as slowly as it was.
-    let least = certain(syncs, time)
+    let least = certain(syncs)
         .zip(writing_ns(subject))
         .map_or(0, |(certain, writing)| {
             but_one(certain).saturating_sub(writing)
@@ -85,6 +86,7 @@ fn candidate(
              device takes to write the same data"
                 .into(),
         ),
+        stake_ns: but_one(without_cpu_wait(syncs)),
         evidence,
         advice: ADVICE,
         gate: Some(match syncs {
@@ -95,10 +97,9 @@ fn candidate(
 }
 
 /// The time of these calls that is not spent waiting for a CPU; none where that is not known.
-fn certain(syncs: &[Placed<'_>], time: u64) -> Option<u64> {
-    let times: Option<Vec<CallTime>> = syncs.iter().map(|(_, call)| call.breakdown).collect();
-    let runnable = times?.into_iter().map(|time| time.off_cpu.runnable_ns);
-    Some(time.saturating_sub(sum(runnable)))
+fn certain(syncs: &[Placed<'_>]) -> Option<u64> {
+    let is_known = syncs.iter().all(|(_, call)| call.breakdown.is_some());
+    is_known.then(|| without_cpu_wait(syncs))
 }
 
 /// How long the workload's data was being written, request after request; none where that is not known.

@@ -4,7 +4,7 @@ use ioprof_workloads::display::{count, time};
 
 use super::{
     on_device,
-    subject::{Candidate, Outcome, Subject, own_requests},
+    subject::{Candidate, Outcome, Subject, for_devices, own_requests},
 };
 use crate::model::{
     block::{Block, BlockOperation},
@@ -104,7 +104,7 @@ impl<'a> Tail<'a> {
     }
 
     fn candidate(&self, subject: &Subject<'_>, at: usize, off_cpu: &OffCpu) -> Candidate {
-        let most = self.longer(|bucket| bucket.le).min(waits(off_cpu));
+        let most = self.longer(|bucket| bucket.le).min(for_devices(off_cpu));
         let least = self.longer(|bucket| bucket.ge);
         let not_waited_for = sum([in_the_background(subject), off_cpu.runnable_ns]);
         let mut evidence = self.evidence(subject, at);
@@ -124,6 +124,7 @@ impl<'a> Tail<'a> {
                  waited for a CPU"
                     .into(),
             ),
+            stake_ns: most,
             evidence,
             advice: ADVICE,
             gate: None,
@@ -171,17 +172,6 @@ impl<'a> Tail<'a> {
             .filter_map(|(key, value)| Some(subject.evidence(&format!("block/{at}/{key}"), value?)))
             .collect()
     }
-}
-
-/// What threads waited for devices, in calls and in page faults.
-fn waits(off_cpu: &OffCpu) -> u64 {
-    sum([
-        off_cpu.queue_ns,
-        off_cpu.service_ns,
-        off_cpu.device_ns,
-        off_cpu.journal_ns,
-        off_cpu.fault_ns,
-    ])
 }
 
 /// What requests of the workload took that no call waited for which reads or writes.

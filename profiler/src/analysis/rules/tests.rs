@@ -2,11 +2,16 @@
 
 use serde_json::Value;
 
-use super::{IDS, judge, subject::Subject};
+use super::{
+    IDS, judge,
+    subject::{Subject, faults_without_cpu_wait},
+};
 use crate::{
     model::{
+        finding::Severity,
         histogram::{Bucket, Histogram, Unit},
         ledger::CallCost,
+        off_cpu::{CallTime, OffCpu, Time},
         report::Report,
         sum::sum,
     },
@@ -93,6 +98,71 @@ fn a_report_without_sections_leaves_rules_undecided() {
     assert_eq!(report.findings, []);
 }
 
+/// The severities where fsync took so many hundredths of a second on an idle machine, and calls then waited so many
+/// nanoseconds for a CPU.
+fn severities(hundredths: u64, runnable_ns: u64) -> Vec<(Text, Severity)> {
+    const SECOND: u64 = 1_000_000_000;
+    let mut report = sample();
+    let workload = &mut report.workloads[0];
+    let taken = hundredths.saturating_mul(SECOND / 100);
+    for call in &mut workload.syscalls {
+        let is_sync = call.name == "fsync";
+        call.calls = if is_sync { 1000 } else { call.calls };
+        let time = call.breakdown.as_mut().expect("it is known");
+        *time = CallTime::default();
+        time.off_cpu.service_ns = if is_sync { taken } else { 0 };
+        time.off_cpu.runnable_ns = if is_sync { runnable_ns } else { 0 };
+        call.time_ns = sum([time.off_cpu.service_ns, time.off_cpu.runnable_ns]);
+    }
+    workload.wall_ns = sum([SECOND, runnable_ns]);
+    let mut time = Time {
+        thread_ns: workload.wall_ns,
+        cpu_ns: SECOND.saturating_sub(taken),
+        ..Time::default()
+    };
+    time.off_cpu.service_ns = taken;
+    time.off_cpu.runnable_ns = runnable_ns;
+    workload.time = Some(time);
+    judge(&mut report);
+    let of_sync = report
+        .findings
+        .into_iter()
+        .filter(|one| one.id == "SYNC001");
+    of_sync.map(|one| (one.id, one.severity)).collect()
+}
+
+#[test]
+fn a_wait_for_a_cpu_changes_no_severity() {
+    for hundredths in [0, 1, 2, 4, 6, 29, 31, 90] {
+        let idle = severities(hundredths, 0);
+        for runnable_ns in [1_000_000_000, 9_000_000_000] {
+            assert_eq!(severities(hundredths, runnable_ns), idle, "{hundredths} %");
+        }
+    }
+    assert_eq!(severities(2, 0), [("SYNC001".into(), Severity::Info)]);
+}
+
+#[test]
+fn page_faults_are_at_stake_as_far_as_they_did_not_wait_for_a_cpu() {
+    let off_cpu = |fault_ns, runnable_ns| OffCpu {
+        fault_ns,
+        runnable_ns,
+        ..OffCpu::default()
+    };
+    // An idle machine; a busy one, on which threads waited for a CPU elsewhere, too; others' faults.
+    for (faults_ns, fault_ns, runnable_ns, stake) in [
+        (100, 90, 0, 100),
+        (500, 90, 800, 90),
+        (500, 90, 400, 100),
+        (50, 90, 0, 50),
+    ] {
+        assert_eq!(
+            faults_without_cpu_wait(faults_ns, &off_cpu(fault_ns, runnable_ns)),
+            stake
+        );
+    }
+}
+
 #[test]
 fn calls_that_go_cost_at_least_what_the_shortest_do_and_at_most_what_the_longest_do() {
     let mut report = sample();
@@ -119,12 +189,26 @@ fn calls_that_go_cost_at_least_what_the_shortest_do_and_at_most_what_the_longest
     };
     let low = 4 * 1000 + 2 * 2000 - 500 - 6 * (150 + 10 + 100) + 6 * 90;
     let high = 16_000 - 4 * 1000 - 6 * (150 - 10) + 6 * 110;
-    assert_eq!(cost_of(&report), (low, high));
+    let cost = cost_of(&report);
+    assert_eq!((cost.least, cost.most, cost.stake), (low, high, high));
+    // All but 3000 ns of them were a wait for a CPU: the six waited for one, too.
+    let waited = |report: &mut Report, ns: u64| {
+        let time = report.workloads[0].syscalls[0].breakdown.as_mut();
+        time.expect("it is known").off_cpu.runnable_ns = ns;
+    };
+    waited(&mut report, 13_000);
+    let cost = cost_of(&report);
+    assert_eq!(
+        (cost.most, cost.stake),
+        (high, 3000 - 6 * (150 - 10) + 6 * 110)
+    );
+    waited(&mut report, 500);
     // Two of them are in no bucket: they may be the shortest.
     report.workloads[0].syscalls[0].latency.buckets[1].count = 4;
     let shortest = 6 * (1000 - 260 + 90);
-    assert_eq!(cost_of(&report), (shortest, high));
+    let cost = cost_of(&report);
+    assert_eq!((cost.least, cost.most), (shortest, high));
     // What was not divided may all have been a wait for a CPU.
     report.workloads[0].syscalls[0].breakdown = None;
-    assert_eq!(cost_of(&report).0, shortest);
+    assert_eq!(cost_of(&report).least, shortest);
 }

@@ -69,6 +69,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
              and would have had for what was still dirty in the end, as if all of it were waited for"
                 .into(),
         ),
+        stake_ns: held_back,
         evidence,
         advice: ADVICE,
         gate: None,

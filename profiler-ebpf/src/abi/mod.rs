@@ -49,7 +49,7 @@ pub(crate) use map_value;
 pub struct Aggregate {
     /// How many values.
     pub count: u64,
-    /// Their sum.
+    /// Their sum; the largest number where it is more.
     pub sum: u64,
     /// The smallest; meaningless while `count` is 0.
     pub min: u64,
@@ -68,7 +68,7 @@ impl Aggregate {
             self.max = value;
         }
         self.count += 1;
-        self.sum = self.sum.wrapping_add(value);
+        self.sum = self.sum.saturating_add(value);
     }
 }
 
@@ -81,13 +81,49 @@ impl Merge for Aggregate {
             self.max = other.max;
         }
         self.count += other.count;
-        self.sum = self.sum.wrapping_add(other.sum);
+        self.sum = self.sum.saturating_add(other.sum);
     }
+}
+
+/// A value so many times, at most the largest number. By halves: BPF has no multiplication that tells whether it is more, for
+/// which the compiler takes 128 bits.
+#[inline(always)]
+pub const fn product(value: u64, times: u64) -> u64 {
+    let (large, small) = if value < times {
+        (times, value)
+    } else {
+        (value, times)
+    };
+    if small >> 32 != 0 {
+        return u64::MAX;
+    }
+    let high = (large >> 32) * small;
+    if high >> 32 != 0 {
+        return u64::MAX;
+    }
+    let low = (large & 0xffff_ffff) * small;
+    (high << 32).saturating_add(low)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Aggregate, merge::Merge as _};
+    use super::{Aggregate, merge::Merge as _, product};
+
+    #[test]
+    fn a_product_saturates() {
+        let edges = [0, 1, 2, 3, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 1];
+        let large = [
+            i64::MAX as u64,
+            1 << 63,
+            u64::MAX / 3,
+            u64::MAX / 3 + 1,
+            u64::MAX,
+        ];
+        let all = || edges.into_iter().chain(large);
+        for (one, two) in all().flat_map(|one| all().map(move |two| (one, two))) {
+            assert_eq!(product(one, two), one.saturating_mul(two), "{one} {two}");
+        }
+    }
 
     #[test]
     fn merging_is_the_same_as_adding_everything_to_one() {
@@ -109,6 +145,18 @@ mod tests {
         left.merge(&Aggregate::default());
         assert_eq!(left, one);
         assert_eq!((one.count, one.sum, one.min, one.max), (5, 121, 0, 99));
+    }
+
+    #[test]
+    fn a_sum_that_is_too_large_stays_the_largest() {
+        let (mut one, mut other) = (Aggregate::default(), Aggregate::default());
+        one.add(1 << 63);
+        other.add(7);
+        other.add(1 << 63);
+        one.merge(&other);
+        assert_eq!((one.count, one.sum), (3, u64::MAX));
+        one.add(1 << 63);
+        assert_eq!((one.count, one.sum), (4, u64::MAX));
     }
 
     #[test]

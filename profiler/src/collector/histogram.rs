@@ -158,6 +158,17 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_that_is_not_known_has_no_mean() {
+        let json = serde_json::to_value(counted(&[1 << 63; 3])).expect("a histogram is written");
+        assert_eq!(
+            (&json["count"], &json["sum"]),
+            (&3.into(), &u64::MAX.into())
+        );
+        assert!(json["mean"].is_null());
+        assert_eq!(json["max"], 1_u64 << 63);
+    }
+
+    #[test]
     fn an_empty_histogram_has_no_quantiles() {
         let json = serde_json::to_value(counted(&[])).expect("a histogram is written");
         assert!(json["p50"].is_null() && json["mean"].is_null());

@@ -45,7 +45,7 @@ pub struct Histogram {
     pub unit: Unit,
     /// How many.
     pub count: u64,
-    /// Their sum.
+    /// Their sum; the largest number where it is more.
     pub sum: u64,
     /// The smallest, 0 where there is none.
     pub min: u64,
@@ -132,9 +132,10 @@ impl Histogram {
         }))
     }
 
-    /// The mean; none where there are no values.
+    /// The mean; none where there are no values, or their sum is not known.
     pub fn mean(&self) -> Option<u64> {
-        self.sum.checked_div(self.count)
+        let sum = Some(self.sum).filter(|sum| *sum < u64::MAX);
+        sum?.checked_div(self.count)
     }
 
     /// The HdrHistogram of the buckets' midpoints, V2 with DEFLATE, in base64.
@@ -198,13 +199,13 @@ struct Written {
     unit: Unit,
     /// How many values. Exact.
     count: u64,
-    /// Their sum, in `unit`. Exact.
+    /// Their sum, in `unit`. Exact, but for the largest number, 2^64 - 1: that or more.
     sum: u64,
     /// The smallest, in `unit`; 0 where there are no values. Exact.
     min: u64,
     /// The largest, in `unit`; 0 where there are no values. Exact.
     max: u64,
-    /// `sum` over `count`, rounded down; null where there are no values.
+    /// `sum` over `count`, rounded down; null where there are no values, or their sum is 2^64 - 1 or more.
     mean: Option<u64>,
     /// The median, within 1.6 %; null where there are no values, or values that are in no
     /// bucket make it less certain.

@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use ioprof_ebpf::{
-    abi::{Aggregate, loss::Loss},
+    abi::{Aggregate, loss::Loss, product},
     histogram::{Block, OCTAVES, SUB_BUCKETS, place},
 };
 
@@ -75,8 +75,25 @@ pub unsafe fn add_shared(sum: *mut Aggregate, value: u64, times: u64) {
             }
         }
         atomic::raise(&raw mut (*sum).max, value);
-        atomic::add(&raw mut (*sum).sum, value.wrapping_mul(times));
+        add_saturating(&raw mut (*sum).sum, value, times);
         atomic::add(&raw mut (*sum).count, times);
+    }
+}
+
+/// Adds a value so many times to a sum, which stays the largest number once it would be more.
+///
+/// # Safety
+///
+/// `sum` is in a map.
+#[inline(always)]
+unsafe fn add_saturating(sum: *mut u64, value: u64, times: u64) {
+    let all = product(value, times);
+    // SAFETY: by the caller's promise. Who adds after this one, and before the sum is raised, either does not reach beyond the
+    // largest number, or raises it likewise.
+    unsafe {
+        if atomic::add(sum, all) > u64::MAX - all {
+            atomic::raise(sum, u64::MAX);
+        }
     }
 }
 

@@ -78,7 +78,7 @@ pub fn count(request: u64, done: &UringRequest, latency: u64, result: i32) {
         _ => Access::Other,
     };
     let moved = moved(result);
-    file_counts::count_one(&mut open.calls, did, latency, moved, moved);
+    file_counts::count_one(&mut open.calls, did, latency, moved, Some(moved));
     if did == Access::Other {
         return;
     }

@@ -12,7 +12,7 @@ use ioprof_ebpf::abi::{file::OpenFile, syscall::CallKind, task::TaskState};
 use super::{
     arguments::{Arguments, offset_at},
     errors::is_error,
-    file_counts::{Access, count_one, settle, settle_file},
+    file_counts::{Access, count_one, count_size, settle, settle_file},
     size::UNKNOWN_SIZE,
 };
 use crate::probes::{
@@ -313,14 +313,17 @@ extern "C" fn add_access(state: *mut TaskState, did: u64, moved: u64, ns: u64) -
 #[inline(always)]
 fn add(state: &mut TaskState, did: Access, moved: u64, ns: u64) {
     let open = &mut state.file;
+    let kind = CallKind(state.kind);
     // The size that a copy asks for is mostly just a large number.
-    let copies = CallKind(state.kind).has(CallKind::TRANSFERS);
+    let copies = kind.has(CallKind::TRANSFERS);
     let size = if copies || state.size == UNKNOWN_SIZE {
         moved
     } else {
         state.size
     };
-    count_one(&mut open.calls, did, ns, moved, size);
+    // That of messages is known with their bytes.
+    let known = (!kind.has(CallKind::MESSAGES)).then_some(size);
+    count_one(&mut open.calls, did, ns, moved, known);
     let is_direct = inode::is_direct(open.flags);
     if did == Access::Write {
         match () {
@@ -350,13 +353,14 @@ fn add(state: &mut TaskState, did: Access, moved: u64, ns: u64) {
     }
 }
 
-/// Adds bytes that a call has moved, which is counted, to the file that it has used.
+/// Adds bytes that a call has moved, which is counted, to the file that it has used. It has asked for as many.
 #[inline(always)]
 pub fn add_bytes(state: &mut TaskState, kind: CallKind, bytes: u64) {
     if state.file.is_in_use == 0 {
         return;
     }
     let calls = &mut state.file.calls;
+    count_size(calls, bytes);
     if kind.has(CallKind::READS) {
         calls.read_bytes += bytes;
     } else {

@@ -32,9 +32,9 @@ impl From<u64> for Access {
     }
 }
 
-/// Counts one call or request.
+/// Counts one call or request; its size where that is known.
 #[inline(always)]
-pub fn count_one(calls: &mut FileCalls, did: Access, ns: u64, moved: u64, size: u64) {
+pub fn count_one(calls: &mut FileCalls, did: Access, ns: u64, moved: u64, size: Option<u64>) {
     calls.ns += ns;
     if ns > calls.max_ns {
         calls.max_ns = ns;
@@ -54,6 +54,14 @@ pub fn count_one(calls: &mut FileCalls, did: Access, ns: u64, moved: u64, size: 
         }
         Access::Other => return,
     }
+    if let Some(size) = size {
+        count_size(calls, size);
+    }
+}
+
+/// Counts the size of a read or a write.
+#[inline(always)]
+pub const fn count_size(calls: &mut FileCalls, size: u64) {
     calls.sizes[size_class(size) & (SIZES - 1)] += 1;
 }
 

@@ -294,13 +294,16 @@ pub struct FileStats {
     pub major_fault_ns: u64,
     /// 1 where it is on overlayfs, and so has its pages from inodes below.
     pub is_stacked: u64,
+    /// 1 in the row of a device's inode where some of its pages counted as metadata of the file system that holds the device,
+    /// which those of its node may have been.
+    pub is_held: u64,
     /// The row of the file in a lower file system that it is, or that it was copied from; of no workload where there is
     /// none, or where it is not known.
     pub lower: FileKey,
     /// The row of the file in the upper file system that it is, likewise.
     pub upper: FileKey,
 }
-map_value!(FileStats, 424);
+map_value!(FileStats, 432);
 
 impl FileStats {
     /// A file to which nothing was done.
@@ -324,6 +327,7 @@ impl FileStats {
         dirtying_faults: 0,
         major_fault_ns: 0,
         is_stacked: 0,
+        is_held: 0,
         lower: FileKey::others(0),
         upper: FileKey::others(0),
     };

@@ -8,7 +8,9 @@ use crate::support::{
     fio::{self, fio_by},
     ioprof, output, plain, profile,
     program::Program,
-    report::{BlockOperation, CheckKind, Origin, PathState, Report, Served, known, requests},
+    report::{
+        BlockOperation, CheckKind, FileKind, Origin, PathState, Report, Served, known, requests,
+    },
     requirements::skip,
     succeed, text,
     throttle::ThrottledReads,
@@ -288,6 +290,32 @@ fn a_tracer_that_stops_a_thread_behind_its_calls_leaves_the_ways_apart() {
         hits.count < 500 && hits.sum <= hits.count * hits.max,
         "{hits:#?}"
     );
+}
+
+#[test]
+fn what_is_read_from_a_device_that_a_file_system_holds_is_not_known() {
+    requires!("dd", "losetup mkfs.ext4");
+    let device = Loop::new(64 * MIB as u64);
+    let node = device.node();
+    let from = format!("if={}", node.display());
+    let read = |count: &str| {
+        let words = ["dd", &from, "of=/dev/null", "bs=64k", count];
+        let report = profile(&[], &words);
+        report.assert_nothing_lost();
+        let rows = &known(&report.workload(0).files).top;
+        let devices = rows.iter().filter(|row| row.kind == FileKind::BlockDevice);
+        assert_eq!(devices.count(), 1, "{rows:#?}");
+        report.file(&node).counts
+    };
+    let cold = read("count=64");
+    assert_eq!((cold.reads, cold.read_bytes), (64, 4 * MIB as u64));
+    assert_eq!(
+        (cold.device_read_bytes, cold.device_written_bytes),
+        (None, None)
+    );
+    // No page was read of which that could not be told.
+    let cached = read("count=32");
+    assert_eq!((cached.reads, cached.device_read_bytes), (32, Some(0)));
 }
 
 #[test]

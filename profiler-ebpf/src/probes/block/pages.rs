@@ -21,7 +21,7 @@ use crate::probes::{
         memory::{self, constant, field},
         verifier::unknown,
     },
-    file::{identity::Identity, inode},
+    file::{identity::Identity, inode, table},
     task::{
         loop_device,
         state::{self, Submitter},
@@ -256,6 +256,9 @@ extern "C" fn owner_of_pages(submitter: u64, bio: u64, inode: u64, what: u64, fa
             Origin::Metadata
         }
     } else if is_block_device && inode::is_held(inode) {
+        if submitter != 0 {
+            table::note_held(submitter, inode, &file);
+        }
         Origin::Metadata
     } else {
         Origin::Thread

@@ -52,6 +52,15 @@ pub fn of_inode(workload: u32, inode: u64) -> Option<*mut FileStats> {
     of_identity(workload, inode, &Identity::at(inode))
 }
 
+/// Remembers of the inode of a device, by its address, that pages of it counted as metadata, for who holds the device.
+#[inline(always)]
+pub fn note_held(workload: u32, inode: u64, file: &Identity) {
+    if let Some(row) = of_identity(workload, inode, file) {
+        // SAFETY: the row is in the map, and nobody writes anything else there.
+        unsafe { (&raw mut (*row).is_held).write_volatile(1) };
+    }
+}
+
 /// The same, of which that much has been read already.
 #[inline(always)]
 pub fn of_identity(workload: u32, inode: u64, file: &Identity) -> Option<*mut FileStats> {

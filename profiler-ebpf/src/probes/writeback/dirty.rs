@@ -99,6 +99,9 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             if let Some(others) = table::row(&FileKey::others(submitter.workload)) {
                 atomic::add(&raw mut (*others).metadata_folio_bytes, size);
             }
+            if file_kind::is_block_device(file.mode) {
+                table::note_held(submitter.workload, address, &file);
+            }
             return;
         }
         // What a loop device makes dirty is in no row of a file.

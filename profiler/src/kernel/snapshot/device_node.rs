@@ -3,21 +3,26 @@
 
 use std::{collections::HashMap, fs, os::unix::fs::MetadataExt as _};
 
-use ioprof_ebpf::abi::{block::device_number, file::FileKey};
+use ioprof_ebpf::abi::{
+    block::device_number,
+    file::{FileKey, FileStats},
+};
 use nix::sys::stat::{major, minor};
 
 use super::file::File;
 use crate::kernel::system::lead::Lead;
 
 /// Has the row of each node refer to that of its device's inode. Where it is not known which device a node is of, the row
-/// is without pages.
-pub fn refer_to_devices(files: &mut [File]) {
-    let devices: HashMap<(u32, (u32, u32)), FileKey> = files
+/// is without pages. So it is where a file system holds the device: what was done to its pages by the node is not told from
+/// metadata.
+pub fn refer_to_devices(files: &mut Vec<File>) {
+    let devices: HashMap<(u32, (u32, u32)), (FileKey, bool)> = files
         .iter()
         .filter(|file| is_block_device(file) && file.place.path.is_none())
         .map(|file| {
             let device = device_number(file.key.inode as u32);
-            ((file.key.workload, device), file.key)
+            let is_held = file.stats.is_held != 0;
+            ((file.key.workload, device), (file.key, is_held))
         })
         .collect();
     if devices.is_empty() {
@@ -28,10 +33,22 @@ pub fn refer_to_devices(files: &mut [File]) {
         let found = device_of(node);
         match found.map(|device| devices.get(&(node.key.workload, device))) {
             Some(None) => {}
-            Some(Some(device)) => node.stats.upper = *device,
-            None => node.has_pages = false,
+            Some(Some((device, false))) => node.stats.upper = *device,
+            Some(Some((_, true))) | None => node.has_pages = false,
         }
     }
+    files.retain(|file| !is_held_alone(&file.stats));
+}
+
+/// Whether a row tells nothing but that its device is held.
+fn is_held_alone(stats: &FileStats) -> bool {
+    let nothing = FileStats {
+        mode: stats.mode,
+        path: stats.path,
+        is_held: 1,
+        ..FileStats::EMPTY
+    };
+    *stats == nothing
 }
 
 const fn is_block_device(file: &File) -> bool {

@@ -5,7 +5,8 @@ use ioprof_workloads::display::{bytes, count};
 
 use super::{
     subject::{
-        Candidate, Outcome, Placed, Subject, UNDIVIDED, cpu_and_runnable, each, for_device, portion,
+        Candidate, Outcome, Placed, Subject, UNDIVIDED, cpu_and_runnable, each, for_device,
+        portion, total as total_of,
     },
     sync::SYNCS,
 };
@@ -111,8 +112,7 @@ impl<'a> Moved<'a> {
         if self.direction == Direction::Read {
             return direct < self.calls / 2;
         }
-        let syncs = subject.calls(|name| SYNCS.contains(&name));
-        let syncs = sum(syncs.iter().map(|(_, call)| call.calls));
+        let syncs = total_of(&subject.made(&SYNCS));
         let times = || calls.iter().filter_map(|(_, call)| call.breakdown);
         let waited = sum(times().map(|time| for_device(&time)));
         let worked = sum(times().map(|time| time.cpu_ns));

@@ -5,7 +5,7 @@ use ioprof_workloads::display::{bytes, count};
 use super::{
     durable::LATER,
     on_device::{OnDevice, Waits, waits},
-    subject::{Candidate, Outcome, Subject, UNDIVIDED, each},
+    subject::{Candidate, Outcome, Subject, UNDIVIDED, each, total},
 };
 use crate::model::{calibration::Operation, page_cache::PageCache, sum::sum};
 
@@ -96,6 +96,5 @@ pub fn is_read_ahead(page_cache: Option<&PageCache>) -> bool {
 fn is_direct(subject: &Subject<'_>, one: &OnDevice<'_>) -> bool {
     let dirtied = subject.workload.writeback.as_ref();
     let is_past = dirtied.is_some_and(|writeback| writeback.dirtied_bytes <= one.bytes / 10);
-    let flushes = subject.calls(|name| LATER.contains(&name));
-    is_past && sum(flushes.iter().map(|(_, call)| call.calls)) <= one.requests / 64
+    is_past && total(&subject.made(&LATER)) <= one.requests / 64
 }

@@ -19,14 +19,17 @@ use crate::model::{
 /// Fewer are no habit.
 const FEW: u64 = 10;
 
-/// The calls by which data that was written before becomes durable.
-pub const LATER: [&str; 6] = [
+/// The calls by which data that was written before becomes durable, and the requests to rings and by io_submit.
+pub const LATER: [&str; 9] = [
     "fsync",
     "fdatasync",
     "sync_file_range",
     "msync",
     "syncfs",
     "sync",
+    "FSYNC",
+    "FDSYNC",
+    "SYNC_FILE_RANGE",
 ];
 
 const ADVICE: &str = "leave out O_SYNC, O_DSYNC and RWF_DSYNC, and call fdatasync(2) once for what belongs together; keep it \
@@ -67,12 +70,13 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let is_submitted = is_buffered && total(&requests) >= most;
     evidence.extend(flushes);
     evidence.extend(requests);
-    let later = subject.calls(|name| LATER.contains(&name));
-    evidence.extend(later.iter().map(|one| subject.calls_of(*one)));
+    let later = subject.made(&LATER);
+    let synced = total(&later);
+    evidence.extend(later);
     let waited = sum(times.iter().map(for_device));
     let worked = sum(times.iter().map(|time| time.cpu_ns));
     let holds = (is_flushed || is_submitted)
-        && sum(later.iter().map(|(_, call)| call.calls)) <= writes / 64
+        && synced <= writes / 64
         && waited > worked / 10
         && each(moved, writes) <= MOST_BYTES
         && writes / 2 > opens_to_write(files);

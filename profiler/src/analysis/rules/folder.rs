@@ -52,7 +52,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let are_alike = waited(&opens) > waited(&changes) / 10;
     let with_opens = are_alike.then(|| both.copied().collect());
     let looked_up = looked_up(subject, block);
-    let later = subject.calls(|name| LATER.contains(&name));
+    let later = subject.made(&LATER);
     let mut against = Vec::new();
     for calls in with_opens.into_iter().chain([changes]) {
         let (done, waited) = (done(&calls), waited(&calls));
@@ -60,15 +60,14 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             continue;
         }
         let journals = journals(subject, block, devices, done);
-        let made = calls.iter().chain(&later);
+        let made = calls.iter().map(|one| subject.calls_of(*one));
         let written = journals.iter().flat_map(|journal| &journal.evidence);
         let evidence: Vec<_> = made
-            .map(|one| subject.calls_of(*one))
-            .chain(written.chain(&looked_up).cloned())
+            .chain(later.iter().chain(written).chain(&looked_up).cloned())
             .collect();
         let holds = !journals.is_empty()
             && total(&looked_up) <= done / 10
-            && sum(later.iter().map(|(_, call)| call.calls)) <= done / 64
+            && total(&later) <= done / 64
             && waited > sum(times(&calls).map(|time| time.cpu_ns)) / 10;
         if holds {
             let one = candidate(subject, &calls, (done, waited), &journals);
@@ -275,6 +274,10 @@ mod tests {
             let time = report.workloads[0].syscalls[0].breakdown.as_mut();
             time.expect("known").off_cpu = OffCpu::default();
         });
+        // Others make it durable.
+        let mut report = changing(&["unlink"], 200);
+        report.workloads[0].io_uring = Some(super::super::tests::ring(&[("FSYNC", 100)]));
+        assert!(matches!(of(&report), Outcome::RuledOut(_)));
         // They wait for what they read.
         let mut report = changing(&["unlink"], 200);
         let mut row = super::super::tests::sample().workloads[0]

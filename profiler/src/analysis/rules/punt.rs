@@ -96,14 +96,8 @@ fn is_punted(one: &UringOperation, for_worker: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::{
-        block::QueueDepth,
-        histogram::{Histogram, Unit},
-        io_uring::IoUring,
-        off_cpu::OffCpu,
-        report::Report,
-    };
+    use super::{super::tests::ring, *};
+    use crate::model::{off_cpu::OffCpu, report::Report};
 
     const ENTER_NS: u64 = 5_000_000;
     const SERVICE_NS: u64 = 2_000_000;
@@ -120,29 +114,10 @@ mod tests {
             service_ns: SERVICE_NS,
             ..OffCpu::default()
         };
-        workload.io_uring = Some(IoUring {
-            operations: vec![UringOperation {
-                name: "WRITE".into(),
-                submissions: 10_000,
-                completions: 10_000,
-                silent: 0,
-                unseen_completions: 0,
-                errors: std::collections::BTreeMap::new(),
-                bytes: None,
-                latency: Histogram::empty(Unit::Ns),
-                inline: 0,
-                poll_armed: 0,
-                worker,
-                for_worker,
-                asynchronous: 0,
-            }],
-            depth: QueueDepth { mean: 0.0, max: 0 },
-            busy_ns: 0,
-            submitting_calls: None,
-            submitted_by_calls: None,
-            extra_completions: 0,
-            unmatched_completions: 0,
-        });
+        let mut ring = ring(&[("WRITE", 10_000)]);
+        let writes = ring.operations.first_mut().expect("there is one");
+        (writes.worker, writes.for_worker) = (worker, for_worker);
+        workload.io_uring = Some(ring);
         report
     }
 

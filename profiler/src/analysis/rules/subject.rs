@@ -106,6 +106,30 @@ impl<'a> Subject<'a> {
         calls.filter(|(_, call)| is(call.name.as_str())).collect()
     }
 
+    /// How often system calls of these names were made, and requests to rings and by io_submit of these opcodes.
+    pub fn made(&self, names: &[&str]) -> Vec<Evidence> {
+        let calls = self.calls(|name| names.contains(&name));
+        let calls = calls.into_iter().map(|one| self.calls_of(one));
+        let of_rings = self.workload.io_uring.iter();
+        let of_rings = of_rings
+            .flat_map(|ring| ring.operations.iter().enumerate())
+            .map(|(at, one)| ("io_uring", at, &one.name, one.submissions));
+        let of_aio = self.workload.aio.operations.iter().enumerate();
+        let of_aio = of_aio.map(|(at, one)| ("aio", at, &one.name, one.submissions));
+        let requests = of_rings
+            .chain(of_aio)
+            .filter(|(_, _, name, _)| names.contains(&name.as_str()))
+            .map(|(by, at, _, submissions)| {
+                self.evidence(&format!("{by}/operations/{at}/submissions"), submissions)
+            });
+        calls.chain(requests).collect()
+    }
+
+    /// Whether there were requests to rings, and it is not known which.
+    pub fn lacks_requests_to_rings(&self) -> bool {
+        self.workload.io_uring.is_none() && !self.calls(|name| name == "io_uring_enter").is_empty()
+    }
+
     /// The system calls that write to files, as /proc/PID/io counts them.
     pub fn writes(&self) -> Vec<Placed<'a>> {
         let written = Direction::Written;

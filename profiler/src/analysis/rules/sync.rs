@@ -16,7 +16,10 @@ use crate::{
 };
 
 /// The calls that wait until the data of a file is durable.
-pub const SYNCS: [&str; 2] = ["fsync", "fdatasync"];
+const CALLS: [&str; 2] = ["fsync", "fdatasync"];
+
+/// What makes it so: these calls, and requests of these opcodes to rings and by io_submit.
+pub const SYNCS: [&str; 4] = ["fsync", "fdatasync", "FSYNC", "FDSYNC"];
 
 /// Fewer calls are no habit.
 const FEW: u64 = 10;
@@ -29,24 +32,40 @@ const ADVICE: &str = "group what belongs together and sync once: one transaction
 
 /// The rule.
 pub fn rule(subject: &Subject<'_>) -> Outcome {
-    let syncs = subject.calls(|name| SYNCS.contains(&name));
-    let calls = sum(syncs.iter().map(|(_, call)| call.calls));
-    if calls < FEW {
-        let made = syncs.iter().map(|one| subject.calls_of(*one));
-        return Outcome::RuledOut(made.collect());
+    match of_known(subject) {
+        Outcome::RuledOut(_) if subject.lacks_requests_to_rings() => {
+            Outcome::Undecided("the requests to io_uring are not known: which made data durable")
+        }
+        outcome => outcome,
+    }
+}
+
+fn of_known(subject: &Subject<'_>) -> Outcome {
+    let made = subject.made(&SYNCS);
+    let all = total(&made);
+    if all < FEW {
+        return Outcome::RuledOut(made);
     }
     let Some(files) = &subject.workload.files else {
         return Outcome::Undecided("the files are not known: which bytes were written to them");
     };
+    let syncs = subject.calls(|name| CALLS.contains(&name));
+    let calls = sum(syncs.iter().map(|(_, call)| call.calls));
     let (written, mut evidence) = written(subject, files);
     let opens = opens_to_write(files);
-    for sync in &syncs {
-        evidence.push(subject.calls_of(*sync));
-        evidence.push(subject.evidence(&format!("syscalls/{}/time_ns", sync.0), sync.1.time_ns));
+    evidence.extend(made);
+    for (at, call) in &syncs {
+        evidence.push(subject.evidence(&format!("syscalls/{at}/time_ns"), call.time_ns));
     }
-    // Of many files each has to be made durable by a call of its own.
-    if each(written, calls) > MOST_BYTES || calls / 2 <= opens {
+    // Of many files each has to be made durable by one of its own.
+    let is_habit = |syncs| syncs >= FEW && each(written, syncs) <= MOST_BYTES && syncs / 2 > opens;
+    if !is_habit(all) {
         return Outcome::RuledOut(evidence);
+    }
+    if !is_habit(calls) {
+        return Outcome::Undecided(
+            "data is made durable by requests to rings, whose waits are not told apart",
+        );
     }
     Outcome::Found(vec![candidate(subject, &syncs, (calls, written), evidence)])
 }
@@ -147,4 +166,80 @@ pub fn only_file(subject: &Subject<'_>) -> Option<Text> {
     let (only, another) = (written.next()?, written.next());
     let is_alone = another.is_none() && files.other_counts.writes == 0;
     is_alone.then(|| only.path.clone()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{ring, sample},
+        *,
+    };
+    use crate::model::{aio::AioOperation, report::Report};
+
+    /// A program that writes 64 KiB, as often as it opens a file, and makes it durable by so many fdatasync(2).
+    fn syncing(calls: u64) -> Report {
+        let mut report = sample();
+        let workload = report.workloads.first_mut().expect("there is one");
+        workload.syscalls.truncate(1);
+        let call = workload.syscalls.first_mut().expect("there is one");
+        (call.name, call.calls) = ("fdatasync".into(), calls);
+        let files = workload.files.as_mut().expect("they are known");
+        files.top.retain(|row| row.counts.writes > 0);
+        files.top.truncate(1);
+        for kind in &mut files.by_kind {
+            kind.written_bytes = 64 << 10;
+        }
+        workload.io_uring = Some(ring(&[]));
+        report
+    }
+
+    fn of(report: &Report) -> Outcome {
+        rule(&Subject::of_first(report))
+    }
+
+    fn by_ring(calls: u64, opcode: &str, requests: u64) -> Outcome {
+        let mut report = syncing(calls);
+        report.workloads[0].io_uring = Some(ring(&[("WRITE", 1000), (opcode, requests)]));
+        of(&report)
+    }
+
+    #[test]
+    fn requests_that_make_data_durable_leave_it_undecided_where_calls_do_not_tell() {
+        assert!(matches!(by_ring(0, "FSYNC", 10), Outcome::Undecided(_)));
+        assert!(matches!(by_ring(6, "FSYNC", 6), Outcome::Undecided(_)));
+        assert!(matches!(by_ring(0, "FSYNC", 9), Outcome::RuledOut(_)));
+        assert!(matches!(by_ring(0, "READ", 1000), Outcome::RuledOut(_)));
+        assert_eq!(by_ring(10, "FSYNC", 10).found().len(), 1);
+        for opcode in ["FSYNC", "FDSYNC"] {
+            let mut report = syncing(0);
+            report.workloads[0].aio.operations = vec![AioOperation {
+                name: opcode.into(),
+                submissions: 10,
+                completions: 10,
+                unseen_completions: 0,
+                errors: Default::default(),
+                bytes: None,
+                latency: sample().workloads[0].syscalls[0].latency.clone(),
+            }];
+            assert!(matches!(of(&report), Outcome::Undecided(_)), "{opcode}");
+        }
+    }
+
+    #[test]
+    fn large_writes_are_no_habit_whoever_makes_them_durable() {
+        let mut report = syncing(0);
+        let files = report.workloads[0].files.as_mut().expect("known");
+        files.by_kind[0].written_bytes = 1 << 30;
+        report.workloads[0].io_uring = Some(ring(&[("FSYNC", 100)]));
+        assert!(matches!(of(&report), Outcome::RuledOut(_)));
+    }
+
+    #[test]
+    fn unknown_requests_to_rings_rule_nothing_out() {
+        let mut report = syncing(0);
+        report.workloads[0].io_uring = None;
+        assert!(matches!(of(&report), Outcome::RuledOut(_)));
+        report.workloads[0].syscalls[0].name = "io_uring_enter".into();
+        assert!(matches!(of(&report), Outcome::Undecided(_)));
+    }
 }

@@ -8,8 +8,10 @@ use super::{
 };
 use crate::{
     model::{
+        block::QueueDepth,
         finding::Severity,
         histogram::{Bucket, Histogram, Unit},
+        io_uring::{IoUring, UringOperation},
         ledger::CallCost,
         off_cpu::{CallTime, OffCpu, Time},
         report::Report,
@@ -40,6 +42,34 @@ pub(super) fn histogram(unit: Unit, values: &[(u64, u64)]) -> Histogram {
         min: values.first().expect("there is one").0,
         max: values.last().expect("there is one").0,
         buckets: values.iter().map(bucket).collect(),
+    }
+}
+
+/// A ring with so many requests of each opcode, of which nothing else is known.
+pub(super) fn ring(operations: &[(&str, u64)]) -> IoUring {
+    let operation = |(name, requests): &(&str, u64)| UringOperation {
+        name: (*name).into(),
+        submissions: *requests,
+        completions: *requests,
+        silent: 0,
+        unseen_completions: 0,
+        errors: Default::default(),
+        bytes: None,
+        latency: Histogram::empty(Unit::Ns),
+        inline: 0,
+        poll_armed: 0,
+        worker: 0,
+        for_worker: None,
+        asynchronous: 0,
+    };
+    IoUring {
+        operations: operations.iter().map(operation).collect(),
+        depth: QueueDepth { mean: 0.0, max: 0 },
+        busy_ns: 0,
+        submitting_calls: None,
+        submitted_by_calls: None,
+        extra_completions: 0,
+        unmatched_completions: 0,
     }
 }
 

@@ -17,8 +17,8 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let Some(cache) = &subject.workload.page_cache else {
         return Outcome::Undecided("it is not known how reads were served");
     };
-    let devices = match OnDevice::all(subject) {
-        Ok(devices) => devices,
+    let (reads, unknown) = match OnDevice::all(subject, &[Operation::Read]) {
+        Ok(known) => known,
         Err(outcome) => return outcome,
     };
     let Some(waits) = waits(subject, &[Operation::Read]) else {
@@ -34,11 +34,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     if let Some(ahead) = &cache.read_ahead {
         served.push(subject.evidence("page_cache/read_ahead/bytes", ahead.bytes));
     }
-    let reads = devices
+    let (slow, others): (Vec<_>, Vec<_>) = reads
         .into_iter()
-        .filter(|one| one.load.operation == Operation::Read);
-    let (slow, others): (Vec<_>, Vec<_>) =
-        reads.partition(|one| more(one) >= HEADROOM && is_read_ahead(Some(cache)));
+        .partition(|one| more(one) >= HEADROOM && is_read_ahead(Some(cache)));
     let evidence = |one: &OnDevice<'_>| [served.clone(), one.evidence(subject)].concat();
     let found = slow.iter().map(|one| Candidate {
         summary: format!(
@@ -63,7 +61,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         gate: None,
     });
     let against = others.iter().flat_map(&evidence);
-    Outcome::of(found.collect(), against.collect())
+    Outcome::of(found.collect(), unknown, against.collect())
 }
 
 /// How many times as much the device does with more in flight, and as it did: one that reads in order may do all it can.

@@ -5,7 +5,7 @@ use ioprof_workloads::display::{bytes, count};
 use super::{
     durable::LATER,
     on_device::{OnDevice, Waits, waits},
-    subject::{Candidate, Outcome, Subject, UNDIVIDED, each, total},
+    subject::{Candidate, NOT_DIVIDED, Outcome, Subject, each, total},
 };
 use crate::model::{calibration::Operation, page_cache::PageCache, sum::sum};
 
@@ -20,8 +20,9 @@ const ADVICE: &str = "keep several in flight, where it is known before what is n
 /// The rule.
 pub fn rule(subject: &Subject<'_>) -> Outcome {
     let workload = subject.workload;
-    let devices = match OnDevice::all(subject) {
-        Ok(devices) => devices,
+    let both = [Operation::Read, Operation::Write];
+    let (devices, mut unknown) = match OnDevice::all(subject, &both) {
+        Ok(known) => known,
         Err(outcome) => return outcome,
     };
     let Some(io_uring) = &workload.io_uring else {
@@ -36,7 +37,8 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     for one in devices {
         let operation = one.load.operation;
         let Some(waits) = waits(subject, &[operation]) else {
-            return UNDIVIDED;
+            unknown = Some(NOT_DIVIDED);
+            continue;
         };
         let holds = one.depth <= ONE
             && one.headroom() >= HEADROOM
@@ -52,7 +54,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             against.extend(one.evidence(subject));
         }
     }
-    Outcome::of(found, against)
+    Outcome::of(found, unknown, against)
 }
 
 fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waits: &Waits) -> Candidate {

@@ -39,7 +39,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             against.extend(one.evidence(subject));
         }
     }
-    Outcome::of(found, against)
+    Outcome::of(found, None, against)
 }
 
 /// The waits for a file's pages.

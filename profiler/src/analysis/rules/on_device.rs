@@ -32,8 +32,11 @@ pub struct OnDevice<'a> {
 }
 
 impl<'a> OnDevice<'a> {
-    /// Those of the workload that were calibrated; why they are not known, where none was.
-    pub fn all(subject: &Subject<'a>) -> Result<Vec<Self>, Outcome> {
+    /// Those of the workload that were calibrated, and why others are not known, where there are.
+    pub fn all(
+        subject: &Subject<'a>,
+        operations: &[Operation],
+    ) -> Result<(Vec<Self>, Option<&'static str>), Outcome> {
         let workload = subject.workload;
         let (Some(block), Some(devices)) = (&workload.block, &subject.report.devices) else {
             return Err(Outcome::Undecided("the requests are not known"));
@@ -48,8 +51,15 @@ impl<'a> OnDevice<'a> {
                 BlockOperation::Write => Operation::Write,
                 BlockOperation::Flush | BlockOperation::Discard => continue,
             };
+            if !operations.contains(&operation) {
+                continue;
+            }
             let mut all = devices.iter().enumerate();
-            let Some((device_at, device)) = all.find(|(_, one)| one.name == row.device) else {
+            let found_device = all.find(|(_, one)| one.name == row.device);
+            let Some((device_at, device, depth)) = found_device
+                .and_then(|(at, device)| Some((at, device, depth(subject, device, block)?)))
+            else {
+                unknown = Some("it is not known how many requests devices had in flight");
                 continue;
             };
             let ceiling = device.ceiling.as_ref();
@@ -69,9 +79,6 @@ impl<'a> OnDevice<'a> {
                 );
                 continue;
             }
-            let Some(depth) = depth(subject, device, block) else {
-                continue;
-            };
             found.push(Self {
                 device_at,
                 device,
@@ -83,10 +90,7 @@ impl<'a> OnDevice<'a> {
                 depth,
             });
         }
-        if let Some(reason) = unknown.filter(|_| found.is_empty()) {
-            return Err(Outcome::Undecided(reason));
-        }
-        Ok(found)
+        Ok((found, unknown))
     }
 
     /// The device, as the place of a finding.

@@ -2,7 +2,7 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, Outcome, Placed, Subject, UNDIVIDED, cpu_and_runnable, portion};
+use super::subject::{Candidate, NOT_DIVIDED, Outcome, Placed, Subject, cpu_and_runnable, portion};
 use crate::{
     model::{
         finding::{Gain, Place},
@@ -24,16 +24,16 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         let again = again(&call.errors);
         again >= FEW && again >= portion(call.calls, 9, 10)
     });
-    if polling.is_empty() {
-        let tried = others.iter().filter(|(_, call)| again(&call.errors) > 0);
-        let evidence = tried.flat_map(|one| [subject.calls_of(*one), of_errors(subject, *one)]);
-        return Outcome::RuledOut(evidence.collect());
+    let (mut found, mut unknown) = (Vec::new(), None);
+    for one in polling {
+        match &one.1.breakdown {
+            Some(time) => found.push(candidate(subject, one, time)),
+            None => unknown = Some(NOT_DIVIDED),
+        }
     }
-    let found: Option<Vec<_>> = polling
-        .into_iter()
-        .map(|one| Some(candidate(subject, one, one.1.breakdown.as_ref()?)))
-        .collect();
-    found.map_or(UNDIVIDED, Outcome::Found)
+    let tried = others.iter().filter(|(_, call)| again(&call.errors) > 0);
+    let against = tried.flat_map(|one| [subject.calls_of(*one), of_errors(subject, *one)]);
+    Outcome::of(found, unknown, against.collect())
 }
 
 fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candidate {
@@ -82,4 +82,37 @@ fn again(errors: &std::collections::BTreeMap<crate::text::Text, u64>) -> u64 {
 
 fn of_errors(subject: &Subject<'_>, (at, call): Placed<'_>) -> crate::model::finding::Evidence {
     subject.evidence(&format!("syscalls/{at}/errors/EAGAIN"), again(&call.errors))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::Report;
+
+    /// Two calls that find nothing 1,000 times.
+    fn polling() -> Report {
+        let mut report = super::super::tests::sample();
+        let calls = &mut report.workloads[0].syscalls;
+        calls.truncate(2);
+        for (call, name) in calls.iter_mut().zip(["read", "recvfrom"]) {
+            call.name = name.into();
+            call.calls = FEW;
+            call.errors = [("EAGAIN".into(), FEW)].into_iter().collect();
+        }
+        report
+    }
+
+    fn of(report: &Report) -> Outcome {
+        rule(&Subject::of_first(report))
+    }
+
+    #[test]
+    fn a_call_that_is_not_divided_leaves_others_as_they_are() {
+        let mut report = polling();
+        assert_eq!(of(&report).found().len(), 2);
+        report.workloads[0].syscalls[0].breakdown = None;
+        assert_eq!(of(&report).found().len(), 1);
+        report.workloads[0].syscalls[1].breakdown = None;
+        assert!(matches!(of(&report), Outcome::Undecided(_)));
+    }
 }

@@ -95,7 +95,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             gate: None,
         });
     }
-    Outcome::of(found, against)
+    Outcome::of(found, None, against)
 }
 
 /// How long a workload had requests at a device, and how long processes in no workload had.

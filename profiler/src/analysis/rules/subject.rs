@@ -26,16 +26,20 @@ pub enum Outcome {
 }
 
 /// What is not known where calls are not divided.
-pub const UNDIVIDED: Outcome =
-    Outcome::Undecided("the time of calls is not divided: what of it was waiting");
+pub const NOT_DIVIDED: &str = "the time of calls is not divided: what of it was waiting";
+pub const UNDIVIDED: Outcome = Outcome::Undecided(NOT_DIVIDED);
 
 impl Outcome {
-    /// It holds for these, else it does not by these figures.
-    pub fn of(found: Vec<Candidate>, against: Vec<Evidence>) -> Self {
-        if found.is_empty() {
-            Self::RuledOut(against)
-        } else {
-            Self::Found(found)
+    /// It holds for these; else it is not known for others, for this reason; else it does not by these figures.
+    pub fn of(
+        found: Vec<Candidate>,
+        unknown: Option<&'static str>,
+        against: Vec<Evidence>,
+    ) -> Self {
+        match unknown {
+            _ if !found.is_empty() => Self::Found(found),
+            Some(reason) => Self::Undecided(reason),
+            None => Self::RuledOut(against),
         }
     }
 }

@@ -35,25 +35,23 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     };
     let data = [BlockOperation::Read, BlockOperation::Write];
     let rows = own_requests(block, &data).filter(|(_, row)| row.service.count >= FEW);
-    let (mut found, mut against, mut is_of_a_cpu) = (Vec::new(), Vec::new(), false);
+    let (mut found, mut against, mut unknown) = (Vec::new(), Vec::new(), None);
     for (at, row) in rows {
         let Some(tail) = Tail::of(row) else {
-            return Outcome::Undecided("the histograms of requests are not complete");
+            unknown = Some("the histograms of requests are not complete");
+            continue;
         };
         if !tail.is_long() {
             against.extend(tail.evidence(subject, at));
         } else if tail.longer(|bucket| bucket.ge) > MORE.saturating_mul(spent.off_cpu.runnable_ns) {
             found.push(tail.candidate(subject, at, &spent.off_cpu));
         } else {
-            is_of_a_cpu = true;
+            unknown = Some(
+                "threads waited for a CPU as long as a few requests took longer: what serves a virtual device may have, too",
+            );
         }
     }
-    if found.is_empty() && is_of_a_cpu {
-        return Outcome::Undecided(
-            "threads waited for a CPU as long as a few requests took longer: what serves a virtual device may have, too",
-        );
-    }
-    Outcome::of(found, against)
+    Outcome::of(found, unknown, against)
 }
 
 /// The requests of a row, with what tells a tail.
@@ -301,11 +299,15 @@ mod tests {
     }
 
     #[test]
-    fn incomplete_histograms_tell_nothing() {
+    fn incomplete_histograms_tell_nothing_and_leave_others_as_they_are() {
         let mut report = waiting(&[(100 * US, 20_000), (10 * MS, 25)], &[(PAGE, 20_025)]);
         let workload = report.workloads.first_mut().expect("there is one");
-        let row = workload.block.as_mut().expect("known").first_mut();
-        row.expect("there is one").service.count += 100;
+        let rows = workload.block.as_mut().expect("it is known");
+        let complete = rows.first().expect("there is one").clone();
+        rows.first_mut().expect("there is one").service.count += 100;
         assert!(matches!(of(&report), Outcome::Undecided(_)));
+        let rows = report.workloads[0].block.as_mut().expect("known");
+        rows.push(complete);
+        assert_eq!(of(&report).found().len(), 1);
     }
 }

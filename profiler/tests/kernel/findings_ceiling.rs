@@ -195,8 +195,9 @@ fn is_at_its_limit(calibrated: &Calibrated, report: &Report, part: f64) -> bool 
         let loads = device.pointer_mut("/ceiling/loads");
         for load in loads.and_then(Value::as_array_mut).into_iter().flatten() {
             let rate = load["requests_per_second"].as_f64().expect("a number");
-            load["ceiling_per_second"] = (rate / utilization / part).into();
-            load["sequential_ceiling_per_second"] = Value::Null;
+            for ceiling in ["ceiling_per_second", "sequential_ceiling_per_second"] {
+                load[ceiling] = (rate / utilization / part).into();
+            }
         }
     }
     let file = calibrated.state.path().join("edited.json");

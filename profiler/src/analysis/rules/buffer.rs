@@ -59,19 +59,21 @@ pub fn rule(
         return UNDIVIDED;
     }
     let both = [Direction::Read, Direction::Written];
-    let moved: Vec<_> = (files.top.iter().enumerate())
-        .flat_map(|(at, row)| both.map(|direction| Moved::of(at, row, direction)))
-        .collect();
-    let (small, others): (Vec<_>, Vec<_>) = moved
-        .into_iter()
-        .partition(|moved| moved.is_by_little() && is_wanted(moved) && moved.can_wait(subject));
-    if small.is_empty() {
-        let most = others.iter().max_by_key(|moved| moved.calls);
-        let most = most.filter(|moved| moved.calls > 0);
-        return Outcome::RuledOut(most.map_or_else(Vec::new, |moved| moved.evidence(subject)));
+    let all = (files.top.iter().enumerate())
+        .flat_map(|(at, row)| both.map(|direction| Moved::of(at, row, direction)));
+    let (mut found, mut others, mut unknown) = (Vec::new(), Vec::new(), None);
+    for moved in all {
+        let is_small = moved.is_by_little() && is_wanted(&moved);
+        match moved.can_wait(subject) {
+            Some(true) if is_small => found.push(moved.candidate(subject, advice)),
+            None if is_small => unknown = Some("it is not known how reads were served"),
+            _ => others.push(moved),
+        }
     }
-    let found = small.iter().map(|moved| moved.candidate(subject, advice));
-    Outcome::Found(found.collect())
+    let most = others.iter().max_by_key(|moved| moved.calls);
+    let most = most.filter(|moved| moved.calls > 0);
+    let against = most.map_or_else(Vec::new, |moved| moved.evidence(subject));
+    Outcome::of(found, unknown, against)
 }
 
 impl<'a> Moved<'a> {
@@ -104,19 +106,18 @@ impl<'a> Moved<'a> {
     }
 
     /// Whether the program need not have waited for each call: none waits for a device that would not without it, and few
-    /// are made durable.
-    fn can_wait(&self, subject: &Subject<'_>) -> bool {
-        let calls = self.calls_of(subject);
-        let direct = subject.workload.page_cache.as_ref();
-        let direct = direct.map_or(0, |cache| cache.direct.latency.count);
+    /// are made durable; none where that is not known.
+    fn can_wait(&self, subject: &Subject<'_>) -> Option<bool> {
         if self.direction == Direction::Read {
-            return direct < self.calls / 2;
+            let served = subject.workload.page_cache.as_ref()?;
+            return Some(served.direct.latency.count < self.calls / 2);
         }
+        let calls = self.calls_of(subject);
         let syncs = total_of(&subject.made(&SYNCS));
         let times = || calls.iter().filter_map(|(_, call)| call.breakdown);
         let waited = sum(times().map(|time| for_device(&time)));
         let worked = sum(times().map(|time| time.cpu_ns));
-        self.calls / 64 >= syncs && waited <= worked / 10
+        Some(self.calls / 64 >= syncs && waited <= worked / 10)
     }
 
     /// The calls that may have done it.
@@ -211,5 +212,38 @@ impl<'a> Moved<'a> {
             advice,
             gate: self.gate(subject, gone),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{file::FileCounts, report::Report};
+
+    /// A file that is read in order, 64 bytes at a time.
+    fn read() -> Report {
+        let mut report = super::super::tests::sample();
+        let files = report.workloads[0].files.as_mut();
+        let rows = &mut files.expect("they are known").top;
+        rows.retain(|row| row.kind == FileKind::File);
+        rows.truncate(1);
+        rows[0].typical_size_bytes = Some(64);
+        rows[0].counts = FileCounts {
+            opens: 1,
+            reads: FEW,
+            read_bytes: FEW * 64,
+            sequential: FEW,
+            ..FileCounts::default()
+        };
+        report
+    }
+
+    #[test]
+    fn reads_of_which_it_is_not_known_how_they_were_served_are_not_found() {
+        let mut report = read();
+        let of = |report: &Report| rule(&Subject::of_first(report), "", |_| true);
+        assert_eq!(of(&report).found().len(), 1);
+        report.workloads[0].page_cache = None;
+        assert!(matches!(of(&report), Outcome::Undecided(_)));
     }
 }

@@ -1,10 +1,14 @@
 //! LIMIT001: a device does all that it can.
 
 use super::{
-    on_device::{OnDevice, waits},
+    on_device::{FEW, OnDevice, waits},
     subject::{Candidate, Outcome, Subject, UNDIVIDED},
 };
-use crate::model::{calibration::Operation, device::ShareOfCeiling, finding::Gain};
+use crate::model::{
+    calibration::Operation,
+    device::{Device, ShareOfCeiling},
+    finding::Gain,
+};
 
 /// The part of its ceiling that is all it can do, by what calibrations differ among themselves.
 const ALL: f64 = 0.9;
@@ -27,18 +31,16 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let (mut found, mut against) = (Vec::<Candidate>::new(), Vec::new());
     for one in devices {
         let device = one.device;
-        let loads = device.ceiling.iter().flat_map(|ceiling| &ceiling.loads);
-        // Of the time in which it had any: what is idle is not at its limit.
-        let share = loads.map(share).fold(0.0, |all, one| all + one) / device.utilization;
+        let share = match share_of_all(device) {
+            Ok(share) => share,
+            Err(reason) => {
+                unknown = Some(reason);
+                continue;
+            }
+        };
         let is_told = found
             .iter()
             .any(|told| told.place.device.as_ref() == Some(&device.name));
-        if share > TOO_MUCH {
-            unknown = Some(
-                "the device did more than its calibration says that it can: run `ioprof calibrate` again",
-            );
-            continue;
-        }
         let is_found = share >= ALL;
         if !is_found || is_told {
             against.extend(one.evidence(subject));
@@ -66,6 +68,38 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     Outcome::of(found, unknown, against)
 }
 
+/// What a device did of all that it can, in the time in which it had anything to do: what is idle is not at its limit. Why that is
+/// not known, where it is not.
+fn share_of_all(device: &Device) -> Result<f64, &'static str> {
+    let loads = device.ceiling.as_ref().map_or(&[][..], |one| &one.loads);
+    let share = loads.iter().map(share).fold(0.0, |all, one| all + one) / device.utilization;
+    let is_calibrated = |(operation, requests)| {
+        requests < FEW || loads.iter().any(|load| load.operation == operation)
+    };
+    let done = [
+        (Operation::Read, device.reads),
+        (Operation::Write, device.writes),
+    ];
+    let is_in_order_known = loads
+        .iter()
+        .all(|load| load.sequential_ceiling_per_second.is_some());
+    if share < ALL && !done.into_iter().all(is_calibrated) {
+        Err(
+            "the device did much of a size that was not calibrated: run `ioprof calibrate` without --quick, if it was not",
+        )
+    } else if share >= ALL && !is_in_order_known {
+        Err(
+            "it is not known what the device can do of requests in order: run `ioprof calibrate` again",
+        )
+    } else if share > TOO_MUCH {
+        Err(
+            "the device did more than its calibration says that it can: run `ioprof calibrate` again",
+        )
+    } else {
+        Ok(share)
+    }
+}
+
 /// What was done of one operation, as a part of what can be done in the order that serves better.
 fn share(load: &ShareOfCeiling) -> f64 {
     load.requests_per_second / load.best_per_second()
@@ -73,46 +107,8 @@ fn share(load: &ShareOfCeiling) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::{block::BlockOperation, device::Ceiling, report::Report};
-
-    /// A workload that reads from a device each, which do such parts of what they can.
-    fn doing(parts: &[f64]) -> Report {
-        let mut report = super::super::tests::sample();
-        let workload = report.workloads.first_mut().expect("there is one");
-        let rows = workload.block.as_mut().expect("they are known");
-        let devices = report.devices.as_mut().expect("they are known");
-        rows.retain(|row| row.operation == BlockOperation::Read);
-        rows.truncate(1);
-        devices.truncate(1);
-        let (row, device) = (rows.remove(0), devices.remove(0));
-        for (at, part) in parts.iter().enumerate() {
-            let (mut row, mut device) = (row.clone(), device.clone());
-            row.device = format!("vd{at}").into();
-            row.requests = 1000;
-            device.name = row.device.clone();
-            device.utilization = 1.0;
-            device.ceiling = Some(Ceiling {
-                calibrated_at: "2026-01-01T00:00:00Z".into(),
-                unused: None,
-                loads: vec![ShareOfCeiling {
-                    operation: Operation::Read,
-                    size_bytes: 4096,
-                    depth: 1.0,
-                    requests_per_second: 1000.0 * part,
-                    ceiling_at_depth_per_second: 1000.0,
-                    share_at_depth: *part,
-                    ceiling_per_second: 1000.0,
-                    sequential_ceiling_per_second: Some(1000.0),
-                    share: *part,
-                    steady: true,
-                }],
-            });
-            rows.push(row);
-            devices.push(device);
-        }
-        report
-    }
+    use super::{super::tests::doing, *};
+    use crate::model::report::Report;
 
     fn of(report: &Report) -> Outcome {
         rule(&Subject::of_first(report))
@@ -135,5 +131,24 @@ mod tests {
         assert!(matches!(of(&report), Outcome::Undecided(_)));
         report.devices.as_mut().expect("they are known").truncate(1);
         assert!(matches!(of(&report), Outcome::Undecided(_)));
+    }
+
+    #[test]
+    fn what_was_not_calibrated_is_not_taken_for_nothing() {
+        let edited = |part: f64, edit: fn(&mut Device)| {
+            let mut report = doing(&[part]);
+            edit(&mut report.devices.as_mut().expect("they are known")[0]);
+            of(&report)
+        };
+        let writes = edited(0.5, |device| device.writes = FEW);
+        assert!(matches!(writes, Outcome::Undecided(_)));
+        let few_writes = edited(0.5, |device| device.writes = FEW - 1);
+        assert!(matches!(few_writes, Outcome::RuledOut(_)));
+        let forget: fn(&mut Device) = |device| {
+            let ceiling = device.ceiling.as_mut().expect("there is one");
+            ceiling.loads[0].sequential_ceiling_per_second = None;
+        };
+        assert!(matches!(edited(1.0, forget), Outcome::Undecided(_)));
+        assert!(matches!(edited(0.5, forget), Outcome::RuledOut(_)));
     }
 }

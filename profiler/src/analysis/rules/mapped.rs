@@ -6,6 +6,7 @@ use super::subject::{Candidate, Outcome, Subject, each, faults_without_cpu_wait}
 use crate::model::{
     file::{File, FileKind},
     finding::{Evidence, Place},
+    sum::sum,
 };
 
 /// Fewer faults are those of a program that starts.
@@ -24,22 +25,31 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         return Outcome::Undecided("the files are not known: on whose pages the faults were");
     };
     let faults = subject.workload.faults.as_ref();
-    if faults.is_none_or(|faults| faults.on_files.is_none()) {
+    let Some(on_files) = faults.and_then(|faults| faults.on_files) else {
         return Outcome::Undecided("page faults are not known, or not whether they were on files");
-    }
-    let mut found = Vec::new();
-    let mut against = Vec::new();
+    };
+    let known = files.top.iter().filter_map(|row| row.counts.major_faults);
+    // On a file of which that is not known there were no more.
+    let left = on_files.major.saturating_sub(sum(known));
+    let (mut found, mut against, mut unknown) = (Vec::new(), Vec::new(), None);
     for (at, row) in files.top.iter().enumerate() {
-        let Some(one) = Waits::of(at, row).filter(|one| one.faults > 0) else {
-            continue;
-        };
-        if one.is_one_by_one() {
-            found.push(one.candidate(subject));
-        } else {
-            against.extend(one.evidence(subject));
+        let faults = row.counts.major_faults.unwrap_or(left);
+        match Waits::of(at, row) {
+            Some(one) if one.is_one_by_one() => found.push(one.candidate(subject)),
+            Some(one) if one.faults > 0 => against.extend(one.evidence(subject)),
+            None if may_be_one_by_one(row, faults) => {
+                unknown = Some("it is not known what was read from devices for faults on a file");
+            }
+            _ => {}
         }
     }
-    Outcome::of(found, None, against)
+    Outcome::of(found, unknown, against)
+}
+
+/// Whether a file may be what this rule is about, with so many faults on it. What calls read is not told apart, so that there
+/// are to be none.
+fn may_be_one_by_one(row: &File, faults: u64) -> bool {
+    row.kind == FileKind::File && row.counts.reads == 0 && faults >= FEW
 }
 
 /// The waits for a file's pages.
@@ -62,11 +72,9 @@ impl<'a> Waits<'a> {
         })
     }
 
-    /// Whether each read hardly more than its page. What calls read is not told apart, so that there are to be none.
+    /// Whether each read hardly more than its page.
     fn is_one_by_one(&self) -> bool {
-        self.row.kind == FileKind::File
-            && self.row.counts.reads == 0
-            && self.faults >= FEW
+        may_be_one_by_one(self.row, self.faults)
             && (PAGE / 2..=LITTLE).contains(&each(self.read_bytes, self.faults))
     }
 
@@ -115,5 +123,69 @@ impl<'a> Waits<'a> {
             advice: ADVICE,
             gate: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{fault::FileFaults, report::Report};
+
+    /// A hundred faults on a file that is only mapped, each of which reads a page.
+    fn waiting() -> Report {
+        let mut report = super::super::tests::sample();
+        let workload = report.workloads.first_mut().expect("there is one");
+        let faults = workload.faults.as_mut().expect("they are known");
+        faults.on_files = Some(FileFaults {
+            minor: 0,
+            major: FEW,
+            minor_io: 0,
+            minor_io_ns: 0,
+        });
+        let files = workload.files.as_mut().expect("they are known");
+        files.top.truncate(2);
+        let counts = &mut files.top.first_mut().expect("there is one").counts;
+        counts.reads = 0;
+        counts.major_faults = Some(FEW);
+        counts.device_read_bytes = Some(FEW * PAGE);
+        counts.major_fault_ns = Some(1);
+        report
+    }
+
+    fn edited(edit: fn(&mut Report)) -> Outcome {
+        let mut report = waiting();
+        edit(&mut report);
+        rule(&Subject::of_first(&report))
+    }
+
+    fn counts(report: &mut Report, at: usize) -> &mut crate::model::file::FileCounts {
+        let files = report.workloads[0].files.as_mut();
+        &mut files.expect("they are known").top[at].counts
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_file_with_as_many_faults_is_not_ruled_out() {
+        assert_eq!(edited(|_| ()).found().len(), 1);
+        let unknown = edited(|report| counts(report, 0).device_read_bytes = None);
+        assert!(matches!(unknown, Outcome::Undecided(_)));
+        let unknown = edited(|report| counts(report, 0).forget_pages());
+        assert!(matches!(unknown, Outcome::Undecided(_)));
+    }
+
+    #[test]
+    fn a_file_that_cannot_have_had_as_many_faults_is_ruled_out() {
+        // They are all on the other.
+        let others = edited(|report| {
+            counts(report, 0).reads = 1;
+            counts(report, 1).forget_pages();
+        });
+        assert!(matches!(others, Outcome::RuledOut(_)));
+        let few = edited(|report| {
+            counts(report, 0).forget_pages();
+            let faults = report.workloads[0].faults.as_mut();
+            let on_files = faults.expect("they are known").on_files.as_mut();
+            on_files.expect("they are known").major = FEW - 1;
+        });
+        assert!(matches!(few, Outcome::RuledOut(_)));
     }
 }

@@ -40,32 +40,43 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let times = calls.iter().filter_map(|(_, call)| call.breakdown);
     let waited = sum(times.clone().map(|time| for_device(&time)));
     let waits = waited > sum(times.map(|time| time.cpu_ns)) / 10;
-    let (found, others): (Vec<_>, Vec<_>) =
-        written.partition(|(_, row)| waits && reads_first(row, own));
-    if found.is_empty() {
-        let most = others
-            .into_iter()
-            .max_by_key(|(_, row)| row.counts.unaligned);
-        return Outcome::RuledOut(most.map_or_else(Vec::new, |one| evidence(subject, one)));
+    let (mut found, mut others, mut unknown) = (Vec::new(), Vec::new(), None);
+    for one in written {
+        match reads_first(one.1, own) {
+            Some(true) if waits => found.push(candidate(subject, one, &calls, waited)),
+            None if waits => {
+                unknown = Some(
+                    "it is not known what was read from devices of a file that is written in parts of pages",
+                );
+            }
+            _ => others.push(one),
+        }
     }
-    let found = found
+    let most = others
         .into_iter()
-        .map(|one| candidate(subject, one, &calls, waited))
-        .collect();
-    Outcome::Found(found)
+        .max_by_key(|(_, row)| row.counts.unaligned);
+    let against = most.map_or_else(Vec::new, |one| evidence(subject, one));
+    Outcome::of(found, unknown, against)
 }
 
-/// Whether pages of a file that nobody reads were read for writes of parts of them. Where the thread writes to the device
-/// itself, it is that it waits for.
-fn reads_first(row: &File, own_writes: u64) -> bool {
+/// Whether pages of a file that nobody reads were read for writes of parts of them; none where that is not known. Where the
+/// thread writes to the device itself, it is that it waits for.
+fn reads_first(row: &File, own_writes: u64) -> Option<bool> {
     let counts = &row.counts;
-    let read = counts.device_read_bytes.unwrap_or(0);
-    counts.unaligned >= FEW
+    let is_written_in_parts = counts.unaligned >= FEW
         && counts.unaligned >= counts.writes / 2
         && counts.reads == 0
-        && counts.major_faults == Some(0)
-        && read / BLOCK >= counts.unaligned / 2
-        && own_writes <= counts.writes / 2
+        && own_writes <= counts.writes / 2;
+    let is_mapped = counts.major_faults.map(|faults| faults > 0);
+    let is_read = counts
+        .device_read_bytes
+        .map(|read| read / BLOCK >= counts.unaligned / 2);
+    match (is_mapped, is_read) {
+        _ if !is_written_in_parts => Some(false),
+        (Some(true), _) | (_, Some(false)) => Some(false),
+        (Some(false), Some(true)) => Some(true),
+        _ => None,
+    }
 }
 
 fn evidence(subject: &Subject<'_>, (at, row): (usize, &File)) -> Vec<Evidence> {
@@ -125,5 +136,68 @@ fn candidate(
         evidence: figures,
         advice: ADVICE,
         gate: Some("device.reads<=-50%".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{file::FileCounts, off_cpu::OffCpu, report::Report};
+
+    /// Writes of parts of pages, for each of which a page is read.
+    fn written() -> Report {
+        let mut report = super::super::tests::sample();
+        let workload = report.workloads.first_mut().expect("there is one");
+        workload.block = Some(Vec::new());
+        let mut calls = workload.syscalls.iter_mut();
+        let call = calls.find(|call| call.name == "pwrite64");
+        let time = call.expect("it writes").breakdown.as_mut();
+        time.expect("it is known").off_cpu = OffCpu {
+            service_ns: 1 << 40,
+            ..OffCpu::default()
+        };
+        let files = workload.files.as_mut().expect("they are known");
+        files.top.retain(|row| row.kind == FileKind::File);
+        files.top.truncate(1);
+        files.top.first_mut().expect("there is one").counts = FileCounts {
+            writes: FEW,
+            unaligned: FEW,
+            device_read_bytes: Some(FEW << 12),
+            major_faults: Some(0),
+            ..FileCounts::default()
+        };
+        report
+    }
+
+    fn edited(edit: fn(&mut FileCounts)) -> Outcome {
+        let mut report = written();
+        let files = report.workloads[0].files.as_mut();
+        edit(&mut files.expect("they are known").top[0].counts);
+        rule(&Subject::of_first(&report))
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_file_that_is_written_in_parts_is_not_ruled_out() {
+        assert_eq!(edited(|_| ()).found().len(), 1);
+        let unknown: [fn(&mut FileCounts); 3] = [
+            |counts| counts.device_read_bytes = None,
+            |counts| counts.major_faults = None,
+            FileCounts::forget_pages,
+        ];
+        for forget in unknown {
+            assert!(matches!(edited(forget), Outcome::Undecided(_)));
+        }
+    }
+
+    #[test]
+    fn one_figure_against_it_is_enough() {
+        let against: [fn(&mut FileCounts); 3] = [
+            |counts| (counts.device_read_bytes, counts.major_faults) = (Some(0), None),
+            |counts| (counts.device_read_bytes, counts.major_faults) = (None, Some(1)),
+            |counts| (counts.device_read_bytes, counts.reads) = (None, 1),
+        ];
+        for edit in against {
+            assert!(matches!(edited(edit), Outcome::RuledOut(_)));
+        }
     }
 }

@@ -37,6 +37,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         let opens = row.counts.opens.checked_div(inodes(row)).unwrap_or(0);
         opens >= FEW && opens / FEW_FOR_EACH_PROCESS >= processes
     });
+    if again.iter().any(|(_, row)| row.inodes.is_none()) {
+        return Outcome::Undecided("it is not known whether files were made anew");
+    }
     let opens = |(at, row): (usize, &File)| {
         subject.evidence(&format!("files/top/{at}/opens"), row.counts.opens)
     };
@@ -108,5 +111,29 @@ fn cost(subject: &Subject<'_>, calls: &[Placed<'_>], gone: u64) -> Cost {
                 ..Cost::of_all(each)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::report::Report;
+
+    #[test]
+    fn files_of_which_it_is_not_known_whether_they_were_made_anew_are_not_found() {
+        let mut report = super::super::tests::sample();
+        let workload = report.workloads.first_mut().expect("there is one");
+        workload.processes = 1;
+        let files = workload.files.as_mut().expect("they are known");
+        let row = files.top.first_mut().expect("there is one");
+        (row.counts.opens, row.inodes) = (FEW, Some(1));
+        let of = |report: &Report| rule(&Subject::of_first(report));
+        assert_eq!(of(&report).found().len(), 1);
+        let files = report.workloads[0].files.as_mut().expect("known");
+        files.top[0].inodes = Some(2);
+        assert!(matches!(of(&report), Outcome::RuledOut(_)));
+        let files = report.workloads[0].files.as_mut().expect("known");
+        files.top[0].inodes = None;
+        assert!(matches!(of(&report), Outcome::Undecided(_)));
     }
 }

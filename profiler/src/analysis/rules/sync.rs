@@ -67,6 +67,9 @@ fn of_known(subject: &Subject<'_>) -> Outcome {
             "data is made durable by requests to rings, whose waits are not told apart",
         );
     }
+    if subject.workload.writeback.is_none() {
+        return Outcome::Undecided("it is not known what was written through mappings");
+    }
     Outcome::Found(vec![candidate(subject, &syncs, (calls, written), evidence)])
 }
 
@@ -232,6 +235,13 @@ mod tests {
         files.by_kind[0].written_bytes = 1 << 30;
         report.workloads[0].io_uring = Some(ring(&[("FSYNC", 100)]));
         assert!(matches!(of(&report), Outcome::RuledOut(_)));
+    }
+
+    #[test]
+    fn what_was_written_through_mappings_is_not_taken_for_nothing() {
+        let mut report = syncing(10);
+        report.workloads[0].writeback = None;
+        assert!(matches!(of(&report), Outcome::Undecided(_)));
     }
 
     #[test]

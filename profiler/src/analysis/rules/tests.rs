@@ -8,7 +8,9 @@ use super::{
 };
 use crate::{
     model::{
-        block::QueueDepth,
+        block::{BlockOperation, QueueDepth},
+        calibration::Operation,
+        device::{Ceiling, ShareOfCeiling},
         finding::Severity,
         histogram::{Bucket, Histogram, Unit},
         io_uring::{IoUring, UringOperation},
@@ -71,6 +73,45 @@ pub(super) fn ring(operations: &[(&str, u64)]) -> IoUring {
         extra_completions: 0,
         unmatched_completions: 0,
     }
+}
+
+/// A workload that reads from a device each, which do such parts of what they can.
+pub(super) fn doing(parts: &[f64]) -> Report {
+    let mut report = sample();
+    let workload = report.workloads.first_mut().expect("there is one");
+    let rows = workload.block.as_mut().expect("they are known");
+    let devices = report.devices.as_mut().expect("they are known");
+    rows.retain(|row| row.operation == BlockOperation::Read);
+    rows.truncate(1);
+    devices.truncate(1);
+    let (row, device) = (rows.remove(0), devices.remove(0));
+    for (at, part) in parts.iter().enumerate() {
+        let (mut row, mut device) = (row.clone(), device.clone());
+        row.device = format!("vd{at}").into();
+        row.requests = 1000;
+        device.name = row.device.clone();
+        (device.reads, device.writes) = (1000, 0);
+        device.utilization = 1.0;
+        device.ceiling = Some(Ceiling {
+            calibrated_at: "2026-01-01T00:00:00Z".into(),
+            unused: None,
+            loads: vec![ShareOfCeiling {
+                operation: Operation::Read,
+                size_bytes: 4096,
+                depth: 1.0,
+                requests_per_second: 1000.0 * part,
+                ceiling_at_depth_per_second: 1000.0,
+                share_at_depth: *part,
+                ceiling_per_second: 1000.0,
+                sequential_ceiling_per_second: Some(1000.0),
+                share: *part,
+                steady: true,
+            }],
+        });
+        rows.push(row);
+        devices.push(device);
+    }
+    report
 }
 
 /// Every rule has said something of every workload, and every figure it names stands where it says.

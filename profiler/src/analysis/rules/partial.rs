@@ -7,7 +7,7 @@ use super::subject::{
     without_cpu_wait,
 };
 use crate::model::{
-    block::BlockOperation,
+    block::{Block, BlockOperation},
     file::{File, FileKind},
     finding::{Evidence, Place},
     sum::sum,
@@ -17,6 +17,8 @@ use crate::model::{
 const FEW: u64 = 100;
 /// The least that is read for each: a block of the smallest size.
 const BLOCK: u64 = 512;
+/// The most.
+const PAGE: u64 = 4096;
 
 const ADVICE: &str = "write whole pages: multiples of 4096 bytes at multiples of 4096; or have the range read before by larger reads, \
                       or posix_fadvise(2) with POSIX_FADV_WILLNEED";
@@ -135,18 +137,27 @@ fn candidate(
         stake_ns: most.min(without_cpu_wait(calls)),
         evidence: figures,
         advice: ADVICE,
-        gate: Some("device.reads<=-50%".into()),
+        gate: gate(subject, read),
     }
+}
+
+/// That half of the reads from devices went that are known to be of this file, of those of all.
+fn gate(subject: &Subject<'_>, read: u64) -> Option<String> {
+    let rows = Block::once(subject.workload.block.as_ref()?, BlockOperation::Read);
+    let all = sum(rows.map(|row| row.requests));
+    // A page or less is read for each.
+    let percent = portion(50, (read / PAGE).min(all), all);
+    (percent > 0).then(|| format!("device.reads<=-{percent}%"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::sample, *};
     use crate::model::{file::FileCounts, off_cpu::OffCpu, report::Report};
 
     /// Writes of parts of pages, for each of which a page is read.
     fn written() -> Report {
-        let mut report = super::super::tests::sample();
+        let mut report = sample();
         let workload = report.workloads.first_mut().expect("there is one");
         workload.block = Some(Vec::new());
         let mut calls = workload.syscalls.iter_mut();
@@ -198,6 +209,25 @@ mod tests {
         ];
         for edit in against {
             assert!(matches!(edited(edit), Outcome::RuledOut(_)));
+        }
+    }
+
+    #[test]
+    fn it_is_verified_by_the_part_of_all_reads_that_are_known_to_be_its_own() {
+        let read = sample().workloads[0].block.as_ref().expect("known")[0].clone();
+        for (requests, gate) in [
+            (FEW / 2, Some("device.reads<=-50%")),
+            (FEW, Some("device.reads<=-50%")),
+            (FEW * 10, Some("device.reads<=-5%")),
+            (FEW * 100, None),
+        ] {
+            let mut report = written();
+            report.workloads[0].block = Some(vec![Block {
+                requests,
+                ..read.clone()
+            }]);
+            let found = rule(&Subject::of_first(&report)).found();
+            assert_eq!(found[0].gate.as_deref(), gate, "{requests}");
         }
     }
 }

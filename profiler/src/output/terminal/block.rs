@@ -80,7 +80,7 @@ fn in_flight(block: &[Block]) -> String {
 }
 
 /// The operation, and the origin where it is not a thread of the workload.
-const fn request(operation: BlockOperation, origin: Origin) -> &'static str {
+pub const fn request(operation: BlockOperation, origin: Origin) -> &'static str {
     match (origin, operation) {
         (Origin::Writeback, _) => "writeback",
         (Origin::Journal, BlockOperation::Read) => "jrnl read",

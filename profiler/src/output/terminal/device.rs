@@ -6,7 +6,12 @@ use super::{
     table::Table,
 };
 use crate::{
-    model::{block::Origin, calibration::Operation, device::Device, report::Report},
+    model::{
+        block::Origin,
+        calibration::Operation,
+        device::{Device, Share},
+        report::Report,
+    },
     output::{
         format::{bytes, count, digits, percent, time},
         text::{shortened, shortened_before},
@@ -153,6 +158,18 @@ fn row(device: &Device, duration_ns: u64) -> [String; 10] {
     ]
 }
 
+/// Whose share it is.
+pub fn owner(share: &Share) -> String {
+    match (&share.workload, share.origin) {
+        (Some(workload), _) => workload.to_string(),
+        (None, Some(Origin::Journal)) => "(journal)".into(),
+        (None, Some(Origin::Metadata)) => "(metadata)".into(),
+        (None, Some(Origin::Unknown)) => "(unknown)".into(),
+        (None, Some(Origin::Swap)) => "(swap)".into(),
+        (None, _) => "other".into(),
+    }
+}
+
 /// The shares: a line for each owner on each device.
 fn shares(devices: &[Device]) -> Table {
     let mut table = Table::new(
@@ -170,17 +187,9 @@ fn shares(devices: &[Device]) -> Table {
     for device in devices {
         for share in &device.shares {
             let part = |part: Option<f64>| part.map_or_else(|| "-".into(), percent);
-            let owner = match (&share.workload, share.origin) {
-                (Some(workload), _) => &workload.to_string(),
-                (None, Some(Origin::Journal)) => "(journal)",
-                (None, Some(Origin::Metadata)) => "(metadata)",
-                (None, Some(Origin::Unknown)) => "(unknown)",
-                (None, Some(Origin::Swap)) => "(swap)",
-                (None, _) => "other",
-            };
             table.row([
                 device.name.to_string(),
-                owner.to_owned(),
+                owner(share),
                 count(share.requests),
                 bytes(share.bytes),
                 part(share.bytes_share),

@@ -1,17 +1,17 @@
 //! What is wrong, and what a cure would save.
 
-use super::line::WIDTH;
+use super::{evidence::figure, line::WIDTH};
 use crate::{
     model::{
-        finding::{Confidence, Evidence, Finding},
+        finding::{Confidence, Finding},
         report::{Report, Workload},
     },
-    output::format::{count, filled, time},
+    output::format::{filled, time},
 };
 
 /// The findings of a workload, with the figures that show them; one line where there are none.
 pub fn render(report: &Report, workload: &Workload) -> String {
-    let lines = of(report, workload, finding);
+    let lines = of(report, workload, |number, one| finding(report, number, one));
     if lines.is_empty() {
         return "Findings  none\n\n".to_owned();
     }
@@ -76,9 +76,10 @@ fn headline(number: usize, one: &Finding) -> Vec<String> {
     lines
 }
 
-fn finding(number: usize, one: &Finding) -> Vec<String> {
+fn finding(report: &Report, number: usize, one: &Finding) -> Vec<String> {
     let mut lines = headline(number, one);
-    let evidence: Vec<_> = one.evidence.iter().map(figure).collect();
+    let evidence = one.evidence.iter();
+    let evidence: Vec<_> = evidence.map(|one| figure(report, one)).collect();
     lines.extend(paragraph("evidence: ", &evidence.join(", ")));
     if let Some(command) = &one.verify {
         lines.extend(paragraph("verify: ", &command.to_string()));
@@ -113,25 +114,5 @@ fn gain(one: &Finding) -> String {
         (_, Some(high)) => format!("up to {}{sure}", time(high)),
         (Some(low), None) if low > 0 => format!("{} or more{sure}", time(low)),
         _ => format!("an unknown time{sure}: {}", one.gain.method),
-    }
-}
-
-/// The last words of the pointer say which figure it is.
-fn figure(one: &Evidence) -> String {
-    let pointer = one.pointer.to_string();
-    let name = pointer.rsplit('/').next().unwrap_or_default();
-    let Some(value) = one.value.as_u64() else {
-        let value = one.value.as_f64().unwrap_or_default();
-        return match name.strip_suffix("_per_second") {
-            Some(name) => format!("{name} {value:.0}/s"),
-            None => format!("{name} {value:.1}"),
-        };
-    };
-    match name.strip_suffix("_ns") {
-        Some(name) => format!("{name} {}", time(value)),
-        None => match name.strip_suffix("_bytes") {
-            Some(name) => format!("{name} {}", crate::output::format::bytes(value)),
-            None => format!("{name} {}", count(value)),
-        },
     }
 }

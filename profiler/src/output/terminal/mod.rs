@@ -7,6 +7,7 @@ pub mod compare;
 pub mod coverage;
 mod depth;
 mod device;
+mod evidence;
 mod fault;
 mod file;
 mod findings;

@@ -147,9 +147,9 @@ fn calls_line(workload: &Workload) -> String {
     line
 }
 
-/// What the bytes were read from and written to, where that is not files alone.
-fn kinds(files: &Files) -> Option<String> {
-    let named = |kind| match kind {
+/// Those of a kind.
+pub const fn named(kind: FileKind) -> &'static str {
+    match kind {
         FileKind::File => "files",
         FileKind::BlockDevice => "block devices",
         FileKind::Directories => "directories",
@@ -157,7 +157,11 @@ fn kinds(files: &Files) -> Option<String> {
         FileKind::Sockets => "sockets",
         FileKind::CharacterDevices => "terminals and character devices",
         FileKind::Anonymous => "other descriptors",
-    };
+    }
+}
+
+/// What the bytes were read from and written to, where that is not files alone.
+fn kinds(files: &Files) -> Option<String> {
     let kinds = &files.by_kind;
     kinds.iter().find(|one| one.kind != FileKind::File)?;
     let parts: Vec<_> = kinds

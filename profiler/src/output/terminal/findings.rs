@@ -6,8 +6,14 @@ use crate::{
         finding::{Confidence, Finding},
         report::{Report, Workload},
     },
-    output::format::{filled, time},
+    output::{
+        format::{filled, time},
+        text::shortened_before,
+    },
 };
+
+/// What lines behind the first begin with.
+const INDENT: &str = "   ";
 
 /// The findings of a workload, with the figures that show them; one line where there are none.
 pub fn render(report: &Report, workload: &Workload) -> String {
@@ -22,7 +28,7 @@ pub fn render(report: &Report, workload: &Workload) -> String {
 pub fn brief(report: &Report, workload: &Workload, most: usize) -> String {
     let all = of(report, workload, |number, one| {
         if number <= most {
-            headline(number, one)
+            headline(number, one, WIDTH.saturating_sub(INDENT.len()))
         } else {
             Vec::new()
         }
@@ -59,13 +65,13 @@ fn found<'a>(report: &'a Report, workload: &Workload) -> impl Iterator<Item = &'
     })
 }
 
-/// What it is, what it costs and what to try.
-fn headline(number: usize, one: &Finding) -> Vec<String> {
+/// What it is, what it costs and what to try. Of a place that is wider than that, the end is shown.
+fn headline(number: usize, one: &Finding, widest: usize) -> Vec<String> {
     let place = [&one.place.file, &one.place.device];
-    let place = place
-        .into_iter()
-        .flatten()
-        .map(|place| format!("({place})"));
+    let place = place.into_iter().flatten().map(|place| {
+        let place = shortened_before(&place.to_string(), widest.saturating_sub(2));
+        format!("({place})")
+    });
     let what: Vec<_> = std::iter::once(one.summary.to_string())
         .chain(place)
         .collect();
@@ -77,7 +83,7 @@ fn headline(number: usize, one: &Finding) -> Vec<String> {
 }
 
 fn finding(report: &Report, number: usize, one: &Finding) -> Vec<String> {
-    let mut lines = headline(number, one);
+    let mut lines = headline(number, one, usize::MAX);
     let evidence = one.evidence.iter();
     let evidence: Vec<_> = evidence.map(|one| figure(report, one)).collect();
     lines.extend(paragraph("evidence: ", &evidence.join(", ")));
@@ -89,7 +95,6 @@ fn finding(report: &Report, number: usize, one: &Finding) -> Vec<String> {
 
 /// Text behind its heading, in lines of the report's width.
 fn paragraph(heading: &str, text: &str) -> Vec<String> {
-    const INDENT: &str = "   ";
     let first = if heading.starts_with(char::is_numeric) {
         heading.to_owned()
     } else {
@@ -114,5 +119,27 @@ fn gain(one: &Finding) -> String {
         (_, Some(high)) => format!("up to {}{sure}", time(high)),
         (Some(low), None) if low > 0 => format!("{} or more{sure}", time(low)),
         _ => format!("an unknown time{sure}: {}", one.gain.method),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{analysis::judge, output::text::width};
+
+    #[test]
+    fn a_path_breaks_no_line_of_the_screen_and_is_whole_elsewhere() {
+        let text = include_str!("../../../tests/fixtures/sqlite.json");
+        let mut report: Report = serde_json::from_str(text).expect("the fixture is a report");
+        judge(&mut report);
+        let path = format!("/srv/{}/orders.db", "a".repeat(200));
+        report.findings[0].place.file = Some(path.as_str().into());
+        let workload = &report.workloads[0];
+        let brief = brief(&report, workload, 1);
+        let wide = brief.lines().find(|line| width(line) > WIDTH);
+        assert_eq!(wide, None, "{brief}");
+        assert!(brief.contains("/orders.db)\n"), "{brief}");
+        let whole = render(&report, workload);
+        assert!(whole.contains(&format!("({path})")), "{whole}");
     }
 }

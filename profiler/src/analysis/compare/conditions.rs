@@ -125,6 +125,7 @@ fn facts(report: &Report) -> Vec<Fact> {
         false => missing.into_iter().collect::<Vec<_>>().join(" "),
     };
     let facts = [
+        ("host", report.host.name.clone()),
         ("kernel", report.host.kernel.clone()),
         ("architecture", report.host.architecture.clone()),
         ("CPUs", report.host.cpus.to_string().into()),

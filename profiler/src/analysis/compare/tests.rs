@@ -248,6 +248,7 @@ fn bytes_that_a_call_moved_and_that_are_not_known_are_not_0() {
 #[test]
 fn other_conditions_are_named() {
     let mut after = sample();
+    after.host.name = "other".into();
     after.host.kernel = "6.1.0".into();
     after.host.cpus += 1;
     after.ioprof_version = "9".into();
@@ -278,6 +279,7 @@ fn other_conditions_are_named() {
     assert_eq!(
         named,
         [
+            "host",
             "kernel",
             "CPUs",
             "ioprof",

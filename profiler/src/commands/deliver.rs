@@ -16,6 +16,7 @@ use crate::{
     launch::{destination::Destination, history::History},
     model::report::Report,
     output::{
+        format::command_line,
         json,
         terminal::{self, Style, View},
         text::line,
@@ -46,7 +47,7 @@ pub fn deliver(
     }
     if hand_over.is_none() {
         let kept = kept.and_then(Result::ok);
-        let kept = kept.map(|path| Text::of(path).to_string());
+        let kept = kept.map(Text::of);
         text.push_str(&shown(report, common, destination.name().or(kept), style));
     }
     print(&mut stderr.lock(), &text);
@@ -57,11 +58,11 @@ pub fn deliver(
 }
 
 /// What the user wants to see of the report, and where the rest of it is.
-fn shown(report: &Report, common: &Common, file: Option<String>, style: Style) -> String {
+fn shown(report: &Report, common: &Common, file: Option<Text>, style: Style) -> String {
     let view = common.shown.view();
     let mut text = terminal::render(report, &view, style);
     if view == View::Screen {
-        text.push_str(&rest(file.as_deref(), style));
+        text.push_str(&rest(file.as_ref(), style));
     }
     text
 }
@@ -108,9 +109,9 @@ pub fn stopped(interrupt: &Interrupt, what: &str) -> ExitCode {
 }
 
 /// Where the rest of a report is, of which the first screen was shown.
-pub fn rest(file: Option<&str>, style: Style) -> String {
-    let rest = match file {
-        Some(file) => format!("All of it: ioprof report --full {file}"),
+pub fn rest(file: Option<&Text>, style: Style) -> String {
+    let rest = match file.map(std::slice::from_ref) {
+        Some(file) => format!("All of it: ioprof report --full {}", command_line(file)),
         None => "All of it: --full; to keep it: -o FILE".to_owned(),
     };
     format!("{}\n", style.faint(&rest))
@@ -121,6 +122,12 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+
+    #[test]
+    fn the_command_that_shows_the_rest_can_be_copied() {
+        let rest = rest(Some(&"a b.json".into()), Style::PLAIN);
+        assert_eq!(rest, "All of it: ioprof report --full 'a b.json'\n");
+    }
 
     #[test]
     fn a_report_that_cannot_be_written_is_not_handed_over() {

@@ -43,7 +43,7 @@ pub fn report(
     let style = Style::of(&stdout);
     let mut text = terminal::render(&report, view, style);
     if *view == View::Screen {
-        text.push_str(&rest(Some(&Text::of(&path).to_string()), style));
+        text.push_str(&rest(Some(&Text::of(&path)), style));
     }
     print(&mut stdout.lock(), &text);
     Ok(gate::status(&report, fail_on))

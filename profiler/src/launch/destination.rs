@@ -107,9 +107,9 @@ impl Destination {
     }
 
     /// The name of the file that can be read again; none where there is none.
-    pub fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<Text> {
         match self {
-            Self::File(_, path) => Some(Text::of(path).to_string()),
+            Self::File(_, path) => Some(Text::of(path)),
             _ => None,
         }
     }

@@ -9,8 +9,8 @@ use crate::{
     analysis::compare::{Both, Certainty, Compared, Comparison, Condition, Row, Side, Verdict},
     output::{
         comparison::{change, decided, found, mark, signed, span, times_note, timing},
-        format::{count, time, wrapped},
-        text::{line, shortened, shortened_before},
+        format::{command_line, count, time, wrapped},
+        text::{line, shortened, width},
     },
     text::Text,
 };
@@ -180,9 +180,14 @@ pub fn warning(condition: &Condition, names: [&[Text]; 2]) -> String {
                 Side::After => names[1],
             };
             let name = usize::try_from(*run).ok().and_then(|run| of_side.get(run));
-            let name = name.map(ToString::to_string).unwrap_or_default();
-            let name = shortened_before(&name, VALUE);
-            format!("FIGURES IN DOUBT: ioprof report --section ledger {name}")
+            let name = command_line(name.map_or(&[], std::slice::from_ref));
+            let command = format!("ioprof report --section ledger {name}");
+            let line = format!("FIGURES IN DOUBT: {command}");
+            // It is to be copied: whole, and on a line of its own.
+            match width(&line) <= WIDTH {
+                true => line,
+                false => format!("FIGURES IN DOUBT:\n{command}"),
+            }
         }
     }
 }
@@ -198,7 +203,6 @@ mod tests {
             judge,
         },
         model::report::Report,
-        output::text::width,
     };
 
     fn report(text: &str) -> Report {
@@ -243,6 +247,28 @@ mod tests {
         assert_eq!(lines[1], still, "{text}");
         assert_eq!(lines[2], "no count differs", "{text}");
         assert!(lines[3].ends_with(" counts are equal"), "{text}");
+    }
+
+    #[test]
+    fn the_command_that_shows_what_is_in_doubt_can_be_copied() {
+        let condition = Condition::InDoubt {
+            side: Side::Before,
+            run: 0,
+            runs: 1,
+        };
+        let told = |name: &str| {
+            let name = Text::from(name);
+            warning(&condition, [slice::from_ref(&name); 2])
+        };
+        assert_eq!(
+            told("a b.json"),
+            "FIGURES IN DOUBT: ioprof report --section ledger 'a b.json'"
+        );
+        let path = format!("/srv/{}/before.json", "a".repeat(80));
+        assert_eq!(
+            told(&path),
+            format!("FIGURES IN DOUBT:\nioprof report --section ledger {path}")
+        );
     }
 
     #[test]

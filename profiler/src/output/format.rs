@@ -16,6 +16,12 @@ pub fn signed_percent(part: f64) -> String {
     format!("{sign}{}", percent(part.abs()))
 }
 
+/// So many of something, in words for one and for several.
+pub fn counted(number: u64, one: &str, several: &str) -> String {
+    let words = if number == 1 { one } else { several };
+    format!("{} {words}", count(number))
+}
+
 /// Words quoted for a shell, so that they can be copied.
 pub fn command_line(words: &[Text]) -> String {
     words
@@ -68,6 +74,11 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(percent(0.0123), "1.23 %");
+        let files = |number| counted(number, "file", "files");
+        assert_eq!(
+            [0, 1, 2000].map(files),
+            ["0 files", "1 file", "2,000 files"]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     comparison::{change, decided, found, interval, mark, relative_ns, span, times_note},
-    format::{count, time},
+    format::{self, count, time},
     text::visible,
 };
 use crate::analysis::compare::{
@@ -53,7 +53,8 @@ fn condition(condition: &Condition) -> String {
         } => format!("Other {what}: {before} -> {after}"),
         Condition::Mixed { what, values } => format!("Mixed {what}: {values}"),
         Condition::InDoubt { side, runs, .. } => {
-            format!("Figures in doubt: {} reports {}", count(*runs), side.word())
+            let runs = format::counted(*runs, "report", "reports");
+            format!("Figures in doubt: {runs} {}", side.word())
         }
     }
 }

@@ -90,10 +90,16 @@ fn candidate(
     let names: Vec<_> = syncs.iter().map(|(_, call)| call.name.as_str()).collect();
     Candidate {
         summary: format!(
-            "{} {}, one for every {} written to files",
+            "{} {}, {}",
             count(calls),
             names.join(" and "),
-            bytes(each(written, calls))
+            match written {
+                0 => "with nothing written to files".to_owned(),
+                _ => format!(
+                    "one for every {} written to files",
+                    bytes(each(written, calls).max(1))
+                ),
+            }
         ),
         place: Place {
             call: only_call(syncs),
@@ -235,6 +241,24 @@ mod tests {
         files.by_kind[0].written_bytes = 1 << 30;
         report.workloads[0].io_uring = Some(ring(&[("FSYNC", 100)]));
         assert!(matches!(of(&report), Outcome::RuledOut(_)));
+    }
+
+    #[test]
+    fn what_is_synced_without_writes_is_told_as_that() {
+        let mut report = syncing(1000);
+        let told = |report: &Report| of(report).found().pop().expect("one").summary;
+        assert_eq!(
+            told(&report),
+            "1,000 fdatasync, one for every 66 B written to files"
+        );
+        let files = report.workloads[0].files.as_mut().expect("known");
+        files.by_kind[0].written_bytes = 100;
+        let least = "1,000 fdatasync, one for every 1 B written to files";
+        assert_eq!(told(&report), least);
+        let files = report.workloads[0].files.as_mut().expect("known");
+        files.by_kind.clear();
+        let nothing = "1,000 fdatasync, with nothing written to files";
+        assert_eq!(told(&report), nothing);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
         device::Device,
         sum::sum,
     },
-    output::format::{bytes, count, time},
+    output::format::{bytes, count, counted, time},
 };
 
 /// The table, in the order of the devices; nothing where there were no requests.
@@ -52,7 +52,7 @@ pub fn render(block: Option<&[Block]>, devices: &[Device], style: Style) -> Stri
 fn failed(block: &[Block]) -> String {
     match sum(block.iter().map(|block| block.errors)) {
         0 => String::new(),
-        failed => format!("{} requests failed\n", count(failed)),
+        failed => format!("{} failed\n", counted(failed, "request", "requests")),
     }
 }
 
@@ -72,9 +72,9 @@ fn in_flight(block: &[Block]) -> String {
     match sum(block.iter().map(|block| block.in_flight_requests)) {
         0 => String::new(),
         requests => format!(
-            "in flight at the end, not counted: {} in {} requests\n",
+            "in flight at the end, not counted: {} in {}\n",
             bytes(sum(block.iter().map(|block| block.in_flight_bytes))),
-            count(requests)
+            counted(requests, "request", "requests")
         ),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     analysis::compare::{Both, Certainty, Compared, Comparison, Condition, Row, Side, Verdict},
     output::{
         comparison::{change, decided, found, mark, signed, span, times_note, timing},
-        format::{command_line, count, time, wrapped},
+        format::{command_line, count, counted, time, wrapped},
         text::{line, shortened, width},
     },
     text::Text,
@@ -71,16 +71,13 @@ fn rest(comparison: &Comparison, full: bool) -> String {
     let mut text = match varying {
         0 => String::new(),
         _ if full => String::new(),
-        1 => "1 count varies from run to run, not from side to side: --full\n".to_owned(),
         _ => format!(
-            "{} counts vary from run to run, not from side to side: --full\n",
-            count(varying as u64)
+            "{} from run to run, not from side to side: --full\n",
+            counted(varying as u64, "count varies", "counts vary")
         ),
     };
-    text.push_str(&match comparison.equal.len() {
-        1 => "1 count is equal\n".to_owned(),
-        equal => format!("{} counts are equal\n", count(equal as u64)),
-    });
+    let equal = comparison.equal.len() as u64;
+    text.push_str(&counted(equal, "count is equal\n", "counts are equal\n"));
     text
 }
 

@@ -13,7 +13,7 @@ use crate::{
         report::Report,
     },
     output::{
-        format::{bytes, count, digits, percent, time},
+        format::{bytes, count, counted, digits, percent, time},
         text::{shortened, shortened_before},
     },
     text::Text,
@@ -98,9 +98,9 @@ fn flushes(device: &Device) -> Option<String> {
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     Some(format!(
-        "{}: {} flushes executed for {} asked for, {}\n",
+        "{}: {} executed for {} asked for, {}\n",
         device.name,
-        count(executed.requests),
+        counted(executed.requests, "flush", "flushes"),
         count(device.flushes),
         parts.join(", ")
     ))

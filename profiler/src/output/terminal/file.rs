@@ -6,7 +6,7 @@ use super::{style::Style, table::Table};
 use crate::{
     model::file::{File, FileCounts, FileGroup, FileKind, Files, PathState, RANKINGS},
     output::{
-        format::{bytes, count, time},
+        format::{bytes, count, counted, time},
         text::{shortened_before, width},
     },
 };
@@ -55,7 +55,7 @@ fn table(files: &Files, most: usize, style: Style) -> String {
         }
     }
     if !rest.is_nothing() {
-        table.row(row(format!("{} other files", count(others)), &rest));
+        table.row(row(counted(others, "other file", "other files"), &rest));
     }
     format!("{}\n", table.render(style))
 }

@@ -9,7 +9,7 @@ use crate::{
         ledger::{Check, CheckKind, Ledger},
         report::Report,
     },
-    output::format::{bytes, count, percent, time, wrapped},
+    output::format::{bytes, count, counted, percent, time, wrapped},
     text::Text,
 };
 
@@ -55,7 +55,7 @@ fn state(report: &Report) -> Vec<String> {
     let ledger = &report.ledger;
     let lost = match ledger.lost_total() {
         0 => "nothing lost".to_owned(),
-        lost => format!("{} events lost", count(lost)),
+        lost => format!("{} lost", counted(lost, "event", "events")),
     };
     let missing = match ledger.missing().count() {
         0 => "no probe missing".to_owned(),
@@ -70,7 +70,8 @@ pub fn line_of(report: &Report, style: Style) -> String {
     parts.push(overhead(report, ""));
     let incomplete = report.ledger.incomplete_histograms.len();
     if incomplete > 0 {
-        parts.push(format!("{incomplete} histograms without all values"));
+        let incomplete = counted(incomplete as u64, "histogram", "histograms");
+        parts.push(format!("{incomplete} without all values"));
     }
     format!(
         "{}  {}\n",
@@ -98,9 +99,9 @@ pub fn render(report: &Report, style: Style) -> String {
     );
     if ledger.calls_in_flight_at_attach > 0 || ledger.requests_in_flight_at_attach > 0 {
         text.push_str(&format!(
-            "  in progress at attach, not counted: {} calls, {} requests\n",
-            count(ledger.calls_in_flight_at_attach),
-            count(ledger.requests_in_flight_at_attach)
+            "  in progress at attach, not counted: {}, {}\n",
+            counted(ledger.calls_in_flight_at_attach, "call", "calls"),
+            counted(ledger.requests_in_flight_at_attach, "request", "requests")
         ));
     }
     if ledger.vectors_unread > 0 {

@@ -11,7 +11,7 @@ use crate::{
         transferred::Transferred,
     },
     output::{
-        format::{bytes, command_line, count, percent, time, wrapped},
+        format::{bytes, command_line, count, counted, percent, time, wrapped},
         text::shortened,
     },
     transfer::{Direction, of_call},
@@ -188,7 +188,11 @@ fn device_line(workload: &Workload) -> String {
     let (_, flushes) = of(BlockOperation::Flush, false);
     let (discarded, discards) = of(BlockOperation::Discard, false);
     let mut parts = vec![
-        format!("device  read {} in {} requests", bytes(read), count(reads)),
+        format!(
+            "device  read {} in {}",
+            bytes(read),
+            counted(reads, "request", "requests")
+        ),
         format!("written {} in {}", bytes(written), count(writes)),
         format!("flushes {}", count(flushes)),
     ];

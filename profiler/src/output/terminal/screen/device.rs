@@ -12,7 +12,7 @@ use crate::{
         report::{Report, Workload},
         sum::sum,
     },
-    output::format::{bytes, count, digits, percent, time},
+    output::format::{bytes, count, counted, digits, percent, time},
     text::Text,
 };
 
@@ -43,7 +43,10 @@ pub fn render(workload: &Workload, report: &Report, most: usize, style: Style) -
     }
     let more = match more {
         0 => String::new(),
-        more => format!("{more} more devices: --section block\n"),
+        more => {
+            let more = counted(more as u64, "more device", "more devices");
+            format!("{more}: --section block\n")
+        }
     };
     format!("{}{ceilings}{more}\n", table.render(style))
 }
@@ -225,6 +228,6 @@ mod tests {
             .collect();
         assert_eq!(names, [Some("vda"), Some("sdb"), Some("")], "{text}");
         let text = render(&report.workloads[0], &report, 1, Style::PLAIN);
-        assert!(text.contains("1 more devices"), "{text}");
+        assert!(text.contains("1 more device:"), "{text}");
     }
 }

@@ -8,7 +8,7 @@ mod verdict;
 use super::{Style, file, findings, ledger, line::WIDTH};
 use crate::{
     model::report::{Report, Workload},
-    output::format::filled,
+    output::format::{counted, filled},
 };
 
 /// The lines of one workload, and of several; the caller has one more for where the rest is.
@@ -99,7 +99,8 @@ fn as_many_as_fit(report: &Report, most: usize, style: Style) -> String {
         let next = verdict::render(one, style);
         if lines(&text).saturating_add(lines(&next)) >= most {
             let more = longest.len().saturating_sub(shown);
-            return format!("{text}{more} more workloads: --full\n");
+            let more = counted(more as u64, "more workload", "more workloads");
+            return format!("{text}{more}: --full\n");
         }
         text.push_str(&next);
     }
@@ -130,7 +131,8 @@ fn alarms(report: &Report, style: Style) -> String {
         .collect();
     let more = all.len().saturating_sub(ALARMS);
     if more > 0 {
-        let line = format!("{more} more lines of warnings: --section ledger");
+        let more = counted(more as u64, "more line", "more lines");
+        let line = format!("{more} of warnings: --section ledger");
         text.push_str(&format!("{}\n", style.alarm(&line)));
     }
     text

@@ -3,7 +3,10 @@
 use ioprof_workloads::display::count;
 
 use super::subject::{Candidate, Outcome, Subject, portion};
-use crate::model::{finding::Place, sum::sum};
+use crate::{
+    model::{finding::Place, sum::sum},
+    transfer::of_opcode,
+};
 
 /// Fewer calls are not worth it.
 const FEW: u64 = 1000;
@@ -21,7 +24,10 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let (Some(calls), Some(submitted)) = (ring.submitting_calls, ring.submitted_by_calls) else {
         return Outcome::Undecided("it is not known how many of the calls submitted something");
     };
-    let under_way = sum(ring.operations.iter().map(|one| one.latency.sum));
+    // A timer, or who waits for a client, may always be under way: that is no work that could have been submitted together.
+    let operations = ring.operations.iter().enumerate();
+    let moving = operations.filter(|(_, one)| of_opcode(one.name.as_str()).is_some());
+    let under_way = sum(moving.clone().map(|(_, one)| one.latency.sum));
     // The mean while there is any.
     let depth = under_way.checked_div(ring.busy_ns).unwrap_or(0);
     let mut evidence = vec![
@@ -31,7 +37,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         subject.evidence("io_uring/submitting_calls", calls),
         subject.evidence("io_uring/submitted_by_calls", submitted),
     ];
-    for (at, one) in ring.operations.iter().enumerate() {
+    for (at, one) in moving {
         let place = format!("io_uring/operations/{at}/latency/sum");
         evidence.push(subject.evidence(&place, one.latency.sum));
     }
@@ -72,4 +78,42 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         advice: ADVICE,
         gate: Some(format!("io_uring_enter.calls<=-{}%", portion(gone, 90, call.calls))),
     }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{histogram, ring, sample},
+        *,
+    };
+    use crate::model::histogram::Unit;
+
+    /// Requests that are submitted one by one, of which so many that move data are under way, beside two that wait.
+    fn one_by_one(under_way: u64) -> Outcome {
+        let mut report = sample();
+        let workload = report.workloads.first_mut().expect("there is one");
+        let call = workload.syscalls.first_mut().expect("there is one");
+        (call.name, call.calls) = ("io_uring_enter".into(), FEW);
+        let mut ring = ring(&[("READ", FEW), ("TIMEOUT", 1), ("POLL_ADD", 1)]);
+        ring.busy_ns = FEW * 1000;
+        ring.submitting_calls = Some(FEW);
+        ring.submitted_by_calls = Some(FEW);
+        let [reads, waits @ ..] = &mut ring.operations[..] else {
+            panic!("there are three")
+        };
+        reads.latency = histogram(Unit::Ns, &[(1000 * under_way, FEW)]);
+        for one in waits {
+            one.latency = histogram(Unit::Ns, &[(ring.busy_ns, 1)]);
+        }
+        workload.io_uring = Some(ring);
+        rule(&Subject::of_first(&report))
+    }
+
+    #[test]
+    fn requests_that_wait_are_no_work_under_way() {
+        assert!(matches!(one_by_one(1), Outcome::RuledOut(_)));
+        let found = one_by_one(2).found();
+        let told = &found.first().expect("there is one").summary;
+        assert!(told.ends_with("with 2 under way at a time"), "{told}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
         finding::{Gain, Place},
         off_cpu::CallTime,
         sum::sum,
+        syscall::Syscall,
     },
     transfer::of_call,
 };
@@ -20,20 +21,28 @@ const ADVICE: &str = "wait in poll(2), epoll_wait(2) or by a blocking descriptor
 /// The rule.
 pub fn rule(subject: &Subject<'_>) -> Outcome {
     let calls = subject.calls(|name| of_call(name).is_some());
-    let (polling, others): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(_, call)| {
+    let (polling, mut others): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(_, call)| {
         let again = again(&call.errors);
         again >= FEW && again >= portion(call.calls, 9, 10)
     });
     let (mut found, mut unknown) = (Vec::new(), None);
     for one in polling {
         match &one.1.breakdown {
-            Some(time) => found.push(candidate(subject, one, time)),
+            Some(time) if is_awake(one.1, time) => found.push(candidate(subject, one, time)),
+            Some(_) => others.push(one),
             None => unknown = Some(NOT_DIVIDED),
         }
     }
     let tried = others.iter().filter(|(_, call)| again(&call.errors) > 0);
     let against = tried.flat_map(|one| [subject.calls_of(*one), of_errors(subject, *one)]);
     Outcome::of(found, unknown, against.collect())
+}
+
+/// Whether what found nothing took no longer than it was on a CPU, or ready for one. A call that waits until a timeout of its own
+/// (SO_RCVTIMEO) returns EAGAIN, too: it polls nothing. Which of all calls it was is not told: at best the shortest.
+fn is_awake(call: &Syscall, time: &CallTime) -> bool {
+    let least = call.latency.sum_of_smallest(again(&call.errors));
+    least / 2 <= cpu_and_runnable(time)
 }
 
 fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candidate {
@@ -86,18 +95,26 @@ fn of_errors(subject: &Subject<'_>, (at, call): Placed<'_>) -> crate::model::fin
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::report::Report;
+    use super::{
+        super::tests::{histogram, sample},
+        *,
+    };
+    use crate::model::{histogram::Unit, off_cpu::OffCpu, report::Report};
 
     /// Two calls that find nothing 1,000 times.
     fn polling() -> Report {
-        let mut report = super::super::tests::sample();
+        let mut report = sample();
         let calls = &mut report.workloads[0].syscalls;
         calls.truncate(2);
         for (call, name) in calls.iter_mut().zip(["read", "recvfrom"]) {
             call.name = name.into();
             call.calls = FEW;
             call.errors = [("EAGAIN".into(), FEW)].into_iter().collect();
+            call.latency = histogram(Unit::Ns, &[(100, FEW)]);
+            call.breakdown = Some(CallTime {
+                cpu_ns: 100 * FEW,
+                off_cpu: OffCpu::default(),
+            });
         }
         report
     }
@@ -114,5 +131,36 @@ mod tests {
         assert_eq!(of(&report).found().len(), 1);
         report.workloads[0].syscalls[1].breakdown = None;
         assert!(matches!(of(&report), Outcome::Undecided(_)));
+    }
+
+    #[test]
+    fn a_call_that_sleeps_until_its_timeout_polls_nothing() {
+        let mut report = polling();
+        for (at, call) in report.workloads[0].syscalls.iter_mut().enumerate() {
+            let asleep = 1_000_000;
+            call.latency = histogram(Unit::Ns, &[(100 + asleep, FEW)]);
+            let off_cpu = &mut call.breakdown.as_mut().expect("it is known").off_cpu;
+            // Who polls may have to wait for a CPU.
+            let part = if at == 0 {
+                &mut off_cpu.sleep_ns
+            } else {
+                &mut off_cpu.runnable_ns
+            };
+            *part = asleep * FEW;
+        }
+        let found = of(&report).found();
+        let calls: Vec<_> = found.iter().map(|one| one.place.call.clone()).collect();
+        assert_eq!(calls, [Some("recvfrom".into())]);
+        report.workloads[0].syscalls.truncate(1);
+        assert!(matches!(of(&report), Outcome::RuledOut(_)));
+    }
+
+    #[test]
+    fn a_call_that_sleeps_and_finds_something_is_no_wait_of_those_that_do_not() {
+        let mut report = polling();
+        let call = &mut report.workloads[0].syscalls[0];
+        call.calls += 1;
+        call.latency = histogram(Unit::Ns, &[(100, FEW), (1 << 40, 1)]);
+        assert_eq!(of(&report).found().len(), 2);
     }
 }

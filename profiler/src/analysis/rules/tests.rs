@@ -186,6 +186,7 @@ fn severities(hundredths: u64, runnable_ns: u64) -> Vec<(Text, Severity)> {
         call.time_ns = sum([time.off_cpu.service_ns, time.off_cpu.runnable_ns]);
     }
     workload.wall_ns = sum([SECOND, runnable_ns]);
+    workload.span_ns = Some(workload.wall_ns);
     let mut time = Time {
         thread_ns: workload.wall_ns,
         cpu_ns: SECOND.saturating_sub(taken),

@@ -56,7 +56,7 @@ fn time_line(workload: &Workload) -> String {
     let mut line = format!(
         "wall {}{}, CPU {} user + {} system",
         time(workload.wall_ns),
-        counted(workload),
+        span(workload),
         time(workload.cpu_user_ns),
         time(workload.cpu_system_ns)
     );
@@ -86,7 +86,7 @@ fn time_line(workload: &Workload) -> String {
 }
 
 /// How long it was counted, where that is a hundredth longer than it took, or more: descendants went on.
-pub fn counted(workload: &Workload) -> String {
+pub fn span(workload: &Workload) -> String {
     let (wall_ns, span_ns) = (workload.wall_ns, workload.span_ns());
     match span_ns.saturating_sub(wall_ns) {
         longer if longer > wall_ns / 100 => format!(", counted for {}", time(span_ns)),

@@ -3,7 +3,7 @@
 use super::super::{
     line::WIDTH,
     style::Style,
-    summary::{counted, moved},
+    summary::{moved, span},
 };
 use crate::{
     analysis::{Activity, Busiest, Part, TimeSpent, busiest, time_spent, time_spent_by},
@@ -81,7 +81,7 @@ const fn unknown(workload: &Workload) -> &'static str {
 
 fn subject(workload: &Workload) -> String {
     let name = shortened(&workload.name.to_string(), NAME);
-    let wall = format!("{}{}", time(workload.wall_ns), counted(workload));
+    let wall = format!("{}{}", time(workload.wall_ns), span(workload));
     match (workload.exit, workload.kind) {
         (Some(Exit::Code(0)), _) => format!("{name} took {wall}"),
         (Some(Exit::Code(code)), _) => format!("{name} (exit {code}) took {wall}"),

@@ -14,3 +14,25 @@ pub fn queue_depth(snapshot: &Snapshot, depth: &Depth, waited_ns: u64, span_ns: 
         max: depth.max,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_mean_is_above_the_most_where_requests_outlive_the_threads() {
+        let snapshot = Snapshot {
+            duration_ns: 1000,
+            ..Snapshot::default()
+        };
+        let depth = Depth {
+            max: 4,
+            busy_ns: 100,
+            ..Depth::default()
+        };
+        for (span_ns, mean) in [(10, 4.0), (100, 4.0), (400, 1.0)] {
+            let found = queue_depth(&snapshot, &depth, 4 * 100, span_ns);
+            assert_eq!((found.mean, found.max), (mean, 4), "{span_ns}");
+        }
+    }
+}

@@ -150,6 +150,8 @@ A command runs as the invoking user: root under sudo. Built-in workloads run as 
 sudo. --user sets another user; environment (with HOME), limits and working directory stay.
 
 The report goes to stderr; on a terminal a line there tells what a command does meanwhile.
+Ctrl-C, SIGTERM and SIGHUP go to the command, and the report is written when it has ended: a program that
+handles them, as a shell, goes on. Two within 2 seconds kill it.
 The exit status is the command's; a signal is raised again.
 125: ioprof failed. 126: the command cannot be executed. 127: the command is not found.
 123: the command succeeded, and there are findings of --fail-on.

@@ -18,6 +18,7 @@ mod run;
 mod series;
 mod signals;
 mod status;
+mod stop;
 mod sweep;
 mod tune;
 

@@ -21,6 +21,7 @@ use super::{
     gate,
     measurement::{Measurement, StopSignal, runtime},
     repeat::repeat,
+    stop::{Answer, Stops, TWICE},
 };
 use crate::{
     cli::Run,
@@ -106,13 +107,13 @@ pub fn once(run: Run, hand_over: Option<File>) -> Result<ExitCode, Error> {
                 runs.begin(&mut measurement).await?;
                 runs.wait(&mut measurement, sync).await?;
             }
-            if runs.stop.is_some() {
+            if runs.stops.any() {
                 break;
             }
         }
         runs.begin(&mut measurement).await?;
         runs.wait(&mut measurement, sync).await?;
-        if options.wait_all && runs.stop.is_none() {
+        if options.wait_all && !runs.stops.any() {
             measurement.descendants_ended().await?;
         }
         if sync {
@@ -151,8 +152,8 @@ fn evict(path: &Path) -> Result<(), Error> {
 #[derive(Default)]
 struct Runs {
     children: Vec<Child>,
-    /// The signal that has asked to stop, if any.
-    stop: Option<StopSignal>,
+    /// The signals that have asked to stop.
+    stops: Stops,
     /// Receives the ends of measured phases of built-in workloads, by the index in `children`.
     over: Option<mpsc::UnboundedReceiver<(usize, Arc<UnixStream>)>>,
 }
@@ -261,21 +262,29 @@ impl Runs {
                     let _ = start.try_write(&[1]);
                 }
                 signal = measurement.stop_signal() => self.pass_on(signal, measurement),
+                () = until(self.stops.telling_at()) => self.tell_how_to_kill(),
             }
         }
         Ok(())
     }
 
-    /// Passes the first signal on, unless the terminal has done that; a second one kills the children.
+    /// Passes a signal on, unless the terminal has done that; two at once kill the children.
     fn pass_on(&mut self, signal: StopSignal, measurement: &Measurement) {
-        if self.stop.is_some() {
-            self.send(Signal::SIGKILL, measurement);
-            return;
+        match self.stops.answer(Instant::now()) {
+            Answer::Kill => self.send(Signal::SIGKILL, measurement),
+            Answer::PassOn if has_reached_children(signal) => {}
+            Answer::PassOn => self.send(signal.0, measurement),
         }
-        if !has_reached_children(signal) {
-            self.send(signal.0, measurement);
-        }
-        self.stop = Some(signal);
+    }
+
+    /// Tells that what goes on after a signal is killed by two.
+    fn tell_how_to_kill(&mut self) {
+        self.stops.tell();
+        let told = format!(
+            "ioprof: it goes on after the signal; two within {} seconds kill it",
+            TWICE.as_secs()
+        );
+        print(&mut io::stderr(), &line(&told));
     }
 
     fn send(&self, signal: Signal, measurement: &Measurement) {
@@ -334,6 +343,14 @@ async fn signalled(start: &UnixStream) -> bool {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return false,
         }
+    }
+}
+
+/// Waits until then; for ever, where there is no such time.
+async fn until(then: Option<Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then.into()).await,
+        None => std::future::pending().await,
     }
 }
 

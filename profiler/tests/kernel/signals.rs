@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{BufRead as _, Write as _},
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -157,6 +158,60 @@ fn without_the_helper_only_the_overhead_is_unknown() {
     report.assert_nothing_lost();
     assert!(report.ledger.probe_cpu_ns.is_none());
     assert!(report.call("read").calls > 0);
+}
+
+/// A shell that says when it gets a signal, and goes on until it is told to end.
+const INTERACTIVE: &str =
+    "trap 'echo caught' INT; echo ready; until [ \"$said\" = end ]; do read said; done";
+
+#[test]
+fn a_command_that_handles_signals_gets_each_of_them() {
+    requires!();
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let mut child = started(&file, &["sh", "-c", INTERACTIVE]);
+    let (mut out, mut err) = (reader(&mut child.stdout), reader(&mut child.stderr));
+    assert_eq!(line(&mut out), "ready\n");
+    signal(&child, Signal::SIGINT);
+    assert_eq!(line(&mut out), "caught\n");
+    // It comes when a second one does not belong to the first any more.
+    let told = line(&mut err);
+    assert!(told.contains("two within 2 seconds kill it"), "{told}");
+    signal(&child, Signal::SIGINT);
+    assert_eq!(line(&mut out), "caught\n");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"end\n").expect("it reads");
+    let rest: Vec<_> = err.lines().map_while(Result::ok).collect();
+    assert!(
+        !rest.iter().any(|line| line.contains("kill it")),
+        "{rest:#?}"
+    );
+    assert!(child.wait().expect("a child").success(), "{rest:#?}");
+    assert_eq!(Report::read(&file).workload(0).exit, Some(Exit::Code(0)));
+}
+
+#[test]
+fn a_command_that_handles_signals_is_killed_by_two_at_once() {
+    requires!();
+    let folder = support::folder();
+    let file = folder.path().join("run.json");
+    let mut child = started(&file, &["sh", "-c", INTERACTIVE]);
+    let mut out = reader(&mut child.stdout);
+    assert_eq!(line(&mut out), "ready\n");
+    // However slow the machine is, some of them come soon enough after the one before.
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status;
+        }
+        signal(&child, Signal::SIGINT);
+        std::thread::yield_now();
+    };
+    let killed = Signal::SIGKILL as i32;
+    assert_eq!(status.signal(), Some(killed), "{status}");
+    assert_eq!(
+        Report::read(&file).workload(0).exit,
+        Some(Exit::Signal(killed))
+    );
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The figures of a comparison in words, the same in all its forms.
 
-use super::format::{count, digits, signed_percent, time};
+use super::{
+    format::{count, digits, signed_percent, time},
+    text::width,
+};
 use crate::analysis::compare::{
     Amount, Both, Certainty, Compared, Comparison, Interval, Outcome, Row, Span, Timing, Verdict,
 };
@@ -11,6 +14,28 @@ pub fn span(of: Option<Span>) -> String {
         None => "?".into(),
         Some(one) if one.varies() => format!("{}..{}", amount(one.min), amount(one.max)),
         Some(one) => amount(one.min),
+    }
+}
+
+/// The same in at most so many columns, where all digits of runs that differ would take more: what they have in common is in
+/// the first ones.
+pub fn short_span(of: Option<Span>, most: usize) -> String {
+    let text = span(of);
+    match of {
+        Some(one) if one.varies() && width(&text) > most => {
+            format!("{}..{}", rounded(one.min), rounded(one.max))
+        }
+        _ => text,
+    }
+}
+
+/// Four digits, and the power of ten.
+#[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
+fn rounded(of: Amount) -> String {
+    match of {
+        Amount::Count(number) => format!("{:.3e}", number as f64),
+        Amount::Ratio(thousandths) => format!("{:.3e}", thousandths as f64 / 1000.0),
+        Amount::Unknown => amount(of),
     }
 }
 

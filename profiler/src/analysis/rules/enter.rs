@@ -101,7 +101,7 @@ mod tests {
         let [reads, waits @ ..] = &mut ring.operations[..] else {
             panic!("there are three")
         };
-        reads.latency = histogram(Unit::Ns, &[(1000 * under_way, FEW)]);
+        reads.latency = histogram(Unit::Ns, &[(1000_u64.saturating_mul(under_way), FEW)]);
         for one in waits {
             one.latency = histogram(Unit::Ns, &[(ring.busy_ns, 1)]);
         }

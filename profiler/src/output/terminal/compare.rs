@@ -8,7 +8,7 @@ use super::{
 use crate::{
     analysis::compare::{Both, Certainty, Compared, Comparison, Condition, Row, Side, Verdict},
     output::{
-        comparison::{change, decided, found, mark, signed, span, times_note, timing},
+        comparison::{change, decided, found, mark, short_span, signed, times_note, timing},
         format::{command_line, count, counted, time, wrapped},
         text::{line, shortened, width},
     },
@@ -19,6 +19,8 @@ use crate::{
 const FEWEST: usize = 3;
 /// The latencies that are shown of a workload.
 const LATENCIES: usize = 3;
+/// How wide what the runs of a side counted may be.
+const SPAN: usize = 22;
 /// How wide each of two values may be that stand beside each other.
 const VALUE: usize = 28;
 
@@ -105,8 +107,8 @@ fn rows(comparison: &Comparison, full: bool, most: usize, style: Style) -> Strin
 fn cells(row: &Row, comparison: &Comparison) -> [String; 4] {
     [
         Text::from(row.metric.as_str()).to_string(),
-        span(row.amount.before),
-        span(row.amount.after),
+        short_span(row.amount.before, SPAN),
+        short_span(row.amount.after, SPAN),
         change(row, comparison),
     ]
 }
@@ -232,6 +234,32 @@ mod tests {
         let full = shown(&sqlite(), &other, true);
         assert!(full.lines().all(|line| width(line) <= WIDTH), "{full}");
         assert!(full.contains("page_cache.read_ahead_reads"), "{full}");
+    }
+
+    #[test]
+    fn however_much_runs_count_the_lines_hold_the_width() {
+        for bytes in [99_999_999, 123_456_789, 98_765_432_109, u64::MAX / 2] {
+            let side = |all: u64| {
+                [all, all / 100 * 99].map(|bytes| {
+                    let mut report = sqlite();
+                    let calls = report.workloads[0].syscalls.iter_mut();
+                    for call in calls.filter(|call| call.bytes.is_some()) {
+                        (call.calls, call.bytes) = (bytes, Some(bytes));
+                    }
+                    report
+                })
+            };
+            let comparison = compare(&side(bytes), &side(bytes / 2)).expect("they can be");
+            let names = [[Text::from("a"), Text::from("b")], ["c".into(), "d".into()]];
+            let names = names.each_ref().map(<[_; 2]>::as_slice);
+            for full in [false, true] {
+                let text = render(&comparison, &[], names, full, Style::PLAIN);
+                let wide = text.lines().find(|line| width(line) > WIDTH);
+                assert_eq!(wide, None, "{text}");
+                let rounded = text.contains("9.778e10..9.877e10");
+                assert_eq!(rounded, full && bytes == 98_765_432_109, "{text}");
+            }
+        }
     }
 
     #[test]

@@ -142,7 +142,10 @@ fn alarms(report: &Report, style: Style) -> String {
 mod tests {
     use super::*;
     use crate::{
-        model::ledger::{Probe, Verdict},
+        model::{
+            io_uring::UringOperation,
+            ledger::{Probe, Verdict},
+        },
         output::text::width,
     };
 
@@ -192,6 +195,45 @@ mod tests {
         report.ledger.messages = vec!["file system 8:1 was not synced: it is not mounted".into()];
         let text = render(&report, Style::PLAIN);
         assert!(text.starts_with("probes: file system 8:1"), "{text}");
+    }
+
+    #[test]
+    fn however_much_was_done_the_lines_hold_the_width() {
+        for many in [999_999, 1_234_567, 98_765_432_109, 9_999_999_999_999] {
+            let mut report = report();
+            let workload = &mut report.workloads[0];
+            let mut latency = workload.syscalls[0].latency.clone();
+            (latency.sum, latency.max) = (many, many);
+            for call in &mut workload.syscalls {
+                (call.calls, call.time_ns) = (many, many / 2);
+                call.bytes = call.bytes.map(|_| many);
+            }
+            let uring = workload.io_uring.as_mut().expect("it is known");
+            uring.operations = vec![UringOperation {
+                name: "READ_FIXED".into(),
+                submissions: many,
+                completions: many,
+                silent: 0,
+                unseen_completions: 0,
+                errors: Default::default(),
+                bytes: Some(many),
+                latency,
+                inline: 0,
+                poll_armed: 0,
+                worker: 0,
+                for_worker: Some(0),
+                asynchronous: many,
+            }];
+            for row in workload.block.iter_mut().flatten() {
+                row.bytes = many;
+            }
+            for file in workload.files.iter_mut().flat_map(|files| &mut files.top) {
+                (file.counts.read_bytes, file.counts.device_read_bytes) = (many, Some(many));
+            }
+            let text = render(&report, Style::PLAIN);
+            assert_fits(&text, LINES);
+            assert!(text.contains("io_ur"), "{text}");
+        }
     }
 
     #[test]

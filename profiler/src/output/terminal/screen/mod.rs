@@ -25,11 +25,12 @@ struct Detail {
 }
 
 /// From the richest to what there is always room for.
-const DETAILS: [Detail; 7] = [
+const DETAILS: [Detail; 8] = [
     Detail::new(3, 3, 3, 3),
     Detail::new(3, 3, 2, 1),
     Detail::new(2, 2, 1, 1),
     Detail::new(1, 2, 1, 1),
+    Detail::new(1, 1, 1, 1),
     Detail::new(1, 1, 1, 0),
     Detail::new(1, 0, 0, 0),
     Detail::new(0, 0, 0, 0),
@@ -143,6 +144,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{
+            finding::{Confidence, Evidence, Finding, Gain, Severity},
             io_uring::UringOperation,
             ledger::{Probe, Verdict},
         },
@@ -234,6 +236,52 @@ mod tests {
             assert_fits(&text, LINES);
             assert!(text.contains("io_ur"), "{text}");
         }
+    }
+
+    /// A finding of the first workload that has so many lines of advice.
+    fn finding(lines: usize) -> Finding {
+        Finding {
+            id: "SYNC001".into(),
+            severity: Severity::Info,
+            confidence: Confidence::High,
+            workload: "async".into(),
+            summary: "something is wrong".into(),
+            place: Default::default(),
+            cost_ns: 1_000_000,
+            gain: Gain {
+                low_ns: None,
+                high_ns: Some(1_000_000),
+                method: "".into(),
+            },
+            evidence: vec![Evidence {
+                pointer: "/workloads/0/wall_ns".into(),
+                value: 1.into(),
+            }],
+            advice: vec!["x".repeat(70); lines].join(" ").into(),
+            verify: None,
+        }
+    }
+
+    #[test]
+    fn rows_go_before_the_files_do() {
+        let mut report = report();
+        let are_shown = |report: &Report| {
+            let text = render(report, Style::PLAIN);
+            assert_fits(&text, LINES);
+            text.lines().any(|line| line.starts_with("file "))
+        };
+        // The most lines of advice that leave the files in place beside one finding: one less does beside another.
+        let most = (1..20)
+            .take_while(|lines| {
+                report.findings = vec![finding(*lines)];
+                are_shown(&report)
+            })
+            .last()
+            .expect("there is room for a finding");
+        report.findings = vec![finding(most.saturating_sub(1)), finding(1)];
+        let text = render(&report, Style::PLAIN);
+        assert!(text.contains("1 more: --section findings"), "{text}");
+        assert!(are_shown(&report), "{text}");
     }
 
     #[test]

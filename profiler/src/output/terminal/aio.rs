@@ -2,7 +2,7 @@
 
 use super::{
     depth::{note, render as depth},
-    line::{errors, quantile},
+    line::{errors, p99_told, quantile},
     style::Style,
     table::Table,
 };
@@ -35,7 +35,7 @@ pub fn render(aio: &Aio, style: Style) -> String {
             count(one.completions),
             one.bytes.map_or_else(String::new, bytes),
             quantile(&one.latency, 0.5),
-            quantile(&one.latency, 0.99),
+            p99_told(&one.latency),
             time(one.latency.max),
         ]);
     }

@@ -1,6 +1,10 @@
 //! The block requests of a workload.
 
-use super::{line::quantile, style::Style, table::Table};
+use super::{
+    line::{p99_told, quantile},
+    style::Style,
+    table::Table,
+};
 use crate::{
     model::{
         block::{Block, BlockOperation, Origin},
@@ -33,9 +37,9 @@ pub fn render(block: Option<&[Block]>, devices: &[Device], style: Style) -> Stri
             count(requests.requests),
             bytes(requests.bytes),
             quantile(&requests.queue, 0.5),
-            quantile(&requests.queue, 0.99),
+            p99_told(&requests.queue),
             quantile(&requests.service, 0.5),
-            quantile(&requests.service, 0.99),
+            p99_told(&requests.service),
             time(requests.service.max),
         ]);
     }

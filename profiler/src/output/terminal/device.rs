@@ -1,7 +1,7 @@
 //! The devices, in the columns of iostat -x.
 
 use super::{
-    line::{WIDTH, paragraph},
+    line::{WIDTH, p99, paragraph},
     style::Style,
     table::Table,
 };
@@ -92,9 +92,7 @@ fn flushes(device: &Device) -> Option<String> {
     let service = &executed.service;
     let parts = [
         service.mean().map(|mean| format!("mean {}", time(mean))),
-        service
-            .quantile(0.99)
-            .map(|p99| format!("p99 {}", time(p99))),
+        p99(service).map(|p99| format!("p99 {}", time(p99))),
     ];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     Some(format!(

@@ -1,6 +1,6 @@
 //! Page faults, in two or three lines of a workload's summary.
 
-use super::line::WIDTH;
+use super::line::{WIDTH, p99};
 use crate::{
     model::fault::Faults,
     output::format::{count, time, wrapped},
@@ -29,10 +29,10 @@ pub fn lines(faults: Option<&Faults>) -> Option<String> {
 fn major(faults: &Faults) -> Vec<String> {
     let latency = &faults.major_latency;
     let mut parts = vec![format!("faults  {} major", count(faults.major))];
-    if let (Some(median), Some(tail)) = (latency.quantile(0.5), latency.quantile(0.99)) {
+    if let Some(median) = latency.quantile(0.5) {
         parts[0].push_str(&format!(" in {}", time(latency.sum)));
         parts.push(format!("p50 {}", time(median)));
-        parts.push(format!("p99 {}", time(tail)));
+        parts.extend(p99(latency).map(|tail| format!("p99 {}", time(tail))));
         parts.push(format!("max {}", time(latency.max)));
     }
     if let Some(on_files) = faults.on_files.filter(|found| found.major != faults.major) {

@@ -2,7 +2,7 @@
 
 use super::{
     depth::{note, render as depth},
-    line::{errors, quantile},
+    line::{errors, p99_told, quantile},
     style::Style,
     table::Table,
 };
@@ -34,7 +34,7 @@ pub fn render(uring: &IoUring, style: Style) -> String {
             count(one.completions),
             one.bytes.map_or_else(String::new, bytes),
             quantile(&one.latency, 0.5),
-            quantile(&one.latency, 0.99),
+            p99_told(&one.latency),
             part(one.inline, one.completions),
             part(one.poll_armed, one.completions),
             part(one.worker, one.completions),

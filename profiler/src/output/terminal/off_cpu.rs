@@ -1,6 +1,10 @@
 //! Where the time went, a row for each kind that is not 0.
 
-use super::{line::WIDTH, style::Style, table::Table};
+use super::{
+    line::{WIDTH, p99},
+    style::Style,
+    table::Table,
+};
 use crate::{
     model::{
         off_cpu::{CallTime, Cpu, OffCpu, Time},
@@ -101,12 +105,12 @@ fn slowest(workload: &Workload) -> String {
             .as_ref()
             .filter(|_| call.name != "other")?;
         let waits = split.off_cpu.total() > split.cpu_ns / 10;
-        Some((call, call.latency.quantile(0.99)?, split)).filter(|_| waits)
+        Some((call, p99(&call.latency)?, split)).filter(|_| waits)
     });
-    for (call, p99, split) in slow.take(CALLS) {
+    for (call, tail, split) in slow.take(CALLS) {
         let mut parts = parts(split);
         if let Some(first) = parts.first_mut() {
-            *first = format!("{} p99 {}: {first}", call.name, time(p99));
+            *first = format!("{} p99 {}: {first}", call.name, time(tail));
         }
         text.push_str(&format!("{}\n", wrapped(&parts, WIDTH, "  ")));
     }

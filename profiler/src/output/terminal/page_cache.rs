@@ -1,6 +1,10 @@
 //! How the page cache served a workload.
 
-use super::{line::quantile, style::Style, table::Table};
+use super::{
+    line::{p99_told, quantile},
+    style::Style,
+    table::Table,
+};
 use crate::{
     model::{page_cache::PageCache, report::Workload},
     output::format::{bytes, count, digits, time},
@@ -33,7 +37,7 @@ fn served(workload: &Workload, cache: &PageCache, style: Style) -> String {
             bytes(served.bytes),
             time(latency.sum),
             quantile(latency, 0.5),
-            quantile(latency, 0.99),
+            p99_told(latency),
             time(latency.max),
         ]);
     }

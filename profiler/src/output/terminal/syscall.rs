@@ -2,7 +2,7 @@
 
 use super::{
     histogram,
-    line::{errors, quantile},
+    line::{errors, p99_told, quantile},
     style::Style,
     table::Table,
 };
@@ -47,7 +47,7 @@ fn table(workload: &Workload, style: Style) -> String {
             call.bytes.map_or_else(String::new, bytes),
             time(call.time_ns),
             quantile(&call.latency, 0.5),
-            quantile(&call.latency, 0.99),
+            p99_told(&call.latency),
             time(call.latency.max),
         ]);
     }

@@ -1,6 +1,6 @@
 //! The most expensive calls, and where their time went.
 
-use super::super::{line::quantile, style::Style, table::Table};
+use super::super::{line::p99_told, style::Style, table::Table};
 use crate::{
     model::{
         histogram::Histogram, io_uring::UringOperation, off_cpu::CallTime, report::Workload,
@@ -8,9 +8,6 @@ use crate::{
     },
     output::format::{bytes, count, time},
 };
-
-/// A percentile of fewer calls is one of the slowest of them, and tells nothing that lasts.
-const ENOUGH_FOR_P99: u64 = 100;
 
 const LEGEND: &str =
     "time: %CPU on a CPU, %rdy waiting for a CPU, %dev for a device, %oth all else";
@@ -50,7 +47,6 @@ impl<'a> Call<'a> {
 
     fn row(&self) -> Vec<String> {
         let size = self.bytes.and_then(|bytes| bytes.checked_div(self.calls));
-        let p99 = (self.calls >= ENOUGH_FOR_P99).then(|| quantile(self.latency, 0.99));
         let mut row = vec![
             self.name.clone(),
             count(self.calls),
@@ -58,7 +54,7 @@ impl<'a> Call<'a> {
             time(self.time_ns),
         ];
         row.extend(shares(self.split));
-        row.push(p99.unwrap_or_else(|| "-".into()));
+        row.push(p99_told(self.latency));
         row
     }
 }

@@ -59,7 +59,8 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
                 high_ns: None,
                 method: "what fewer bytes save is known when they are fewer".into(),
             },
-            stake_ns: waits.requests_ns,
+            // Of all threads that wait at once.
+            stake_ns: waits.requests_ns.min(one.busy_ns),
             evidence: one.evidence(subject),
             advice: ADVICE,
             gate: None,
@@ -121,6 +122,19 @@ mod tests {
             assert_eq!(found.len(), 1, "{parts:?}");
         }
         assert!(matches!(of(&doing(&[0.5])), Outcome::RuledOut(_)));
+    }
+
+    #[test]
+    fn no_more_is_at_stake_than_the_time_in_which_the_device_was_used() {
+        let mut report = doing(&[1.0]);
+        let workload = &report.workloads[0].name;
+        let shares = &mut report.devices.as_mut().expect("they are known")[0].shares;
+        let own = shares
+            .iter_mut()
+            .find(|share| share.workload.as_ref() == Some(workload));
+        own.expect("it used it").busy_ns = 5;
+        let found = of(&report).found();
+        assert!(found[0].stake_ns == 5 && found[0].cost_ns > 5);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct OnDevice<'a> {
     pub bytes: u64,
     /// The mean of all requests of the workload that were in flight there, while there were any.
     pub depth: f64,
+    /// Nanoseconds in which there were any.
+    pub busy_ns: u64,
 }
 
 impl<'a> OnDevice<'a> {
@@ -56,8 +58,9 @@ impl<'a> OnDevice<'a> {
             }
             let mut all = devices.iter().enumerate();
             let found_device = all.find(|(_, one)| one.name == row.device);
-            let Some((device_at, device, depth)) = found_device
-                .and_then(|(at, device)| Some((at, device, depth(subject, device, block)?)))
+            let Some((device_at, device, busy_ns)) = found_device
+                .and_then(|(at, device)| Some((at, device, busy_ns(subject, device)?)))
+                .filter(|(.., busy_ns)| *busy_ns > 0)
             else {
                 unknown = Some("it is not known how many requests devices had in flight");
                 continue;
@@ -87,7 +90,8 @@ impl<'a> OnDevice<'a> {
                 row_at,
                 requests: row.requests,
                 bytes: row.bytes,
-                depth,
+                depth: depth(device, busy_ns, block),
+                busy_ns,
             });
         }
         Ok((found, unknown))
@@ -142,15 +146,20 @@ impl<'a> OnDevice<'a> {
 }
 
 /// The mean of the workload's requests in flight on a device, while there were any.
-fn depth(subject: &Subject<'_>, device: &Device, block: &[Block]) -> Option<f64> {
-    let name = Some(&subject.workload.name);
-    let mut shares = device.shares.iter();
-    let share = shares.find(|share| share.workload.as_ref() == name)?;
+fn depth(device: &Device, busy_ns: u64, block: &[Block]) -> f64 {
     let rows = block
         .iter()
         .filter(|row| row.device == device.name && !row.is_counted_elsewhere());
     let in_flight = sum(rows.flat_map(|row| [row.queue.sum, row.service.sum]));
-    (share.busy_ns > 0).then(|| in_flight as f64 / share.busy_ns as f64)
+    in_flight as f64 / busy_ns as f64
+}
+
+/// Nanoseconds in which the workload had requests on a device.
+fn busy_ns(subject: &Subject<'_>, device: &Device) -> Option<u64> {
+    let name = Some(&subject.workload.name);
+    let mut shares = device.shares.iter();
+    let share = shares.find(|share| share.workload.as_ref() == name)?;
+    Some(share.busy_ns)
 }
 
 /// What calls wait for.

@@ -9,7 +9,7 @@ use crate::output::text::{shortened, width};
 const NAME: usize = 40;
 
 /// What is between columns.
-const GAP: usize = 2;
+const GAP: u16 = 2;
 
 /// No name is shorter than that to make room for numbers.
 const SHORTEST: usize = 8;
@@ -68,7 +68,7 @@ impl Table {
     /// Shortens names where the numbers behind them leave less room.
     fn hold_width(&mut self) {
         let columns = self.columns();
-        let numbers = (1..columns).map(|column| self.width_of(column).saturating_add(GAP));
+        let numbers = (1..columns).map(|column| self.width_of(column).saturating_add(GAP.into()));
         let numbers = numbers.fold(0, usize::saturating_add);
         let room = WIDTH.saturating_add(self.spare).saturating_sub(numbers);
         for name in self.lines.iter_mut().filter_map(|line| line.first_mut()) {
@@ -104,7 +104,7 @@ impl Table {
                 CellAlignment::Right
             });
             let is_last = at.saturating_add(1) == self.columns();
-            let right = if is_last { 0 } else { GAP as u16 };
+            let right = if is_last { 0 } else { GAP };
             column.set_padding((0, right));
         }
         cells

@@ -1,5 +1,7 @@
 //! What is wrong, and what a cure would save.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{evidence::figure, line::WIDTH};
 use crate::{
     model::{
@@ -7,7 +9,7 @@ use crate::{
         report::{Report, Workload},
     },
     output::{
-        format::{filled, time},
+        format::{count, counted, filled, time},
         text::shortened_before,
     },
 };
@@ -15,17 +17,74 @@ use crate::{
 /// What lines behind the first begin with.
 const INDENT: &str = "   ";
 
-/// The findings of a workload, with the figures that show them; one line where there are none.
+/// The findings of a workload, with the figures that show them, and what was looked for besides.
 pub fn render(report: &Report, workload: &Workload) -> String {
-    let lines = of(report, workload, |number, one| finding(report, number, one));
+    let mut lines = of(report, workload, |number, one| finding(report, number, one));
     if lines.is_empty() {
-        return "Findings  none\n\n".to_owned();
+        lines.push("Findings  none".to_owned());
+    }
+    let others = Others::of(report, workload);
+    if !others.ruled_out.is_empty() {
+        let ids: Vec<_> = others.ruled_out.iter().copied().collect();
+        lines.extend(paragraph("not the problem: ", &ids.join(", ")));
+    }
+    for (reason, ids) in &others.undecided {
+        let ids: Vec<_> = ids.iter().copied().collect();
+        lines.extend(paragraph(
+            "undecided: ",
+            &format!("{}: {reason}", ids.join(", ")),
+        ));
     }
     format!("{}\n\n", lines.join("\n"))
 }
 
-/// So many of them, and what to do. Empty where there are none.
+/// The rules that found nothing in a workload, by their names.
+struct Others<'a> {
+    ruled_out: BTreeSet<&'a str>,
+    /// By the reason.
+    undecided: BTreeMap<&'a str, BTreeSet<&'a str>>,
+}
+
+impl<'a> Others<'a> {
+    fn of(report: &'a Report, workload: &Workload) -> Self {
+        let ruled_out = report.ruled_out.iter();
+        let ruled_out = ruled_out.filter(|one| one.workload == workload.name);
+        let mut undecided = BTreeMap::<_, BTreeSet<_>>::new();
+        for one in &report.undecided {
+            if one.workload == workload.name {
+                let ids = undecided.entry(one.reason.as_str()).or_default();
+                ids.insert(one.id.as_str());
+            }
+        }
+        Self {
+            ruled_out: ruled_out.map(|one| one.id.as_str()).collect(),
+            undecided,
+        }
+    }
+
+    /// In a line, where there is no finding; empty where no rule was asked, as in a report of an earlier version.
+    fn line(&self) -> String {
+        let undecided = self.undecided.values().map(BTreeSet::len).sum::<usize>();
+        let ruled_out = match self.ruled_out.len() {
+            0 => return String::new(),
+            ruled_out => counted(ruled_out as u64, "rule", "rules"),
+        };
+        let undecided = match undecided {
+            0 => String::new(),
+            undecided => format!(
+                "; {} undecided: --section findings",
+                count(undecided as u64)
+            ),
+        };
+        format!("no finding: {ruled_out} looked and found nothing{undecided}\n")
+    }
+}
+
+/// So many of them, and what to do; a line where there are none.
 pub fn brief(report: &Report, workload: &Workload, most: usize) -> String {
+    if found(report, workload).next().is_none() {
+        return Others::of(report, workload).line();
+    }
     let all = of(report, workload, |number, one| {
         if number <= most {
             headline(number, one, WIDTH.saturating_sub(INDENT.len()))
@@ -141,5 +200,24 @@ mod tests {
         assert!(brief.contains("/orders.db)\n"), "{brief}");
         let whole = render(&report, workload);
         assert!(whole.contains(&format!("({path})")), "{whole}");
+    }
+
+    #[test]
+    fn what_was_looked_for_is_told() {
+        let text = include_str!("../../../tests/fixtures/report.json");
+        let mut report: Report = serde_json::from_str(text).expect("the fixture is a report");
+        judge(&mut report);
+        report.findings.clear();
+        let workload = &report.workloads[0];
+        let line = brief(&report, workload, 1);
+        assert!(line.starts_with("no finding: "), "{line}");
+        assert!(line.lines().count() == 1 && width(line.trim_end()) <= WIDTH);
+        let whole = render(&report, workload);
+        assert!(whole.starts_with("Findings  none\n   not the problem: "));
+        let undecided = report.undecided.first().expect("there is one");
+        assert!(whole.contains(undecided.id.as_str()), "{whole}");
+        // Nobody asked in an earlier version.
+        (report.ruled_out, report.undecided) = (Vec::new(), Vec::new());
+        assert_eq!(brief(&report, &report.workloads[0], 1), "");
     }
 }

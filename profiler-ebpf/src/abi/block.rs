@@ -201,7 +201,7 @@ pub struct RequestState {
     pub bio: u64,
     /// Where its numbers go.
     pub slot: BlockSlot,
-    /// The workload that may wait for it, [`super::off_cpu::KERNEL`] where a thread of the kernel queued it.
+    /// The workload that may wait for it, [`super::off_cpu::KERNEL`] where it is for a journal or metadata.
     pub waiting_workload: u32,
     /// The process whose thread queued it.
     pub process: u32,

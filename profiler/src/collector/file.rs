@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     path::Path,
 };
 
@@ -196,16 +196,19 @@ fn path_state(same: &[&snapshot::File]) -> PathState {
     }
 }
 
-/// How many inodes these are. One of overlayfs that is copied up has a row from before and another from then on.
+/// How many inodes these are. One of overlayfs that is copied up has a row from before, which is no other inode.
 fn inodes(same: &[&snapshot::File]) -> u64 {
-    let keys = same.iter().map(|file| match file.stats.is_stacked {
-        0 => file.key,
-        _ => FileKey {
-            instance: 0,
-            ..file.key
-        },
-    });
-    keys.collect::<HashSet<_>>().len() as u64
+    let after_copy = |before: FileKey| {
+        let keys = same.iter().map(|file| file.key);
+        keys.filter(|key| key.instance != 0).any(|key| {
+            let instance = before.instance;
+            before == FileKey { instance, ..key }
+        })
+    };
+    let is_before_copy = |file: &snapshot::File| {
+        file.stats.is_stacked != 0 && file.key.instance == 0 && after_copy(file.key)
+    };
+    same.iter().filter(|file| !is_before_copy(file)).count() as u64
 }
 
 /// Whether none of these inodes has a name any more, where it is known.

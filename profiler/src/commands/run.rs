@@ -113,7 +113,7 @@ pub fn once(run: Run, hand_over: Option<File>) -> Result<ExitCode, Error> {
         }
         runs.begin(&mut measurement).await?;
         runs.wait(&mut measurement, sync).await?;
-        if options.wait_all && !runs.stops.any() {
+        if options.wait_all && !runs.stops.is_recent(Instant::now()) {
             measurement.descendants_ended().await?;
         }
         if sync {

@@ -28,6 +28,12 @@ impl Stops {
         self.last.is_some()
     }
 
+    /// Whether one has come just now: what has ended since has ended by it.
+    pub fn is_recent(&self, now: Instant) -> bool {
+        let last = self.last.map(|last| now.duration_since(last));
+        last.is_some_and(|since| since < TWICE)
+    }
+
     /// Takes one in that comes now.
     pub fn answer(&mut self, now: Instant) -> Answer {
         let before = self.last.replace(now);
@@ -71,6 +77,8 @@ mod tests {
             assert_eq!(answer, expected, "{at} ms");
             assert!(stops.any());
         }
+        assert!(stops.is_recent(begin + Duration::from_millis(2 * hour + 1999)));
+        assert!(!stops.is_recent(begin + Duration::from_millis(2 * hour + 2000)));
     }
 
     #[test]

@@ -22,9 +22,21 @@ impl Transferred {
     }
 }
 
-/// Whether an opcode moves bytes in a direction, or from descriptor to descriptor.
+/// Those that take sockets alone (io_uring/net.c).
+const OF_SOCKETS: [&str; 7] = [
+    "SEND",
+    "SENDMSG",
+    "SEND_ZC",
+    "SENDMSG_ZC",
+    "RECV",
+    "RECVMSG",
+    "RECV_ZC",
+];
+
+/// Whether an opcode may move bytes of a file in a direction, or from descriptor to descriptor.
 pub fn may_move(name: &str, wanted: Direction) -> bool {
-    of_opcode(name).is_some_and(|way| way == wanted || way == Direction::Copied)
+    let way = of_opcode(name).filter(|_| !OF_SOCKETS.contains(&name));
+    way.is_some_and(|way| way == wanted || way == Direction::Copied)
 }
 
 /// The sum of the opcodes of one direction, each with its bytes and its completions.

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use crate::support::{
     Report,
-    device::{Loop, kernel_is_before},
+    attached::Attached,
+    device::{Loop, kernel_is_before, written_file},
     overlay::Overlay,
     plain, profile,
     program::Program,
     report::{BlockOperation, FileCounts, Origin, known, requests},
+    steps::Steps,
 };
 
 const KIB: usize = 1024;
@@ -61,7 +63,8 @@ fn one_row_has_the_calls_on_a_file_and_its_pages() {
     assert_eq!(row.read_bytes, kib(64), "{row:#?}");
     assert_bytes(row.device_read_bytes, kib(64), &row);
 
-    // The copy, and the page that was written over.
+    // The copy, and the page that was written over, of what is no other file.
+    assert_eq!(report.file(&merged.join("copied")).inodes, Some(1));
     let row = counts(&merged, "copied");
     assert_eq!(row.written_bytes, PAGE, "{row:#?}");
     assert_bytes(row.dirtied_bytes, kib(256) + PAGE, &row);
@@ -148,4 +151,40 @@ fn the_row_of_a_block_device_has_what_its_pages_and_direct_io_moved() {
     assert!(row.device_read_bytes >= Some(row.read_bytes), "{row:#?}");
     assert_bytes(row.device_written_bytes, kib(512 + 256), &row);
     assert_bytes(row.dirtied_bytes, kib(256), &row);
+}
+
+#[test]
+fn files_that_are_made_anew_are_as_many() {
+    requires!("sh", "mkfs.ext4", "losetup", "mount", "umount");
+    let disk = Loop::new(64 << 20);
+    let overlay = Overlay::of(&disk.mounted(), &[]);
+    let file = overlay.merged().join("journal");
+    let script = format!(
+        "for i in 1 2 3 4 5 6 7 8; do echo x > {0}; rm {0}; done",
+        plain(&file)
+    );
+    let report = profile(&[], &["sh", "-c", &script]);
+    let row = report.file(&file);
+    assert_eq!((row.counts.opens, row.inodes), (8, Some(8)), "{row:#?}");
+}
+
+#[test]
+fn what_io_submit_alone_did_is_in_the_row_of_the_file() {
+    requires!("cc", "mkfs.ext4", "losetup", "mount", "umount");
+    let program = Program::compile("queued_writes");
+    let disk = Loop::new(64 << 20);
+    let overlay = Overlay::of(&disk.mounted(), &[]);
+    let file = written_file(&overlay.merged(), 64 * KIB);
+    disk.sync();
+    let mut writer = Steps::start(&program, &[plain(&file)]);
+    let attached = Attached::to(&[writer.pid()], &[]);
+    writer.tell([0, 1]);
+    writer.end();
+    let report = attached.ended();
+    report.assert_nothing_lost();
+    let row = report.file(&file).counts;
+    assert_eq!(row.written_bytes, 2 * PAGE, "{row:#?}");
+    // Before, nothing tells which file is below.
+    let bytes = (!kernel_is_before((6, 5))).then_some(2 * PAGE);
+    assert_eq!(row.device_written_bytes, bytes, "{row:#?}");
 }

@@ -6,7 +6,9 @@ use crate::support::{
     self,
     device::{FileSystem, Loop, keep_cached, kernel_is_before, written_file},
     fio::{self, fio_by},
-    ioprof, output, plain, profile,
+    ioprof, output,
+    overlay::Overlay,
+    plain, profile,
     program::Program,
     report::{
         BlockOperation, CheckKind, FileKind, Origin, PathState, Report, Served, known, requests,
@@ -101,10 +103,16 @@ fn what_calls_before_have_read_ahead_is_no_hit() {
     let program = Program::compile("files");
     let disk = Loop::new(64 * MIB as u64);
     let path = written_file(&disk.mounted(), 4 * MIB);
+    // As of a container's image.
+    let overlay = Overlay::of(&disk.mounted(), &[("cold", 4 * MIB)]);
+    disk.sync();
+    let (above, below) = (overlay.merged().join("cold"), overlay.lower().join("cold"));
     // One after the other; and in turns with writes to another file, which bring nothing that is read.
-    for how in ["read", "copy", "send"] {
-        evict(&path);
-        let report = profile(&[], &program.with(&[how, plain(&path), "4096"]));
+    let on_disk = ["read", "copy", "send"].map(|how| (how, &path, &path));
+    let on_overlay = (!kernel_is_before((6, 5))).then_some(("read", &above, &below));
+    for (how, path, to_evict) in on_disk.into_iter().chain(on_overlay) {
+        evict(to_evict);
+        let report = profile(&[], &program.with(&[how, plain(path), "4096"]));
         let cache = known(&report.workload(0).page_cache);
         let ahead = known(&cache.read_ahead).bytes;
         let other = cache.misses.bytes + cache.read_ahead_waits.bytes;

@@ -20,7 +20,7 @@ pub unsafe fn bring(state: &mut TaskState, folio: *const c_void, file: &Identity
     let open = &mut state.file;
     if state.entered_ns == 0
         || !kind.has(reads)
-        || !stacked::has_pages_of(open, &file.with(state.workload))
+        || !stacked::reads_pages_of(open, &file.with(state.workload))
     {
         return;
     }

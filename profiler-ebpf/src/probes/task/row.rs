@@ -56,10 +56,11 @@ pub unsafe fn keep(task: *const c_void, state: *mut TaskState, ended_ns: u64, ru
         atomic::add(&raw mut (*row).running, u64::from(runs));
         state::copy_name(task, &raw mut (*row).name);
         // By then another may have had its number: the first thread, where another has executed a program.
-        if (*row).began_ns == 0 {
-            (*row).began_ns = (*state).clock.since_ns;
+        let since = (*state).clock.since_ns;
+        if (*row).began_ns == 0 || since < (*row).began_ns {
+            (*row).began_ns = since;
         }
-        (*row).ended_ns = ended_ns;
+        (*row).ended_ns = (*row).ended_ns.max(ended_ns);
         atomic::add_all(&raw mut (*row).tally, &raw const (*state).tally);
         atomic::add_all(&raw mut (*row).accounts, &raw const (*state).accounted);
         atomic::add_all(&raw mut (*row).times, &raw const (*state).clock.settled);

@@ -113,7 +113,7 @@ impl<'a> Moved<'a> {
             return Some(served.direct.latency.count < self.calls / 2);
         }
         let calls = self.calls_of(subject);
-        let syncs = total_of(&subject.made(&SYNCS));
+        let syncs = total_of(&subject.made(&SYNCS)?);
         let times = || calls.iter().filter_map(|(_, call)| call.breakdown);
         let waited = sum(times().map(|time| for_device(&time)));
         let worked = sum(times().map(|time| time.cpu_ns));

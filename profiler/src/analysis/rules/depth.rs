@@ -98,7 +98,7 @@ pub fn is_read_ahead(page_cache: Option<&PageCache>) -> Option<bool> {
 /// Whether writes were made past the page cache, and none of them to be durable before the next; none where that is not
 /// known.
 fn is_direct(subject: &Subject<'_>, one: &OnDevice<'_>) -> Option<bool> {
-    if total(&subject.made(&LATER)) > one.requests / 64 {
+    if total(&subject.made(&LATER)?) > one.requests / 64 {
         return Some(false);
     }
     let writeback = subject.workload.writeback.as_ref()?;

@@ -7,7 +7,7 @@ use super::{
         Candidate, Outcome, Placed, Subject, UNDIVIDED, each, for_device, only_call, own_requests,
         portion, total, without_cpu_wait,
     },
-    sync::{MOST_BYTES, only_file, opens_to_write, writing_ns, written},
+    sync::{MOST_BYTES, UNKNOWN_SYNCS, only_file, opens_to_write, writing_ns, written},
 };
 use crate::model::{
     block::BlockOperation,
@@ -70,7 +70,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let is_submitted = is_buffered && total(&requests) >= most;
     evidence.extend(flushes);
     evidence.extend(requests);
-    let later = subject.made(&LATER);
+    let Some(later) = subject.made(&LATER) else {
+        return Outcome::Undecided(UNKNOWN_SYNCS);
+    };
     let synced = total(&later);
     evidence.extend(later);
     let waited = sum(times.iter().map(for_device));

@@ -9,6 +9,7 @@ use super::{
         Candidate, Outcome, Placed, Subject, UNDIVIDED, for_device, only_call, portion,
         requests_of, total, without_cpu_wait,
     },
+    sync::UNKNOWN_SYNCS,
 };
 use crate::model::{
     block::{Block, BlockOperation, Origin},
@@ -52,7 +53,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let are_alike = waited(&opens) > waited(&changes) / 10;
     let with_opens = are_alike.then(|| both.copied().collect());
     let looked_up = looked_up(subject, block);
-    let later = subject.made(&LATER);
+    let Some(later) = subject.made(&LATER) else {
+        return Outcome::Undecided(UNKNOWN_SYNCS);
+    };
     let mut against = Vec::new();
     for calls in with_opens.into_iter().chain([changes]) {
         let (done, waited) = (done(&calls), waited(&calls));

@@ -113,11 +113,10 @@ pub fn judge(report: &mut Report) {
                         let evidence = others.into_iter().flat_map(|one| one.evidence).collect();
                         ruled_out.push(out(id, &workload.name, evidence));
                     }
-                    findings.extend(
-                        worth
-                            .into_iter()
-                            .map(|one| finding(id, one, &subject, whole_ns, is_doubtful)),
-                    );
+                    findings.extend(worth.into_iter().map(|one| {
+                        let stake_ns = one.stake_ns;
+                        (stake_ns, finding(id, one, &subject, whole_ns, is_doubtful))
+                    }));
                 }
                 Outcome::RuledOut(evidence) => ruled_out.push(out(id, &workload.name, evidence)),
                 Outcome::Undecided(reason) => undecided.push(Undecided {
@@ -128,8 +127,8 @@ pub fn judge(report: &mut Report) {
             }
         }
     }
-    findings.sort_by_key(|one| Reverse(one.gain.high_ns.unwrap_or(one.cost_ns)));
-    report.findings = findings;
+    findings.sort_by_key(|(stake_ns, _)| Reverse(*stake_ns));
+    report.findings = findings.into_iter().map(|(_, one)| one).collect();
     report.ruled_out = ruled_out;
     report.undecided = undecided;
 }

@@ -41,8 +41,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
 /// Whether what found nothing took no longer than it was on a CPU, or ready for one. A call that waits until a timeout of its own
 /// (SO_RCVTIMEO) returns EAGAIN, too: it polls nothing. Which of all calls it was is not told: at best the shortest.
 fn is_awake(call: &Syscall, time: &CallTime) -> bool {
-    let least = call.latency.sum_of_smallest(again(&call.errors));
-    least / 2 <= cpu_and_runnable(time)
+    let again = again(&call.errors);
+    let least = call.latency.sum_of_smallest(again);
+    least / 2 <= portion(cpu_and_runnable(time), again, call.calls)
 }
 
 fn candidate(subject: &Subject<'_>, one: Placed<'_>, time: &CallTime) -> Candidate {

@@ -110,8 +110,13 @@ impl<'a> Subject<'a> {
         calls.filter(|(_, call)| is(call.name.as_str())).collect()
     }
 
-    /// How often system calls of these names were made, and requests to rings and by io_submit of these opcodes.
-    pub fn made(&self, names: &[&str]) -> Vec<Evidence> {
+    /// How often system calls of these names were made, and requests to rings and by io_submit of these opcodes; none where
+    /// there were requests to rings, and it is not known which.
+    pub fn made(&self, names: &[&str]) -> Option<Vec<Evidence>> {
+        let uses_rings = !self.calls(|name| name == "io_uring_enter").is_empty();
+        if uses_rings && self.workload.io_uring.is_none() {
+            return None;
+        }
         let calls = self.calls(|name| names.contains(&name));
         let calls = calls.into_iter().map(|one| self.calls_of(one));
         let of_rings = self.workload.io_uring.iter();
@@ -126,12 +131,7 @@ impl<'a> Subject<'a> {
             .map(|(by, at, _, submissions)| {
                 self.evidence(&format!("{by}/operations/{at}/submissions"), submissions)
             });
-        calls.chain(requests).collect()
-    }
-
-    /// Whether there were requests to rings, and it is not known which.
-    pub fn lacks_requests_to_rings(&self) -> bool {
-        self.workload.io_uring.is_none() && !self.calls(|name| name == "io_uring_enter").is_empty()
+        Some(calls.chain(requests).collect())
     }
 
     /// The system calls that write to files, as /proc/PID/io counts them.

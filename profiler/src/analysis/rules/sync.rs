@@ -21,6 +21,9 @@ const CALLS: [&str; 2] = ["fsync", "fdatasync"];
 /// What makes it so: these calls, and requests of these opcodes to rings and by io_submit.
 pub const SYNCS: [&str; 4] = ["fsync", "fdatasync", "FSYNC", "FDSYNC"];
 
+/// Why it is not known how often.
+pub const UNKNOWN_SYNCS: &str = "the requests to io_uring are not known: which made data durable";
+
 /// Fewer calls are no habit.
 const FEW: u64 = 10;
 
@@ -32,16 +35,9 @@ const ADVICE: &str = "group what belongs together and sync once: one transaction
 
 /// The rule.
 pub fn rule(subject: &Subject<'_>) -> Outcome {
-    match of_known(subject) {
-        Outcome::RuledOut(_) if subject.lacks_requests_to_rings() => {
-            Outcome::Undecided("the requests to io_uring are not known: which made data durable")
-        }
-        outcome => outcome,
-    }
-}
-
-fn of_known(subject: &Subject<'_>) -> Outcome {
-    let made = subject.made(&SYNCS);
+    let Some(made) = subject.made(&SYNCS) else {
+        return Outcome::Undecided(UNKNOWN_SYNCS);
+    };
     let all = total(&made);
     if all < FEW {
         return Outcome::RuledOut(made);

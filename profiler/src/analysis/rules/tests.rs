@@ -215,6 +215,28 @@ fn a_wait_for_a_cpu_changes_no_severity() {
 }
 
 #[test]
+fn what_has_most_at_stake_is_first_and_not_what_waits_for_a_cpu() {
+    let text = include_str!("../../../tests/fixtures/sqlite.json");
+    let mut report: Report = serde_json::from_str(text).expect("the fixture is a report");
+    judge(&mut report);
+    let order = |report: &Report| -> Vec<_> {
+        let all = report.findings.iter();
+        all.map(|one| one.id.to_string()).collect()
+    };
+    assert_eq!(order(&report), ["SYNC001", "SHARE001"]);
+    // All but a little of what its calls took was for a CPU.
+    let workload = &mut report.workloads[0];
+    for call in &mut workload.syscalls {
+        if call.name == "fdatasync" {
+            let time = call.breakdown.as_mut().expect("it is known");
+            time.off_cpu.runnable_ns = call.time_ns.saturating_sub(20_000_000);
+        }
+    }
+    judge(&mut report);
+    assert_eq!(order(&report), ["SHARE001", "SYNC001"]);
+}
+
+#[test]
 fn page_faults_are_at_stake_as_far_as_they_did_not_wait_for_a_cpu() {
     let off_cpu = |fault_ns, runnable_ns| OffCpu {
         fault_ns,

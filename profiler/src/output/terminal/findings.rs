@@ -7,6 +7,7 @@ use crate::{
     model::{
         finding::{Confidence, Finding},
         report::{Report, Workload},
+        sum::sum,
     },
     output::{
         format::{count, counted, filled, time},
@@ -64,17 +65,14 @@ impl<'a> Others<'a> {
 
     /// In a line, where there is no finding; empty where no rule was asked, as in a report of an earlier version.
     fn line(&self) -> String {
-        let undecided = self.undecided.values().map(BTreeSet::len).sum::<usize>();
+        let undecided = sum(self.undecided.values().map(|ids| ids.len() as u64));
         let ruled_out = match self.ruled_out.len() {
             0 => return String::new(),
             ruled_out => counted(ruled_out as u64, "rule", "rules"),
         };
         let undecided = match undecided {
             0 => String::new(),
-            undecided => format!(
-                "; {} undecided: --section findings",
-                count(undecided as u64)
-            ),
+            undecided => format!("; {} undecided: --section findings", count(undecided)),
         };
         format!("no finding: {ruled_out} looked and found nothing{undecided}\n")
     }
@@ -184,7 +182,7 @@ fn gain(one: &Finding) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{analysis::judge, output::text::width};
+    use crate::{analysis::judge, model::finding::Undecided, output::text::width};
 
     #[test]
     fn a_path_breaks_no_line_of_the_screen_and_is_whole_elsewhere() {
@@ -208,14 +206,21 @@ mod tests {
         let mut report: Report = serde_json::from_str(text).expect("the fixture is a report");
         judge(&mut report);
         report.findings.clear();
+        report.undecided.push(Undecided {
+            id: "LIMIT001".into(),
+            workload: report.workloads[0].name.clone(),
+            reason: "nobody knows".into(),
+        });
         let workload = &report.workloads[0];
         let line = brief(&report, workload, 1);
         assert!(line.starts_with("no finding: "), "{line}");
         assert!(line.lines().count() == 1 && width(line.trim_end()) <= WIDTH);
         let whole = render(&report, workload);
         assert!(whole.starts_with("Findings  none\n   not the problem: "));
-        let undecided = report.undecided.first().expect("there is one");
-        assert!(whole.contains(undecided.id.as_str()), "{whole}");
+        assert!(
+            whole.contains("\n   undecided: LIMIT001: nobody knows\n"),
+            "{whole}"
+        );
         // Nobody asked in an earlier version.
         (report.ruled_out, report.undecided) = (Vec::new(), Vec::new());
         assert_eq!(brief(&report, &report.workloads[0], 1), "");

@@ -81,7 +81,7 @@ pub struct TaskState {
     pub clock: Clock,
     /// The file it has used last.
     pub file: OpenFile,
-    /// Read bios that it has submitted in the call in flight.
+    /// Bios that it has submitted in the call in flight: those that read, and above [`TaskState::OTHER`] all others.
     pub requests: u64,
     /// The bytes of direct I/O that it has read in it.
     pub direct_read_bytes: u64,
@@ -120,6 +120,8 @@ pub struct TaskState {
 map_value!(TaskState, 1368);
 
 impl TaskState {
+    /// A bio that reads nothing, in [`TaskState::requests`].
+    pub const OTHER: u64 = 1 << 32;
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
     /// it waited for the signal to begin.
     pub const CHILD_RETURN: u32 = 1;

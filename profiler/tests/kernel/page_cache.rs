@@ -140,6 +140,24 @@ fn what_was_read_ahead_is_a_hit_when_it_is_read_again() {
 }
 
 #[test]
+fn who_waits_for_what_is_written_does_not_wait_for_what_is_read() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    let program = Program::compile("files");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), MIB);
+    let _cached = keep_cached(&path);
+    let report = profile(&[], &program.with(&["keep-sent", plain(&path), "65536"]));
+    let cache = known(&report.workload(0).page_cache);
+    let sent = known(&report.call("sendfile").breakdown);
+    assert!(
+        sent.off_cpu.queue_ns + sent.off_cpu.service_ns > 0,
+        "{sent:#?}"
+    );
+    assert_eq!(counts(&cache.hits), (MIB as u64, 17), "{cache:?}");
+    assert_eq!(counts(&cache.read_ahead_waits), (0, 0), "{cache:?}");
+}
+
+#[test]
 fn what_a_file_system_makes_as_it_is_read_is_no_hit() {
     requires!("cc");
     let program = Program::compile("files");

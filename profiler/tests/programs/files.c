@@ -7,6 +7,7 @@
  *   twice  as read, twice
  *   copy   as read, and writes what it reads to a file of that name with `.copy` behind it
  *   send   as read, by sendfile, each behind a header that is written to another file
+ *   keep-sent   as send, to a file of that name with `.copy` behind it, of which each write is made durable
  *   advise, ahead   asks for COUNT bytes of that file by posix_fadvise or readahead, and does not wait for them */
 #define _GNU_SOURCE
 #include "must.h"
@@ -66,8 +67,10 @@ static void read_all(const char *file_name, long size, int waits, int copies) {
     must(got == 0);
 }
 
-static void send_all(const char *file_name, long size) {
-    int file = open(file_name, O_RDONLY), to = open("/dev/null", O_WRONLY);
+static void send_all(const char *file_name, long size, int keeps) {
+    snprintf(path, sizeof path, "%s.copy", file_name);
+    int file = open(file_name, O_RDONLY);
+    int to = keeps ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_DSYNC, 0600) : open("/dev/null", O_WRONLY);
     must(file >= 0 && to >= 0);
     ssize_t sent;
     do {
@@ -95,8 +98,8 @@ int main(int argc, char **argv) {
         keep(folder, count);
     else if (strcmp(what, "advise") == 0 || strcmp(what, "ahead") == 0)
         ask(folder, count, strcmp(what, "ahead") == 0);
-    else if (strcmp(what, "send") == 0)
-        send_all(folder, count);
+    else if (strcmp(what, "send") == 0 || strcmp(what, "keep-sent") == 0)
+        send_all(folder, count, strcmp(what, "send") != 0);
     else if (strcmp(what, "twice") == 0)
         for (int turn = 0; turn < 2; turn++)
             read_all(folder, count, 0, 0);

@@ -5,6 +5,7 @@ use ioprof_ebpf::abi::{
     layout::page_cache_index,
     off_cpu::WaitKind,
     page_cache::{CacheStats, Served},
+    syscall::CallKind,
     task::{Returned, TaskState},
 };
 
@@ -30,7 +31,7 @@ pub fn count(state: &mut TaskState, file: u64, latency: u64, bytes: u64) {
     let served = match () {
         () if !is_file => Served::NotApplicable,
         () if is_direct => Served::Direct,
-        () if state.requests != 0 => Served::Miss,
+        () if state.requests % TaskState::OTHER != 0 => Served::Miss,
         () if has_waited(state) => Served::Wait,
         () if was_ahead => Served::ReadAhead,
         // As of /proc: its file system has the data elsewhere, or makes it.
@@ -79,11 +80,13 @@ pub fn add_uncached(workload: u32, bytes: u64) {
     }
 }
 
-/// Whether a thread has waited for a device in the call in flight.
+/// Whether a thread has waited for a device in the call in flight, and not for what that has written: as where it moves data to a
+/// file that is made durable.
 #[inline(always)]
 fn has_waited(state: &TaskState) -> bool {
     let waits = &state.clock.call_waits;
     state.clock.call_off_ns != 0
+        && (state.requests < TaskState::OTHER || !CallKind(state.kind).has(CallKind::TRANSFERS))
         && waits[WaitKind::Queue as usize]
             + waits[WaitKind::Service as usize]
             + waits[WaitKind::Device as usize]

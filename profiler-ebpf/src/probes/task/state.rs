@@ -266,11 +266,13 @@ impl Submitter {
     /// Counts a bio that the task submits in its call.
     #[inline(always)]
     pub fn count(self, operation: Operation) {
-        if let Some(state) = self.state
-            && matches!(operation, Operation::Read)
-        {
+        if let Some(state) = self.state {
+            let one = match operation {
+                Operation::Read => 1,
+                _ => TaskState::OTHER,
+            };
             // SAFETY: the record stays valid for the run of the program, and is the running task's own.
-            unsafe { (*state).requests += 1 };
+            unsafe { (*state).requests += one };
         }
     }
 }

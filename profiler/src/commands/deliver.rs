@@ -110,11 +110,20 @@ pub fn stopped(interrupt: &Interrupt, what: &str) -> ExitCode {
 
 /// Where the rest of a report is, of which the first screen was shown.
 pub fn rest(file: Option<&Text>, style: Style) -> String {
-    let rest = match file.map(std::slice::from_ref) {
-        Some(file) => format!("All of it: ioprof report --full {}", command_line(file)),
+    let rest = match file {
+        Some(file) => format!("All of it: ioprof report --full {}", operand(file)),
         None => "All of it: --full; to keep it: -o FILE".to_owned(),
     };
     format!("{}\n", style.faint(&rest))
+}
+
+/// A file as a shell takes it: of a home only what is below it may be quoted.
+fn operand(file: &Text) -> String {
+    let name = file.to_string();
+    match name.strip_prefix("~/") {
+        Some(below) => format!("~/{}", command_line(&[below.into()])),
+        None => command_line(std::slice::from_ref(file)),
+    }
 }
 
 #[cfg(test)]
@@ -125,8 +134,14 @@ mod tests {
 
     #[test]
     fn the_command_that_shows_the_rest_can_be_copied() {
-        let rest = rest(Some(&"a b.json".into()), Style::PLAIN);
-        assert_eq!(rest, "All of it: ioprof report --full 'a b.json'\n");
+        for (file, operand) in [
+            ("a b.json", "'a b.json'"),
+            ("~/.local/1.json", "~/.local/1.json"),
+            ("~/a b/1.json", "~/'a b/1.json'"),
+        ] {
+            let rest = rest(Some(&file.into()), Style::PLAIN);
+            assert_eq!(rest, format!("All of it: ioprof report --full {operand}\n"));
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn count(state: &mut TaskState, file: u64, latency: u64, bytes: u64) {
     let served = match () {
         () if !is_file => Served::NotApplicable,
         () if is_direct => Served::Direct,
-        () if state.requests % TaskState::OTHER != 0 => Served::Miss,
+        () if state.requests as u32 != 0 => Served::Miss,
         () if has_waited(state) => Served::Wait,
         () if was_ahead => Served::ReadAhead,
         // As of /proc: its file system has the data elsewhere, or makes it.

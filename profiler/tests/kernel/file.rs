@@ -119,8 +119,9 @@ fn a_hundred_thousand_files_fill_the_table_and_none_is_lost() {
     assert_eq!(report.sum_of_files(|row| row.written_bytes), COUNT);
     let files = known(&report.workload(0).files);
     let rows = files.top.len() as u64 + files.others;
-    // All the room there is, but for the row of all others.
-    assert_eq!(rows, 32 * KIB as u64 - 1);
+    // All the room there is, but for the row of all others, and that of the device where its pages are the file system's.
+    let room = 32 * KIB as u64 - 1;
+    assert!([room, room - 1].contains(&rows), "{rows}");
     for row in opened(files) {
         assert_eq!((row.counts.opens, row.counts.writes), (1, 1), "{row:#?}");
         assert_eq!(row.path_state, Some(PathState::Current), "{row:#?}");

@@ -38,7 +38,11 @@ pub fn render(workload: &Workload, report: &Report, most: usize, style: Style) -
         let all = report.devices.iter().flatten();
         let device = all.filter(|device| device.name == *name);
         // What others do there, or the workload did before its time, is not said of it.
-        let did = |operation| of_device(block, name).any(|row| is_of(row.operation, operation));
+        let did = |operation| {
+            let own = of_device(block, name).filter(|row| row.requests > 0);
+            own.map(|row| row.operation)
+                .any(|done| is_of(done, operation))
+        };
         ceilings.extend(device.map(|device| ceiling(device, 1, did)));
     }
     let more = match more {
@@ -68,10 +72,10 @@ fn devices(block: &[Block]) -> Vec<&Text> {
     names
 }
 
-/// What the workload has on a device in the end.
+/// What the workload has on a device in the end. Of bios that were merged into others' requests that is bytes alone.
 fn of_device<'a>(block: &'a [Block], name: &Text) -> impl Iterator<Item = &'a Block> + Clone {
     let all = block.iter();
-    all.filter(move |row| row.device == *name && !row.is_counted_elsewhere() && row.requests > 0)
+    all.filter(move |row| row.device == *name && !row.is_counted_elsewhere())
 }
 
 /// Whether requests are what a calibration measures.
@@ -149,6 +153,18 @@ mod tests {
             "{text}"
         );
         assert_eq!(row[7..], ["3", "0.41 %"], "{text}");
+    }
+
+    #[test]
+    fn bytes_in_requests_of_others_are_the_workloads() {
+        let mut report = report();
+        let block = report.workloads[0].block.as_mut().expect("it is known");
+        let read = |row: &&Block| row.operation == BlockOperation::Read && row.requests > 0;
+        let mut merged = block.iter().find(read).expect("it reads").clone();
+        (merged.requests, merged.bytes) = (0, 1 << 40);
+        block.push(merged);
+        let text = render(&report.workloads[0], &report, 3, Style::PLAIN);
+        assert!(text.contains("1.00 TiB"), "{text}");
     }
 
     #[test]

@@ -56,9 +56,11 @@ pub fn has_pages_of(open: &OpenFile, key: &FileKey) -> bool {
 /// The same of pages that are read: of what was not copied up they are those of a lower file system.
 #[inline(always)]
 pub fn reads_pages_of(open: &OpenFile, key: &FileKey) -> bool {
-    // SAFETY: the row is in the map.
-    has_pages_of(open, key)
-        || table::row(&open.key).is_some_and(|row| unsafe { (*row).lower == *key })
+    open.key == *key
+        || table::row(&open.key).is_some_and(|row| {
+            // SAFETY: the row is in the map.
+            unsafe { (*row).upper == *key || (*row).lower == *key }
+        })
 }
 
 /// Whether the types of overlayfs are.

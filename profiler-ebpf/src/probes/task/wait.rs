@@ -261,7 +261,7 @@ pub fn divide(workload: u32, clock: &Clock, slept: u64, now: u64) -> Parts {
             queued = queued.max(busy_ns(KERNEL, false, now).wrapping_sub(clock.kernel_queued_ns));
             // A thread of the kernel may wait for all CPUs, or for another machine: nothing was to be written then.
             let was_idle = service | queued == 0;
-            rest_kind = if was_idle && clock.waker == Waker::Kernel as u32 {
+            rest_kind = if was_idle && waker == Waker::Kernel as u32 {
                 WaitKind::Unknown
             } else {
                 WaitKind::Journal

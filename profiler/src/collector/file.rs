@@ -33,9 +33,8 @@ pub fn files(snapshot: &Snapshot, workload: u32, knows_writes: bool) -> Option<F
 
 fn seen(snapshot: &Snapshot, workload: u32, knows_writes: bool) -> Files {
     let known = Known::of(snapshot, workload, knows_writes);
-    let own = snapshot.files.iter();
-    let (without_row, mut own): (Vec<_>, Vec<_>) = own
-        .filter(|file| file.key.workload == workload)
+    let (without_row, mut own): (Vec<_>, Vec<_>) = snapshot
+        .files_of(workload)
         .partition(|file| file.key.inode == 0 && !file.key.is_class());
     own.sort_by_key(|file| identity(file));
     // There may be tens of thousands: none is copied before it is known to be reported.
@@ -254,9 +253,8 @@ struct Known {
 
 impl Known {
     fn of(snapshot: &Snapshot, workload: u32, writes: bool) -> Self {
-        let devices = snapshot.files.iter();
-        let devices =
-            devices.filter(|file| file.key.workload == workload && file.key.is_of_device());
+        let own = snapshot.files_of(workload);
+        let devices = own.filter(|file| file.key.is_of_device());
         let devices: Vec<_> = devices.map(|file| (file.key, file.stats)).collect();
         let faults = snapshot.has(Feature::Faults) && snapshot.has(Feature::FaultsOnFiles);
         Self {

@@ -63,14 +63,12 @@ pub fn page_cache(
         counted(page_cache::Served::Wait)?,
         counted(page_cache::Served::Direct)?,
     );
-    let is_known = is_known && !files_of(snapshot, workload).any(snapshot::File::may_be_unasked);
-    let requested = is_known.then(|| of_files(snapshot, workload, snapshot::File::read_of_device));
+    let files = || snapshot.files_of(workload);
+    let is_known = is_known && !files().any(snapshot::File::may_be_unasked);
+    let requested = is_known.then(|| files().map(snapshot::File::read_of_device).sum());
+    let unasked = files().map(snapshot::File::read_unasked).sum();
     Some(PageCache {
-        read_amplification: amplification(
-            block,
-            of_files(snapshot, workload, snapshot::File::read_unasked),
-            requested,
-        ),
+        read_amplification: amplification(block, unasked, requested),
         hits,
         misses,
         read_ahead: Some(read_ahead),
@@ -87,17 +85,6 @@ fn amplification(block: Option<&[Block]>, unasked: u64, requested: Option<u64>) 
         .map(|row| row.bytes)
         .sum();
     Some(read.saturating_sub(unasked) as f64 / requested as f64)
-}
-
-/// The files of a workload.
-fn files_of(snapshot: &Snapshot, workload: u32) -> impl Iterator<Item = &snapshot::File> {
-    let all = snapshot.files.iter();
-    all.filter(move |file| file.key.workload == workload)
-}
-
-/// The sum over them.
-fn of_files(snapshot: &Snapshot, workload: u32, bytes: fn(&snapshot::File) -> u64) -> u64 {
-    files_of(snapshot, workload).map(bytes).sum()
 }
 
 /// All calls that read, without those that were not hits.

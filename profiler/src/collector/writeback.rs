@@ -26,10 +26,7 @@ pub fn writeback(
 ) -> Option<Writeback> {
     let block =
         block.filter(|_| snapshot.has(Feature::Block) && snapshot.has(Feature::Writeback))?;
-    let files = || {
-        let all = snapshot.files.iter();
-        all.filter(|file| file.key.workload == workload)
-    };
+    let files = || snapshot.files_of(workload);
     let dirtied: HashMap<FileKey, u64> = files()
         .map(|file| (file.key, file.dirtied_bytes(knows_asynchronous)))
         .collect();

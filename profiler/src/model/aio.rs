@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     block::QueueDepth,
     histogram::Histogram,
-    transferred::{Transferred, in_direction, may_move},
+    transferred::{Transferred, in_direction, may_have_moved_unseen},
 };
 use crate::{text::Text, transfer::Direction};
 
@@ -22,7 +22,8 @@ pub struct Aio {
     /// Events reaped: the sum of the results of io_getevents and io_pgetevents. Less than `submitted` where a program
     /// takes events out of the ring without a call.
     pub reaped: u64,
-    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `span_ns`, or `busy_ns` where that is longer, `max` the most at once.
+    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `span_ns`, or `busy_ns` where that is
+    /// longer, `max` the most at once.
     pub depth: QueueDepth,
     /// Nanoseconds with at least one operation submitted and not reaped.
     pub busy_ns: u64,
@@ -65,12 +66,12 @@ impl Aio {
         )
     }
 
-    /// Whether something may have been moved in a direction, or from descriptor to descriptor, by an operation whose end was
-    /// not seen.
+    /// Whether bytes of a file may have been moved in a direction by an operation whose end was not seen.
     pub fn may_have_moved_unseen(&self, wanted: Direction) -> bool {
-        self.operations.iter().any(|one| {
-            let is_unseen = one.unseen_completions > 0;
-            is_unseen && may_move(one.name.as_str(), wanted)
-        })
+        let operations = self.operations.iter();
+        may_have_moved_unseen(
+            operations.map(|one| (one.name.as_str(), one.unseen_completions)),
+            wanted,
+        )
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     block::QueueDepth,
     histogram::Histogram,
-    transferred::{Transferred, in_direction, may_move},
+    sum::sum,
+    transferred::{Transferred, in_direction, may_have_moved_unseen},
 };
 use crate::{text::Text, transfer::Direction};
 
@@ -17,7 +18,8 @@ use crate::{text::Text, transfer::Direction};
 pub struct IoUring {
     /// By opcode, those of which most were completed first.
     pub operations: Vec<UringOperation>,
-    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `span_ns`, or `busy_ns` where that is longer, `max` the most at once.
+    /// Submitted and not completed: `mean` is the latencies' sum over the workload's `span_ns`, or `busy_ns` where that is
+    /// longer, `max` the most at once.
     pub depth: QueueDepth,
     /// Nanoseconds with at least one request submitted and not completed.
     pub busy_ns: u64,
@@ -80,12 +82,13 @@ impl IoUring {
         )
     }
 
-    /// Whether something may have been moved in a direction, or from descriptor to descriptor, by a request whose end was
-    /// not seen.
+    /// Whether bytes of a file may have been moved in a direction by a request whose end was not seen.
     pub fn may_have_moved_unseen(&self, wanted: Direction) -> bool {
-        self.operations.iter().any(|one| {
-            let is_unseen = one.silent > 0 || one.unseen_completions > 0;
-            is_unseen && may_move(one.name.as_str(), wanted)
-        })
+        let operations = self.operations.iter();
+        let unseen = |one: &UringOperation| sum([one.silent, one.unseen_completions]);
+        may_have_moved_unseen(
+            operations.map(|one| (one.name.as_str(), unseen(one))),
+            wanted,
+        )
     }
 }

@@ -33,10 +33,16 @@ const OF_SOCKETS: [&str; 7] = [
     "RECV_ZC",
 ];
 
-/// Whether an opcode may move bytes of a file in a direction, or from descriptor to descriptor.
-pub fn may_move(name: &str, wanted: Direction) -> bool {
-    let way = of_opcode(name).filter(|_| !OF_SOCKETS.contains(&name));
-    way.is_some_and(|way| way == wanted || way == Direction::Copied)
+/// Whether bytes of a file may have been moved in a direction, or from descriptor to descriptor, by operations whose end was not
+/// seen: of opcodes, each with how many of these it has.
+pub fn may_have_moved_unseen<'a>(
+    mut opcodes: impl Iterator<Item = (&'a str, u64)>,
+    wanted: Direction,
+) -> bool {
+    opcodes.any(|(name, unseen)| {
+        let way = of_opcode(name).filter(|_| unseen > 0 && !OF_SOCKETS.contains(&name));
+        way.is_some_and(|way| way == wanted || way == Direction::Copied)
+    })
 }
 
 /// The sum of the opcodes of one direction, each with its bytes and its completions.

@@ -106,6 +106,12 @@ impl Snapshot {
         self.probes.has(feature)
     }
 
+    /// The rows of a workload's files.
+    pub fn files_of(&self, workload: u32) -> impl Iterator<Item = &File> {
+        let all = self.files.iter();
+        all.filter(move |file| file.key.workload == workload)
+    }
+
     /// The time since the window began, of a moment in it.
     pub const fn since_it_began(&self, ns: u64) -> u64 {
         let began_ns = self.ended_ns.saturating_sub(self.duration_ns);

@@ -26,17 +26,18 @@ pub fn render(report: &Report, workload: &Workload) -> String {
     }
     let others = Others::of(report, workload);
     if !others.ruled_out.is_empty() {
-        let ids: Vec<_> = others.ruled_out.iter().copied().collect();
-        lines.extend(paragraph("not the problem: ", &ids.join(", ")));
+        lines.extend(paragraph("not the problem: ", &listed(&others.ruled_out)));
     }
     for (reason, ids) in &others.undecided {
-        let ids: Vec<_> = ids.iter().copied().collect();
-        lines.extend(paragraph(
-            "undecided: ",
-            &format!("{}: {reason}", ids.join(", ")),
-        ));
+        let undecided = format!("{}: {reason}", listed(ids));
+        lines.extend(paragraph("undecided: ", &undecided));
     }
     format!("{}\n\n", lines.join("\n"))
+}
+
+fn listed(ids: &BTreeSet<&str>) -> String {
+    let ids: Vec<_> = ids.iter().copied().collect();
+    ids.join(", ")
 }
 
 /// The rules that found nothing in a workload, by their names.

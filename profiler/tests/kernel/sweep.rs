@@ -263,7 +263,10 @@ fn files_are_evicted_before_each_run() {
     assert!(ran.status.success(), "{ran:?}");
     assert_eq!(json["cache"], "evicted");
     for setting in settings(&json) {
-        assert_eq!(of_runs(setting, "device_bytes"), [BYTES; 2], "{setting}");
+        // dd's own pages may have to be read again, too.
+        let read = of_runs(setting, "device_bytes");
+        let is_cold = |bytes: &u64| *bytes >= BYTES;
+        assert!(read.len() == 2 && read.iter().all(is_cold), "{setting}");
     }
     let wrong = [
         "sweep", "--param", "a=1,2", "--evict", "/none", "--", "true", "{a}",

@@ -266,6 +266,12 @@ impl Session {
                     .into(),
             );
         }
+        if snapshot::is_path_table_full(&self.ebpf)? {
+            self.warn(
+                "the table of paths is full: of some files no path may be known, or its end alone"
+                    .into(),
+            );
+        }
         // The calibration ends without the probes.
         drop((self.ebpf, self.copies));
         Ok(Snapshot {

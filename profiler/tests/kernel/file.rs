@@ -129,6 +129,31 @@ fn a_hundred_thousand_files_fill_the_table_and_none_is_lost() {
 }
 
 #[test]
+fn files_whose_paths_are_too_many_have_their_rows() {
+    // Each path takes two of the 40,960 places.
+    const COUNT: u64 = 22_000;
+    requires!("cc");
+    let program = Program::compile("files");
+    let root = support::folder();
+    let folder = ["a", "b"]
+        .iter()
+        .fold(root.path().to_owned(), |path, name| {
+            path.join(name.repeat(200))
+        });
+    fs::create_dir_all(&folder).expect("folders can be made");
+    let report = profile_lossy(
+        &[],
+        &program.with(&["make", plain(&folder), &COUNT.to_string()]),
+    );
+    let files = known(&report.workload(0).files);
+    assert_eq!(report.sum_of_files(|row| row.opens), COUNT);
+    assert!(files.top.len() as u64 + files.others >= COUNT);
+    let told = |message: &Text| message.as_str().starts_with("the table of paths is full");
+    let messages = &report.ledger.messages;
+    assert!(messages.iter().any(told), "{messages:?}");
+}
+
+#[test]
 fn what_io_uring_does_to_files_counts_in_their_rows() {
     requires!();
     let folder = support::folder();

@@ -31,7 +31,7 @@ pub use block::Requests;
 pub use fault::Faults;
 pub use file::File;
 pub use histograms::Buckets;
-pub use path::Place;
+pub use path::{Place, is_table_full as is_path_table_full};
 pub use row::Rows;
 pub use so_far::SoFar;
 pub use syscall::Call;

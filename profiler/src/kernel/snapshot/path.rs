@@ -9,6 +9,7 @@ use std::{
 use ioprof_ebpf::abi::{
     block::device_number,
     file::{FileKey, FileStats, PATH_BYTES, PATH_DEPTH, Path},
+    layout::MAX_PATHS,
     names,
 };
 
@@ -46,6 +47,12 @@ pub struct Paths<'a> {
     /// The number of ioprof's own mount namespace.
     namespace: u32,
     helper: Option<&'a Helper>,
+}
+
+/// Whether there was no room for a path, or for a part of one.
+pub fn is_table_full(ebpf: &Ebpf) -> Result<bool, Error> {
+    let used = Array::<u64>::of(ebpf, names::PATHS_USED)?.get(0)?;
+    Ok(used >= MAX_PATHS.into())
 }
 
 /// A path as it was first seen.

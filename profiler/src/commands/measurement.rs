@@ -27,6 +27,7 @@ pub struct Measurement {
     /// A second one, which may wait for a disk while the first serves other requests.
     syncing: Option<Arc<Helper>>,
     started_at: jiff::Timestamp,
+    has_begun: bool,
     next_tick: tokio::time::Instant,
     drain: Duration,
     signals: [Signal; 3],
@@ -92,6 +93,7 @@ impl Measurement {
             helper,
             syncing,
             started_at: jiff::Timestamp::now(),
+            has_begun: false,
             next_tick: tokio::time::Instant::now() + Overhead::first_tick(),
             drain: common.drain.unwrap_or(DRAIN),
             signals,
@@ -100,12 +102,16 @@ impl Measurement {
         Ok((measurement, destination))
     }
 
-    /// Begins to count.
+    /// Begins to count, where it does not count already.
     ///
     /// # Errors
     ///
     /// As for [`Session::begin`].
     pub fn begin(&mut self) -> Result<(), Error> {
+        if self.has_begun {
+            return Ok(());
+        }
+        self.has_begun = true;
         self.started_at = jiff::Timestamp::now();
         self.session.begin()?;
         self.next_tick = tokio::time::Instant::now() + Overhead::first_tick();
@@ -159,7 +165,7 @@ impl Measurement {
                 _ = interrupt.recv() => return StopSignal(SIGNALS[0].1),
                 _ = terminate.recv() => return StopSignal(SIGNALS[1].1),
                 _ = hangup.recv() => return StopSignal(SIGNALS[2].1),
-                () = tokio::time::sleep_until(self.next_tick) => {
+                () = tokio::time::sleep_until(self.next_tick), if self.has_begun => {
                     let pause = self.session.tick();
                     self.next_tick += pause;
                     // Its own calls are not measured.

@@ -83,14 +83,12 @@ pub fn once(run: Run, hand_over: Option<File>) -> Result<ExitCode, Error> {
                 signal: stop.0.as_str(),
             });
         }
-        measurement.begin()?;
-        // Those of ioprof's own show their progress.
-        if targets.iter().all(|target| target.kind == Kind::Command) {
-            measurement.show_status();
-        }
         let mut runs = Runs::default();
         for (number, (target, waiting)) in (1..).zip(targets.iter().zip(waiting)) {
             if target.kind == Kind::Command {
+                measurement.begin()?;
+                // Those of ioprof's own show their progress.
+                measurement.show_status();
                 let session = measurement.session();
                 let added = session.add_process(
                     (waiting.pid, &waiting.process),
@@ -192,7 +190,7 @@ impl Runs {
     }
 
     /// Waits until all built-in workloads have made their data sets, brings them into scope, and starts them
-    /// together: the setup is not profiled.
+    /// together: the setup of the first is not profiled, nor do the devices count what it did.
     async fn begin(&mut self, measurement: &mut Measurement) -> Result<(), Error> {
         let mut ready = Vec::new();
         for at in 0..self.children.len() {
@@ -208,6 +206,7 @@ impl Runs {
                 ready.push((at, start));
             }
         }
+        measurement.begin()?;
         for (at, _) in &ready {
             let child = &self.children[*at];
             let session = measurement.session();

@@ -36,7 +36,7 @@ pub struct Report {
     pub ioprof_version: Text,
     /// Where.
     pub host: Host,
-    /// When the probes had been attached, in UTC.
+    /// When the probes began to count, in UTC.
     pub started_at: Text,
     /// Nanoseconds from there to the end of the measurement.
     pub duration_ns: u64,

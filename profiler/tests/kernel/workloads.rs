@@ -1,18 +1,22 @@
 //! A built-in workload under the probes: what it says it did is what the probes counted.
 
+use std::path::Path;
+
 use crate::support::{
-    self, Report, ioprof,
+    self, Report,
+    device::Loop,
+    ioprof,
     report::{Exit, Kind, known},
 };
 
-/// The report of a run of async with these options.
-fn run_async(options: &[&str]) -> Report {
+/// The report of a run of async in a folder, with these options.
+fn run_async(dir: &Path, options: &[&str]) -> Report {
     let folder = support::folder();
     let file = folder.path().join("run.json");
     support::succeed(
         ioprof()
             .args(["run", "async", "--dir"])
-            .arg(folder.path())
+            .arg(dir)
             .arg("-o")
             .arg(&file)
             .args(options),
@@ -25,7 +29,10 @@ fn run_async(options: &[&str]) -> Report {
 #[test]
 fn what_a_builtin_workload_says_it_did_by_system_calls_was_counted() {
     requires!();
-    let report = run_async(&["--engine", "tokio", "--files", "1000", "--file-size", "16K"]);
+    let folder = support::folder();
+    let options = "--engine tokio --files 1000 --file-size 16K";
+    let options: Vec<_> = options.split(' ').collect();
+    let report = run_async(folder.path(), &options);
     let workload = report.workload(0);
     assert_eq!(workload.name, "async");
     assert_eq!(workload.kind, Kind::Builtin);
@@ -56,6 +63,20 @@ fn what_a_builtin_workload_says_it_did_by_system_calls_was_counted() {
         assert!(beside < 10, "{check:?}");
         assert!(check.counted_bytes >= check.reported_bytes, "{check:?}");
     }
+}
+
+#[test]
+fn what_a_device_did_for_the_setup_is_not_counted() {
+    requires!("losetup mkfs.ext4");
+    const FILES: u64 = 16;
+    let disk = Loop::new(128 << 20);
+    let options = format!("--engine tokio --files {FILES} --file-size 1M --read-percent 100");
+    let options: Vec<_> = options.split(' ').collect();
+    let report = run_async(&disk.mounted(), &options);
+    let device = report.device(disk.name());
+    // It read what the setup has written.
+    assert!(device.read_bytes >= FILES << 20, "{device:#?}");
+    assert!(device.written_bytes < FILES << 20, "{device:#?}");
 }
 
 #[test]

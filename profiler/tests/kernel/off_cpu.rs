@@ -16,6 +16,7 @@ use crate::support::{
     requirements::{skip, tool},
     succeed, text,
     throttle::ThrottledReads,
+    tracers,
 };
 
 const MIB: usize = 1 << 20;
@@ -190,6 +191,37 @@ fn a_writer_is_throttled_by_the_limit_of_dirty_pages() {
     );
     let time = split(&report);
     assert_eq!(longest(off_cpu(&report, "write")), "throttled", "{time:#?}");
+}
+
+#[test]
+fn a_copy_that_is_not_held_back_waits_for_what_it_reads() {
+    requires!("cp", "perf", "unshare", "mkfs.ext4", "losetup");
+    let disk = Loop::new(64 * MIB as u64);
+    let from = written_file(&disk.mounted(), 6 * MIB);
+    let folder = support::folder();
+    let [out, counted] = ["run.json", "counted"].map(|name| folder.path().join(name));
+    // A slow device may hold it back in truth: perf counts how often the kernel does.
+    let is_held_back = || {
+        disk.remount();
+        disk.limit_dirty_pages(6 * MIB as u64);
+        let mut perf = tracers::with_tracefs("perf");
+        perf.args(["stat", "-x,", "-e", "writeback:balance_dirty_pages"]);
+        perf.args(["--filter", "pause > 0", "-o", plain(&counted), "--"]);
+        perf.args([env!("CARGO_BIN_EXE_ioprof"), "run", "-o", plain(&out)]);
+        perf.args([
+            "--",
+            "cp",
+            plain(&from),
+            plain(&disk.mounted().join("copy")),
+        ]);
+        succeed(&mut perf);
+        tracers::perf_stat_count(&counted, "balance_dirty_pages") > 0
+    };
+    let runs = (0..20).take_while(|_| is_held_back()).count();
+    assert!(runs < 20, "it was held back each time");
+    let report = Report::read(&out);
+    let time = split(&report);
+    assert_eq!(time.off_cpu.throttled_ns, 0, "{time:#?}");
 }
 
 #[test]

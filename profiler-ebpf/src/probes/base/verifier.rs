@@ -40,6 +40,15 @@ pub extern "C" fn unknown(mut number: u64) -> u64 {
     number
 }
 
+/// A number that was read from where another part of a condition reads elsewhere. Without it the compiler chooses the place,
+/// and reads once: of what a program was given, the verifier allows no place that is chosen.
+#[inline(always)]
+pub fn read_by_itself(mut number: u64) -> u64 {
+    // SAFETY: it leaves the number as it is, and the compiler does not look into it.
+    unsafe { asm!("{0} = {0}", inout(reg) number, options(nostack, nomem, pure)) };
+    number
+}
+
 /// An index that is less than 16, as the program has found. The verifier of Linux 6.1 forgets that where the number goes through
 /// the stack; here it is told again.
 #[inline(always)]

@@ -14,7 +14,7 @@ use ioprof_ebpf::abi::{
 use super::{edges, returned, row, state, wait, worker};
 use crate::probes::base::{
     atomic, histogram,
-    memory::{self, field, now},
+    memory::{self, constant, field, now},
     turn, verifier, window,
 };
 
@@ -148,6 +148,11 @@ unsafe fn enter(task: *const c_void, state: &mut TaskState, now: u64) {
     state.clock.off_ns = 0;
 }
 
+/// 1 where balance_dirty_pages is given the figures of a domain as one structure, 0 where one by one, as by older kernels; set at
+/// load.
+#[unsafe(no_mangle)]
+static THROTTLE_BY_DOMAIN: u32 = 0;
+
 /// Adds time off the CPU.
 #[inline(always)]
 pub fn add(state: &mut TaskState, part: u32, ns: u64) {
@@ -190,10 +195,17 @@ fn waking(ctx: BtfTracePointContext) {
     }
 }
 
-/// The kernel will hold the running task back: too many pages are dirty.
+/// The kernel decides whether it holds the running task back, as too many pages are dirty.
 #[btf_tracepoint(function = "balance_dirty_pages")]
 fn throttle(ctx: BtfTracePointContext) {
-    if let Some(state) = state::of(state::current())
+    // For how many ticks, and 0 or less where it does not (mm/page-writeback.c).
+    let pause: u64 = if constant(&THROTTLE_BY_DOMAIN) == 0 {
+        verifier::read_by_itself(ctx.arg(10))
+    } else {
+        ctx.arg(6)
+    };
+    if pause.cast_signed() > 0
+        && let Some(state) = state::of(state::current())
         && let Some(_turn) = turn::of_event(&ctx, Twice::Throttle)
     {
         // SAFETY: the record stays valid for the run of the program, and is the running task's own.

@@ -73,6 +73,7 @@ const REQUEST_ARGUMENTS: [(&str, usize); 5] = [
     ("io_uring_submit_sqe", 0),
 ];
 const URING_COMPLETE: &str = "io_uring_complete";
+const THROTTLE: &str = "balance_dirty_pages";
 
 /// The functions that end bios and operations of direct I/O, with the constant of each and how those of the structure begin that these are in,
 /// or point to. Behind a bar stands what other kernels call the function.
@@ -205,9 +206,11 @@ impl KernelTypes {
             types.constants.push((named.symbol, found.unwrap_or(0)));
         }
         let by_cqe = types.completes_by_cqe();
-        types
-            .constants
-            .push((names::COMPLETE_BY_CQE, by_cqe.into()));
+        let by_domain = types.arguments(THROTTLE).len() == 8;
+        types.constants.extend([
+            (names::COMPLETE_BY_CQE, by_cqe.into()),
+            (names::THROTTLE_BY_DOMAIN, by_domain.into()),
+        ]);
         types.constants.push((names::MAY_READ, may_read.into()));
         Ok(types)
     }
@@ -247,6 +250,10 @@ impl KernelTypes {
         if tracepoint == URING_COMPLETE {
             // The ring, the request and the completion; or the completion's parts, of which there are five.
             return matches!(arguments.len(), 3 | 7);
+        }
+        if tracepoint == THROTTLE {
+            // With the figures of a domain as one, or one by one.
+            return matches!(arguments.len(), 8 | 12);
         }
         REQUEST_ARGUMENTS
             .iter()

@@ -27,6 +27,8 @@ macro_rules! kernel_fields {
             OFF_TASK_PID: "task_struct" "pid",
             OFF_TASK_TGID: "task_struct" "tgid",
             OFF_TASK_FLAGS: "task_struct" "flags",
+            OFF_TASK_RINGS: "task_struct" "io_uring",
+            OFF_TASK_SECCOMP: "task_struct" "seccomp.mode",
             OFF_TASK_WORKS: "task_struct" "task_works",
             OFF_TASK_STORAGE: "task_struct" "bpf_storage",
             OFF_TASK_GROUP_LEADER: "task_struct" "group_leader",

@@ -297,13 +297,15 @@ pub struct FileStats {
     /// 1 in the row of a device's inode where some of its pages counted as metadata of the file system that holds the device,
     /// which those of its node may have been.
     pub is_held: u64,
+    /// 1 where some of what was dirty as the workload made pages of it dirty may have been others'.
+    pub has_others: u64,
     /// The row of the file in a lower file system that it is, or that it was copied from; of no workload where there is
     /// none, or where it is not known.
     pub lower: FileKey,
     /// The row of the file in the upper file system that it is, likewise.
     pub upper: FileKey,
 }
-map_value!(FileStats, 432);
+map_value!(FileStats, 440);
 
 impl FileStats {
     /// A file to which nothing was done.
@@ -328,6 +330,7 @@ impl FileStats {
         major_fault_ns: 0,
         is_stacked: 0,
         is_held: 0,
+        has_others: 0,
         lower: FileKey::others(0),
         upper: FileKey::others(0),
     };

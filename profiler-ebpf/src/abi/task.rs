@@ -81,7 +81,8 @@ pub struct TaskState {
     pub clock: Clock,
     /// The file it has used last.
     pub file: OpenFile,
-    /// Bios that it has submitted in the call in flight: those that read, and above [`TaskState::OTHER`] all others.
+    /// Bios that it has submitted in the call in flight: those that read, from [`TaskState::OTHER`] on all others, and
+    /// [`TaskState::IN_FAULT`] where some were for a page fault that the call took.
     pub requests: u64,
     /// The bytes of direct I/O that it has read in it.
     pub direct_read_bytes: u64,
@@ -122,6 +123,8 @@ map_value!(TaskState, 1368);
 impl TaskState {
     /// A bio that reads nothing, in [`TaskState::requests`].
     pub const OTHER: u64 = 1 << 32;
+    /// In `requests`.
+    pub const IN_FAULT: u64 = 1 << 63;
     /// The task's first return is from a call that is not counted: that in which its parent made it, or in which
     /// it waited for the signal to begin.
     pub const CHILD_RETURN: u32 = 1;

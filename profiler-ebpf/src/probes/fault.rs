@@ -15,6 +15,7 @@ use aya_ebpf::{
 use ioprof_ebpf::abi::{
     fault::{FaultState, FaultStats},
     layout::fault_series,
+    syscall::CallKind,
     task::TaskState,
     turn::Twice,
 };
@@ -187,6 +188,11 @@ fn fault_dirties(ctx: BtfTracePointContext) {
     unsafe {
         let fault = &raw mut (*state).fault;
         let number = state::faults_so_far(task) + 1;
+        // A write may find its caller's memory missing, make dirty what it could write, and have a fault for the rest.
+        let is_by_call = (*state).entered_ns != 0 && CallKind((*state).kind).has(CallKind::WRITES);
+        if is_by_call || state::dumps_core(task) {
+            return;
+        }
         // A fault that has failed leaves its number to the next one: what a call does after it is not in it.
         let is_in_fault = (*fault).number == number && (*fault).call_ns == (*state).entered_ns;
         if !is_in_fault || (*fault).dirtying_number == number {

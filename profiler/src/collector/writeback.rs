@@ -47,8 +47,15 @@ pub fn writeback(
     let unasked: u64 = files().map(snapshot::File::written_unasked).sum();
     let by_calls: u64 = files().map(snapshot::File::written_for_device).sum();
     let written_for_it = (written(Origin::Thread) + written_bytes).saturating_sub(unasked);
-    let bounds = amplification(written_for_it, by_calls, mapped_page_bytes, mapped_bytes)
-        .filter(|_| knows_asynchronous);
+    // What calls that do not write have made dirty, as by truncation, was changed in part, or not at all.
+    let by_others: u64 = files().map(|file| file.stats.other_folio_bytes).sum();
+    // Others' part of what was written cannot be told.
+    let is_own = knows_asynchronous && !files().any(|file| file.stats.has_others != 0);
+    let (fewest, most) = (
+        by_calls + mapped_page_bytes,
+        by_calls + mapped_bytes + by_others,
+    );
+    let bounds = amplification(written_for_it, fewest, most).filter(|_| is_own);
     Some(Writeback {
         dirtied_bytes: dirtied.values().sum(),
         dirtied_folio_bytes: files().map(snapshot::File::own_folio_bytes).sum(),
@@ -69,9 +76,7 @@ pub fn writeback(
             .sum(),
         mapped_bytes,
         mapped_page_bytes,
-        write_amplification: bounds
-            .filter(|_| mapped_bytes == mapped_page_bytes)
-            .map(|bounds| bounds.least),
+        write_amplification: bounds.filter(|_| fewest == most).map(|bounds| bounds.least),
         write_amplification_bounds: bounds,
     })
 }
@@ -94,8 +99,7 @@ fn left(inode: &Dirty, workload: u32) -> u64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio is for reading")]
-fn amplification(written: u64, by_calls: u64, pages: u64, folios: u64) -> Option<Bounds> {
-    let (fewest, most) = (by_calls + pages, by_calls + folios);
+fn amplification(written: u64, fewest: u64, most: u64) -> Option<Bounds> {
     (fewest > 0).then(|| Bounds {
         least: written as f64 / most as f64,
         most: written as f64 / fewest as f64,

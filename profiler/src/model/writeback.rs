@@ -17,7 +17,7 @@ pub struct Writeback {
     /// here.
     #[serde(default)]
     pub metadata_folio_bytes: u64,
-    /// Bytes of the folios that it made dirty outside calls, through mappings: the most that it can have changed.
+    /// Bytes of the folios that it made dirty by page faults, through mappings: the most that it can have changed.
     pub mapped_bytes: u64,
     /// One page for each of those folios: the pages that it is known to have written to.
     #[serde(default)]

@@ -154,26 +154,46 @@ fn what_is_changed_through_a_mapping_is_between_the_pages_and_their_folios() {
     let program = Program::compile("dirty_bytes");
     for file_system in FileSystem::ALL {
         let device = Loop::with(file_system, DEVICE);
-        let (report, pid) = report_of(&program, &device, "ms");
-        let own = report.workload_of(pid);
-        let writeback = known(&own.writeback);
         let touched = 4 * MIB / 8;
-        assert!(
-            (1..=touched).contains(&writeback.mapped_page_bytes)
-                && writeback.mapped_bytes >= touched,
-            "{file_system:?}: {writeback:#?}"
-        );
-        let bounds = known(&writeback.write_amplification_bounds);
-        assert_eq!(
-            writeback.write_amplification.is_some(),
-            writeback.mapped_page_bytes == writeback.mapped_bytes
-        );
-        assert!(bounds.most >= bounds.least, "{file_system:?}: {bounds:?}");
-        // All of each folio is written, and one page in eight was changed.
-        let right = written(own) as f64 / touched as f64;
-        assert!(
-            (bounds.least..=bounds.most).contains(&right),
-            "{file_system:?}: {right} {bounds:?}"
-        );
+        // By the program, by a call that writes to its memory, and by one that makes it ready to be written to.
+        for (steps, by_calls) in [("ms", 0), ("drs", 64 * KIB), ("Prs", 64 * KIB)] {
+            let (report, pid) = report_of(&program, &device, steps);
+            let own = report.workload_of(pid);
+            let writeback = known(&own.writeback);
+            let told = format!("{file_system:?} {steps}: {writeback:#?}");
+            let is_by_faults = steps != "Prs";
+            assert_eq!(writeback.mapped_page_bytes > 0, is_by_faults, "{told}");
+            assert!(writeback.mapped_page_bytes <= touched, "{told}");
+            let folios = writeback.dirtied_folio_bytes;
+            assert!(folios >= touched, "{told}");
+            let bounds = known(&writeback.write_amplification_bounds);
+            let is_exact = is_by_faults && writeback.mapped_page_bytes == writeback.mapped_bytes;
+            assert_eq!(writeback.write_amplification.is_some(), is_exact, "{told}");
+            assert!(bounds.most >= bounds.least, "{told}");
+            // All of each folio is written, of which a part was changed.
+            let right = written(own) as f64 / (touched + by_calls) as f64;
+            assert!(
+                (bounds.least..=bounds.most).contains(&right),
+                "{right} {told}"
+            );
+        }
     }
+}
+
+#[test]
+fn what_others_have_made_dirty_is_no_amplification() {
+    requires!("cc losetup mkfs.ext4");
+    let program = Program::compile("dirty_bytes");
+    let device = Loop::new(DEVICE);
+    let mut writer = Steps::start(&program, &[plain(&device.mounted().join("file"))]);
+    for before in ["f", "fs"] {
+        writer.tell(before);
+        let attached = Attached::to(&[writer.pid()], &[]);
+        writer.tell("as");
+        let report = attached.end(Signal::SIGINT);
+        let writeback = known(&report.workload_of(writer.pid()).writeback);
+        let is_known = writeback.write_amplification_bounds.is_some();
+        assert_eq!(is_known, before == "fs", "{before}: {writeback:#?}");
+    }
+    writer.end();
 }

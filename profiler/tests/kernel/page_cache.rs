@@ -363,3 +363,51 @@ fn what_is_read_from_a_block_device_itself_was_asked_for() {
         assert_eq!((row.reads, row.sequential, row.unaligned), (4096, 4096, 0));
     }
 }
+
+/// A call that failed has been nowhere, and one that follows it at the same place comes from elsewhere.
+#[test]
+fn what_is_tried_without_waiting_first_is_not_read_in_order() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    const COUNT: u64 = 256;
+    let program = Program::compile("reads_beside");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), COUNT as usize * 4096);
+    disk.remount();
+    let report = profile(
+        &[],
+        &program.with(&["nowait", plain(&path), &COUNT.to_string()]),
+    );
+    let tried = report.call("preadv2");
+    let failed = tried.errors.get("EAGAIN").copied();
+    assert_eq!(
+        (tried.calls, report.call("pread64").calls >= COUNT / 2),
+        (COUNT, true)
+    );
+    let row = &report.file(&path).counts;
+    assert_eq!(
+        (Some(row.reads), row.sequential),
+        (failed.map(|failed| COUNT + failed), 0)
+    );
+}
+
+/// What its caller's memory has to be read from is no part of the file.
+#[test]
+fn what_is_read_into_memory_that_is_not_there_is_a_hit() {
+    requires!("cc", "mkfs.ext4", "losetup");
+    const COUNT: u64 = 256;
+    let program = Program::compile("reads_beside");
+    let disk = Loop::new(64 * MIB as u64);
+    let path = written_file(&disk.mounted(), COUNT as usize * 4096);
+    let folder = disk.mounted().join("other");
+    fs::create_dir(&folder).expect("a folder can be made");
+    let other = written_file(&folder, COUNT as usize * 4096);
+    disk.remount();
+    let _cached = keep_cached(&path);
+    let report = profile(&[], &program.with(&["into", plain(&path), plain(&other)]));
+    let cache = known(&report.workload(0).page_cache);
+    assert!(
+        known(&report.workload(0).faults).major >= COUNT / 2,
+        "{cache:?}"
+    );
+    assert!(counts(&cache.hits).0 >= COUNT * 4096, "{cache:?}");
+}

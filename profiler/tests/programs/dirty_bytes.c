@@ -2,7 +2,8 @@
  * f fills the first 4 MiB of FILE by one call, s is fsync, t truncates it to nothing, r writes 1 KiB into the middle of
  * every 64 KiB, o writes 256 times to the same 4 KiB, a appends 100 bytes 100 times, w does so by a flag of the call
  * that gives another offset, p has 64 KiB of it sent to another place in it by sendfile, m changes one byte in every
- * eighth page through a shared mapping. */
+ * eighth page through a shared mapping, d reads 512 KiB of zeroes into one, P has the kernel make as much of one writable and then
+ * changes it. */
 #define _GNU_SOURCE
 #include "must.h"
 #include <fcntl.h>
@@ -32,6 +33,20 @@ static void change(int file) {
     for (off_t at = 0; at < FILLED; at += 8 * 4096)
         bytes[at]++;
     must(munmap(bytes, FILLED) == 0);
+}
+
+static void change_half_a_mebibyte(int file, int by_call) {
+    size_t size = FILLED / 8;
+    char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    must(bytes != MAP_FAILED);
+    if (by_call) {
+        int zeroes = open("/dev/zero", O_RDONLY);
+        must(zeroes >= 0 && read(zeroes, bytes, size) == (ssize_t)size && close(zeroes) == 0);
+    } else {
+        must(madvise(bytes, size, MADV_POPULATE_WRITE) == 0);
+        memset(bytes, 'y', size);
+    }
+    must(munmap(bytes, size) == 0);
 }
 
 static void sent(int file, const char *path) {
@@ -75,6 +90,8 @@ int main(int argc, char **argv) {
             break;
         case 'p': sent(file, argv[1]); break;
         case 'm': change(file); break;
+        case 'd': change_half_a_mebibyte(file, 1); break;
+        case 'P': change_half_a_mebibyte(file, 0); break;
         default: must(0);
         }
         must(write(STDOUT_FILENO, &step, 1) == 1);

@@ -347,7 +347,10 @@ fn add(state: &mut TaskState, did: Access, moved: u64, ns: u64) {
     if open.begin == open.end {
         open.calls.sequential += 1;
     }
-    open.end = open.begin + moved;
+    // One that failed was nowhere.
+    if moved != 0 {
+        open.end = open.begin + moved;
+    }
     if (open.begin | size) & 4095 != 0 {
         open.calls.unaligned += 1;
     }

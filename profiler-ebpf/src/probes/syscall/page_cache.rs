@@ -81,11 +81,12 @@ pub fn add_uncached(workload: u32, bytes: u64) {
 }
 
 /// Whether a thread has waited for a device in the call in flight, and not for what that has written: as where it moves data to a
-/// file that is made durable.
+/// file that is made durable. Nor for its own memory.
 #[inline(always)]
 fn has_waited(state: &TaskState) -> bool {
     let waits = &state.clock.call_waits;
     state.clock.call_off_ns != 0
+        && state.requests & TaskState::IN_FAULT == 0
         && (state.requests < TaskState::OTHER || !CallKind(state.kind).has(CallKind::TRANSFERS))
         && waits[WaitKind::Queue as usize]
             + waits[WaitKind::Service as usize]

@@ -363,7 +363,7 @@ unsafe fn unmatched(
             return;
         }
         if flags & TaskState::MAY_BE_IN_CALL == 0 {
-            if is_error(result) {
+            if is_error(result) || state::is_filtered(task) {
                 let number: u64 = field(registers, &memory::OFF_NUMBER);
                 let kind = kind::of_call(task, registers, number as u32);
                 count_refused(&mut *state, kind, result);
@@ -389,10 +389,12 @@ fn count_refused(state: &mut TaskState, kind: CallKind, result: u64) {
     // SAFETY: the value is this CPU's own, and no other program writes these two.
     unsafe {
         (*stats).refused += 1;
-        (*stats).errors += 1;
+        (*stats).errors += u64::from(is_error(result));
     }
     state.tally.calls += 1;
-    count_error(workload, operation, result.wrapping_neg() as u32);
+    if is_error(result) {
+        count_error(workload, operation, result.wrapping_neg() as u32);
+    }
 }
 
 #[inline(always)]

@@ -9,6 +9,7 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     block::{BlockKey, BlockSlot, Operation},
+    fields::ABSENT,
     off_cpu::WaitKind,
     row::NAME_BYTES,
     syscall::CallKind,
@@ -38,6 +39,9 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// `PF_WQ_WORKER` of include/linux/sched.h.
 const PF_WQ_WORKER: u32 = 0x20;
 
+/// `PF_DUMPCORE` of include/linux/sched.h.
+const PF_DUMPCORE: u32 = 0x200;
+
 /// `PF_MEMALLOC_NOFS` of include/linux/sched.h: what this thread allocates may not call a file system, as it is in one.
 /// `kjournald2` of fs/jbd2/journal.c has it from its beginning to its end.
 const PF_MEMALLOC_NOFS: u32 = 0x0004_0000;
@@ -51,6 +55,17 @@ const PF_MEMALLOC_NOFS: u32 = 0x0004_0000;
 pub unsafe fn is_of_kernel(task: *const c_void) -> bool {
     // SAFETY: by the caller's promise.
     unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_KTHREAD != 0 }
+}
+
+/// Whether the kernel writes the memory of a task to a file, as a signal has ended it: core(5).
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn dumps_core(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { field::<u32>(task, &memory::OFF_TASK_FLAGS) & PF_DUMPCORE != 0 }
 }
 
 /// Whether a task is in a file system. Of a thread of the kernel that says what it works for.
@@ -144,7 +159,53 @@ pub unsafe fn faults_so_far(task: *const c_void) -> u64 {
 #[inline(always)]
 pub unsafe fn is_in_fault(task: *const c_void, state: &TaskState) -> bool {
     // SAFETY: by the caller's promise.
-    state.fault.call_ns == 0 && state.fault.number == unsafe { faults_so_far(task) } + 1
+    state.fault.call_ns == 0 && unsafe { faults_now(task, state) }
+}
+
+/// The same of a fault that it took wherever it is now: in the call in flight, or in user mode.
+///
+/// # Safety
+///
+/// As for [`is_in_fault`].
+#[inline(always)]
+pub unsafe fn faults_here(task: *const c_void, state: &TaskState) -> bool {
+    // SAFETY: by the caller's promise.
+    state.fault.call_ns == state.entered_ns && unsafe { faults_now(task, state) }
+}
+
+/// Whether a fault that was seen to begin is not among those that the kernel has counted.
+///
+/// # Safety
+///
+/// As for [`is_in_fault`].
+#[inline(always)]
+unsafe fn faults_now(task: *const c_void, state: &TaskState) -> bool {
+    // SAFETY: by the caller's promise.
+    state.fault.number == unsafe { faults_so_far(task) } + 1
+}
+
+/// Whether a task has a ring of io_uring: what it was asked for may be executed wherever the task leaves the kernel.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn has_rings(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    constant(&memory::OFF_TASK_RINGS) != ABSENT
+        && unsafe { field::<u64>(task, &memory::OFF_TASK_RINGS) } != 0
+}
+
+/// Whether seccomp(2) looks at a task's calls.
+///
+/// # Safety
+///
+/// `task` is a BTF pointer to a task.
+#[inline(always)]
+pub unsafe fn is_filtered(task: *const c_void) -> bool {
+    // SAFETY: by the caller's promise.
+    constant(&memory::OFF_TASK_SECCOMP) != ABSENT
+        && unsafe { field::<u32>(task, &memory::OFF_TASK_SECCOMP) } != 0
 }
 
 /// The running task.
@@ -263,16 +324,21 @@ impl Submitter {
         true
     }
 
-    /// Counts a bio that the task submits in its call.
+    /// Counts a bio that the task submits in its call. What a fault reads is the caller's memory, and not the file's that the
+    /// call is about.
     #[inline(always)]
     pub fn count(self, operation: Operation) {
         if let Some(state) = self.state {
-            let one = match operation {
-                Operation::Read => 1,
-                _ => TaskState::OTHER,
-            };
             // SAFETY: the record stays valid for the run of the program, and is the running task's own.
-            unsafe { (*state).requests += one };
+            unsafe {
+                match operation {
+                    Operation::Read if faults_here(self.task, &*state) => {
+                        (*state).requests |= TaskState::IN_FAULT;
+                    }
+                    Operation::Read => (*state).requests += 1,
+                    _ => (*state).requests += TaskState::OTHER,
+                }
+            }
         }
     }
 }

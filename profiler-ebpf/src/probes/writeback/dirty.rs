@@ -16,7 +16,7 @@ use aya_ebpf::{
 };
 use ioprof_ebpf::abi::{
     block::Origin,
-    file::FileKey,
+    file::{FileKey, FileStats},
     layout::MAX_DIRTY_INODES,
     loss::Loss,
     syscall::CallKind,
@@ -104,11 +104,17 @@ fn dirty_folio(ctx: BtfTracePointContext) {
             }
             return;
         }
+        let record = record(address, &file.with(0), tagged);
         // What a loop device makes dirty is in no row of a file.
-        if below.is_none() {
-            count_for_file(submitter, folio, address, &file, size);
+        if below.is_none()
+            && let Some(stats) = table::of_identity(submitter.workload, address, &file)
+        {
+            count_for_file(submitter, folio, stats, &file, size);
+            if tagged && record.is_some_and(|record| has_others(record, owner)) {
+                (&raw mut (*stats).has_others).write_volatile(1);
+            }
         }
-        let Some(record) = record(address, &file.with(0), tagged) else {
+        let Some(record) = record else {
             loss::count(Loss::DirtyInodesFull);
             return;
         };
@@ -116,6 +122,10 @@ fn dirty_folio(ctx: BtfTracePointContext) {
         add(record, owner, size);
     }
 }
+
+/// Calls besides those that write to their first argument, of which the bytes are counted where they, or what they submit, are done.
+const WRITE_LATER: u32 =
+    CallKind::COPIES | CallKind::SENDS | CallKind::WAITS | CallKind::ASYNCHRONOUS;
 
 /// What a process in no workload has a loop device make dirty.
 const OTHERS_BELOW: u32 = DirtyOwner::below((0, Origin::Thread as u32));
@@ -131,22 +141,33 @@ fn is_data(inode: u64, file: &Identity) -> bool {
     }
 }
 
+/// Whether some of what is dirty in an inode may not be of a workload.
+///
+/// # Safety
+///
+/// `record` is in the map, and its inode locked.
+#[inline(always)]
+unsafe fn has_others(record: *const DirtyInode, workload: u32) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let last = (*record).last;
+        (*record).was_dirty != 0 || (*record).owners[0].bytes != 0 || last != 0 && last != workload
+    }
+}
+
 /// Counts a folio that the running task makes dirty in the row of its file.
 ///
 /// # Safety
 ///
-/// `folio` is a BTF pointer to a `struct folio`, of the inode at an address, and the task is in a workload.
+/// `folio` is a BTF pointer to a `struct folio`, the row is in the map, and the task is in a workload.
 #[inline(always)]
 unsafe fn count_for_file(
     submitter: Submitter,
     folio: *const c_void,
-    inode: u64,
+    stats: *mut FileStats,
     file: &Identity,
     size: u64,
 ) {
-    let Some(stats) = table::of_identity(submitter.workload, inode, file) else {
-        return;
-    };
     // SAFETY: by the caller's promise; what is in a map stays valid for the run of the program.
     unsafe {
         match submitter.state {
@@ -154,14 +175,18 @@ unsafe fn count_for_file(
             Some(state) if (*state).flags & TaskState::OF_RING != 0 => {
                 atomic::add(&raw mut (*stats).folio_bytes, size);
             }
+            Some(state) if is_by_fault(submitter.task, &*state) => {
+                atomic::add(&raw mut (*stats).mapped_bytes, size);
+                atomic::add(&raw mut (*stats).mapped_folios, 1);
+            }
             Some(state) if (*state).entered_ns == 0 => {
                 // It may be in a call that was not seen to begin.
-                if state::is_in_call(submitter.task) {
-                    atomic::add(&raw mut (*stats).other_folio_bytes, size);
+                let to = if state::has_rings(submitter.task) {
+                    &raw mut (*stats).folio_bytes
                 } else {
-                    atomic::add(&raw mut (*stats).mapped_bytes, size);
-                    atomic::add(&raw mut (*stats).mapped_folios, 1);
-                }
+                    &raw mut (*stats).other_folio_bytes
+                };
+                atomic::add(to, size);
             }
             Some(state) if !is_by_write(&mut *state, folio, size, file) => {
                 atomic::add(&raw mut (*stats).other_folio_bytes, size);
@@ -170,6 +195,26 @@ unsafe fn count_for_file(
                 atomic::add(&raw mut (*stats).folio_bytes, size);
             }
         }
+    }
+}
+
+/// Whether a task makes a folio dirty as it writes to a mapping: in a page fault, in user mode or in a call that writes to its caller's
+/// memory.
+///
+/// # Safety
+///
+/// `task` is the running task, `state` its record.
+#[inline(always)]
+unsafe fn is_by_fault(task: *const c_void, state: &TaskState) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let is_in_fault = state::faults_here(task, state) && !state::dumps_core(task);
+        if state.entered_ns != 0 {
+            // What could be written may be made dirty before the fault for the rest of what there is to write.
+            return is_in_fault && !CallKind(state.kind).has(CallKind::WRITES);
+        }
+        // Without the probe for faults, and before the first of a thread.
+        is_in_fault || state.fault.number == 0 && !state::is_in_call(task)
     }
 }
 
@@ -188,7 +233,7 @@ unsafe fn is_by_write(
 ) -> bool {
     let kind = CallKind(state.kind);
     if !kind.has(CallKind::WRITES) {
-        return kind.has(CallKind::COPIES | CallKind::SENDS | CallKind::WAITS);
+        return kind.has(WRITE_LATER);
     }
     let open = &mut state.file;
     if open.is_in_use != 0 && stacked::has_pages_of(open, &file.with(state.workload)) {

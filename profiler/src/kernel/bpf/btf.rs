@@ -34,7 +34,7 @@ const CALL_REGISTERS: [&str; 13] = [
 
 /// What the symbols of fields begin with that not every architecture or configuration has. The probes ask before they read
 /// them, or cannot be attached without them.
-const OPTIONAL: [&str; 26] = [
+const OPTIONAL: [&str; 28] = [
     "OFF_BLKDEV_DIO_",
     "OFF_BTRFS_",
     "OFF_CQE_",
@@ -59,6 +59,8 @@ const OPTIONAL: [&str; 26] = [
     "OFF_RING_QUEUES",
     "OFF_RING_TAKEN",
     "OFF_SPLICE_",
+    "OFF_TASK_RINGS",
+    "OFF_TASK_SECCOMP",
     "OFF_TASK_STATUS",
     "OFF_WORKER_",
 ];

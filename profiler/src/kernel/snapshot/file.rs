@@ -48,7 +48,9 @@ impl File {
             // By calls on another inode, as where a file system is above it, or by what was not seen.
             _ => stats.folio_bytes,
         };
-        by_calls + stats.mapped_bytes + stats.other_folio_bytes
+        let all = by_calls + stats.mapped_bytes + stats.other_folio_bytes;
+        // What a ring writes may be among the others.
+        all.min(self.folio_bytes.max(self.own_folio_bytes()))
     }
 
     /// Whether it is a file, or a block device; or all those for which there was no row.
@@ -73,12 +75,20 @@ impl File {
         }
     }
 
-    /// Bytes that were read from a device for it though its workload has not called for any of it: through mappings.
+    /// Bytes that were read from a device for it though its workload may not have called for any of it: through mappings.
     pub const fn read_unasked(&self) -> u64 {
-        match self.stats.calls.reads {
-            0 if !self.key.is_of_device() => self.stats.device_read_bytes,
-            _ => 0,
+        if self.is_read_by_calls_alone() || self.key.is_of_device() {
+            0
+        } else {
+            self.stats.device_read_bytes
         }
+    }
+
+    /// Whether what was read of it was read by calls: of a file that is mapped, too, as a library is, it is not known for which of both
+    /// a device has read.
+    const fn is_read_by_calls_alone(&self) -> bool {
+        let faults = self.stats.minor_faults + self.stats.major_faults;
+        self.stats.calls.reads > 0 && faults == 0
     }
 
     /// Whether bytes were read from a device for no file that is known, and by no direct I/O: a call may have asked for
@@ -89,7 +99,7 @@ impl File {
 
     /// Bytes of it that its workload read by calls, io_uring and io_submit, and that a device may have had to read for that.
     pub fn read_of_device(&self) -> u64 {
-        if self.has_data() {
+        if self.has_data() && (self.is_read_by_calls_alone() || self.key.is_of_device()) {
             self.stats.calls.read_bytes
         } else {
             0

@@ -44,6 +44,8 @@ pub mod asleep {
     pub const IO: u32 = 4;
     /// The call has returned, and the thread was on its way to user mode.
     pub const RETURNING: u32 = 8;
+    /// In a call that ends with asynchronous operations: io_getevents(2).
+    pub const EVENTS: u32 = 16;
 }
 
 /// Who woke a thread, as far as it tells what it had waited for.
@@ -60,6 +62,8 @@ pub enum Waker {
     Worker = 3,
     /// A thread of the kernel that works for a file system.
     FileSystem = 4,
+    /// A thread of a workqueue, which has ended an asynchronous operation: file systems end direct writes so.
+    Operation = 5,
 }
 
 /// A sleep of a thread of io_uring.

@@ -11,7 +11,7 @@ use crate::support::{
     fio::{self, FILE, READS, assert_read_from_device, fio},
     folder, plain, profile,
     program::Program,
-    report::{BlockOperation, CheckKind},
+    report::{BlockOperation, CheckKind, known},
     requirements::tool,
     succeed,
 };
@@ -113,6 +113,21 @@ fn what_fio_reads_by_libaio_is_counted_to_the_byte() {
         );
         assert_read_from_device(&ran.report, &file);
     }
+}
+
+/// The file system has a workqueue end them, which wakes the thread.
+#[test]
+fn waits_for_direct_writes_of_libaio_are_the_devices() {
+    requires!("fio", "losetup", "mkfs.ext4");
+    let (_device, file) = fio::device();
+    let ran = fio(
+        &file,
+        &["--ioengine=libaio", "--direct=1", "--rw=randwrite"],
+    );
+    let call = ran.report.call("io_getevents");
+    let waits = &known(&call.breakdown).off_cpu;
+    let device = waits.queue_ns + waits.service_ns + waits.device_ns;
+    assert!(device > waits.sleep_ns, "{waits:#?}");
 }
 
 /// The pages of such a request are the program's: which file it is for is known by what the kernel keeps for its end.

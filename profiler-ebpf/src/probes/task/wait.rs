@@ -91,7 +91,7 @@ pub unsafe fn begin(task: *const c_void, state: &mut TaskState, preempted: bool,
         0
     };
     let is_deep = asleep & asleep::UNINTERRUPTIBLE != 0;
-    if is_io || is_deep {
+    if is_io || is_deep || asleep & asleep::EVENTS != 0 {
         clock.own_queued_ns = busy_ns(state.workload, false, now);
         clock.own_issued_ns = busy_ns(state.workload, true, now);
     }
@@ -143,6 +143,9 @@ unsafe fn why(task: *const c_void, state: &mut TaskState, sleeps: u32) -> (WaitK
         if state.flags & TaskState::MAY_BE_IN_CALL == 0 {
             how |= asleep::RETURNING;
         }
+    }
+    if state.entered_ns != 0 && CallKind(state.kind).has(CallKind::REAPS) {
+        how |= asleep::EVENTS;
     }
     let kind = match () {
         () if is_of_device => WaitKind::Device,
@@ -198,6 +201,8 @@ pub unsafe fn woken(task: *const c_void, clock: *mut Clock, now: u64) {
             } else {
                 Waker::Kernel
             } as u32;
+        } else if is_kernel && how & asleep::EVENTS != 0 && state::is_of_workqueue(waker) {
+            (*clock).waker = Waker::Operation as u32;
         } else if is_io && !is_deep && state::is_of_ring(waker) {
             // A wait for a ring ends with what its worker has done.
             let is_known = worker::explain(waker, clock);
@@ -252,11 +257,12 @@ pub fn divide(workload: u32, clock: &Clock, slept: u64, now: u64) -> Parts {
             since(clock.request_queued_ns).min(issued)
         };
         (queue, service) = (issued - queued, slept - issued);
-    } else if is_deep && is_io || waker == Waker::Kernel as u32 || waker == Waker::FileSystem as u32
-    {
+    } else if is_deep && is_io || waker != Waker::Other as u32 && waker != Waker::Worker as u32 {
         service = busy_ns(workload, true, now).wrapping_sub(clock.own_issued_ns);
         let mut queued = busy_ns(workload, false, now).wrapping_sub(clock.own_queued_ns);
-        if !is_io {
+        if waker == Waker::Operation as u32 {
+            // It may also end a poll, or have done more than the device.
+        } else if !is_io {
             service = service.max(busy_ns(KERNEL, true, now).wrapping_sub(clock.kernel_issued_ns));
             queued = queued.max(busy_ns(KERNEL, false, now).wrapping_sub(clock.kernel_queued_ns));
             // A thread of the kernel may wait for all CPUs, or for another machine: nothing was to be written then.

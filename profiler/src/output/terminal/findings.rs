@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{evidence::figure, line::WIDTH};
+use super::{
+    evidence::figure,
+    line::{WIDTH, words},
+};
 use crate::{
     model::{
         finding::{Confidence, Finding},
@@ -158,9 +161,8 @@ fn paragraph(heading: &str, text: &str) -> Vec<String> {
     } else {
         format!("{INDENT}{heading}")
     };
-    let words = text.split(' ');
     let text = filled(
-        std::iter::once(first.trim_end()).chain(words),
+        std::iter::once(first.trim_end()).chain(words(text)),
         WIDTH,
         INDENT,
     );

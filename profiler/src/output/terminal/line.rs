@@ -2,10 +2,7 @@
 
 use crate::{
     model::histogram::Histogram,
-    output::{
-        format::{count, filled, time},
-        text::shortened,
-    },
+    output::format::{count, filled, time},
     text::Text,
 };
 
@@ -19,7 +16,25 @@ pub const fn lines_of_screen(workloads: usize) -> usize {
 
 /// A text in lines of that width, all but the first indented.
 pub fn paragraph(text: &str) -> String {
-    format!("{}\n", filled(text.split(' '), WIDTH, "  "))
+    format!("{}\n", filled(words(text), WIDTH, "  "))
+}
+
+const UNITS: [&str; 10] = ["ns", "us", "ms", "s", "B", "KiB", "MiB", "GiB", "TiB", "%"];
+
+/// The words of a text; a figure and its unit are one.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    let is_unit = |rest: &str| {
+        let word = rest.split(' ').next().unwrap_or(rest);
+        UNITS.contains(&word.trim_end_matches([',', ';', '.', ')']))
+    };
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut spaces = text.match_indices(' ').map(|(at, _)| text.split_at(at));
+        let end = spaces.find(|(_, behind)| !is_unit(&behind[1..]));
+        rest = end.map(|(_, behind)| &behind[1..]);
+        Some(end.map_or(text, |(word, _)| word))
+    })
 }
 
 /// A quantile of times; a dash where there are no values, and a question mark where too many of them are in no bucket.
@@ -53,16 +68,29 @@ pub fn errors<'a>(errors: impl Iterator<Item = (&'a Text, &'a Text, u64)>) -> St
     if listed.is_empty() {
         return String::new();
     }
-    format!(
-        "{}\n",
-        shortened(&format!("errors: {}", listed.join(", ")), WIDTH)
-    )
+    paragraph(&format!("errors: {}", listed.join(", ")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::histogram::{Bucket, Unit};
+
+    #[test]
+    fn a_figure_and_its_unit_are_not_torn_apart() {
+        let found: Vec<_> = words("a 7.61 s, b (3 %) us  c").collect();
+        assert_eq!(found, ["a", "7.61 s,", "b", "(3 %) us", "", "c"]);
+        assert_eq!(words("").collect::<Vec<_>>(), [""]);
+    }
+
+    #[test]
+    fn many_errors_are_told_in_several_lines() {
+        let names: Vec<_> = (0..20).map(|at| Text::from(format!("call{at}"))).collect();
+        let error = Text::from("EAGAIN".to_owned());
+        let told = errors(names.iter().map(|name| (name, &error, 1)));
+        assert!(told.contains("call19 EAGAIN 1"), "{told}");
+        assert!(told.lines().all(|line| line.len() <= WIDTH), "{told}");
+    }
 
     #[test]
     fn a_p99_of_few_values_is_none() {

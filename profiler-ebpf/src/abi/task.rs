@@ -198,8 +198,10 @@ pub struct WorkloadTotals {
     pub rest: Row,
     /// What its first process has executed.
     pub executed: Executed,
+    /// Processes whose memory the kernel wrote to a file or a pipe as a signal ended them: core(5).
+    pub core_dumps: u64,
 }
-map_value!(WorkloadTotals, 616);
+map_value!(WorkloadTotals, 624);
 
 /// The programs that a process has executed.
 #[repr(C)]

@@ -19,6 +19,8 @@ pub enum Cause {
     DirtyFolios,
     /// The kernel's own access to a page on behalf of the task is a fault without an exception.
     KernelAccess,
+    /// The kernel writes the memory of a process to a file or a pipe, and counts that as written by it (fs/coredump.c).
+    CoreDump,
 }
 
 /// What execve(2) reads of a program at most: the head of the file, the headers of its segments, and those of its
@@ -56,6 +58,12 @@ impl<'a> Context<'a> {
         sum(executing.map(|call| call.calls))
     }
 
+    /// What core dumps have written at most: the largest memory of a process, for each.
+    fn dumped(&self) -> u64 {
+        let workload = self.workload.iter();
+        sum(workload.filter_map(|one| one.core_dumps?.checked_mul(one.max_rss_bytes?)))
+    }
+
     /// Bytes of folios made dirty, of files and of metadata; none where that is not known.
     fn dirtied(&self) -> Option<u64> {
         let writeback = self.workload?.writeback.as_ref()?;
@@ -90,6 +98,9 @@ fn cause_in(check: &Check, context: &Context<'_>) -> Option<Cause> {
         (CheckKind::CallReadBytes, Ordering::Less) => {
             let read = context.executions().saturating_mul(READ_BY_EXECVE);
             (difference <= read).then_some(Cause::Execve)
+        }
+        (CheckKind::CallWrittenBytes, Ordering::Less) => {
+            (difference <= context.dumped()).then_some(Cause::CoreDump)
         }
         (CheckKind::MajorFaults | CheckKind::MinorFaults, Ordering::Less) => {
             Some(Cause::KernelAccess)
@@ -257,6 +268,24 @@ mod tests {
         for (missing, expected) in [(15 << 10, Some(Cause::Execve)), (64 << 20, None)] {
             let check = of_workload(CheckKind::CallReadBytes, GIB - missing, GIB);
             assert_eq!(cause(&check, &report), expected, "{missing}");
+        }
+    }
+
+    #[test]
+    fn a_core_dump_explains_the_memory_of_a_process() {
+        let mut report = report();
+        let check = of_workload(CheckKind::CallWrittenBytes, 0, 64 * MIB);
+        for (dumps, explained) in [
+            (Some(0), false),
+            (Some(1), false),
+            (Some(2), true),
+            (None, false),
+        ] {
+            let workload = &mut report.workloads[0];
+            (workload.core_dumps, workload.max_rss_bytes) = (dumps, Some(40 * MIB));
+            let expected = explained.then_some(Cause::CoreDump);
+            assert_eq!(cause(&check, &report), expected, "{dumps:?}");
+            assert_eq!(disagrees(&check, &report), !explained, "{dumps:?}");
         }
     }
 

@@ -115,6 +115,7 @@ fn workload(
         argv: info.argv,
         root_pid: info.root_pid,
         exit: info.exit,
+        core_dumps: Some(totals.core_dumps),
         wall_ns,
         span_ns: Some(span_ns),
         cpu_user_ns: cpu.user_ns,

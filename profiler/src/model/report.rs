@@ -156,6 +156,10 @@ pub struct Workload {
     pub executed: Option<Executed>,
     /// The number of its first process, of several that it was attached to the lowest; 0 where it was never started.
     pub root_pid: i32,
+    /// Processes whose memory the kernel wrote to a file or a pipe as a signal ended them, core(5); null in reports of an ioprof that
+    /// did not look.
+    #[serde(default)]
+    pub core_dumps: Option<u64>,
     /// How the first process ended; null where it still ran, was not started, or was attached to.
     pub exit: Option<Exit>,
     /// Nanoseconds from its start to the end of its first process, or of the run. Attached: `span_ns`.

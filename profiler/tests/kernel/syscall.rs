@@ -2,10 +2,12 @@
 
 use std::{ffi::OsString, fs, path::Path};
 
+use ioprof::analysis::doubts;
+
 use crate::support::{
     self, Report, ioprof, plain, profile,
     program::Program,
-    report::{CheckKind, Exit},
+    report::{CheckKind, Exit, known},
     requirements::{self},
     strace::{self, Counts},
 };
@@ -169,6 +171,30 @@ fn assert_agrees_with_strace(command: &[OsString]) -> Report {
         .collect();
     assert_eq!(counted, expected, "strace: {by_strace:?}");
     report
+}
+
+/// Where the machine has any.
+#[test]
+fn a_core_dump_is_no_write_of_the_program() {
+    requires!("cc");
+    let program = Program::compile("dumped");
+    let folder = support::folder();
+    let script = "cd \"$0\" && \"$1\"; true";
+    let path = program.with(&[]).remove(0);
+    let words = [
+        "sh",
+        "-c",
+        script,
+        plain(folder.path()),
+        plain(Path::new(&path)),
+    ];
+    let report = profile(&[], &words);
+    let files = fs::read_dir(folder.path()).expect("the folder is there");
+    let workload = report.workload(0);
+    let dumps = workload.core_dumps.expect("it is known");
+    assert!(dumps >= files.count() as u64, "{dumps}");
+    assert_eq!(known(&workload.writeback).mapped_bytes, 0);
+    assert!(doubts(&report).is_empty(), "{:#?}", report.ledger.checks);
 }
 
 #[test]

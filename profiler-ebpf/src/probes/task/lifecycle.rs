@@ -126,6 +126,9 @@ fn process_exit(ctx: BtfTracePointContext) {
             && let Some(totals) = totals((*state).workload)
         {
             atomic::add(&raw mut (*totals).threads_exited, 1);
+            // Of its threads the one that writes it is marked.
+            let dumps = state::dumps_core(task);
+            atomic::add(&raw mut (*totals).core_dumps, u64::from(dumps));
             edges::add_accounts(task, state, totals);
             let now = now();
             off_cpu::settle(state, totals, now);

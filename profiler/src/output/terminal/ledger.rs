@@ -208,6 +208,7 @@ fn line(check: &Check, report: &Report) -> String {
     };
     let why = match cause {
         Some(Cause::Execve) => ", by execve",
+        Some(Cause::CoreDump) => ", by a core dump",
         Some(Cause::KernelAccess) => ", by the kernel itself",
         Some(Cause::DirtyFolios) | None => "",
     };

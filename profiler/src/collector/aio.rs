@@ -31,7 +31,9 @@ pub fn aio(snapshot: &Snapshot, workload: u32, span_ns: u64) -> Aio {
                 completions: stats.latency.count,
                 unseen_completions: stats.unseen,
                 errors: errors(snapshot, workload, aio::FIRST_ERROR_OPERATION + one.opcode),
-                bytes: of_opcode(&name).map(|_| stats.results),
+                bytes: of_opcode(&name)
+                    .filter(|_| stats.unseen == 0)
+                    .map(|_| stats.results),
                 latency: histogram(Unit::Ns, &stats.latency, &one.latency),
                 name: name.into(),
             }

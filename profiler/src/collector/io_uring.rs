@@ -16,7 +16,9 @@ use crate::{
 
 /// Which way an opcode moves bytes; none where it moves none, or it is not known how many.
 pub fn direction(name: &str, stats: &UringStats) -> Option<Direction> {
-    of_opcode(name).filter(|_| stats.untold == 0)
+    // Silent requests that fail are seen.
+    let are_all_seen = stats.silent + stats.unseen == 0 || stats.latency.count >= stats.submissions;
+    of_opcode(name).filter(|_| stats.untold == 0 && are_all_seen)
 }
 
 /// The requests of a workload in `span_ns`; none where the probes for them are missing.

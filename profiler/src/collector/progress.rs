@@ -29,8 +29,9 @@ pub fn progress(so_far: &SoFar) -> Progress {
     }
     for (opcode, stats) in so_far.uring.iter().flatten() {
         let name = uring_name(*opcode);
-        if let Some(direction) = io_uring::direction(&name, stats) {
-            moved.add(direction, stats.results);
+        match io_uring::direction(&name, stats) {
+            Some(direction) => moved.add(direction, stats.results),
+            None => is_known &= of_opcode(&name).is_none(),
         }
         let name = format!("io_uring {name}");
         *progress.time_ns.entry(name).or_default() += stats.latency.sum;
@@ -38,6 +39,7 @@ pub fn progress(so_far: &SoFar) -> Progress {
     for (opcode, stats) in &so_far.aio {
         if let Some(direction) = of_opcode(&aio_name(*opcode)) {
             moved.add(direction, stats.results);
+            is_known &= stats.unseen == 0;
         }
     }
     progress.moved = is_known.then_some(moved);

@@ -14,10 +14,8 @@ use super::{
 use crate::{
     kernel::{snapshot::Snapshot, system::machine},
     model::{
-        aio::Aio,
-        io_uring::IoUring,
         report::{Descendants, DirtyLimits, Exit, Host, Kind, Report, SCHEMA, Workload},
-        syscall::Syscall,
+        transferred::knows_asynchronous,
     },
     text::Text,
     transfer::Direction,
@@ -103,7 +101,7 @@ fn workload(
     let syscalls = syscall::syscalls(snapshot, number);
     let io_uring = io_uring::io_uring(snapshot, number, span_ns);
     let aio = aio::aio(snapshot, number, span_ns);
-    let knows = |direction| knows_async(io_uring.as_ref(), &aio, &syscalls, direction);
+    let knows = |direction| knows_asynchronous(io_uring.as_ref(), &aio, &syscalls, direction);
     let (reads, writes) = (knows(Direction::Read), knows(Direction::Written));
     let block = block::block(snapshot, context, number);
     let requests = block.as_deref();
@@ -177,21 +175,6 @@ impl CpuTime {
             system_ns: accounts.runtime_ns.saturating_sub(user),
         }
     }
-}
-
-/// Whether all bytes are known that a workload moved in a direction by io_uring and io_submit(2): not where the probes are
-/// missing, and not where operations completed without that being seen.
-fn knows_async(
-    io_uring: Option<&IoUring>,
-    aio: &Aio,
-    syscalls: &[Syscall],
-    wanted: Direction,
-) -> bool {
-    let by_uring = match io_uring {
-        Some(io_uring) => !io_uring.may_have_moved_unseen(wanted),
-        None => !syscalls.iter().any(|call| call.name == "io_uring_enter"),
-    };
-    by_uring && !aio.may_have_moved_unseen(wanted)
 }
 
 fn host() -> Host {

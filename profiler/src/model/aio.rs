@@ -50,7 +50,7 @@ pub struct AioOperation {
     pub unseen_completions: u64,
     /// How many of them failed, by the name of the error.
     pub errors: BTreeMap<Text, u64>,
-    /// Bytes moved: the sum of the positive results; null for opcodes that move none.
+    /// Bytes moved: the sum of the positive results; null for opcodes that move none, and where some have completed unseen.
     pub bytes: Option<u64>,
     /// Nanoseconds from the beginning of the io_submit that took it to the end of the call that reaped its event.
     pub latency: Histogram,

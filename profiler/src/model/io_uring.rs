@@ -54,7 +54,7 @@ pub struct UringOperation {
     /// How many of them failed, by the name of the error.
     pub errors: BTreeMap<Text, u64>,
     /// Bytes moved: the sum of the positive results of all completions; null for opcodes that move none, and where that is
-    /// not told.
+    /// not told, as where some are silent or have completed unseen.
     pub bytes: Option<u64>,
     /// Nanoseconds from submission to completion.
     pub latency: Histogram,
@@ -85,10 +85,17 @@ impl IoUring {
     /// Whether bytes of a file may have been moved in a direction by a request whose end was not seen.
     pub fn may_have_moved_unseen(&self, wanted: Direction) -> bool {
         let operations = self.operations.iter();
-        let unseen = |one: &UringOperation| sum([one.silent, one.unseen_completions]);
         may_have_moved_unseen(
-            operations.map(|one| (one.name.as_str(), unseen(one))),
+            operations.map(|one| (one.name.as_str(), one.may_have_ended_unseen())),
             wanted,
         )
+    }
+}
+
+impl UringOperation {
+    /// How many requests may have ended without that being seen: silent ones that fail are seen.
+    pub fn may_have_ended_unseen(&self) -> u64 {
+        let open = self.submissions.saturating_sub(self.completions);
+        open.min(sum([self.silent, self.unseen_completions]))
     }
 }

@@ -17,10 +17,11 @@ use super::{
     row::ProcessRows,
     self_report::SelfCheck,
     syscall::Syscall,
+    transferred::knows_asynchronous,
     under_way::CallsUnderWay,
     writeback::Writeback,
 };
-use crate::text::Text;
+use crate::{text::Text, transfer::Direction};
 
 /// The identifier of the report's format.
 pub const SCHEMA: &str = "ioprof.report.v1";
@@ -220,5 +221,10 @@ impl Workload {
     /// `span_ns`, as far as it is known.
     pub fn span_ns(&self) -> u64 {
         self.span_ns.unwrap_or(self.wall_ns)
+    }
+
+    /// Whether all bytes are known that it moved in a direction by io_uring and io_submit(2).
+    pub fn knows_asynchronous(&self, wanted: Direction) -> bool {
+        knows_asynchronous(self.io_uring.as_ref(), &self.aio, &self.syscalls, wanted)
     }
 }

@@ -1,6 +1,6 @@
 //! Sums of bytes moved by opcodes.
 
-use super::sum::sum;
+use super::{aio::Aio, io_uring::IoUring, sum::sum, syscall::Syscall};
 use crate::transfer::{Direction, of_opcode};
 
 /// What was moved, and by how many operations.
@@ -43,6 +43,21 @@ pub fn may_have_moved_unseen<'a>(
         let way = of_opcode(name).filter(|_| unseen > 0 && !OF_SOCKETS.contains(&name));
         way.is_some_and(|way| way == wanted || way == Direction::Copied)
     })
+}
+
+/// Whether all bytes are known that a workload moved in a direction by io_uring and io_submit(2): not where the probes are
+/// missing, and not where operations completed without that being seen.
+pub fn knows_asynchronous(
+    io_uring: Option<&IoUring>,
+    aio: &Aio,
+    syscalls: &[Syscall],
+    wanted: Direction,
+) -> bool {
+    let by_uring = match io_uring {
+        Some(io_uring) => !io_uring.may_have_moved_unseen(wanted),
+        None => !syscalls.iter().any(|call| call.name == "io_uring_enter"),
+    };
+    by_uring && !aio.may_have_moved_unseen(wanted)
 }
 
 /// The sum of the opcodes of one direction, each with its bytes and its completions.

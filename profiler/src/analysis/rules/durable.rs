@@ -4,16 +4,19 @@ use ioprof_workloads::display::{bytes, count};
 
 use super::{
     subject::{
-        Candidate, Outcome, Placed, Subject, UNDIVIDED, each, for_device, only_call, own_requests,
+        Candidate, Outcome, Placed, Subject, UNDIVIDED, UNSEEN, each, for_device, only_call, own_requests,
         portion, total, without_cpu_wait,
     },
     sync::{MOST_BYTES, UNKNOWN_SYNCS, only_file, opens_to_write, writing_ns, written},
 };
-use crate::model::{
-    block::BlockOperation,
-    file::{FileCounts, FileKind, Files},
-    finding::Place,
-    sum::sum,
+use crate::{
+    model::{
+        block::BlockOperation,
+        file::{FileCounts, FileKind, Files},
+        finding::Place,
+        sum::sum,
+    },
+    transfer::Direction,
 };
 
 /// Fewer are no habit.
@@ -84,6 +87,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         && writes / 2 > opens_to_write(files);
     if !holds {
         return Outcome::RuledOut(evidence);
+    }
+    if !subject.workload.knows_asynchronous(Direction::Written) {
+        return Outcome::Undecided(UNSEEN);
     }
     // What is written together later is in few requests only where it is one piece.
     let gate = match is_flushed {

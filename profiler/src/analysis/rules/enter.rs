@@ -4,7 +4,7 @@ use ioprof_workloads::display::count;
 
 use super::subject::{Candidate, Outcome, Subject, portion};
 use crate::{
-    model::{finding::Place, sum::sum},
+    model::{finding::Place, io_uring::UringOperation, sum::sum},
     transfer::of_opcode,
 };
 
@@ -48,6 +48,13 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     if are_alone && depth <= 1 && others > ring.busy_ns / 10 {
         return Outcome::Undecided(
             "timers or polls were under way, too: it is not known in how much of the time others were",
+        );
+    }
+    // Who ends unseen has no latency.
+    let unseen = sum(ring.operations.iter().map(UringOperation::may_have_ended_unseen));
+    if are_alone && depth <= 1 && unseen > 0 {
+        return Outcome::Undecided(
+            "requests ended unseen: it is not known how many were under way at a time",
         );
     }
     let holds = are_alone && depth > 1;
@@ -94,10 +101,10 @@ mod tests {
         super::tests::{histogram, ring, sample},
         *,
     };
-    use crate::model::histogram::Unit;
+    use crate::model::{histogram::Unit, io_uring::IoUring};
 
     /// Requests that are submitted one by one, of which so many that move data are under way, beside two that wait.
-    fn one_by_one(under_way: u64) -> Outcome {
+    fn one_by_one(under_way: u64, edit: fn(&mut IoUring)) -> Outcome {
         let mut report = sample();
         let workload = report.workloads.first_mut().expect("there is one");
         let call = workload.syscalls.first_mut().expect("there is one");
@@ -113,14 +120,26 @@ mod tests {
         for one in waits {
             one.latency = histogram(Unit::Ns, &[(ring.busy_ns, 1)]);
         }
+        edit(&mut ring);
         workload.io_uring = Some(ring);
         rule(&Subject::of_first(&report))
     }
 
     #[test]
+    fn requests_that_end_unseen_are_not_taken_for_none_under_way() {
+        let silent = one_by_one(1, |ring| {
+            (ring.operations[0].silent, ring.operations[0].completions) = (FEW, 0);
+            ring.operations.truncate(1);
+        });
+        assert!(matches!(silent, Outcome::Undecided(_)));
+        let seen = one_by_one(1, |ring| ring.operations.truncate(1));
+        assert!(matches!(seen, Outcome::RuledOut(_)));
+    }
+
+    #[test]
     fn requests_that_wait_are_no_work_under_way() {
-        assert!(matches!(one_by_one(1), Outcome::Undecided(_)));
-        let found = one_by_one(2).found();
+        assert!(matches!(one_by_one(1, |_| ()), Outcome::Undecided(_)));
+        let found = one_by_one(2, |_| ()).found();
         let told = &found.first().expect("there is one").summary;
         assert!(told.ends_with("with 2 under way at a time"), "{told}");
     }

@@ -25,6 +25,9 @@ pub enum Outcome {
     Undecided(&'static str),
 }
 
+/// What is not known where requests to rings, or by io_submit, ended unseen.
+pub const UNSEEN: &str = "requests to io_uring or by io_submit ended unseen: what they read or wrote is not known";
+
 /// What is not known where calls are not divided.
 pub const NOT_DIVIDED: &str = "the time of calls is not divided: what of it was waiting";
 pub const UNDIVIDED: Outcome = Outcome::Undecided(NOT_DIVIDED);

@@ -3,7 +3,7 @@
 use ioprof_workloads::display::{bytes, count};
 
 use super::subject::{
-    Candidate, Outcome, Placed, Subject, each, only_call, portion, total, without_cpu_wait,
+    Candidate, Outcome, Placed, Subject, UNSEEN, each, only_call, portion, total, without_cpu_wait,
 };
 use crate::{
     model::{
@@ -13,6 +13,7 @@ use crate::{
         sum::sum,
     },
     text::Text,
+    transfer::Direction,
 };
 
 /// The calls that wait until the data of a file is durable.
@@ -57,6 +58,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let is_habit = |syncs| syncs >= FEW && each(written, syncs) <= MOST_BYTES && syncs / 2 > opens;
     if !is_habit(all) {
         return Outcome::RuledOut(evidence);
+    }
+    if !subject.workload.knows_asynchronous(Direction::Written) {
+        return Outcome::Undecided(UNSEEN);
     }
     if !is_habit(calls) {
         return Outcome::Undecided(
@@ -198,6 +202,19 @@ mod tests {
         report
     }
 
+    /// So many operations by io_submit.
+    fn operation(opcode: &str, submissions: u64) -> AioOperation {
+        AioOperation {
+            name: opcode.into(),
+            submissions,
+            completions: submissions,
+            unseen_completions: 0,
+            errors: Default::default(),
+            bytes: None,
+            latency: sample().workloads[0].syscalls[0].latency.clone(),
+        }
+    }
+
     fn of(report: &Report) -> Outcome {
         rule(&Subject::of_first(report))
     }
@@ -217,17 +234,28 @@ mod tests {
         assert_eq!(by_ring(10, "FSYNC", 10).found().len(), 1);
         for opcode in ["FSYNC", "FDSYNC"] {
             let mut report = syncing(0);
-            report.workloads[0].aio.operations = vec![AioOperation {
-                name: opcode.into(),
-                submissions: 10,
-                completions: 10,
-                unseen_completions: 0,
-                errors: Default::default(),
-                bytes: None,
-                latency: sample().workloads[0].syscalls[0].latency.clone(),
-            }];
+            report.workloads[0].aio.operations = vec![operation(opcode, 10)];
             assert!(matches!(of(&report), Outcome::Undecided(_)), "{opcode}");
         }
+    }
+
+    #[test]
+    fn what_was_written_unseen_is_not_taken_for_nothing() {
+        let mut report = syncing(10);
+        let mut silent = ring(&[("WRITE", 200)]);
+        (silent.operations[0].silent, silent.operations[0].completions) = (200, 0);
+        report.workloads[0].io_uring = Some(silent.clone());
+        assert!(matches!(of(&report), Outcome::Undecided(_)));
+        // All of them failed, which is seen.
+        silent.operations[0].completions = 200;
+        report.workloads[0].io_uring = Some(silent);
+        assert_eq!(of(&report).found().len(), 1);
+        let unseen = AioOperation {
+            unseen_completions: 200,
+            ..operation("PWRITE", 200)
+        };
+        report.workloads[0].aio.operations = vec![unseen];
+        assert!(matches!(of(&report), Outcome::Undecided(_)));
     }
 
     #[test]

@@ -125,16 +125,27 @@ pub fn moved(workload: &Workload, direction: Direction) -> Transferred {
     by_calls.and(uring).and(workload.aio.transferred(direction))
 }
 
+/// The bytes that it moved, and that these are not all where the end of requests was not seen.
+pub fn moved_bytes(workload: &Workload, direction: Direction) -> String {
+    let known = bytes(moved(workload, direction).bytes);
+    match workload.knows_asynchronous(direction) {
+        true => known,
+        false => format!("{known} or more"),
+    }
+}
+
 fn calls_line(workload: &Workload) -> String {
-    let summary = |all: Transferred| format!("{} in {}", bytes(all.bytes), count(all.operations));
+    let summary = |direction| {
+        let calls = count(moved(workload, direction).operations);
+        format!("{} in {calls}", moved_bytes(workload, direction))
+    };
     let mut line = format!(
         "calls   read {}, written {}",
-        summary(moved(workload, Direction::Read)),
-        summary(moved(workload, Direction::Written))
+        summary(Direction::Read),
+        summary(Direction::Written)
     );
-    let copied = moved(workload, Direction::Copied);
-    if copied.operations > 0 {
-        line.push_str(&format!(", copied {}", summary(copied)));
+    if moved(workload, Direction::Copied).operations > 0 {
+        line.push_str(&format!(", copied {}", summary(Direction::Copied)));
     }
     let is_io_uring = |call: &Syscall| call.name == "io_uring_enter";
     if workload.io_uring.is_none() && workload.syscalls.iter().any(is_io_uring) {

@@ -3,13 +3,13 @@
 use super::super::{
     line::WIDTH,
     style::Style,
-    summary::{moved, span},
+    summary::{moved, moved_bytes, span},
 };
 use crate::{
     analysis::{Activity, Busiest, Part, TimeSpent, busiest, time_spent, time_spent_by},
     model::report::{Exit, Kind, Workload},
     output::{
-        format::{bytes, count, filled, time},
+        format::{count, filled, time},
         text::shortened,
     },
     transfer::Direction,
@@ -171,9 +171,8 @@ fn sums(workload: &Workload, spent: Option<&TimeSpent<'_>>) -> String {
         (Direction::Written, "written"),
         (Direction::Copied, "copied"),
     ] {
-        let sum = moved(workload, direction);
-        if sum.operations > 0 {
-            parts.push(format!("{word} {}", bytes(sum.bytes)));
+        if moved(workload, direction).operations > 0 {
+            parts.push(format!("{word} {}", moved_bytes(workload, direction)));
         }
     }
     shortened(&parts.join(", "), WIDTH)

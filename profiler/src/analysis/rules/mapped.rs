@@ -3,10 +3,13 @@
 use ioprof_workloads::display::{bytes, count};
 
 use super::subject::{Candidate, Outcome, Subject, each, faults_without_cpu_wait};
-use crate::model::{
-    file::{File, FileKind},
-    finding::{Evidence, Place},
-    sum::sum,
+use crate::{
+    model::{
+        file::{File, FileKind},
+        finding::{Evidence, Place},
+        sum::sum,
+    },
+    transfer::Direction,
 };
 
 /// Fewer faults are those of a program that starts.
@@ -31,13 +34,20 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let known = files.top.iter().filter_map(|row| row.counts.major_faults);
     // On a file of which that is not known there were no more.
     let left = on_files.major.saturating_sub(sum(known));
+    let knows_reads = subject.workload.knows_asynchronous(Direction::Read);
     let (mut found, mut against, mut unknown) = (Vec::new(), Vec::new(), None);
     for (at, row) in files.top.iter().enumerate() {
         let faults = row.counts.major_faults.unwrap_or(left);
-        match Waits::of(at, row) {
-            Some(one) if one.is_one_by_one() => found.push(one.candidate(subject)),
-            Some(one) if one.faults > 0 => against.extend(one.evidence(subject)),
-            None if may_be_one_by_one(row, faults) => {
+        let waits = Waits::of(at, row);
+        let holds = match &waits {
+            _ if row.kind != FileKind::File || faults < FEW => Some(false),
+            Some(one) => one.are_one_by_one(knows_reads),
+            None => None,
+        };
+        match (holds, waits) {
+            (Some(true), Some(one)) => found.push(one.candidate(subject)),
+            (Some(_), Some(one)) if one.faults > 0 => against.extend(one.evidence(subject)),
+            (None, _) => {
                 unknown = Some("it is not known what was read from devices for faults on a file");
             }
             _ => {}
@@ -46,17 +56,12 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     Outcome::of(found, unknown, against)
 }
 
-/// Whether a file may be what this rule is about, with so many faults on it. What calls read is not told apart, so that there
-/// are to be none.
-fn may_be_one_by_one(row: &File, faults: u64) -> bool {
-    row.kind == FileKind::File && row.counts.reads == 0 && faults >= FEW
-}
-
 /// The waits for a file's pages.
 struct Waits<'a> {
     at: usize,
     row: &'a File,
     faults: u64,
+    /// From devices, by calls, too.
     read_bytes: u64,
     time_ns: u64,
 }
@@ -72,16 +77,31 @@ impl<'a> Waits<'a> {
         })
     }
 
-    /// Whether each read hardly more than its page.
-    fn is_one_by_one(&self) -> bool {
-        may_be_one_by_one(self.row, self.faults)
-            && (PAGE / 2..=LITTLE).contains(&each(self.read_bytes, self.faults))
+    /// Whether each read hardly more than its page; none where that is not known. What calls had devices read is not told
+    /// apart: all that was read is the most that faults can have, and what calls did not ask for is theirs or was read ahead.
+    fn are_one_by_one(&self, knows_reads: bool) -> Option<bool> {
+        let calls = &self.row.counts;
+        let most = each(self.read_bytes, self.faults);
+        let least = each(self.unasked_bytes(), self.faults);
+        if most < PAGE / 2 {
+            Some(false)
+        } else if calls.reads == 0 && knows_reads {
+            Some(most <= LITTLE)
+        } else {
+            (knows_reads && most <= LITTLE && least >= PAGE / 2).then_some(true)
+        }
+    }
+
+    /// Bytes that calls did not ask for.
+    const fn unasked_bytes(&self) -> u64 {
+        self.read_bytes.saturating_sub(self.row.counts.read_bytes)
     }
 
     fn evidence(&self, subject: &Subject<'_>) -> Vec<Evidence> {
         [
             ("major_faults", self.faults),
             ("device_read_bytes", self.read_bytes),
+            ("read_bytes", self.row.counts.read_bytes),
             ("major_fault_ns", self.time_ns),
         ]
         .map(|(key, value)| subject.evidence(&format!("files/top/{}/{key}", self.at), value))
@@ -103,7 +123,7 @@ impl<'a> Waits<'a> {
             summary: format!(
                 "{} page faults wait for a device, which reads {} for each",
                 count(self.faults),
-                bytes(each(self.read_bytes, self.faults))
+                bytes(each(self.unasked_bytes(), self.faults))
             ),
             place: Place {
                 file: self.row.path.clone(),
@@ -145,7 +165,7 @@ mod tests {
         let files = workload.files.as_mut().expect("they are known");
         files.top.truncate(2);
         let counts = &mut files.top.first_mut().expect("there is one").counts;
-        counts.reads = 0;
+        (counts.reads, counts.read_bytes) = (0, 0);
         counts.major_faults = Some(FEW);
         counts.device_read_bytes = Some(FEW * PAGE);
         counts.major_fault_ns = Some(1);
@@ -173,10 +193,43 @@ mod tests {
     }
 
     #[test]
+    fn what_calls_read_rules_out_nothing_that_they_cannot_have_read() {
+        let head = |report: &mut Report| {
+            (counts(report, 0).reads, counts(report, 0).read_bytes) = (1, 100);
+        };
+        let mut report = waiting();
+        head(&mut report);
+        assert_eq!(rule(&Subject::of_first(&report)).found().len(), 1);
+        // All of it may have been for the calls.
+        counts(&mut report, 0).read_bytes = FEW * PAGE;
+        let outcome = rule(&Subject::of_first(&report));
+        assert!(matches!(outcome, Outcome::Undecided(_)));
+        // So may what was read ahead.
+        head(&mut report);
+        counts(&mut report, 0).device_read_bytes = Some(FEW * LITTLE * 2);
+        let outcome = rule(&Subject::of_first(&report));
+        assert!(matches!(outcome, Outcome::Undecided(_)));
+        // No device has read anything, whoever asked.
+        counts(&mut report, 0).device_read_bytes = Some(0);
+        let outcome = rule(&Subject::of_first(&report));
+        assert!(matches!(outcome, Outcome::RuledOut(_)));
+    }
+
+    #[test]
+    fn what_was_read_unseen_may_have_been_read_for_that() {
+        let mut report = waiting();
+        let mut silent = super::super::tests::ring(&[("READ", 1)]);
+        (silent.operations[0].silent, silent.operations[0].completions) = (1, 0);
+        report.workloads[0].io_uring = Some(silent);
+        let outcome = rule(&Subject::of_first(&report));
+        assert!(matches!(outcome, Outcome::Undecided(_)));
+    }
+
+    #[test]
     fn a_file_that_cannot_have_had_as_many_faults_is_ruled_out() {
         // They are all on the other.
         let others = edited(|report| {
-            counts(report, 0).reads = 1;
+            counts(report, 0).device_read_bytes = Some(FEW * LITTLE * 2);
             counts(report, 1).forget_pages();
         });
         assert!(matches!(others, Outcome::RuledOut(_)));

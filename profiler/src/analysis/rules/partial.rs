@@ -6,11 +6,14 @@ use super::subject::{
     Candidate, Outcome, Placed, Subject, UNDIVIDED, for_device, only_call, own_requests, portion,
     without_cpu_wait,
 };
-use crate::model::{
-    block::{Block, BlockOperation},
-    file::{File, FileKind},
-    finding::{Evidence, Place},
-    sum::sum,
+use crate::{
+    model::{
+        block::{Block, BlockOperation},
+        file::{File, FileCounts, FileKind},
+        finding::{Evidence, Place},
+        sum::sum,
+    },
+    transfer::Direction,
 };
 
 /// Fewer writes are no habit.
@@ -42,9 +45,11 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let times = calls.iter().filter_map(|(_, call)| call.breakdown);
     let waited = sum(times.clone().map(|time| for_device(&time)));
     let waits = waited > sum(times.map(|time| time.cpu_ns)) / 10;
+    let ways = [Direction::Read, Direction::Written];
+    let knows_asynchronous = ways.map(|way| subject.workload.knows_asynchronous(way)) == [true; 2];
     let (mut found, mut others, mut unknown) = (Vec::new(), Vec::new(), None);
     for one in written {
-        match reads_first(one.1, own) {
+        match reads_first(one.1, own, knows_asynchronous) {
             Some(true) if waits => found.push(candidate(subject, one, &calls, waited)),
             None if waits => {
                 unknown = Some(
@@ -61,24 +66,36 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     Outcome::of(found, unknown, against)
 }
 
-/// Whether pages of a file that nobody reads were read for writes of parts of them; none where that is not known. Where the
-/// thread writes to the device itself, it is that it waits for.
-fn reads_first(row: &File, own_writes: u64) -> Option<bool> {
+/// Whether pages of a file were read for writes of parts of them; none where that is not known. Where the thread writes to the
+/// device itself, it is that it waits for. Page faults, and requests that ended unseen, may have had any of it read.
+fn reads_first(row: &File, own_writes: u64, knows_asynchronous: bool) -> Option<bool> {
     let counts = &row.counts;
-    let is_written_in_parts = counts.unaligned >= FEW
-        && counts.unaligned >= counts.writes / 2
-        && counts.reads == 0
-        && own_writes <= counts.writes / 2;
-    let is_mapped = counts.major_faults.map(|faults| faults > 0);
-    let is_read = counts
-        .device_read_bytes
-        .map(|read| read / BLOCK >= counts.unaligned / 2);
-    match (is_mapped, is_read) {
-        _ if !is_written_in_parts => Some(false),
-        (Some(true), _) | (_, Some(false)) => Some(false),
-        (Some(false), Some(true)) => Some(true),
-        _ => None,
+    let (least, most) = (in_parts(counts), counts.unaligned.min(counts.writes));
+    let are_many = |parts: u64| parts >= FEW && parts >= counts.writes / 2;
+    let is_enough = |read: u64, parts: u64| read / BLOCK >= parts / 2;
+    match counts.device_read_bytes {
+        _ if !are_many(most) || own_writes > counts.writes / 2 => Some(false),
+        Some(read) if !is_enough(read, least.max(FEW)) => Some(false),
+        Some(read) => {
+            let is_certain = counts.major_faults == Some(0)
+                && knows_asynchronous
+                && are_many(least)
+                && is_enough(unasked(counts, read), most);
+            is_certain.then_some(true)
+        }
+        None => None,
     }
+}
+
+/// Writes of parts of pages, at least: all reads may have been of parts, too.
+const fn in_parts(counts: &FileCounts) -> u64 {
+    counts.unaligned.saturating_sub(counts.reads)
+}
+
+/// Bytes that were read from devices and are of no page that calls asked for: each has two at most that it needs a part of.
+fn unasked(counts: &FileCounts, read: u64) -> u64 {
+    let parts = counts.reads.saturating_mul(PAGE).saturating_mul(2);
+    read.saturating_sub(sum([counts.read_bytes, parts]))
 }
 
 fn evidence(subject: &Subject<'_>, (at, row): (usize, &File)) -> Vec<Evidence> {
@@ -87,6 +104,7 @@ fn evidence(subject: &Subject<'_>, (at, row): (usize, &File)) -> Vec<Evidence> {
         ("writes", Some(counts.writes)),
         ("unaligned", Some(counts.unaligned)),
         ("reads", Some(counts.reads)),
+        ("read_bytes", Some(counts.read_bytes)),
         ("device_read_bytes", counts.device_read_bytes),
     ];
     let known = figures
@@ -114,11 +132,11 @@ fn candidate(
     for (at, call) in calls {
         figures.push(subject.evidence(&format!("syscalls/{at}/time_ns"), call.time_ns));
     }
-    let read = counts.device_read_bytes.unwrap_or(0);
+    let read = unasked(counts, counts.device_read_bytes.unwrap_or(0));
     Candidate {
         summary: format!(
             "{} writes of parts of pages, for which {} are read first",
-            count(counts.unaligned),
+            count(in_parts(counts)),
             bytes(read)
         ),
         place: Place {
@@ -153,7 +171,7 @@ fn gate(subject: &Subject<'_>, read: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{super::tests::sample, *};
-    use crate::model::{file::FileCounts, off_cpu::OffCpu, report::Report};
+    use crate::model::{off_cpu::OffCpu, report::Report};
 
     /// Writes of parts of pages, for each of which a page is read.
     fn written() -> Report {
@@ -180,7 +198,7 @@ mod tests {
         report
     }
 
-    fn edited(edit: fn(&mut FileCounts)) -> Outcome {
+    fn edited(edit: impl Fn(&mut FileCounts)) -> Outcome {
         let mut report = written();
         let files = report.workloads[0].files.as_mut();
         edit(&mut files.expect("they are known").top[0].counts);
@@ -190,9 +208,14 @@ mod tests {
     #[test]
     fn what_is_not_known_of_a_file_that_is_written_in_parts_is_not_ruled_out() {
         assert_eq!(edited(|_| ()).found().len(), 1);
-        let unknown: [fn(&mut FileCounts); 3] = [
+        let unknown: [fn(&mut FileCounts); 5] = [
             |counts| counts.device_read_bytes = None,
             |counts| counts.major_faults = None,
+            // They may have been for that.
+            |counts| counts.major_faults = Some(1),
+            |counts| {
+                (counts.reads, counts.read_bytes, counts.unaligned) = (1, FEW << 12, FEW + 1);
+            },
             FileCounts::forget_pages,
         ];
         for forget in unknown {
@@ -204,12 +227,23 @@ mod tests {
     fn one_figure_against_it_is_enough() {
         let against: [fn(&mut FileCounts); 3] = [
             |counts| (counts.device_read_bytes, counts.major_faults) = (Some(0), None),
-            |counts| (counts.device_read_bytes, counts.major_faults) = (None, Some(1)),
-            |counts| (counts.device_read_bytes, counts.reads) = (None, 1),
+            |counts| (counts.device_read_bytes, counts.reads) = (Some(0), 1),
+            |counts| (counts.device_read_bytes, counts.unaligned) = (None, 1),
         ];
         for edit in against {
             assert!(matches!(edited(edit), Outcome::RuledOut(_)));
         }
+    }
+
+    #[test]
+    fn a_read_of_the_head_rules_nothing_out() {
+        let head = |counts: &mut FileCounts| {
+            (counts.reads, counts.read_bytes, counts.unaligned) = (1, 100, FEW + 1);
+        };
+        assert_eq!(edited(head).found().len(), 1);
+        // Which of them were of parts is not told.
+        let reads = edited(|counts| (counts.reads, counts.unaligned) = (FEW, FEW));
+        assert!(matches!(reads, Outcome::Undecided(_)));
     }
 
     #[test]

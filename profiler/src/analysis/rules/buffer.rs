@@ -65,6 +65,9 @@ pub fn rule(
     for moved in all {
         let is_small = moved.is_by_little() && is_wanted(&moved);
         match moved.can_wait(subject) {
+            Some(true) if is_small && moved.failed(subject) > moved.calls / 2 => {
+                unknown = Some("it is not known on which files calls failed");
+            }
             Some(true) if is_small => found.push(moved.candidate(subject, advice)),
             None if is_small => unknown = Some("it is not known how reads were served"),
             _ => others.push(moved),
@@ -92,8 +95,8 @@ impl<'a> Moved<'a> {
         }
     }
 
-    /// Whether the file was gone through by many calls that ask for little. Which of both directions had calls that did not go
-    /// on where the last had ended is not known: so few are neither's.
+    /// Whether the file was gone through by many calls that ask for little, most of which move something. Which of both
+    /// directions had calls that did not go on where the last had ended is not known: so few are neither's.
     fn is_by_little(&self) -> bool {
         let counts = &self.row.counts;
         let all = sum([counts.reads, counts.writes]);
@@ -101,6 +104,7 @@ impl<'a> Moved<'a> {
             && self.calls >= FEW
             && self.calls / FEW_FOR_EACH_OPEN >= counts.opens
             && all.saturating_sub(counts.sequential) <= self.calls / 10
+            && self.bytes >= self.calls / 2
             && each(self.bytes, self.calls) < LARGE
             && self.row.typical_size_bytes.is_some_and(|size| size < LARGE)
     }
@@ -124,6 +128,12 @@ impl<'a> Moved<'a> {
     fn calls_of<'b>(&self, subject: &Subject<'b>) -> Vec<Placed<'b>> {
         let way = self.direction;
         subject.calls(|name| of_call(name) == Some(way) && is_in_proc_io(name, way))
+    }
+
+    /// How many of them failed, at most: on which files calls did is not told.
+    fn failed(&self, subject: &Subject<'_>) -> u64 {
+        let calls = self.calls_of(subject);
+        sum(calls.iter().map(|(_, call)| call.failed())).min(self.calls)
     }
 
     fn evidence(&self, subject: &Subject<'_>) -> Vec<Evidence> {
@@ -166,6 +176,7 @@ impl<'a> Moved<'a> {
             self.row.counts.opens.max(1).saturating_mul(2),
         ]);
         let gone = self.calls.saturating_sub(left);
+        let certain = gone.saturating_sub(self.failed(subject));
         let inside = |of: fn(&CallTime) -> u64| {
             let times = calls.iter().filter_map(|(_, call)| call.breakdown.as_ref());
             sum(times.map(of))
@@ -198,7 +209,7 @@ impl<'a> Moved<'a> {
             },
             cost_ns: sum([cost, self.calls.saturating_mul(least)]),
             gain: subject.bounds(
-                gone.saturating_mul(least),
+                certain.saturating_mul(least),
                 at_most(inside(cpu_and_runnable)),
                 format!(
                     "{} calls go where {} are {moved} at a time; at least the kernel's way into each and out of it; at most \
@@ -236,6 +247,28 @@ mod tests {
             ..FileCounts::default()
         };
         report
+    }
+
+    #[test]
+    fn calls_that_move_nothing_are_not_found() {
+        let with = |bytes: u64, failed: u64| {
+            let mut report = read();
+            let files = report.workloads[0].files.as_mut();
+            files.expect("known").top[0].counts.read_bytes = bytes;
+            for call in &mut report.workloads[0].syscalls {
+                call.errors.clear();
+            }
+            report.workloads[0].syscalls[0].name = "read".into();
+            let errors = [("EAGAIN".into(), failed)];
+            report.workloads[0].syscalls[0].errors = errors.into_iter().collect();
+            rule(&Subject::of_first(&report), "", |_| true)
+        };
+        // As at the end of a file.
+        assert!(matches!(with(0, 0), Outcome::RuledOut(_)));
+        assert!(matches!(with(FEW / 2 - 1, 0), Outcome::RuledOut(_)));
+        assert_eq!(with(FEW, 0).found().len(), 1);
+        assert_eq!(with(FEW * 64, FEW / 2).found().len(), 1);
+        assert!(matches!(with(FEW * 64, FEW), Outcome::Undecided(_)));
     }
 
     #[test]

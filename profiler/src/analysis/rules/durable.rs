@@ -141,7 +141,7 @@ fn candidate(
 }
 
 /// What was done to files and block devices.
-fn on_files(files: &Files) -> impl Iterator<Item = &FileCounts> {
+pub fn on_files(files: &Files) -> impl Iterator<Item = &FileCounts> {
     let rows = files.top.iter();
     let rows = rows.filter(|row| [FileKind::File, FileKind::BlockDevice].contains(&row.kind));
     rows.map(|row| &row.counts).chain([&files.other_counts])

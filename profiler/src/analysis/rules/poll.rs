@@ -2,9 +2,13 @@
 
 use ioprof_workloads::display::count;
 
-use super::subject::{Candidate, NOT_DIVIDED, Outcome, Placed, Subject, cpu_and_runnable, portion};
+use super::{
+    durable::on_files,
+    subject::{Candidate, NOT_DIVIDED, Outcome, Placed, Subject, cpu_and_runnable, portion},
+};
 use crate::{
     model::{
+        file::FileCounts,
         finding::{Gain, Place},
         off_cpu::CallTime,
         sum::sum,
@@ -28,6 +32,9 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let (mut found, mut unknown) = (Vec::new(), None);
     for one in polling {
         match &one.1.breakdown {
+            _ if may_be_of_files(subject, one.1) => {
+                unknown = Some("it is not known which calls with RWF_NOWAIT were on files");
+            }
             Some(time) if is_awake(one.1, time) => found.push(candidate(subject, one, time)),
             Some(_) => others.push(one),
             None => unknown = Some(NOT_DIVIDED),
@@ -36,6 +43,21 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let tried = others.iter().filter(|(_, call)| again(&call.errors) > 0);
     let against = tried.flat_map(|one| [subject.calls_of(*one), of_errors(subject, *one)]);
     Outcome::of(found, unknown, against.collect())
+}
+
+/// Whether too few of these calls are certainly of no file. Those with RWF_NOWAIT find nothing where a file's pages are not in
+/// memory, which poll(2) does not wait for; O_NONBLOCK is nothing to a file. Of a file there were no more than all its
+/// reads, or writes.
+fn may_be_of_files(subject: &Subject<'_>, call: &Syscall) -> bool {
+    let of: fn(&FileCounts) -> u64 = match call.name.as_str() {
+        "preadv2" => |counts| counts.reads,
+        "pwritev2" => |counts| counts.writes,
+        _ => return false,
+    };
+    let files = subject.workload.files.as_ref();
+    let of_files = files.map_or(u64::MAX, |files| sum(on_files(files).map(of)));
+    let others = again(&call.errors).saturating_sub(of_files);
+    others < FEW || others < portion(call.calls, 9, 10)
 }
 
 /// Whether what found nothing took no longer than it was on a CPU, or ready for one. A call that waits until a timeout of its own
@@ -100,7 +122,7 @@ mod tests {
         super::tests::{histogram, sample},
         *,
     };
-    use crate::model::{histogram::Unit, off_cpu::OffCpu, report::Report};
+    use crate::model::{file::FileKind, histogram::Unit, off_cpu::OffCpu, report::Report};
 
     /// Two calls that find nothing 1,000 times.
     fn polling() -> Report {
@@ -132,6 +154,36 @@ mod tests {
         assert_eq!(of(&report).found().len(), 1);
         report.workloads[0].syscalls[1].breakdown = None;
         assert!(matches!(of(&report), Outcome::Undecided(_)));
+    }
+
+    #[test]
+    fn reads_that_find_no_page_in_memory_are_no_polls() {
+        let with = |name: &str, of_file: Option<u64>| {
+            let mut report = polling();
+            let workload = &mut report.workloads[0];
+            workload.syscalls.truncate(1);
+            let call = &mut workload.syscalls[0];
+            (call.name, call.calls) = (name.into(), FEW * 2);
+            call.errors = [("EAGAIN".into(), FEW * 2)].into_iter().collect();
+            match (&mut workload.files, of_file) {
+                (Some(files), Some(calls)) => {
+                    files.top.truncate(1);
+                    files.top[0].kind = FileKind::File;
+                    files.other_counts = FileCounts::default();
+                    (files.top[0].counts.reads, files.top[0].counts.writes) = (calls, calls);
+                }
+                (files, _) => *files = None,
+            }
+            of(&report)
+        };
+        for name in ["preadv2", "pwritev2"] {
+            // What the loader reads of a library is not enough for them.
+            assert_eq!(with(name, Some(3)).found().len(), 1);
+            assert!(matches!(with(name, Some(FEW)), Outcome::Undecided(_)));
+            assert!(matches!(with(name, None), Outcome::Undecided(_)));
+        }
+        // That is what O_NONBLOCK does, which is nothing to a file.
+        assert_eq!(with("preadv", Some(FEW)).found().len(), 1);
     }
 
     #[test]

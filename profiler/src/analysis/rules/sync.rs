@@ -6,6 +6,7 @@ use super::subject::{
     Candidate, Outcome, Placed, Subject, UNSEEN, each, only_call, portion, total, without_cpu_wait,
 };
 use crate::{
+    analysis::compare::total as count_of,
     model::{
         block::{Block, BlockOperation, Origin},
         file::{FileKind, Files},
@@ -49,13 +50,19 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
     let syncs = subject.calls(|name| CALLS.contains(&name));
     let calls = sum(syncs.iter().map(|(_, call)| call.calls));
     let (written, mut evidence) = written(subject, files);
-    let opens = opens_to_write(files);
     evidence.extend(made);
     for (at, call) in &syncs {
         evidence.push(subject.evidence(&format!("syscalls/{at}/time_ns"), call.time_ns));
     }
-    // Of many files each has to be made durable by one of its own.
-    let is_habit = |syncs| syncs >= FEW && each(written, syncs) <= MOST_BYTES && syncs / 2 > opens;
+    // Of many files each has to be made durable by one of its own. Most that have nothing of the workload's to make durable may be
+    // for what others wrote, to any file that it opened.
+    let is_habit = |syncs| {
+        let opens = match written < syncs {
+            true => count_of(files, |counts| counts.opens),
+            false => opens_to_write(files),
+        };
+        syncs >= FEW && each(written, syncs) <= MOST_BYTES && syncs / 2 > opens
+    };
     if !is_habit(all) {
         return Outcome::RuledOut(evidence);
     }
@@ -95,10 +102,8 @@ fn candidate(
             names.join(" and "),
             match written {
                 0 => "with nothing written to files".to_owned(),
-                _ => format!(
-                    "one for every {} written to files",
-                    bytes(each(written, calls).max(1))
-                ),
+                few if few < calls => format!("with {} written to files in all", bytes(few)),
+                _ => format!("one for every {} written to files", bytes(each(written, calls))),
             }
         ),
         place: Place {
@@ -276,13 +281,17 @@ mod tests {
             "1,000 fdatasync, one for every 66 B written to files"
         );
         let files = report.workloads[0].files.as_mut().expect("known");
-        files.by_kind[0].written_bytes = 100;
-        let least = "1,000 fdatasync, one for every 1 B written to files";
-        assert_eq!(told(&report), least);
+        files.by_kind[0].written_bytes = 8;
+        let few = "1,000 fdatasync, with 8 B written to files in all";
+        assert_eq!(told(&report), few);
         let files = report.workloads[0].files.as_mut().expect("known");
         files.by_kind.clear();
         let nothing = "1,000 fdatasync, with nothing written to files";
         assert_eq!(told(&report), nothing);
+        // Each of another file that somebody else wrote.
+        let files = report.workloads[0].files.as_mut().expect("known");
+        files.other_counts.opens = 1000;
+        assert!(matches!(of(&report), Outcome::RuledOut(_)));
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub struct Finding {
     /// What it is about.
     #[serde(rename = "where")]
     pub place: Place,
-    /// Nanoseconds of all threads together that it took.
+    /// Nanoseconds of all threads together that it took, at most.
     pub cost_ns: u64,
     /// What a cure would save.
     pub gain: Gain,

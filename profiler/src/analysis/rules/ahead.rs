@@ -66,7 +66,7 @@ fn candidate(
             more(one)
         ),
         place: one.place(),
-        cost_ns: waits.requests_ns,
+        cost_ns: sum([waits.requests_ns, waits.runnable_ns]),
         gain: subject.bounds(
             0,
             sum([waits.requests_ns, waits.runnable_ns]),

@@ -83,7 +83,7 @@ fn rule(
                 call: Some(one.1.name.clone()),
                 ..Place::default()
             },
-            cost_ns: cost.least,
+            cost_ns: cost.most,
             gain: subject.bounds(
                 cost.least,
                 cost.most,

@@ -207,7 +207,7 @@ impl<'a> Moved<'a> {
                 call: name.map(|(_, call)| call.name.clone()),
                 device: None,
             },
-            cost_ns: sum([cost, self.calls.saturating_mul(least)]),
+            cost_ns: sum([cost, self.calls.saturating_mul(most)]),
             gain: subject.bounds(
                 certain.saturating_mul(least),
                 at_most(inside(cpu_and_runnable)),

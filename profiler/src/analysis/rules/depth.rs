@@ -68,7 +68,7 @@ fn candidate(one: &OnDevice<'_>, subject: &Subject<'_>, waits: &Waits) -> Candid
             one.headroom()
         ),
         place: one.place(),
-        cost_ns: waits.requests_ns,
+        cost_ns: sum([waits.requests_ns, waits.runnable_ns]),
         gain: subject.bounds(
             0,
             sum([saved, waits.runnable_ns]),

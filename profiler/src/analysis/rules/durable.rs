@@ -4,8 +4,8 @@ use ioprof_workloads::display::{bytes, count};
 
 use super::{
     subject::{
-        Candidate, Outcome, Placed, Subject, UNDIVIDED, UNSEEN, each, for_device, only_call, own_requests,
-        portion, total, without_cpu_wait,
+        Candidate, Outcome, Placed, Subject, UNDIVIDED, UNSEEN, each, for_device, only_call,
+        own_requests, portion, total, without_cpu_wait,
     },
     sync::{MOST_BYTES, UNKNOWN_SYNCS, only_file, opens_to_write, writing_ns, written},
 };

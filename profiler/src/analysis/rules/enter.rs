@@ -51,7 +51,10 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
         );
     }
     // Who ends unseen has no latency.
-    let unseen = sum(ring.operations.iter().map(UringOperation::may_have_ended_unseen));
+    let unseen = sum(ring
+        .operations
+        .iter()
+        .map(UringOperation::may_have_ended_unseen));
     if are_alone && depth <= 1 && unseen > 0 {
         return Outcome::Undecided(
             "requests ended unseen: it is not known how many were under way at a time",
@@ -76,7 +79,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             call: Some(call.name.clone()),
             ..Place::default()
         },
-        cost_ns: gone.saturating_mul(least),
+        cost_ns: at_most,
         gain: subject.bounds(
             gone.saturating_mul(least)
                 .saturating_sub(call.time_ns.saturating_sub(time.cpu_ns)),

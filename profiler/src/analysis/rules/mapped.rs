@@ -129,7 +129,7 @@ impl<'a> Waits<'a> {
                 file: self.row.path.clone(),
                 ..Place::default()
             },
-            cost_ns: self.time_ns,
+            cost_ns: Self::most(subject, self.time_ns),
             gain: subject.bounds(
                 0,
                 Self::most(subject, self.time_ns),
@@ -219,7 +219,10 @@ mod tests {
     fn what_was_read_unseen_may_have_been_read_for_that() {
         let mut report = waiting();
         let mut silent = super::super::tests::ring(&[("READ", 1)]);
-        (silent.operations[0].silent, silent.operations[0].completions) = (1, 0);
+        (
+            silent.operations[0].silent,
+            silent.operations[0].completions,
+        ) = (1, 0);
         report.workloads[0].io_uring = Some(silent);
         let outcome = rule(&Subject::of_first(&report));
         assert!(matches!(outcome, Outcome::Undecided(_)));

@@ -144,7 +144,7 @@ fn candidate(
             call: only_call(calls),
             device: None,
         },
-        cost_ns: waited.min(most),
+        cost_ns: most,
         gain: subject.bounds(
             if is_alone { waited } else { 0 },
             most,

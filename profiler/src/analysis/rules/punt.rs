@@ -72,7 +72,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             file: only_file(subject),
             device: None,
         },
-        cost_ns: most.saturating_sub(time.cpu_ns),
+        cost_ns: most,
         gain: subject.bounds(
             0,
             most,

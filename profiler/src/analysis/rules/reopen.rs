@@ -73,7 +73,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             call: only_call(&calls),
             device: None,
         },
-        cost_ns: cost.least,
+        cost_ns: cost.most,
         gain: subject.bounds(
             cost.least,
             cost.most,

@@ -52,7 +52,7 @@ pub fn rule(subject: &Subject<'_>) -> Outcome {
             call: only_call(&missed),
             ..Place::default()
         },
-        cost_ns: cost.least,
+        cost_ns: cost.most,
         gain: subject.bounds(
             cost.least,
             cost.most,

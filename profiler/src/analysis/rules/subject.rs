@@ -26,7 +26,8 @@ pub enum Outcome {
 }
 
 /// What is not known where requests to rings, or by io_submit, ended unseen.
-pub const UNSEEN: &str = "requests to io_uring or by io_submit ended unseen: what they read or wrote is not known";
+pub const UNSEEN: &str =
+    "requests to io_uring or by io_submit ended unseen: what they read or wrote is not known";
 
 /// What is not known where calls are not divided.
 pub const NOT_DIVIDED: &str = "the time of calls is not divided: what of it was waiting";
@@ -277,7 +278,13 @@ impl Outcome {
     /// What it has found.
     pub fn found(self) -> Vec<Candidate> {
         match self {
-            Self::Found(found) => found,
+            Self::Found(found) => {
+                for one in &found {
+                    // Nothing saves more than it costs.
+                    assert!(one.gain.high_ns <= Some(one.cost_ns), "{}", one.summary);
+                }
+                found
+            }
             Self::RuledOut(_) | Self::Undecided(_) => panic!("the rule does not hold"),
         }
     }

@@ -248,7 +248,10 @@ mod tests {
     fn what_was_written_unseen_is_not_taken_for_nothing() {
         let mut report = syncing(10);
         let mut silent = ring(&[("WRITE", 200)]);
-        (silent.operations[0].silent, silent.operations[0].completions) = (200, 0);
+        (
+            silent.operations[0].silent,
+            silent.operations[0].completions,
+        ) = (200, 0);
         report.workloads[0].io_uring = Some(silent.clone());
         assert!(matches!(of(&report), Outcome::Undecided(_)));
         // All of them failed, which is seen.

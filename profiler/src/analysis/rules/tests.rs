@@ -143,6 +143,7 @@ fn check(report: &mut Report) {
     for one in &report.findings {
         let (low, high) = (one.gain.low_ns, one.gain.high_ns);
         assert!(high.is_none() || low <= high, "{one:?}");
+        assert!(high <= Some(one.cost_ns), "{one:?}");
     }
 }
 

@@ -136,7 +136,7 @@ fn headline(number: usize, one: &Finding, widest: usize) -> Vec<String> {
     let what: Vec<_> = std::iter::once(one.summary.to_string())
         .chain(place)
         .collect();
-    let cost = format!("{}; a cure saves {}", time(one.cost_ns), gain(one));
+    let cost = format!("up to {}; a cure saves {}", time(one.cost_ns), gain(one));
     let mut lines = paragraph(&format!("{number:<2} {}  ", one.id), &what.join(" "));
     lines.extend(paragraph("time: ", &cost));
     lines.extend(paragraph("try: ", &one.advice.to_string()));

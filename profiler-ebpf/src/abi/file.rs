@@ -14,7 +14,8 @@ pub struct FileKey {
     pub device: u32,
     /// The inode's number; 0 in the row that takes all for which there was no room.
     pub inode: u64,
-    /// The inode's generation: a number that is used again is another file.
+    /// The inode's generation: a number that is used again is another file. On overlayfs, which has none, the number that
+    /// it has for the lower file system that the file is in, or was copied from.
     pub generation: u32,
     /// What tells it from others besides: the subvolume of btrfs, the generation of the upper file on overlayfs; 0 on other
     /// file systems. So a file on overlayfs that is copied up has another key from then on.

@@ -1,12 +1,12 @@
 //! Files on overlayfs: one row has the calls, and what was done to pages, which are those of a file below.
 
-use std::path::Path;
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
 use crate::support::{
     Report,
     attached::Attached,
     device::{Loop, kernel_is_before, written_file},
-    overlay::Overlay,
+    overlay::{Overlay, fill},
     plain, profile,
     program::Program,
     report::{BlockOperation, FileCounts, Origin, known, requests},
@@ -115,13 +115,92 @@ fn nothing_is_left_for_others(report: &Report, disk: &Loop, overlay: &Overlay) {
         .collect();
     let expected: Vec<_> = expected.iter().map(|path| plain(path)).collect();
     assert_eq!(names, expected);
-    let on_device = |operation| -> u64 {
-        let rows = requests(report.workload(0), disk.name(), operation);
-        let data = rows.filter(|row| matches!(row.origin, Origin::Thread | Origin::Writeback));
-        data.map(|row| row.bytes).sum()
-    };
+    let on_device = |operation| on_device(report, disk, operation);
     assert_eq!(read, on_device(BlockOperation::Read), "{files:#?}");
     assert_eq!(written, on_device(BlockOperation::Write), "{files:#?}");
+}
+
+/// The bytes of files that the workload's requests to a device moved.
+fn on_device(report: &Report, disk: &Loop, operation: BlockOperation) -> u64 {
+    let rows = requests(report.workload(0), disk.name(), operation);
+    let data = rows.filter(|row| matches!(row.origin, Origin::Thread | Origin::Writeback));
+    data.map(|row| row.bytes).sum()
+}
+
+#[test]
+fn files_of_one_number_in_two_lower_file_systems_are_told_apart() {
+    requires!("dd", "mkfs.ext4", "losetup", "mount", "umount");
+    let [first, second, upper] = [(); 3].map(|()| Loop::new(64 << 20));
+    // An ext4 numbers its files as they come.
+    fill(
+        &first.mounted(),
+        &[("one", 256 * KIB), ("copied", 128 * KIB)],
+    );
+    fill(&second.mounted(), &[("two", 512 * KIB), ("kept", 64 * KIB)]);
+    let number =
+        |disk: &Loop, name: &str| fs::metadata(disk.mounted().join(name)).map(|it| it.ino());
+    for (one, two) in [("one", "two"), ("copied", "kept")] {
+        let numbers = (number(&first, one).ok(), number(&second, two).ok());
+        assert!(numbers.0.is_some() && numbers.0 == numbers.1, "{numbers:?}");
+    }
+    let overlay = Overlay::above(vec![first.mounted(), second.mounted()], &upper.mounted());
+    overlay.unmounted(|| {
+        fill(&overlay.upper(), &[("above", 32 * KIB)]);
+        // Nothing of them is in the cache then.
+        for disk in [&first, &second, &upper] {
+            disk.remount();
+        }
+    });
+    let merged = overlay.merged();
+    let path = |name: &str| merged.join(name);
+    let read = |name: &str| {
+        format!(
+            "dd if={} of=/dev/null bs=16k status=none",
+            plain(&path(name))
+        )
+    };
+    let commands = [
+        read("one"),
+        read("two"),
+        read("copied"),
+        read("kept"),
+        format!(
+            "dd if=/dev/zero of={} bs=4k count=1 conv=notrunc,fsync status=none",
+            plain(&path("copied"))
+        ),
+        read("kept"),
+        read("above"),
+    ];
+    let report = profile(&[], &["sh", "-ec", &commands.join("\n")]);
+    for (name, kib_read, written) in [
+        ("one", 256, 0),
+        ("two", 512, 0),
+        ("copied", 128, PAGE),
+        ("kept", 2 * 64, 0),
+        ("above", 32, 0),
+    ] {
+        let row = report.file(&path(name));
+        let bytes = (row.counts.read_bytes, row.counts.written_bytes);
+        assert_eq!(bytes, (kib_read * 1024, written), "{row:#?}");
+        assert_eq!(row.inodes, Some(1), "{row:#?}");
+    }
+    if kernel_is_before((6, 5)) {
+        // Nothing tells which file is below.
+        return;
+    }
+    for (disk, names) in [
+        (&first, &["one", "copied"][..]),
+        (&second, &["two", "kept"]),
+        (&upper, &["above"]),
+    ] {
+        let rows = names.iter().map(|name| report.file(&path(name)).counts);
+        let read: u64 = rows.filter_map(|row| row.device_read_bytes).sum();
+        assert!(read > 0, "{names:?}");
+        assert_eq!(read, on_device(&report, disk, BlockOperation::Read));
+    }
+    let row = report.file(&path("copied")).counts;
+    assert_bytes(row.dirtied_bytes, 128 * 1024 + PAGE, &row);
+    assert_bytes(row.device_written_bytes, 128 * 1024 + PAGE, &row);
 }
 
 #[test]

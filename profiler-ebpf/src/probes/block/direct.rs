@@ -73,7 +73,7 @@ pub extern "C" fn direct_bio(
     let stats = if inode == 0 {
         let device: u64 = read(bio, &memory::OFF_BIO_BDEV);
         let device = read(device, &memory::OFF_BDEV_DEVICE);
-        table::row_or_new(&FileKey::of_device(workload, device), 0, || 0)
+        table::row_or_new(&FileKey::of_device(workload, device), 0, |_| 0)
     } else {
         table::of_identity(workload, inode, &Identity::at(inode))
     };

@@ -38,16 +38,21 @@ struct Inode {
 }
 
 impl Inode {
-    /// Its identity; `otherwise` is the instance where its file system tells of none.
+    /// Its identity; `otherwise` stands in it where its file system tells nothing.
     #[inline(always)]
     fn identity(self, otherwise: u32) -> Identity {
+        let (generation, instance) = match self.magic {
+            BTRFS => (self.generation, subvolume(self.address)),
+            OVERLAYFS => layers(self.address, otherwise),
+            _ => (self.generation, otherwise),
+        };
         Identity {
             file: FileKey {
                 workload: 0,
                 device: self.device,
                 inode: self.number,
-                generation: self.generation,
-                instance: instance(self.address, self.magic, otherwise),
+                generation,
+                instance,
             },
             mode: self.mode.into(),
             bytes: self.bytes,
@@ -165,17 +170,6 @@ impl Identity {
     }
 }
 
-/// What tells an inode from others besides its number and generation, by the kind of its file system; `otherwise` where
-/// there is nothing.
-#[inline(always)]
-fn instance(inode: u64, magic: u64, otherwise: u32) -> u32 {
-    match magic {
-        BTRFS => subvolume(inode),
-        OVERLAYFS => generation_above(inode, otherwise),
-        _ => otherwise,
-    }
-}
-
 /// The subvolume of an inode of btrfs, whose inodes have the same number and generation in a snapshot as in what it was
 /// taken of; 0 where btrfs's types are not known.
 #[inline(always)]
@@ -195,33 +189,99 @@ fn subvolume(inode: u64) -> u32 {
     read::<u64>(root, &memory::OFF_BTRFS_ROOT_ID) as u32
 }
 
-/// The generation of the inode in the upper file system that an inode of overlayfs, which has none itself, has its pages
-/// from; 1 where that has none, so that the file differs from the one that it is until it is copied there. `otherwise`
-/// where it has them from a lower file system, in which nothing is deleted, and where the types of overlayfs are not known.
+/// What tells an inode of overlayfs, which has no generation itself, from others of its number.
+///
+/// The first is the number that the overlayfs has for the lower file system that the file is in, or was copied from, as two
+/// of them may have files of one number (`ovl_map_ino` of fs/overlayfs/inode.c); 0 for the one that the upper layer is in.
+/// `otherwise` where the file is in none.
+///
+/// The second is the generation of the inode in the upper file system that it has its pages from; 1 where that has none, so
+/// that the file differs from the one that it is until it is copied there. `otherwise` where it has them from a lower file
+/// system, in which nothing is deleted.
+///
+/// `otherwise`, too, where the types of overlayfs are not known.
 #[inline(always)]
-fn generation_above(inode: u64, otherwise: u32) -> u32 {
-    if constant(&memory::OFF_OVERLAY_UPPER) == ABSENT {
-        return otherwise;
+fn layers(inode: u64, otherwise: u32) -> (u32, u32) {
+    if constant(&memory::OFF_OVERLAY_UPPER) == ABSENT
+        || constant(&memory::OFF_OVERLAY_FILE_SYSTEM) == ABSENT
+    {
+        return (otherwise, otherwise);
     }
     let around = inode.wrapping_sub(constant(&memory::OFF_OVERLAY_INODE).into());
-    let (entry, generation): (u64, u32) = if let Some(around) = typed(around, &memory::TYPE_OVERLAY)
+    if constant(&memory::OFF_OVERLAY_LOWER) != ABSENT
+        && let Some(around) = typed(around, &memory::TYPE_OVERLAY)
     {
-        // SAFETY: the inode is part of such a structure, and the rest is loaded from it.
-        unsafe {
-            let entry: *const c_void = field(around, &memory::OFF_OVERLAY_UPPER);
-            let upper: *const c_void = field(entry, &memory::OFF_DENTRY_INODE);
-            (entry as u64, field(upper, &memory::OFF_INODE_GENERATION))
-        }
-    } else {
-        let entry: u64 = read(around, &memory::OFF_OVERLAY_UPPER);
-        let upper: u64 = read(entry, &memory::OFF_DENTRY_INODE);
-        (entry, read(upper, &memory::OFF_INODE_GENERATION))
-    };
-    match (entry, generation) {
-        (0, _) => otherwise,
-        (_, 0) => 1,
-        (_, generation) => generation,
+        // SAFETY: the inode is part of such a structure.
+        return unsafe { (below(around, otherwise), above(around, otherwise)) };
     }
+    let both = read_layers(around, otherwise);
+    ((both >> 32) as u32, both as u32)
+}
+
+/// The first of [`layers`].
+///
+/// # Safety
+///
+/// `around` is a BTF pointer to a `struct ovl_inode`.
+#[inline(always)]
+unsafe fn below(around: *const c_void, otherwise: u32) -> u32 {
+    // SAFETY: by the caller's promise; the rest is loaded from it.
+    unsafe {
+        let layers: *const c_void = field(around, &memory::OFF_OVERLAY_LOWER);
+        if field::<u32>(layers, &memory::OFF_OVERLAY_LAYERS) == 0 {
+            return otherwise;
+        }
+        let first = layers.byte_add(constant(&memory::OFF_OVERLAY_STACK) as usize);
+        let layer: *const c_void = field(first, &memory::OFF_OVERLAY_LAYER);
+        field(layer, &memory::OFF_OVERLAY_FILE_SYSTEM)
+    }
+}
+
+/// The second of [`layers`].
+///
+/// # Safety
+///
+/// As for [`below`].
+#[inline(always)]
+unsafe fn above(around: *const c_void, otherwise: u32) -> u32 {
+    // SAFETY: by the caller's promise; the rest is loaded from it.
+    unsafe {
+        let entry: *const c_void = field(around, &memory::OFF_OVERLAY_UPPER);
+        // Before the first load from it, after which the compiler takes it for none that is null.
+        if entry.is_null() {
+            return otherwise;
+        }
+        let upper: *const c_void = field(entry, &memory::OFF_DENTRY_INODE);
+        field::<u32>(upper, &memory::OFF_INODE_GENERATION).max(1)
+    }
+}
+
+/// Both of [`layers`], the first in the upper half, by the address of the structure around the inode. Not inlined: the
+/// callers are many, and each helper takes more than the call.
+#[inline(never)]
+fn read_layers(around: u64, otherwise: u32) -> u64 {
+    let layer: u64 = if constant(&memory::OFF_OVERLAY_LOWER) != ABSENT {
+        let layers: u64 = read(around, &memory::OFF_OVERLAY_LOWER);
+        let first = layers.wrapping_add(constant(&memory::OFF_OVERLAY_STACK).into());
+        match read::<u32>(layers, &memory::OFF_OVERLAY_LAYERS) {
+            0 => 0,
+            _ => read(first, &memory::OFF_OVERLAY_LAYER),
+        }
+    } else if constant(&memory::OFF_OVERLAY_FIRST_LAYER) != ABSENT {
+        // Before Linux 6.5 the inode has the first of the layers; before 5.19 it does not.
+        read(around, &memory::OFF_OVERLAY_FIRST_LAYER)
+    } else {
+        0
+    };
+    let below: u32 = read(layer, &memory::OFF_OVERLAY_FILE_SYSTEM);
+    let entry: u64 = read(around, &memory::OFF_OVERLAY_UPPER);
+    let above = if entry == 0 {
+        otherwise
+    } else {
+        let upper: u64 = read(entry, &memory::OFF_DENTRY_INODE);
+        read::<u32>(upper, &memory::OFF_INODE_GENERATION).max(1)
+    };
+    u64::from(below) << 32 | u64::from(above)
 }
 
 /// 0, which the verifier does not know: it would go through all that follows once for a number that it knows, and again

@@ -3,7 +3,7 @@
 
 use ioprof_ebpf::abi::{
     fields::ABSENT,
-    file::{FileKey, OpenFile},
+    file::{FileKey, FileStats, OpenFile},
 };
 
 use super::{
@@ -15,33 +15,31 @@ use crate::probes::base::memory::{self, constant, read, read_at};
 /// The size of `struct ovl_path`: two pointers.
 const PATH_BYTES: u64 = 16;
 
-/// Notes in the row of an open file what is below it, by the address of its `struct file`.
+/// Notes in the new row of an open file what is below it, by the address of its `struct file`.
 #[inline(always)]
-pub fn note(workload: u32, file: u64, identity: &Identity) {
+pub fn note(row: *mut FileStats, workload: u32, file: u64, identity: &Identity) {
     if identity.magic == OVERLAYFS {
         // To the verifier the file may be a pointer, which the function does not take; what is read is a number.
-        note_below(read(file, &memory::OFF_FILE_INODE), workload.into());
+        note_below(row, read(file, &memory::OFF_FILE_INODE), workload.into());
     }
 }
 
-/// The same, where there is a row. Exported, as `path.rs` says.
+/// The same by the address of its inode. Exported, as `path.rs` says.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn note_below(inode: u64, workload: u64) -> u64 {
-    let workload = workload as u32;
-    let Some(row) = table::row(&Identity::at(inode).row(workload)) else {
+extern "C" fn note_below(row: *mut FileStats, inode: u64, workload: u64) -> u64 {
+    // So the verifier takes what it is given.
+    if row.is_null() {
         return 0;
-    };
-    let (upper, lower) = if is_known() {
-        (upper(inode), lower(inode))
-    } else {
-        (0, 0)
-    };
+    }
+    let workload = workload as u32;
     // SAFETY: the row is in the map, and only who has added it writes these.
     unsafe {
         (*row).is_stacked = 1;
-        (*row).lower = key(lower, workload);
-        (*row).upper = key(upper, workload);
+        if is_known() {
+            (*row).lower = key(lower(inode), workload);
+            (*row).upper = key(upper(inode), workload);
+        }
     }
     0
 }

@@ -7,7 +7,7 @@ use ioprof_ebpf::abi::{
     loss::Loss,
 };
 
-use super::{identity::Identity, path};
+use super::{identity::Identity, path, stacked};
 use crate::probes::base::{loss, map::NO_EXIST};
 
 #[btf_map]
@@ -23,9 +23,13 @@ pub fn row(key: &FileKey) -> Option<*mut FileStats> {
 }
 
 /// The row of a key, made where there is none yet; that of all others where there is no room. `path` keeps the
-/// path of a file that is new, and returns its number.
+/// path of a file whose row is new, and returns its number.
 #[inline(always)]
-pub fn row_or_new(key: &FileKey, mode: u32, path: impl FnOnce() -> u64) -> Option<*mut FileStats> {
+pub fn row_or_new(
+    key: &FileKey,
+    mode: u32,
+    path: impl FnOnce(*mut FileStats) -> u64,
+) -> Option<*mut FileStats> {
     if let Some(row) = FILES.get_ptr_mut(key) {
         return Some(row);
     }
@@ -39,11 +43,20 @@ pub fn row_or_new(key: &FileKey, mode: u32, path: impl FnOnce() -> u64) -> Optio
         unsafe {
             (*row).mode = mode.into();
             if key.inode != 0 {
-                (*row).path = path();
+                (*row).path = path(row);
             }
         }
     }
     Some(row)
+}
+
+/// The row of an open file by its key, and by the address of its `struct file`.
+#[inline(always)]
+pub fn of_open(key: &FileKey, file: u64, identity: &Identity) -> Option<*mut FileStats> {
+    row_or_new(key, identity.mode, |row| {
+        stacked::note(row, key.workload, file, identity);
+        path::of_file(file)
+    })
 }
 
 /// The row of a file of which only the inode is known, by its address.
@@ -64,5 +77,5 @@ pub fn note_held(workload: u32, inode: u64, file: &Identity) {
 /// The same, of which that much has been read already.
 #[inline(always)]
 pub fn of_identity(workload: u32, inode: u64, file: &Identity) -> Option<*mut FileStats> {
-    row_or_new(&file.row(workload), file.mode, || path::of_inode(inode))
+    row_or_new(&file.row(workload), file.mode, |_| path::of_inode(inode))
 }

@@ -18,7 +18,7 @@ use crate::probes::{
         loss,
         memory::{self, constant, read, read_at},
     },
-    file::{descriptor, inode, path, stacked, table},
+    file::{descriptor, inode, table},
     syscall::{
         file_access,
         file_counts::{self, Access},
@@ -111,10 +111,7 @@ pub fn begin_copy(request: u64, ring: u64, workload: u32) {
     };
     let identity = &opened.identity;
     let key = identity.row(workload);
-    let row = table::row_or_new(&key, identity.mode, || {
-        stacked::note(workload, file, identity);
-        path::of_file(file)
-    });
+    let row = table::of_open(&key, file, identity);
     if row.is_some() && URING_SOURCES.insert(&request, &key, 0).is_err() {
         loss::count(Loss::UringFull);
     }

@@ -28,7 +28,7 @@ use crate::probes::{
         atomic, histogram, in_flight, loss,
         memory::{self, constant, read, read_at},
     },
-    file::{descriptor, identity::Identity, inode, path, stacked, table},
+    file::{descriptor, identity::Identity, inode, table},
     task::state,
 };
 
@@ -168,10 +168,7 @@ pub extern "C" fn aio_takes_file(iocb: u64) -> u64 {
             let identity = Identity::at(read(file, &memory::OFF_FILE_INODE));
             (*request).flags = read(file, &memory::OFF_FILE_FLAGS);
             (*request).file = identity.row((*request).workload);
-            table::row_or_new(&(*request).file, identity.mode, || {
-                stacked::note((*request).workload, file, &identity);
-                path::of_file(file)
-            });
+            table::of_open(&(*request).file, file, &identity);
         }
     }
     1

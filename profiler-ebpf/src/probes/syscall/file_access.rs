@@ -20,7 +20,7 @@ use crate::probes::{
     file::{
         descriptor::{self, Opened},
         identity::{Identity, OVERLAYFS},
-        inode, path, stacked, table,
+        inode, table,
     },
 };
 
@@ -285,10 +285,7 @@ pub fn keep_file(
     open.has_pages = 0;
     (open.ahead_from, open.ahead_to) = (0, 0);
     (open.dirty_from, open.dirty_to) = (0, 0);
-    if let Some(row) = table::row_or_new(&key, identity.mode, || {
-        stacked::note(workload, file, identity);
-        path::of_file(file)
-    }) {
+    if let Some(row) = table::of_open(&key, file, identity) {
         // SAFETY: the row is in the map.
         unsafe {
             open.end = (*row).end;

@@ -48,10 +48,13 @@ pub fn fold(files: &mut Vec<File>) {
 /// The first of some rows, where all are of one file: it has one from before it was copied to the upper file system, and
 /// one from then on. None where they are of several.
 fn one_file(files: &[File], rows: &[usize]) -> Option<usize> {
-    let number = |row: &usize| (files[*row].key.device, files[*row].key.inode);
+    let before_copy = |row: &usize| FileKey {
+        instance: 0,
+        ..files[*row].key
+    };
     let first = *rows.iter().min_by_key(|row| files[**row].key.instance)?;
     rows.iter()
-        .all(|row| number(row) == number(&first))
+        .all(|row| before_copy(row) == before_copy(&first))
         .then_some(first)
 }
 
@@ -152,6 +155,8 @@ mod tests {
             is_stacked: 1,
             ..FileStats::EMPTY
         };
+        let mut of_second_layer = row(5, above(50, none));
+        of_second_layer.key.generation = 2;
         let mut files = vec![
             row(1, above(10, none)),
             row(2, above(10, none)),
@@ -159,6 +164,10 @@ mod tests {
             row(3, above(30, none)),
             row(30, used),
             row(4, unknown),
+            row(5, above(50, none)),
+            // Of the same number in another lower file system.
+            of_second_layer,
+            row(50, READ),
         ];
         fold(&mut files);
         assert_eq!(
@@ -169,7 +178,10 @@ mod tests {
                 (10, 4096, true),
                 (3, 0, false),
                 (30, 4096, true),
-                (4, 0, false)
+                (4, 0, false),
+                (5, 0, false),
+                (5, 0, false),
+                (50, 4096, true)
             ]
         );
     }

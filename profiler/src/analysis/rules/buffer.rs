@@ -41,6 +41,18 @@ pub struct Moved<'a> {
     pub bytes: u64,
 }
 
+/// The files that were gone through by small calls in one direction: a program may have thousands of them.
+struct Small<'a> {
+    direction: Direction,
+    /// Those with the most calls first.
+    rows: Vec<Moved<'a>>,
+    calls: u64,
+    bytes: u64,
+}
+
+/// So many of them are told with their figures.
+const TOLD: usize = 3;
+
 /// The files with such calls, of those that are wanted.
 pub fn rule(
     subject: &Subject<'_>,
@@ -58,19 +70,22 @@ pub fn rule(
     {
         return UNDIVIDED;
     }
-    let both = [Direction::Read, Direction::Written];
-    let all = (files.top.iter().enumerate())
-        .flat_map(|(at, row)| both.map(|direction| Moved::of(at, row, direction)));
     let (mut found, mut others, mut unknown) = (Vec::new(), Vec::new(), None);
-    for moved in all {
-        let is_small = moved.is_by_little() && is_wanted(&moved);
-        match moved.can_wait(subject) {
-            Some(true) if is_small && moved.failed(subject) > moved.calls / 2 => {
+    for direction in [Direction::Read, Direction::Written] {
+        let rows = files.top.iter().enumerate();
+        let all = rows.map(|(at, row)| Moved::of(at, row, direction));
+        let (small, rest): (Vec<_>, Vec<_>) =
+            all.partition(|moved| moved.is_by_little() && is_wanted(moved));
+        others.extend(rest);
+        let small = Small::of(direction, small);
+        match small.can_wait(subject) {
+            Some(true) if small.calls < FEW => others.extend(small.rows),
+            Some(true) if small.failed(subject) > small.calls / 2 => {
                 unknown = Some("it is not known on which files calls failed");
             }
-            Some(true) if is_small => found.push(moved.candidate(subject, advice)),
-            None if is_small => unknown = Some("it is not known how reads were served"),
-            _ => others.push(moved),
+            Some(true) => found.push(small.candidate(subject, advice)),
+            None if small.calls >= FEW => unknown = Some("it is not known how reads were served"),
+            _ => others.extend(small.rows),
         }
     }
     let most = others.iter().max_by_key(|moved| moved.calls);
@@ -101,12 +116,45 @@ impl<'a> Moved<'a> {
         let counts = &self.row.counts;
         let all = sum([counts.reads, counts.writes]);
         self.row.kind == FileKind::File
-            && self.calls >= FEW
+            && self.calls > 0
             && self.calls / FEW_FOR_EACH_OPEN >= counts.opens
             && all.saturating_sub(counts.sequential) <= self.calls / 10
             && self.bytes >= self.calls / 2
             && each(self.bytes, self.calls) < LARGE
             && self.row.typical_size_bytes.is_some_and(|size| size < LARGE)
+    }
+
+    fn evidence(&self, subject: &Subject<'_>) -> Vec<Evidence> {
+        let counts = &self.row.counts;
+        let (calls, moved) = match self.direction {
+            Direction::Read => ("reads", "read_bytes"),
+            _ => ("writes", "written_bytes"),
+        };
+        let figures = [
+            (calls, Some(self.calls)),
+            (moved, Some(self.bytes)),
+            ("sequential", Some(counts.sequential)),
+            ("typical_size_bytes", self.row.typical_size_bytes),
+            ("time_ns", Some(counts.time_ns)),
+        ];
+        let known = figures
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
+        known
+            .map(|(key, value)| subject.evidence(&format!("files/top/{}/{key}", self.at), value))
+            .collect()
+    }
+}
+
+impl<'a> Small<'a> {
+    fn of(direction: Direction, mut rows: Vec<Moved<'a>>) -> Self {
+        rows.sort_by_key(|moved| std::cmp::Reverse(moved.calls));
+        Self {
+            direction,
+            calls: sum(rows.iter().map(|moved| moved.calls)),
+            bytes: sum(rows.iter().map(|moved| moved.bytes)),
+            rows,
+        }
     }
 
     /// Whether the program need not have waited for each call: none waits for a device that would not without it, and few
@@ -136,27 +184,6 @@ impl<'a> Moved<'a> {
         sum(calls.iter().map(|(_, call)| call.failed())).min(self.calls)
     }
 
-    fn evidence(&self, subject: &Subject<'_>) -> Vec<Evidence> {
-        let counts = &self.row.counts;
-        let (calls, moved) = match self.direction {
-            Direction::Read => ("reads", "read_bytes"),
-            _ => ("writes", "written_bytes"),
-        };
-        let figures = [
-            (calls, Some(self.calls)),
-            (moved, Some(self.bytes)),
-            ("sequential", Some(counts.sequential)),
-            ("typical_size_bytes", self.row.typical_size_bytes),
-            ("time_ns", Some(counts.time_ns)),
-        ];
-        let known = figures
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)));
-        known
-            .map(|(key, value)| subject.evidence(&format!("files/top/{}/{key}", self.at), value))
-            .collect()
-    }
-
     /// That half of the calls went that a buffer of the advised size saves, of those of all files.
     fn gate(&self, subject: &Subject<'_>, gone: u64) -> Option<String> {
         let files = subject.workload.files.as_ref()?;
@@ -171,10 +198,9 @@ impl<'a> Moved<'a> {
     fn candidate(&self, subject: &Subject<'_>, advice: &'static str) -> Candidate {
         let calls = self.calls_of(subject);
         let (least, most) = subject.entry_ns();
-        let left = sum([
-            self.bytes / BUFFER,
-            self.row.counts.opens.max(1).saturating_mul(2),
-        ]);
+        let rows = || self.rows.iter().map(|moved| moved.row);
+        let opens = sum(rows().map(|row| row.counts.opens.max(1)));
+        let left = sum([self.bytes / BUFFER, opens.saturating_mul(2)]);
         let gone = self.calls.saturating_sub(left);
         let certain = gone.saturating_sub(self.failed(subject));
         let inside = |of: fn(&CallTime) -> u64| {
@@ -182,7 +208,7 @@ impl<'a> Moved<'a> {
             sum(times.map(of))
         };
         let in_calls = sum(calls.iter().map(|(_, call)| call.time_ns));
-        let cost = in_calls.min(self.row.counts.time_ns);
+        let cost = in_calls.min(sum(rows().map(|row| row.counts.time_ns)));
         let at_most = |inside: u64| {
             let all = sum([cost.min(inside), self.calls.saturating_mul(most)]);
             portion(all, gone, self.calls)
@@ -194,16 +220,20 @@ impl<'a> Moved<'a> {
             Direction::Read => ("reads", "read"),
             _ => ("writes", "written"),
         };
+        let (of_what, file) = match &self.rows[..] {
+            [one] => (String::new(), one.row.path.clone()),
+            several => (format!(" of {} files", count(several.len() as u64)), None),
+        };
         Candidate {
             summary: format!(
-                "{} {does} of {} each, where {} of {} would do",
+                "{} {does} of {} each{of_what}, where {} of {} would do",
                 count(self.calls),
                 bytes(each(self.bytes, self.calls)),
                 count(left.min(self.calls)),
                 bytes(BUFFER),
             ),
             place: Place {
-                file: self.row.path.clone(),
+                file,
                 call: name.map(|(_, call)| call.name.clone()),
                 device: None,
             },
@@ -219,7 +249,9 @@ impl<'a> Moved<'a> {
                 ),
             ),
             stake_ns: at_most(inside(|time| time.cpu_ns)),
-            evidence: self.evidence(subject),
+            evidence: (self.rows.iter().take(TOLD))
+                .flat_map(|moved| moved.evidence(subject))
+                .collect(),
             advice,
             gate: self.gate(subject, gone),
         }
@@ -269,6 +301,27 @@ mod tests {
         assert_eq!(with(FEW, 0).found().len(), 1);
         assert_eq!(with(FEW * 64, FEW / 2).found().len(), 1);
         assert!(matches!(with(FEW * 64, FEW), Outcome::Undecided(_)));
+    }
+
+    #[test]
+    fn many_files_are_one_finding_and_count_together() {
+        let mut report = read();
+        let files = report.workloads[0].files.as_mut();
+        let rows = &mut files.expect("they are known").top;
+        let counts = &mut rows[0].counts;
+        (counts.reads, counts.read_bytes, counts.sequential) = (20, 20 * 64, 20);
+        let found = |report: &Report| rule(&Subject::of_first(report), "", |_| true);
+        rows.resize(FEW as usize / 20 - 1, rows[0].clone());
+        assert!(matches!(found(&report), Outcome::RuledOut(_)));
+        let files = report.workloads[0].files.as_mut();
+        let rows = &mut files.expect("they are known").top;
+        rows.push(rows[0].clone());
+        let [one] = &found(&report).found()[..] else {
+            panic!("one finding");
+        };
+        let begin = "100 reads of 64 B each of 5 files";
+        assert!(one.summary.starts_with(begin), "{}", one.summary);
+        assert_eq!(one.place.file, None);
     }
 
     #[test]

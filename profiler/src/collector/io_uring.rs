@@ -72,3 +72,21 @@ pub fn io_uring(snapshot: &Snapshot, workload: u32, span_ns: u64) -> Option<IoUr
         operations,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_requests_moved_whose_end_was_not_seen_is_unknown() {
+        let known = |silent, unseen, completed| {
+            let mut stats = UringStats::default();
+            (stats.submissions, stats.silent, stats.unseen) = (10, silent, unseen);
+            stats.latency.count = completed;
+            direction("WRITE", &stats).is_some()
+        };
+        assert!(!known(10, 0, 0) && !known(1, 0, 9) && !known(0, 1, 9));
+        // Silent requests that fail are seen; what is under way has moved nothing yet.
+        assert!(known(10, 0, 10) && known(0, 0, 9));
+    }
+}

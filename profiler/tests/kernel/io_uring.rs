@@ -99,6 +99,7 @@ fn what_was_written_unseen_is_no_amplification() {
     let report = profile(&["--sync"], &program.with(&["SILENT", plain(&path)]));
     let write = report.uring("WRITE");
     assert_eq!((write.submissions, write.silent), (1000, 900), "{write:?}");
+    assert_eq!(write.bytes, None);
     let writeback = known(&report.workload(0).writeback);
     assert_eq!(writeback.write_amplification, None, "{writeback:#?}");
     let whole = 1000 * 4096;

@@ -31,7 +31,8 @@ pub enum Activity {
     Journal,
     /// It waits in a page fault outside of calls.
     Fault,
-    /// It sleeps in a call that has a row of its own, as for a lock, a pipe or a socket.
+    /// It sleeps in a call that has a row of its own, as for a lock, a pipe or a socket, while no other thread of the workload
+    /// is active.
     Asleep,
     /// It sleeps in another call, or is stopped, while no other thread of the workload is active.
     Idle,
@@ -104,19 +105,19 @@ pub struct Part<'a> {
 /// Where the time went, the largest part first. The parts add up to `whole_ns`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimeSpent<'a> {
-    /// Nanoseconds of all threads, without those in `idle_beside_ns`.
+    /// Nanoseconds of all threads, without those in `asleep_beside_ns`.
     pub whole_ns: u64,
-    /// Nanoseconds that threads were idle while others certainly were active: as a pool's threads that wait for work, or
-    /// a shell for its child. They say nothing about what the workload waited for.
-    pub idle_beside_ns: u64,
+    /// Nanoseconds that threads were asleep or idle while others may have been active: as a pool's threads that wait for
+    /// work, or a shell for its child. They say nothing about what the workload waited for.
+    pub asleep_beside_ns: u64,
     /// The parts that are not 0.
     pub parts: Vec<Part<'a>>,
 }
 
 /// Where the time of a workload's threads went; none where that is not known, or there was none.
 ///
-/// Threads that are idle count only as far as they may have been idle all at once: the rest of the wall time that the
-/// active time of all threads leaves.
+/// Threads that sleep, in whatever call, count only as far as they may have done so all at once: the rest of the wall time
+/// that the active time of all threads leaves.
 pub fn time_spent(workload: &Workload) -> Option<TimeSpent<'_>> {
     let time = workload.time.as_ref().filter(|time| time.thread_ns > 0)?;
     Some(divided(workload, time, time))
@@ -145,21 +146,26 @@ pub fn wall_without_cpu_wait_ns(workload: &Workload) -> u64 {
 
 /// Divides the time of threads, of which all of the workload have `all`.
 fn divided<'a>(workload: &'a Workload, time: &Time, all: &Time) -> TimeSpent<'a> {
-    let of_all = kinds(all);
+    let active_of = |kinds: &[(Activity, u64)]| sum(kinds.iter().map(|(_, ns)| *ns));
+    let (active, active_of_all) = (kinds(time), kinds(all));
+    let may_sleep_ns = workload.span_ns().saturating_sub(active_of(&active_of_all));
+    let asleep_ns = time.off_cpu.sleep_ns.min(may_sleep_ns);
+    // Of all threads: these may have been there for a part of the time only, as a child that a shell slept before.
+    let asleep_others_ns = all.off_cpu.sleep_ns.saturating_sub(time.off_cpu.sleep_ns);
+    let idle_ns = sum([all.off_cpu.idle_ns, asleep_others_ns]);
+    let idle_ns = idle_ns.min(may_sleep_ns.saturating_sub(asleep_ns));
+    let whole_ns = sum([active_of(&active), asleep_ns, idle_ns]).max(1);
     let of_others = |activity: Activity, ns: u64| {
-        let all = of_all.iter().find(|(one, _)| *one == activity);
+        let mut of_all = active_of_all
+            .iter()
+            .copied()
+            .chain([(Activity::Asleep, all.off_cpu.sleep_ns)]);
+        let all = of_all.find(|(one, _)| *one == activity);
         all.map_or(0, |(_, all)| all.saturating_sub(ns))
     };
-    let active_of = |kinds: &[(Activity, u64)]| sum(kinds.iter().map(|(_, ns)| *ns));
-    let active = kinds(time);
-    let active_ns = active_of(&active);
-    // Of all threads: these may have been there for a part of the time only, as a child that a shell slept before.
-    let may_be_idle_ns = workload.span_ns().saturating_sub(active_of(&of_all));
-    let idle_ns = all.off_cpu.idle_ns.min(may_be_idle_ns);
-    let whole_ns = active_ns.saturating_add(idle_ns).max(1);
     let mut parts: Vec<_> = active
         .into_iter()
-        .chain([(Activity::Idle, idle_ns)])
+        .chain([(Activity::Asleep, asleep_ns), (Activity::Idle, idle_ns)])
         .filter(|(_, ns)| *ns > 0)
         .map(|(activity, ns)| Part {
             activity,
@@ -169,14 +175,15 @@ fn divided<'a>(workload: &'a Workload, time: &Time, all: &Time) -> TimeSpent<'a>
         })
         .collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.ns));
+    let slept_ns = sum([time.off_cpu.sleep_ns, time.off_cpu.idle_ns]);
     TimeSpent {
         whole_ns,
-        idle_beside_ns: time.off_cpu.idle_ns.saturating_sub(idle_ns),
+        asleep_beside_ns: slept_ns.saturating_sub(sum([asleep_ns, idle_ns])),
         parts,
     }
 }
 
-/// All but the idle time.
+/// All but the time in which it sleeps in calls or is idle.
 fn kinds(time: &Time) -> Vec<(Activity, u64)> {
     let off = &time.off_cpu;
     let cpu = time.cpu.map_or_else(
@@ -199,7 +206,6 @@ fn kinds(time: &Time) -> Vec<(Activity, u64)> {
         (Activity::Throttled, off.throttled_ns),
         (Activity::Journal, off.journal_ns),
         (Activity::Fault, off.fault_ns),
-        (Activity::Asleep, off.sleep_ns),
         (Activity::Exit, time.exit_ns),
         (Activity::Stolen, time.stolen_ns),
         (
@@ -279,7 +285,7 @@ mod tests {
         let spent = time_spent(&workload).expect("it is known");
         let time = workload.time.expect("it is known");
         assert_eq!(
-            sum(spent.parts.iter().map(|part| part.ns)) + spent.idle_beside_ns,
+            sum(spent.parts.iter().map(|part| part.ns)) + spent.asleep_beside_ns,
             time.thread_ns
         );
         assert!(
@@ -299,8 +305,72 @@ mod tests {
             let workload = with(wall, idle, active);
             let spent = time_spent(&workload).expect("it is known");
             assert_eq!(spent.whole_ns, active + counted);
-            assert_eq!(spent.idle_beside_ns, idle - counted);
+            assert_eq!(spent.asleep_beside_ns, idle - counted);
         }
+    }
+
+    /// The same, with so much of the time asleep in the first call; what counts as asleep, and what as idle.
+    fn asleep(mut workload: Workload, sleep_ns: u64) -> (u64, u64, Option<String>) {
+        let time = workload.time.as_mut().expect("it is set");
+        time.off_cpu.sleep_ns = sleep_ns;
+        time.thread_ns = sum([time.thread_ns, sleep_ns]);
+        workload.syscalls.truncate(1);
+        workload.syscalls[0].name = "flock".into();
+        let mut split = CallTime::default();
+        split.off_cpu.sleep_ns = sleep_ns;
+        workload.syscalls[0].breakdown = Some(split);
+        let spent = time_spent(&workload).expect("it is known");
+        let parts = sum(spent.parts.iter().map(|part| part.ns));
+        assert_eq!(parts, spent.whole_ns);
+        let thread_ns = workload.time.map_or(0, |time| time.thread_ns);
+        assert_eq!(sum([parts, spent.asleep_beside_ns]), thread_ns);
+        let of = |activity| spent.parts.iter().find(|part| part.activity == activity);
+        let ns = |activity| of(activity).map_or(0, |part| part.ns);
+        let call = of(Activity::Asleep).and_then(|part| part.call);
+        let call = call.map(|(name, _)| name.to_string());
+        (ns(Activity::Asleep), ns(Activity::Idle), call)
+    }
+
+    #[test]
+    fn threads_asleep_in_calls_count_as_far_as_no_other_was_active() {
+        let call = || Some("flock".to_owned());
+        // One thread that waits for a lock; two of which one waits for the other all the time, and for a part of it; a
+        // shell that is idle while its child waits for a lock.
+        assert_eq!(asleep(with(100, 0, 10), 90), (90, 0, call()));
+        assert_eq!(asleep(with(100, 0, 100), 100), (0, 0, None));
+        assert_eq!(asleep(with(100, 0, 30), 170), (70, 0, call()));
+        assert_eq!(asleep(with(100, 100, 10), 60), (60, 30, call()));
+        // Eight that wait for one another's CPU, and more of them for a pipe.
+        assert_eq!(asleep(with(100, 0, 500), 800), (0, 0, None));
+    }
+
+    #[test]
+    fn the_busiest_threads_are_asleep_where_they_are_and_idle_where_others_sleep() {
+        let mut workload = with(100, 0, 60);
+        let time = workload.time.as_mut().expect("it is set");
+        let of_main = Time {
+            off_cpu: OffCpu {
+                sleep_ns: 10,
+                ..time.off_cpu
+            },
+            thread_ns: 70,
+            ..*time
+        };
+        (time.off_cpu.sleep_ns, time.thread_ns) = (110, 170);
+        let name = "main".into();
+        let main = Busiest {
+            name: &name,
+            threads: 1,
+            time: of_main,
+        };
+        let spent = time_spent_by(&workload, &main).expect("it had some");
+        let parts = spent.parts.iter().map(|part| (part.activity, part.ns));
+        let expected = [
+            (Activity::Runnable, 60),
+            (Activity::Idle, 30),
+            (Activity::Asleep, 10),
+        ];
+        assert_eq!(parts.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     analysis::{Activity, Busiest, Part, TimeSpent, busiest, time_spent, time_spent_by},
     model::report::{Exit, Kind, Workload},
     output::{
-        format::{count, filled, time},
+        format::{count, filled, time, wrapped},
         text::shortened,
     },
     transfer::Direction,
@@ -156,16 +156,14 @@ fn sums(workload: &Workload, spent: Option<&TimeSpent<'_>>) -> String {
         1 => format!("1 {one}"),
         _ => format!("{} {several}", count(number)),
     };
-    let idle = spent.map_or(0, |spent| spent.idle_beside_ns);
-    let idle = match idle {
-        0 => String::new(),
-        ns => format!(" ({} idle left out)", time(ns)),
-    };
-    let threads = counted(workload.threads, "thread", "threads");
     let mut parts = vec![
         counted(workload.processes, "process", "processes"),
-        format!("{threads}{idle}"),
+        counted(workload.threads, "thread", "threads"),
     ];
+    let asleep = spent.map_or(0, |spent| spent.asleep_beside_ns);
+    if let (Some(threads), true) = (parts.last_mut(), asleep > 0) {
+        threads.push_str(&format!(" ({} asleep left out)", time(asleep)));
+    }
     for (direction, word) in [
         (Direction::Read, "read"),
         (Direction::Written, "written"),
@@ -175,7 +173,7 @@ fn sums(workload: &Workload, spent: Option<&TimeSpent<'_>>) -> String {
             parts.push(format!("{word} {}", moved_bytes(workload, direction)));
         }
     }
-    shortened(&parts.join(", "), WIDTH)
+    wrapped(&parts, WIDTH, "  ")
 }
 
 #[cfg(test)]
@@ -324,7 +322,29 @@ pub mod tests {
         assert!(said.contains(", its 2 busiest threads: 100"), "{said}");
         one.process_rows = None;
         let said = verdict(&one);
-        assert!(said.contains("took 100 ns: 88 % asleep in"), "{said}");
+        assert!(said.contains("took 100 ns: 100 % CPU"), "{said}");
+    }
+
+    #[test]
+    fn what_was_moved_is_whole_however_long_the_line() {
+        let mut one = workload(OffCpu {
+            runnable_ns: 500_000_000,
+            sleep_ns: 1_234_000_000,
+            ..OffCpu::default()
+        });
+        one.wall_ns = 500_000_000;
+        (one.processes, one.threads) = (1_234_567, 12_345_678);
+        let mut copied = one.syscalls[0].clone();
+        copied.name = "splice".into();
+        copied.bytes = Some(4_380_000_000);
+        one.syscalls.push(copied);
+        let text = render(&one, Style::PLAIN);
+        let wide = text
+            .lines()
+            .find(|line| crate::output::text::width(line) > WIDTH);
+        assert_eq!(wide, None, "{text}");
+        assert!(text.contains("(1.23 s asleep left out), "), "{text}");
+        assert!(text.contains("copied 4.08 GiB\n"), "{text}");
     }
 
     #[test]

@@ -85,6 +85,10 @@ impl<'a> Others<'a> {
 /// So many of them, and what to do; a line where there are none.
 pub fn brief(report: &Report, workload: &Workload, most: usize) -> String {
     if found(report, workload).next().is_none() {
+        // Where nothing was profiled, there was nothing to look at.
+        if workload.processes == 0 {
+            return String::new();
+        }
         return Others::of(report, workload).line();
     }
     let all = of(report, workload, |number, one| {
@@ -224,6 +228,9 @@ mod tests {
             whole.contains("\n   undecided: LIMIT001: nobody knows\n"),
             "{whole}"
         );
+        report.workloads[0].processes = 0;
+        assert_eq!(brief(&report, &report.workloads[0], 1), "");
+        report.workloads[0].processes = 1;
         // Nobody asked in an earlier version.
         (report.ruled_out, report.undecided) = (Vec::new(), Vec::new());
         assert_eq!(brief(&report, &report.workloads[0], 1), "");

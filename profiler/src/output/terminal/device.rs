@@ -9,7 +9,7 @@ use crate::{
     model::{
         block::Origin,
         calibration::Operation,
-        device::{Device, Share},
+        device::{Device, Share, ShareOfCeiling},
         report::Report,
     },
     output::{
@@ -53,7 +53,7 @@ pub fn render(report: &Report, style: Style) -> String {
     )
 }
 
-/// What a device did of what it can do, of some operations, the greatest part first; why that is not known, where it was
+/// What a device did of what it can do, of some operations, the most bytes first; why that is not known, where it was
 /// calibrated.
 pub fn ceiling(device: &Device, most: usize, is_wanted: impl Fn(Operation) -> bool) -> String {
     let Some(ceiling) = &device.ceiling else {
@@ -69,7 +69,9 @@ pub fn ceiling(device: &Device, most: usize, is_wanted: impl Fn(Operation) -> bo
     }
     let loads = ceiling.loads.iter();
     let mut loads: Vec<_> = loads.filter(|load| is_wanted(load.operation)).collect();
-    loads.sort_by(|one, other| other.share_at_depth.total_cmp(&one.share_at_depth));
+    #[expect(clippy::cast_precision_loss, reason = "it is for the order alone")]
+    let rate = |load: &ShareOfCeiling| load.requests_per_second * load.size_bytes as f64;
+    loads.sort_by(|one, other| rate(other).total_cmp(&rate(one)));
     for load in loads.into_iter().take(most) {
         let operation = load.operation.plural();
         let line = format!(

@@ -4,6 +4,8 @@ use crate::{model::histogram::Histogram, output::format::count};
 
 /// How long the longest bar is.
 const BAR: usize = 40;
+/// The width of what stands before it, where no number is longer than its column.
+const RANGE: usize = 39;
 /// So many empty rows in a line are folded into one.
 const GAP: usize = 3;
 
@@ -70,8 +72,11 @@ fn line(row: usize, count: u64, most: u64) -> String {
     let length = length.checked_div(most.into()).unwrap_or(0);
     // A single event stays visible.
     let length = (length as usize).max(usize::from(count > 0));
-    let bar = "*".repeat(length);
-    format!("{low:>10} -> {high:<10} : {count:<10} |{bar:<BAR$}|\n")
+    let range = format!("{low:>10} -> {high:<10} : {count:<10} |");
+    // Large numbers take it from the bar.
+    let room = BAR.saturating_sub(range.len().saturating_sub(RANGE));
+    let bar = "*".repeat(length.min(room));
+    format!("{range}{bar:<room$}|\n")
 }
 
 #[cfg(test)]
@@ -89,6 +94,14 @@ mod tests {
             max: u64::MAX,
             buckets: values.iter().map(bucket).collect(),
             ..Histogram::empty(Unit::Ns)
+        }
+    }
+
+    #[test]
+    fn no_number_makes_a_line_too_long() {
+        for count in [1, u64::MAX] {
+            let text = render(&histogram(&[(1, 1), (1 << 35, count), (u64::MAX, count)]));
+            assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         }
     }
 

@@ -139,14 +139,14 @@ fn calls_line(workload: &Workload) -> String {
         let calls = count(moved(workload, direction).operations);
         format!("{} in {calls}", moved_bytes(workload, direction))
     };
-    let mut line = format!(
-        "calls   read {}, written {}",
-        summary(Direction::Read),
-        summary(Direction::Written)
-    );
+    let mut parts = vec![
+        format!("calls   read {}", summary(Direction::Read)),
+        format!("written {}", summary(Direction::Written)),
+    ];
     if moved(workload, Direction::Copied).operations > 0 {
-        line.push_str(&format!(", copied {}", summary(Direction::Copied)));
+        parts.push(format!("copied {}", summary(Direction::Copied)));
     }
+    let mut line = wrapped(&parts, WIDTH - 2, "          ");
     let is_io_uring = |call: &Syscall| call.name == "io_uring_enter";
     if workload.io_uring.is_none() && workload.syscalls.iter().any(is_io_uring) {
         // Otherwise the difference to the device's line looks like amplification.

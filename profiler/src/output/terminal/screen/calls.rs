@@ -7,6 +7,7 @@ use crate::{
         sum::sum, syscall::Syscall,
     },
     output::format::{bytes, count, time},
+    text::Text,
 };
 
 const LEGEND: &str =
@@ -77,8 +78,9 @@ fn shares(split: Option<&CallTime>) -> [String; 4] {
         .map(|ns| format!("{:.0}", ns as f64 / all as f64 * 100.0))
 }
 
-/// So many calls with the most time. `other` is no call: it comes last, where it has as much time as one of them.
-pub fn render(workload: &Workload, most: usize, style: Style) -> String {
+/// So many calls with the most time, and those that the lines above name in any case. `other` is no call: it comes last, where it has as
+/// much time as one of them.
+pub fn render(workload: &Workload, named: &[&Text], most: usize, style: Style) -> String {
     let is_call = |call: &&Syscall| call.name != "other";
     let uring = workload.io_uring.iter().flat_map(|uring| &uring.operations);
     let mut calls: Vec<_> = workload
@@ -89,7 +91,11 @@ pub fn render(workload: &Workload, most: usize, style: Style) -> String {
         .chain(uring.map(Call::of_uring))
         .collect();
     calls.sort_by_key(|call| std::cmp::Reverse(call.time_ns));
+    let is_named = |call: &Call<'_>| named.iter().any(|name| name.as_str() == call.name);
+    // The order stays as it is.
+    calls.sort_by_key(|call| !is_named(call));
     calls.truncate(most);
+    calls.sort_by_key(|call| std::cmp::Reverse(call.time_ns));
     let least = calls.last().map_or(0, |call| call.time_ns);
     let others = workload.syscalls.iter().find(|call| !is_call(call));
     let others = others.filter(|others| most > 0 && others.time_ns > least);
@@ -140,9 +146,18 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_is_named_above_has_a_row() {
+        let workload = workload();
+        let name = Text::from("mmap".to_owned());
+        let text = render(&workload, &[&name], 1, Style::PLAIN);
+        let first = cells(&text).first().map(|(name, _)| (*name).to_owned());
+        assert_eq!(first.as_deref(), Some("mmap"), "{text}");
+    }
+
+    #[test]
     fn other_is_last_and_few_calls_have_no_p99() {
         let mut workload = workload();
-        let text = render(&workload, 3, Style::PLAIN);
+        let text = render(&workload, &[], 3, Style::PLAIN);
         let expected = [
             ("pread64", "-"),
             ("fsync", "-"),
@@ -151,9 +166,9 @@ mod tests {
         ];
         assert_eq!(cells(&text), expected, "{text}");
         workload.syscalls[0].time_ns = 1;
-        let text = render(&workload, 3, Style::PLAIN);
+        let text = render(&workload, &[], 3, Style::PLAIN);
         assert_eq!(cells(&text), expected[..3], "{text}");
-        assert_eq!(render(&workload, 0, Style::PLAIN), "");
+        assert_eq!(render(&workload, &[], 0, Style::PLAIN), "");
     }
 
     #[test]
@@ -197,7 +212,7 @@ mod tests {
         };
         let uring = workload.io_uring.as_mut().expect("it is known");
         uring.operations = vec![operation];
-        let text = render(&workload, 1, Style::PLAIN);
+        let text = render(&workload, &[], 1, Style::PLAIN);
         let row = text.lines().nth(1).expect("a row");
         assert!(
             row.starts_with("io_uring READ    100   4.00 KiB  1.00 s"),

@@ -37,13 +37,10 @@ pub fn render(workload: &Workload, report: &Report, most: usize, style: Style) -
         table.row(row(name, workload, block, report));
         let all = report.devices.iter().flatten();
         let device = all.filter(|device| device.name == *name);
-        // What others do there, or the workload did before its time, is not said of it.
-        let did = |operation| {
-            let own = of_device(block, name).filter(|row| row.requests > 0);
-            own.map(|row| row.operation)
-                .any(|done| is_of(done, operation))
-        };
-        ceilings.extend(device.map(|device| ceiling(device, 1, did)));
+        ceilings.extend(device.map(|device| {
+            // What others do there is not said of the workload.
+            ceiling(device, 1, |operation| did_most(block, device, operation))
+        }));
     }
     let more = match more {
         0 => String::new(),
@@ -53,6 +50,18 @@ pub fn render(workload: &Workload, report: &Report, most: usize, style: Style) -
         }
     };
     format!("{}{ceilings}{more}\n", table.render(style))
+}
+
+/// Whether most of what a device did of an operation was the workload's.
+fn did_most(block: &[Block], device: &Device, operation: Operation) -> bool {
+    let own = || of_device(block, &device.name).filter(|row| is_of(row.operation, operation));
+    let (requests, bytes) = match operation {
+        Operation::Read => (device.reads, device.read_bytes),
+        _ => (device.writes, device.written_bytes),
+    };
+    let is_most = |own: u64, all: u64| own > 0 && own >= all / 2;
+    is_most(sum(own().map(|row| row.requests)), requests)
+        && is_most(sum(own().map(|row| row.bytes)), bytes)
 }
 
 /// Those that the workload's requests went to in the end, by requests.
@@ -195,12 +204,22 @@ mod tests {
             (BlockOperation::Read, "20.0 % of what"),
             (BlockOperation::Write, "90.0 % of what"),
         ] {
+            let mut own = (0, 0);
             for row in report.workloads[0].block.as_mut().expect("it is known") {
                 row.operation = operation;
+                own = (own.0 + row.requests, own.1 + row.bytes);
             }
+            let device = &mut report.devices.as_mut().expect("they are known")[0];
+            (device.reads, device.read_bytes) = own;
+            (device.writes, device.written_bytes) = own;
             let text = render(&report.workloads[0], &report, 3, Style::PLAIN);
             assert_eq!(text.matches("% of what").count(), 1, "{text}");
             assert!(text.contains(told), "{text}");
+            // Others did more.
+            let device = &mut report.devices.as_mut().expect("they are known")[0];
+            (device.reads, device.writes) = (3 * own.0, 3 * own.0);
+            let text = render(&report.workloads[0], &report, 3, Style::PLAIN);
+            assert!(!text.contains("% of what"), "{text}");
         }
     }
 

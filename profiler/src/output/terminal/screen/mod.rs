@@ -7,8 +7,10 @@ mod verdict;
 
 use super::{Style, file, findings, ledger, line::WIDTH};
 use crate::{
+    analysis::busiest,
     model::report::{Report, Workload},
     output::format::{counted, filled},
+    text::Text,
 };
 
 /// The lines of one workload, and of several; the caller has one more for where the rest is.
@@ -83,12 +85,31 @@ fn workload(workload: &Workload, report: &Report, detail: Detail, style: Style) 
         bar::render(workload, style),
     ];
     let parts = [
-        calls::render(workload, detail.calls, style),
+        calls::render(
+            workload,
+            &named_calls(workload, report),
+            detail.calls,
+            style,
+        ),
         device::render(workload, report, detail.devices, style),
         file::render_most(workload.files.as_ref(), detail.files, style),
     ];
     let found = findings::brief(report, workload, detail.findings);
     format!("{}{found}\n{}", verdict.concat(), parts.concat())
+}
+
+/// The calls that the verdict and the first finding name.
+fn named_calls<'a>(workload: &'a Workload, report: &'a Report) -> Vec<&'a Text> {
+    let spent = verdict::told(workload, busiest(workload).as_ref());
+    let spent = spent.and_then(|spent| spent.parts.first()?.call);
+    let mut findings = report.findings.iter();
+    let found = findings.find(|one| one.workload == workload.name);
+    let found = found.and_then(|one| one.place.call.as_ref());
+    spent
+        .map(|(name, _)| name)
+        .into_iter()
+        .chain(found)
+        .collect()
 }
 
 /// The verdicts of the workloads with the most time, where not even those of all fit.

@@ -298,7 +298,7 @@ pub struct FileStats {
     /// 1 in the row of a device's inode where some of its pages counted as metadata of the file system that holds the device,
     /// which those of its node may have been.
     pub is_held: u64,
-    /// 1 where some of what was dirty as the workload made pages of it dirty may have been others'.
+    /// 1 where some of what was dirty as the workload made pages of it dirty may have been others', or its own from before the window.
     pub has_others: u64,
     /// The row of the file in a lower file system that it is, or that it was copied from; of no workload where there is
     /// none, or where it is not known.

@@ -188,8 +188,15 @@ fn fault_dirties(ctx: BtfTracePointContext) {
     unsafe {
         let fault = &raw mut (*state).fault;
         let number = state::faults_so_far(task) + 1;
-        // A write may find its caller's memory missing, make dirty what it could write, and have a fault for the rest.
-        let is_by_call = (*state).entered_ns != 0 && CallKind((*state).kind).has(CallKind::WRITES);
+        // A write may find its caller's memory missing, make dirty what it could write, and have a fault for the rest: by itself, or for
+        // whom it submits or waits for.
+        let writes = CallKind::WRITES
+            | CallKind::COPIES
+            | CallKind::SENDS
+            | CallKind::WAITS
+            | CallKind::ASYNCHRONOUS;
+        let is_by_call = (*state).entered_ns != 0 && CallKind((*state).kind).has(writes)
+            || (*state).flags & TaskState::OF_RING != 0;
         if is_by_call || state::dumps_core(task) {
             return;
         }

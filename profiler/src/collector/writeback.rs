@@ -41,21 +41,21 @@ pub fn writeback(
         .workloads
         .get(workload as usize - 1)
         .map_or(0, |totals| totals.accounts.cancelled_write_bytes);
+    // Whose bytes of these were written cannot be told: they are in no ratio.
+    let known = || files().filter(|file| !file.has_dirty_of_others());
     let mapped_bytes = files().map(|file| file.stats.mapped_bytes).sum();
     let mapped_folios: u64 = files().map(|file| file.stats.mapped_folios).sum();
     let mapped_page_bytes = mapped_folios * page_bytes();
     let unasked: u64 = files().map(snapshot::File::written_unasked).sum();
-    let by_calls: u64 = files().map(snapshot::File::written_for_device).sum();
+    let by_calls: u64 = known().map(snapshot::File::written_for_device).sum();
     let written_for_it = (written(Origin::Thread) + written_bytes).saturating_sub(unasked);
     // What calls that do not write have made dirty, as by truncation, was changed in part, or not at all.
-    let by_others: u64 = files().map(|file| file.stats.other_folio_bytes).sum();
-    // Others' part of what was written cannot be told.
-    let is_own = knows_asynchronous && !files().any(|file| file.stats.has_others != 0);
-    let (fewest, most) = (
-        by_calls + mapped_page_bytes,
-        by_calls + mapped_bytes + by_others,
-    );
-    let bounds = amplification(written_for_it, fewest, most).filter(|_| is_own);
+    let most: u64 = known()
+        .map(|file| file.stats.mapped_bytes + file.stats.other_folio_bytes)
+        .sum();
+    let pages: u64 = known().map(|file| file.stats.mapped_folios).sum();
+    let (fewest, most) = (by_calls + pages * page_bytes(), by_calls + most);
+    let bounds = amplification(written_for_it, fewest, most).filter(|_| knows_asynchronous);
     Some(Writeback {
         dirtied_bytes: dirtied.values().sum(),
         dirtied_folio_bytes: files().map(snapshot::File::own_folio_bytes).sum(),

@@ -363,9 +363,11 @@ unsafe fn unmatched(
             return;
         }
         if flags & TaskState::MAY_BE_IN_CALL == 0 {
-            if is_error(result) || state::is_filtered(task) {
-                let number: u64 = field(registers, &memory::OFF_NUMBER);
-                let kind = kind::of_call(task, registers, number as u32);
+            let number: u64 = field(registers, &memory::OFF_NUMBER);
+            let kind = kind::of_call(task, registers, number as u32);
+            // A filter that answers with success moves nothing.
+            let moved = result != 0 && kind.has(CallKind::MOVES_BYTES);
+            if is_error(result) || !moved && state::is_filtered(task) {
                 count_refused(&mut *state, kind, result);
             } else {
                 loss::count(Loss::ExitUnmatched);

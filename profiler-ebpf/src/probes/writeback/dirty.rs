@@ -150,8 +150,9 @@ fn is_data(inode: u64, file: &Identity) -> bool {
 unsafe fn has_others(record: *const DirtyInode, workload: u32) -> bool {
     // SAFETY: by the caller's promise.
     unsafe {
-        let last = (*record).last;
-        (*record).was_dirty != 0 || (*record).owners[0].bytes != 0 || last != 0 && last != workload
+        let owners = &(*record).owners;
+        let mut others = owners.iter().map(|owner| (owner.workload, owner.bytes));
+        (*record).was_dirty != 0 || others.any(|(owner, bytes)| owner != workload && bytes != 0)
     }
 }
 
@@ -211,7 +212,7 @@ unsafe fn is_by_fault(task: *const c_void, state: &TaskState) -> bool {
         let is_in_fault = state::faults_here(task, state) && !state::dumps_core(task);
         if state.entered_ns != 0 {
             // What could be written may be made dirty before the fault for the rest of what there is to write.
-            return is_in_fault && !CallKind(state.kind).has(CallKind::WRITES);
+            return is_in_fault && !CallKind(state.kind).has(CallKind::WRITES | WRITE_LATER);
         }
         // Without the probe for faults, and before the first of a thread.
         is_in_fault || state.fault.number == 0 && !state::is_in_call(task)

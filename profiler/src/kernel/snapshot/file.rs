@@ -106,12 +106,26 @@ impl File {
         }
     }
 
-    /// Bytes of it that were written to a device though its workload has changed nothing: as by sync(2).
+    /// Bytes of it that were written to a device though its workload has changed nothing: as by sync(2). Or may not have
+    /// changed them.
     pub const fn written_unasked(&self) -> u64 {
+        if self.key.is_of_device() {
+            return 0;
+        }
         match (self.stats.calls.writes, self.own_folio_bytes()) {
-            (0, 0) if !self.key.is_of_device() => self.stats.device_written_bytes,
+            (0, 0) => self.stats.device_written_bytes,
+            _ if self.has_dirty_of_others() => self.stats.device_written_bytes,
             _ => 0,
         }
+    }
+
+    /// Whether pages of it were dirty that its workload had not made so, or not in the window, and that may have been written with
+    /// those that it has.
+    pub const fn has_dirty_of_others(&self) -> bool {
+        let only_wrote_over = self.stats.calls.dirtied_bytes > 0
+            && self.own_folio_bytes() == 0
+            && self.stats.device_written_bytes > 0;
+        self.stats.has_others != 0 || only_wrote_over
     }
 
     /// Bytes of folios that its workload has made dirty.

@@ -75,6 +75,7 @@ fn add_pages(sum: &mut FileStats, other: &FileStats) {
         dirtying_faults,
         major_fault_ns
     );
+    sum.has_others |= other.has_others;
 }
 
 #[cfg(test)]

@@ -195,7 +195,7 @@ fn a_writer_is_throttled_by_the_limit_of_dirty_pages() {
 
 #[test]
 fn a_copy_that_is_not_held_back_waits_for_what_it_reads() {
-    requires!("cp", "perf", "unshare", "mkfs.ext4", "losetup");
+    requires!("perf", "unshare", "mkfs.ext4", "losetup");
     let disk = Loop::new(64 * MIB as u64);
     let from = written_file(&disk.mounted(), 6 * MIB);
     let folder = support::folder();
